@@ -1,0 +1,59 @@
+"""What every reader of a dataset shares: errors that name the file, and progress."""
+
+import contextlib
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from harness.errors import InfrastructureError
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is in all."""
+
+RESTORE = (
+    "copy the dataset again from where it came from; the demo dataset is built again by "
+    "`harness data demo`"
+)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def damaged(path: Path, problem: str) -> InfrastructureError:
+    """The error for a dataset file whose content is not what it must be."""
+    return InfrastructureError(f"{path}: {problem}", remedy=RESTORE)
+
+
+def printable(text: str, *, limit: int = 200) -> str:
+    """``text`` on one line, without control characters, at most ``limit`` characters."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an operating system error while reading ``path`` into an InfrastructureError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InfrastructureError(f"{path}: missing", remedy=RESTORE) from error
+    except OSError as error:
+        raise InfrastructureError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            remedy="check that it is a regular file that you may read",
+        ) from error
+
+
+def regular_file_bytes(path: Path) -> int:
+    """Size of a regular file in bytes.
+
+    Raises:
+        InfrastructureError: missing, or a directory, FIFO, socket or device (opening a FIFO
+            would wait for ever).
+    """
+    with reading(path):
+        status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise damaged(path, "not a regular file")
+    return status.st_size
