@@ -1,0 +1,258 @@
+"""What was measured, as data: no opinion in it. Every model here is a file, or part of one.
+
+A verification directory holds ``verification.json`` (:class:`Verification`, fixed before the
+first run) and ``seed-N/evidence.json`` (:class:`SeedRun`) for each seed run that has ended.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.track import Track
+
+PhaseName = Literal["train", "score"]
+SandboxKind = Literal["docker", "process"]
+Outcome = Literal["completed", "failed", "deadline", "stopped", "lost"]
+
+
+class Fact(BaseModel):
+    """Base of all evidence: immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FileFact(Fact):
+    """A counted file of a submission."""
+
+    name: str
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class Claim(Fact):
+    """What the submission says of itself in ``submission.json``; shown, judged by nothing."""
+
+    val_bpb: float | None = None
+    bytes_total: int | None = None
+
+
+class SubmissionFacts(Fact):
+    """Which submission was run: its counted files and their digest."""
+
+    name: str
+    author: str
+    github_id: str
+    folder: str
+    digest: str
+    files: tuple[FileFact, ...]
+    code_bytes: int = Field(ge=0)
+    claim: Claim = Claim()
+
+
+class DatasetFacts(Fact):
+    """Which dataset was used, and the figures that the rules need of it.
+
+    ``baselines`` maps the name of a count-based model to its BPB on the validation split.
+    """
+
+    name: str
+    digest: str
+    vocabulary_size: int = Field(gt=0)
+    train_tokens: int = Field(ge=0)
+    validation_documents: int = Field(gt=0)
+    validation_tokens: int = Field(gt=1)
+    validation_bytes: int = Field(gt=0)
+    baselines: dict[str, float] = Field(default_factory=dict)
+
+
+class Accelerator(Fact):
+    """One GPU, as its driver names it."""
+
+    name: str
+    uuid: str
+    memory_bytes: int = Field(ge=0)
+
+
+class MachineFacts(Fact):
+    """The machine the runs were made on."""
+
+    processor: str
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+    accelerators: tuple[Accelerator, ...] = ()
+    driver: str = ""
+
+
+class SandboxFacts(Fact):
+    """Where untrusted code ran. ``image_digest`` is empty for the process sandbox."""
+
+    kind: SandboxKind
+    engine: str = ""
+    image: str = ""
+    image_digest: str = ""
+
+
+class IsolationFact(Fact):
+    """One property of a sandbox, as the engine reports it back after the start."""
+
+    name: str
+    expected: str
+    actual: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the engine applied what was asked of it."""
+        return self.expected == self.actual
+
+
+class PhaseFacts(Fact):
+    """One sandbox from start to end.
+
+    ``wallclock_seconds`` is the engine's StartedAt to FinishedAt. The harness's own monotonic
+    clock brackets it: ``harness_seconds_low`` from the moment the start call had returned,
+    ``harness_seconds_high`` from the moment it was made, both to the moment the end was seen.
+    ``stalled_seconds`` is the longest time in which the harness itself stood still.
+    ``outcome``: ``completed`` exit code 0; ``failed`` any other; ``deadline`` killed at the
+    limit; ``stopped`` ended by the harness because its work was done; ``lost`` the engine or
+    the channel broke, so nothing can be said.
+    """
+
+    phase: PhaseName
+    outcome: Outcome
+    exit_code: int | None
+    oom_killed: bool = False
+    started_at: str
+    finished_at: str
+    wallclock_seconds: float
+    harness_seconds_low: float
+    harness_seconds_high: float
+    overhead_seconds: float = 0.0
+    stalled_seconds: float = 0.0
+    log_bytes: int = 0
+    log_truncated: bool = False
+    isolation: tuple[IsolationFact, ...] = ()
+    detail: str = ""
+
+
+class ArtifactFacts(Fact):
+    """The sealed artifact: what was hashed is what is scored."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class ProbeFacts(Fact):
+    """What causality probes showed: windows asked again in a fresh sandbox, with other futures.
+
+    ``largest_change_nats`` is the largest change of a log-probability up to the cut, at stream
+    index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time,
+    in true company, on average up to the cut or at the cut: 0 but for rounding.
+    """
+
+    probes: int = Field(ge=0)
+    largest_change_nats: float
+    mean_gain_nats: float
+    worst_target: int
+
+
+class ScoreFacts(Fact):
+    """The re-scored validation split. Nats are natural-log units, bits are nats / ln 2.
+
+    ``val_loss`` is nats per target, ``val_bpb`` bits per byte of the documents' text.
+    ``documents_file`` holds arrays ``nats`` float64[D], ``bytes`` int64[D], ``targets`` int64[D].
+    """
+
+    total_nats: float
+    total_bits: float
+    val_loss: float
+    val_bpb: float
+    targets: int
+    bytes: int
+    documents: int
+    windows: int
+    sequence_length: int
+    stride: int
+    requests: int
+    workers: int
+    load_seconds: float
+    model_seconds: float
+    tokens_per_second: float
+    documents_file: str
+    documents_sha256: str
+
+
+class TimelineSpan(Fact):
+    """A stretch of the train phase, read from the submission's log: information only."""
+
+    name: Literal["start-up", "compile and warm-up", "training", "quantisation"]
+    seconds: float
+
+
+class Throttle(Fact):
+    """What telemetry saw of the accelerators while a phase ran."""
+
+    samples: int = 0
+    slowdowns: tuple[str, ...] = ()
+    lowest_sm_clock_mhz: int | None = None
+    foreign_processes: int = 0
+
+    def joined(self, other: "Throttle") -> "Throttle":
+        """Both phases' telemetry as one."""
+        clocks = [c for c in (self.lowest_sm_clock_mhz, other.lowest_sm_clock_mhz) if c is not None]
+        return Throttle(
+            samples=self.samples + other.samples,
+            slowdowns=tuple(sorted({*self.slowdowns, *other.slowdowns})),
+            lowest_sm_clock_mhz=min(clocks, default=None),
+            foreign_processes=max(self.foreign_processes, other.foreign_processes),
+        )
+
+
+class Trouble(Fact):
+    """Why a seed run did not come to a score, and whose fault it is."""
+
+    fault: Literal["submission", "infrastructure"]
+    phase: Literal["train", "seal", "score", "probe"]
+    reason: str
+
+
+class SeedRun(Fact):
+    """One training with one seed and one scoring of its artifact: the unit of evidence.
+
+    ``checkpoint`` and ``unquantised`` are the training's unquantised weights and their score,
+    where there are any: information, neither counted nor judged.
+    """
+
+    seed: int
+    train: PhaseFacts | None = None
+    timeline: tuple[TimelineSpan, ...] = ()
+    artifact: ArtifactFacts | None = None
+    checkpoint: ArtifactFacts | None = None
+    score: PhaseFacts | None = None
+    scoring: ScoreFacts | None = None
+    probe: PhaseFacts | None = None
+    probes: ProbeFacts | None = None
+    unquantised: ScoreFacts | None = None
+    throttle: Throttle = Throttle()
+    trouble: Trouble | None = None
+
+
+class Verification(Fact):
+    """Everything fixed before the first run; ``seeds`` follow from ``nonce`` when drawn."""
+
+    format: Literal[1] = 1
+    created_at: str
+    harness_version: str
+    harness_digest: str
+    submission: SubmissionFacts
+    track: Track
+    track_digest: str
+    dataset: DatasetFacts
+    machine: MachineFacts
+    sandbox: SandboxFacts
+    nonce: str
+    seeds: tuple[int, ...]
+    seeds_drawn: bool
+    rescored_from: str = ""

@@ -1,0 +1,141 @@
+"""Evidence as the harness would write it, for tests of what follows from it."""
+
+from pathlib import Path
+
+from harness.evidence import (
+    Accelerator,
+    ArtifactFacts,
+    DatasetFacts,
+    FileFact,
+    IsolationFact,
+    MachineFacts,
+    PhaseFacts,
+    PhaseName,
+    ProbeFacts,
+    SandboxFacts,
+    ScoreFacts,
+    SeedRun,
+    SubmissionFacts,
+    Verification,
+)
+from harness.statistics import draw_seeds
+from harness.track import Track, load_track
+
+SMOKE_TOML = Path(__file__).parents[1] / "harness/tracks/smoke.toml"
+TOKENS, TEXT_BYTES, DOCUMENTS = 200_000, 480_000, 40
+CODE_BYTES = 30_000
+
+
+def strict_track(**changes: object) -> Track:
+    """The smoke track as a contest: the same rules, but not a rehearsal."""
+    return load_track("smoke").model_copy(update={"name": "strict", "rehearsal": False, **changes})
+
+
+def phase(name: PhaseName, **changes: object) -> PhaseFacts:
+    """A phase that went well in Docker."""
+    facts = PhaseFacts(
+        phase=name,
+        outcome="completed",
+        exit_code=0,
+        started_at="2026-11-21T12:00:00.000000000Z",
+        finished_at="2026-11-21T12:00:15.000000000Z",
+        wallclock_seconds=15.0,
+        harness_seconds_low=14.9,
+        harness_seconds_high=15.2,
+        isolation=(IsolationFact(name="network", expected="none", actual="none"),),
+    )
+    return facts.model_copy(update=changes)
+
+
+def scoring(bpb: float, **changes: object) -> ScoreFacts:
+    """The score of one seed at ``bpb``, over the whole of the sample dataset."""
+    bits = bpb * TEXT_BYTES
+    facts = ScoreFacts(
+        total_nats=bits * 0.6931471805599453,
+        total_bits=bits,
+        val_loss=bits * 0.6931471805599453 / (TOKENS - 1),
+        val_bpb=bpb,
+        targets=TOKENS - 1,
+        bytes=TEXT_BYTES,
+        documents=DOCUMENTS,
+        windows=3125,
+        sequence_length=256,
+        stride=64,
+        requests=50,
+        workers=1,
+        load_seconds=1.0,
+        model_seconds=8.0,
+        tokens_per_second=25_000.0,
+        documents_file="documents.npz",
+        documents_sha256="d" * 64,
+    )
+    return facts.model_copy(update=changes)
+
+
+def seed_run(seed: int, bpb: float, **changes: object) -> SeedRun:
+    """A seed run that went well."""
+    run = SeedRun(
+        seed=seed,
+        train=phase("train"),
+        artifact=ArtifactFacts(name="model.bin", bytes=1_000_000 + seed % 1000, sha256="a" * 64),
+        score=phase("score", outcome="stopped"),
+        scoring=scoring(bpb),
+        probe=phase("score", outcome="stopped"),
+        probes=ProbeFacts(probes=64, largest_change_nats=1e-5, mean_gain_nats=1e-7, worst_target=9),
+    )
+    return run.model_copy(update=changes)
+
+
+def verification(track: Track | None = None, **changes: object) -> Verification:
+    """A plan on ``track`` (default: :func:`strict_track`) in Docker, with drawn seeds."""
+    track = track or strict_track()
+    seeds = draw_seeds(
+        submission_digest="5" * 64,
+        track_digest=track.digest,
+        nonce="n",
+        count=track.significance.seeds,
+    )
+    plan = Verification(
+        created_at="2026-11-21T12:00:00.000+00:00",
+        harness_version="0.1.0",
+        harness_digest="h" * 64,
+        submission=SubmissionFacts(
+            name="Sample",
+            author="A. Author",
+            github_id="author",
+            folder="sample",
+            digest="5" * 64,
+            files=(FileFact(name="train.py", bytes=CODE_BYTES, sha256="f" * 64),),
+            code_bytes=CODE_BYTES,
+        ),
+        track=track,
+        track_digest=track.digest,
+        dataset=DatasetFacts(
+            name=track.dataset.name,
+            digest="e" * 64,
+            vocabulary_size=1024,
+            train_tokens=3_000_000,
+            validation_documents=DOCUMENTS,
+            validation_tokens=TOKENS,
+            validation_bytes=TEXT_BYTES,
+            baselines={"unigram": 3.4, "witten_bell_bigram": 2.19},
+        ),
+        machine=MachineFacts(
+            processor="Test CPU",
+            cores=2,
+            memory_bytes=8 << 30,
+            system="Linux",
+            python="3.11",
+            accelerators=(Accelerator(name="GPU", uuid="GPU-1", memory_bytes=1),),
+        ),
+        sandbox=SandboxFacts(kind="docker", engine="20.10", image="i", image_digest="sha256:1"),
+        nonce="n",
+        seeds=tuple(seeds),
+        seeds_drawn=True,
+    )
+    return plan.model_copy(update=changes)
+
+
+def good_runs(plan: Verification, scores: tuple[float, ...] = (2.61, 2.62, 2.60)) -> list[SeedRun]:
+    """Runs of all seeds that beat the sample bar."""
+    return [seed_run(seed, bpb) for seed, bpb in zip(plan.seeds, scores, strict=True)]
