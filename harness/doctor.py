@@ -1,0 +1,155 @@
+"""What this machine has, what it lacks for a track, and the command that cures each lack."""
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import HarnessError, InfrastructureError
+from harness.hardware import disk_free_bytes, machine, missing_for
+from harness.track import Track
+from harness.verdict import Finding
+
+CLOCK_PROBE_SECONDS = 0.2
+
+
+def examine(track: Track, *, data: Path, runs: Path) -> list[Finding]:
+    """Look at everything a verification on ``track`` needs; a ``fail`` would stop it.
+
+    Changes nothing: no image is built, no dataset is fetched. Opening the dataset reads all of
+    its files.
+    """
+    return [
+        _machine(),
+        _accelerators(track),
+        *_engine(track),
+        _clocks(),
+        _dataset(track, data),
+        _disk(track, runs),
+        _tools(),
+    ]
+
+
+def _machine() -> Finding:
+    facts = machine()
+    gib = facts.memory_bytes / (1 << 30)
+    return Finding(
+        name="machine",
+        status="pass",
+        detail=f"{facts.cores} cores, {facts.processor}, {gib:.1f} GiB, {facts.system}, "
+        f"Python {facts.python}",
+    )
+
+
+def _accelerators(track: Track) -> Finding:
+    try:
+        facts = machine(needs_accelerators=track.hardware.accelerators > 0)
+    except InfrastructureError as error:
+        return Finding(
+            name="accelerators", status="fail", detail=error.message, remedy=error.remedy
+        )
+    found = ", ".join(gpu.name for gpu in facts.accelerators) or "none"
+    found += f", driver {facts.driver}" if facts.driver else ""
+    missing = missing_for(track, facts)
+    return Finding(
+        name="accelerators",
+        status="fail" if missing else "pass",
+        detail="; ".join([found, *missing]),
+        remedy="use a machine that has them, or rehearse with --track smoke" if missing else "",
+    )
+
+
+def _engine(track: Track) -> list[Finding]:
+    from harness.sandbox import image
+    from harness.sandbox.engine import Engine, available, nanoseconds_of
+
+    # A rehearsal runs without an engine; a record does not.
+    lacking = "unknown" if track.rehearsal else "fail"
+    answers, why = available()
+    if not answers:
+        reason, _, cure = why.partition("; ")
+        return [Finding(name="engine", status=lacking, detail=reason, remedy=cure)]
+    findings = [Finding(name="engine", status="pass", detail=why)]
+    accelerator = "cuda" if track.hardware.accelerators else "cpu"
+    with Engine().connection() as client:
+        found = image.find(client, accelerator=accelerator)
+        engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
+    findings.append(
+        Finding(name="image", status="pass", detail=found)
+        if found
+        else Finding(
+            name="image",
+            status="unknown",
+            detail=f"no sandbox image for {accelerator} yet; the first verification builds it",
+            remedy=f"harness image --accelerator {accelerator}",
+        )
+    )
+    apart = abs(engine_time - time.time())
+    findings.append(
+        Finding(
+            name="engine clock",
+            status="pass" if apart < 1 else "fail",
+            detail=f"{apart:.2f} s from this process's",
+            remedy="" if apart < 1 else "synchronise the clocks (chrony or systemd-timesyncd)",
+        )
+    )
+    return findings
+
+
+def _clocks() -> Finding:
+    """Whether wall clock and monotonic clock run alike; a stepped clock spoils a run."""
+    wall, monotonic = time.time(), time.monotonic()
+    time.sleep(CLOCK_PROBE_SECONDS)
+    drift = abs((time.time() - wall) - (time.monotonic() - monotonic))
+    good = drift < 0.01 * CLOCK_PROBE_SECONDS
+    return Finding(
+        name="clocks",
+        status="pass" if good else "fail",
+        detail=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; "
+        f"wall and monotonic clock differ by {drift * 1e6:.0f} us in {CLOCK_PROBE_SECONDS} s",
+        remedy="" if good else "let the time service settle, then look again",
+    )
+
+
+def _dataset(track: Track, data: Path) -> Finding:
+    from harness.data.dataset import open_dataset
+
+    try:
+        facts = open_dataset(data, track.dataset.name).facts()
+    except InfrastructureError as error:
+        return Finding(name="dataset", status="fail", detail=error.message, remedy=error.remedy)
+    except HarnessError as error:
+        return Finding(name="dataset", status="fail", detail=str(error))
+    return Finding(
+        name="dataset",
+        status="pass",
+        detail=f"{facts.name}: {facts.train_tokens:,} train and {facts.validation_tokens:,} "
+        f"validation tokens, {facts.validation_bytes:,} bytes of validation text",
+    )
+
+
+def _disk(track: Track, runs: Path) -> Finding:
+    from harness.verify import disk_need_bytes
+
+    need = disk_need_bytes(track)
+    try:
+        free = disk_free_bytes(runs)
+    except InfrastructureError as error:
+        return Finding(name="disk", status="fail", detail=error.message, remedy=error.remedy)
+    good = free >= need
+    return Finding(
+        name="disk",
+        status="pass" if good else "fail",
+        detail=f"{runs}: {free:,} bytes free, a verification may need {need:,}",
+        remedy="" if good else "free some space, or name another directory with --runs",
+    )
+
+
+def _tools() -> Finding:
+    """Programs outside Python that make a base image where no registry can be reached."""
+    found = [name for name in ("docker", "debootstrap", "nvidia-smi") if shutil.which(name)]
+    return Finding(
+        name="programs",
+        status="pass",
+        detail=f"on the path: {', '.join(found)}" if found else "none needed for a rehearsal",
+    )

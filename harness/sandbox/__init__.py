@@ -1,0 +1,1 @@
+"""Where untrusted code runs: one small protocol, a real sandbox and a rehearsal."""

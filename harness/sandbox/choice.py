@@ -1,0 +1,53 @@
+"""Which sandbox a verification runs in."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from harness.errors import InfrastructureError
+from harness.sandbox.protocol import Sandbox
+from harness.track import Track
+
+SandboxChoice = Literal["docker", "process", "auto"]
+
+
+def choose(
+    name: SandboxChoice,
+    *,
+    track: Track,
+    note: Callable[[str], None],
+) -> Sandbox:
+    """The sandbox asked for; ``auto`` is Docker when an engine answers, else the rehearsal.
+
+    Args:
+        name: what the user asked for.
+        track: decides which image is needed, and whether a rehearsal is worth anything: a track
+            that is a contest never falls back to one by itself when an engine is there.
+        note: told why the choice fell as it did, and of the progress of an image's build.
+
+    Raises:
+        InfrastructureError: Docker is needed, and engine or image cannot be had.
+    """
+    from harness.sandbox.process import ProcessSandbox
+
+    if name == "process":
+        return ProcessSandbox()
+    from harness.sandbox.docker import DockerSandbox, available
+
+    answers, why = available()
+    if not answers:
+        if name == "docker":
+            raise InfrastructureError(
+                f"the Docker sandbox was asked for: {why}",
+                remedy="start the engine, or rehearse with --sandbox process",
+            )
+        note(f"no Docker engine ({why}): rehearsing in the process sandbox, not isolated")
+        return ProcessSandbox()
+    sandbox = DockerSandbox(accelerator="cuda" if track.hardware.accelerators else "cpu", note=note)
+    if name == "docker" or not track.rehearsal:
+        return sandbox
+    try:
+        sandbox.prepare()
+    except InfrastructureError as error:
+        note(f"{error.message}: rehearsing in the process sandbox, not isolated ({error.remedy})")
+        return ProcessSandbox()
+    return sandbox

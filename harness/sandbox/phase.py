@@ -1,0 +1,281 @@
+"""One running phase: its clock, its deadline, its end. What both sandboxes share.
+
+Two threads watch a phase, independent of the caller's: one waits for the end and stamps it,
+one kills at the deadline. So the limit holds while the caller scores, renders, or is stuck.
+"""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import InfrastructureError
+from harness.evidence import ArtifactFacts, IsolationFact, Outcome, PhaseFacts
+from harness.sandbox.logs import LogCapture
+from harness.sandbox.protocol import ArtifactError, Job
+
+KILLED_EXIT_CODE = 137
+_BEAT_SECONDS = 0.5
+_KILL_SECONDS = 30.0
+_LOG_SECONDS = 30.0
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the sandbox itself reports the end of a phase; times are Unix nanoseconds."""
+
+    started_nanoseconds: int
+    finished_nanoseconds: int
+    exit_code: int
+    oom_killed: bool = False
+    detail: str = ""
+
+
+def timestamp(nanoseconds: int) -> str:
+    """Unix nanoseconds as RFC 3339 with all nine decimals, in UTC."""
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{rest:09d}Z"
+
+
+class WatchedPhase(ABC):
+    """A started phase. Create it right after the start call; it watches from there.
+
+    Args:
+        job: what runs.
+        log: already draining.
+        called_at: our monotonic clock when the start call was made, in seconds.
+        returned_at: the same when it had returned; the deadline counts from here.
+        overhead_seconds: our own time spent before the start.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        log: LogCapture,
+        *,
+        called_at: float,
+        returned_at: float,
+        overhead_seconds: float,
+    ) -> None:
+        self.job = job
+        self.log = log
+        self._called_at = called_at
+        self._returned_at = returned_at
+        self._ended_at = returned_at
+        self._overhead_seconds = overhead_seconds
+        self._ended = threading.Event()
+        self._killing = threading.Lock()
+        self._kill_reason: Outcome | None = None
+        self._kill_detail = ""
+        self._lost: InfrastructureError | None = None
+        self._facts: PhaseFacts | None = None
+        self._closed = False
+        self._stalled_seconds = 0.0
+
+    # What a sandbox must say of itself.
+
+    @abstractmethod
+    def owns(self, process: int) -> bool:
+        """Whether a process, by its number on this machine, belongs to this phase."""
+
+    @abstractmethod
+    def await_end(self) -> None:
+        """Block until the phase has ended; InfrastructureError when that cannot be known."""
+
+    @abstractmethod
+    def kill(self) -> bool:
+        """Kill the phase; whether it was still running."""
+
+    @abstractmethod
+    def ending(self) -> Ending:
+        """Read back how it ended; called once, after the end."""
+
+    @abstractmethod
+    def isolation(self) -> tuple[IsolationFact, ...]:
+        """The isolation that was in force."""
+
+    @abstractmethod
+    def seal_now(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
+        """As :meth:`seal`, once the phase has ended in time."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove every trace; must not hang and may be called while the phase runs."""
+
+    def sweep(self) -> None:
+        """Kill what outlived the phase's first process; called at its end, off the clock."""
+        return
+
+    # What follows from it.
+
+    def watch(self) -> None:
+        """Start the two threads."""
+        for target in (self._watch_end, self._watch_deadline):
+            threading.Thread(target=target, daemon=True).start()
+
+    def end_early(self, reason: Outcome, detail: str = "") -> None:
+        """Kill because of ``reason``, unless the phase has ended or is being killed already."""
+        with self._killing:
+            if self._ended.is_set() or self._kill_reason is not None:
+                return
+            try:
+                if self.kill():
+                    self._kill_reason, self._kill_detail = reason, detail
+            except InfrastructureError as error:
+                self._lose(error)
+                return
+        if not self._ended.wait(_KILL_SECONDS):
+            self._lose(
+                InfrastructureError(
+                    f"the {self.job.phase} sandbox did not end within {_KILL_SECONDS:.0f} s of "
+                    "being killed",
+                    remedy="look for processes stuck in the kernel (state D); then --resume",
+                )
+            )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end was seen."""
+        return self._ended.is_set()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        now = self._ended_at if self._ended.is_set() else time.monotonic()
+        return now - self._returned_at
+
+    @property
+    def last_line(self) -> str:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        return self.log.last_line
+
+    def wait(self, timeout_seconds: float) -> PhaseFacts | None:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        ended = self._ended.wait(timeout_seconds)
+        if self._lost is not None:
+            raise self._lost
+        self.log.check()
+        return self._collect() if ended else None
+
+    def stop(self) -> PhaseFacts:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        self.end_early("stopped")
+        facts = self.wait(_KILL_SECONDS)
+        if facts is None:
+            raise InfrastructureError(f"the {self.job.phase} sandbox did not stop")
+        return facts
+
+    def seal(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        facts = self.wait(0)
+        if facts is None or self.job.phase != "train":
+            raise RuntimeError("an artifact can be sealed only after the end of train")
+        if facts.outcome == "deadline":
+            raise ArtifactError(
+                f"artifact {name}: train was killed at its limit, so what it left does not count"
+            )
+        return self.seal_now(name, destination, limit_bytes=limit_bytes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(masking=error is not None)
+
+    def close(self, *, masking: bool) -> None:
+        """Remove every trace; with ``masking`` an error of ours gives way to the one in flight."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.remove()
+            self._ended.wait(_KILL_SECONDS)
+            self.log.finish(_LOG_SECONDS)
+        except InfrastructureError:
+            if not masking:
+                raise
+        finally:
+            self._ended.set()
+
+    def _collect(self) -> PhaseFacts:
+        # Under the lock, because a kill that is under way decides the outcome.
+        with self._killing:
+            if self._facts is None:
+                self._facts = self._collected()
+            return self._facts
+
+    def _collected(self) -> PhaseFacts:
+        begun = time.monotonic()
+        self.log.finish(_LOG_SECONDS)
+        end = self.ending()
+        outcome: Outcome = self._kill_reason or ("completed" if end.exit_code == 0 else "failed")
+        details = [text for text in (self._kill_detail, self._outcome_detail(end, outcome)) if text]
+        overhead = self._overhead_seconds + time.monotonic() - begun
+        # An engine stamps the start when it hears of it: after the end, for the shortest phases.
+        elapsed = end.finished_nanoseconds - end.started_nanoseconds
+        return PhaseFacts(
+            phase=self.job.phase,
+            outcome=outcome,
+            exit_code=end.exit_code,
+            oom_killed=end.oom_killed,
+            started_at=timestamp(end.started_nanoseconds),
+            finished_at=timestamp(end.finished_nanoseconds),
+            wallclock_seconds=max(0, elapsed) / _NANOSECONDS,
+            harness_seconds_low=self._ended_at - self._returned_at,
+            harness_seconds_high=self._ended_at - self._called_at,
+            overhead_seconds=overhead,
+            stalled_seconds=self._stalled_seconds,
+            log_bytes=self.log.stored_bytes,
+            log_truncated=self.log.truncated,
+            isolation=self.isolation(),
+            detail="; ".join(details),
+        )
+
+    def _outcome_detail(self, end: Ending, outcome: Outcome) -> str:
+        if end.detail:
+            return end.detail
+        if outcome == "deadline":
+            return f"killed at the limit of {self.job.wallclock_seconds:g} s"
+        if outcome == "failed" and not self._kill_detail:
+            return f"exit code {end.exit_code}"
+        return ""
+
+    def _watch_end(self) -> None:
+        try:
+            self.await_end()
+        except InfrastructureError as error:
+            self._lose(error)
+        else:
+            self._ended_at = time.monotonic()
+            self.sweep()
+            self._ended.set()
+
+    def _watch_deadline(self) -> None:
+        deadline = self._returned_at + self.job.wallclock_seconds
+        before = time.monotonic()
+        while (left := deadline - before) > 0:
+            ended = self._ended.wait(min(left, _BEAT_SECONDS))
+            now = time.monotonic()
+            # A harness that was stopped or starved must not hold its own delay against anybody.
+            self._stalled_seconds = max(self._stalled_seconds, now - before - _BEAT_SECONDS)
+            before = now
+            if ended:
+                return
+        self.end_early("deadline")
+
+    def _lose(self, error: InfrastructureError) -> None:
+        if not self._ended.is_set():
+            self._lost = error
+            self._ended_at = time.monotonic()
+            self._ended.set()

@@ -1,0 +1,106 @@
+"""Taking the artifact: one regular file, copied once, hashed on the way.
+
+What both sandboxes share. How the bytes are reached without following links is theirs.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.evidence import ArtifactFacts
+from harness.sandbox.logs import plain_text
+from harness.sandbox.protocol import ArtifactError
+from harness.storage import disk_errors, sync_directory
+
+_NAME_BYTES = 255
+
+
+def require_plain_name(name: str) -> None:
+    """Refuse a name that is not that of a file directly in the output directory.
+
+    Raises:
+        ArtifactError: it has a directory part, cannot be printed, or is too long.
+    """
+    if (
+        name in ("", ".", "..")
+        or "/" in name
+        or not name.isprintable()
+        or len(name.encode("utf-8", "replace")) > _NAME_BYTES
+    ):
+        raise ArtifactError(
+            f"artifact {plain_text(name, limit=100)!r}: must be the plain name of a file "
+            "directly in the output directory"
+        )
+
+
+def absent(name: str) -> ArtifactError:
+    """The error for an artifact that was never written."""
+    return ArtifactError(f"artifact {name}: absent; train wrote no such file to OUTPUT_DIR")
+
+
+def not_regular(name: str, kind: str) -> ArtifactError:
+    """The error for an artifact that is something else than a file."""
+    return ArtifactError(f"artifact {name}: must be a regular file, found a {kind}")
+
+
+def require_size(name: str, size_bytes: int, *, limit_bytes: int) -> None:
+    """Refuse an empty or too large artifact by its declared size, before a byte is copied.
+
+    Raises:
+        ArtifactError: empty, or larger than ``limit_bytes``.
+    """
+    if size_bytes <= 0:
+        raise ArtifactError(f"artifact {name}: empty; train must write the model into it")
+    if size_bytes > limit_bytes:
+        raise ArtifactError(
+            f"artifact {name}: {size_bytes:,} bytes, {size_bytes - limit_bytes:,} bytes over "
+            f"the limit of {limit_bytes:,}"
+        )
+
+
+def copy_hashed(
+    chunks: Iterable[bytes], destination: Path, *, name: str, size_bytes: int
+) -> ArtifactFacts:
+    """Write ``chunks`` to ``destination``, whole or not at all, hashing them on the way.
+
+    Args:
+        chunks: the content; reading it may raise errors of its own, which pass through.
+        destination: replaced when the copy is whole and on disk; read-only then.
+        name: the artifact's name, for facts and messages.
+        size_bytes: its declared size.
+
+    Raises:
+        ArtifactError: the content is shorter or longer than declared.
+        InfrastructureError: our disk failed.
+    """
+    digest = hashlib.sha256()
+    copied = 0
+    with disk_errors(destination):
+        descriptor, temporary = tempfile.mkstemp(
+            dir=destination.parent, prefix=f".{destination.name}."
+        )
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            for chunk in chunks:
+                copied += len(chunk)
+                if copied > size_bytes:
+                    break
+                digest.update(chunk)
+                rest = memoryview(chunk)
+                with disk_errors(destination):
+                    while rest:
+                        rest = rest[file.write(rest) :]
+            if copied != size_bytes:
+                raise ArtifactError(f"artifact {name}: changed its size while it was sealed")
+            with disk_errors(destination):
+                os.fchmod(file.fileno(), 0o444)
+                os.fsync(file.fileno())
+        with disk_errors(destination):
+            Path(temporary).replace(destination)
+            sync_directory(destination.parent)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return ArtifactFacts(name=name, bytes=copied, sha256=digest.hexdigest())

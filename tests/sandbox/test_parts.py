@@ -1,0 +1,319 @@
+"""The parts that need no sandbox: text, times, owners, locks, the facts read back."""
+
+import os
+import socket
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import owner
+from harness.errors import InfrastructureError
+from harness.sandbox import engine, limits, wheels
+from harness.sandbox.isolation import isolation_facts
+from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.phase import timestamp
+from harness.sandbox.protocol import ArtifactError, Job, Mount
+from harness.sandbox.sealing import copy_hashed
+from tests.sandbox.conftest import LIMITS, MIB
+
+
+class TestPlainText:
+    @given(st.binary(max_size=300))
+    def test_anything_becomes_bounded_and_printable(self, raw: bytes) -> None:
+        text = plain_text(raw, limit=100)
+        assert text.isprintable()
+        assert len(text) <= 100
+
+    @given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=50))
+    def test_printable_text_passes_unchanged(self, text: str) -> None:
+        assert plain_text(text.encode()) == text
+
+
+class TestLogCapture:
+    @given(
+        parts=st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"bc", b"\xc3", b"\xa9"])),
+        size=st.integers(1, 4),
+    )
+    def test_how_the_output_is_cut_into_chunks_does_not_matter(
+        self, parts: list[bytes], size: int, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        whole = b"".join(parts)
+        expected = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        expected = expected if expected[-1] else expected[:-1]
+        path = tmp_path_factory.getbasetemp() / "chunks.log"
+        log = LogCapture(path, limit_bytes=MIB)
+        log.drain(whole[i : i + size] for i in range(0, len(whole), size))
+        log.finish(10)
+        lines = [line[10:] for line in path.read_text().splitlines()]
+        assert lines == [part.decode("utf-8", "replace") for part in expected]
+        assert log.stored_bytes == path.stat().st_size
+
+    @pytest.mark.parametrize("chunk", [b"x" * MIB, b"\n" * MIB, b"\x1b[" * (MIB // 2)])
+    def test_memory_stays_flat(self, tmp_path: Path, chunk: bytes) -> None:
+        log = LogCapture(tmp_path / "log", limit_bytes=MIB)
+        tracemalloc.start()
+        log.drain(chunk for _ in range(256))
+        log.finish(120)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 8 * MIB
+        assert (tmp_path / "log").stat().st_size <= MIB
+
+    def test_the_marker_itself_is_within_the_limit(self, tmp_path: Path) -> None:
+        for limit in (1, 60, 200):
+            log = LogCapture(tmp_path / "log", limit_bytes=limit)
+            log.drain([b"hello\n"] * 100)
+            log.finish(10)
+            assert log.truncated
+            assert (tmp_path / "log").stat().st_size <= limit
+
+    def test_a_log_that_cannot_be_made_is_ours(self, tmp_path: Path) -> None:
+        with pytest.raises(InfrastructureError, match="cannot write"):
+            LogCapture(tmp_path / "none" / "log", limit_bytes=10)
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("text", "nanoseconds"),
+        [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-11-22T00:30:01.123456789Z", 1_795_307_401_123_456_789),
+            ("2026-11-22T00:30:01.1Z", 1_795_307_401_100_000_000),
+            ("2026-11-22T02:30:01.1+02:00", 1_795_307_401_100_000_000),
+        ],
+    )
+    def test_exact(self, text: str, nanoseconds: int) -> None:
+        assert engine.nanoseconds_of(text) == nanoseconds
+
+    @given(st.integers(0, 4_000_000_000 * 10**9))
+    def test_round_trip(self, nanoseconds: int) -> None:
+        assert engine.nanoseconds_of(timestamp(nanoseconds)) == nanoseconds
+
+    @pytest.mark.parametrize("text", ["", "0001-01-01T00:00:00Z", "2026-11-22", "now"])
+    def test_no_time_is_an_error_of_ours(self, text: str) -> None:
+        with pytest.raises(InfrastructureError, match="as a time"):
+            engine.nanoseconds_of(text)
+
+
+class TestOwner:
+    def test_we_live(self) -> None:
+        assert not owner.is_dead(owner.me())
+        assert not owner.is_dead(owner.token())
+
+    def test_the_dead_are_dead_also_when_their_number_lives_on(self) -> None:
+        namespace, process, start = owner.me().split("-")
+        assert owner.is_dead(f"{namespace}-{process}-{int(start) + 1}")
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        name = f"{namespace}-{child.pid}-{owner._start_of(child.pid)}"
+        assert not owner.is_dead(name)
+        child.communicate(b"\n")
+        assert owner.is_dead(name)
+
+    @pytest.mark.parametrize("name", ["", "x", "1-2", "a-b-c", "None", "1-2-³", "0-1-1"])
+    def test_what_cannot_be_told_is_left_alone(self, name: str) -> None:
+        assert not owner.is_dead(name) or (name == "0-1-1" and sys.platform != "linux")
+
+
+class TestAvailable:
+    def test_no_engine(self, tmp_path: Path) -> None:
+        answers, why = engine.available(f"unix://{tmp_path}/none.sock")
+        assert not answers
+        assert "start it" in why
+
+    def test_an_engine_elsewhere(self) -> None:
+        answers, why = engine.available("tcp://192.0.2.1:2375")
+        assert not answers
+        assert "unset DOCKER_HOST" in why
+
+    def test_an_engine_that_does_not_answer(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(f"{tmp_path}/silent.sock")
+            silent.listen()
+            answers, why = engine.available(f"unix://{tmp_path}/silent.sock")
+        assert not answers
+        assert "no Docker engine answers" in why
+
+
+class TestLock:
+    TARGET = wheels.Target("cpu", (3, 11), "x86_64", (2, 36))
+
+    @pytest.mark.parametrize("accelerator", ["cpu", "cuda"])
+    def test_the_committed_lock_pins_what_is_required(self, accelerator: str) -> None:
+        folder = Path(__file__).parents[2] / "docker"
+        pins = {
+            pin.name: pin for pin in wheels.read_lock(folder / f"{accelerator}-cp311-x86_64.lock")
+        }
+        for line in (folder / "requirements.in").read_text().splitlines():
+            if not line.startswith("#"):
+                name, version = line.split("==")
+                assert pins[name].version.split("+")[0] == version
+
+    def test_round_trip(self, tmp_path: Path) -> None:
+        pins = (wheels.Pin("a-b", "1.0+cpu", "0" * 64), wheels.Pin("c", "2", "f" * 64))
+        wheels.write_lock(tmp_path / "x.lock", pins, self.TARGET)
+        assert wheels.read_lock(tmp_path / "x.lock") == pins
+
+    @pytest.mark.parametrize("line", ["torch==2", "torch>=2 --hash=sha256:" + "0" * 64, "-e ."])
+    def test_anything_else_is_refused_with_its_line(self, tmp_path: Path, line: str) -> None:
+        (tmp_path / "x.lock").write_text(f"# comment\n{line}\n")
+        with pytest.raises(InfrastructureError, match="line 2"):
+            wheels.read_lock(tmp_path / "x.lock")
+
+    def test_a_wheel_with_another_digest_is_not_used(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a-1.0-py3-none-any.whl").write_bytes(b"tampered")
+        (tmp_path / "x.lock").write_text(f"a==1.0 --hash=sha256:{'0' * 64}\n")
+        monkeypatch.setattr(wheels, "_download", lambda *_: None)
+        with pytest.raises(InfrastructureError, match=r"locked digest for a==1\.0"):
+            wheels.fill(tmp_path, tmp_path / "x.lock", tmp_path / "in", self.TARGET, print)
+
+    def test_without_a_lock_one_is_written_and_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def download(what: object, folder: Path, *_: object) -> None:
+            (folder / "A_b-1.0-py3-none-any.whl").write_bytes(b"content")
+
+        said: list[str] = []
+        monkeypatch.setattr(wheels, "_download", download)
+        lock = tmp_path / "x.lock"
+        (found,) = wheels.fill(tmp_path / "wheels", lock, tmp_path / "in", self.TARGET, said.append)
+        assert found.name == "A_b-1.0-py3-none-any.whl"
+        assert [(pin.name, pin.version) for pin in wheels.read_lock(lock)] == [("a-b", "1.0")]
+        assert any("on trust" in line for line in said)
+
+
+class TestCopy:
+    def test_a_copy_that_breaks_off_leaves_nothing(self, tmp_path: Path) -> None:
+        for chunks in ([b"ab"], [b"abcd"]):
+            with pytest.raises(ArtifactError, match="changed its size"):
+                copy_hashed(chunks, tmp_path / "x", name="x", size_bytes=3)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_is_read_only(self, tmp_path: Path) -> None:
+        copy_hashed([b"a", b"bc"], tmp_path / "x", name="x", size_bytes=3)
+        assert (tmp_path / "x").read_bytes() == b"abc"
+        assert os.stat(tmp_path / "x").st_mode & 0o777 == 0o444
+
+
+class TestIsolationFacts:
+    """Each property that an engine reports differently makes exactly its own fact fail."""
+
+    def container(self) -> dict[str, Any]:
+        return {
+            "Image": "sha256:1",
+            "Config": {"Hostname": "localhost", "User": "10001:10001", "Env": ["A=1", "BARE"]},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "CapAdd": None,
+                "Privileged": False,
+                "SecurityOpt": ["no-new-privileges"],
+                "PidsLimit": LIMITS.processes,
+                "Memory": LIMITS.memory_bytes,
+                "MemorySwap": LIMITS.memory_bytes,
+                "ShmSize": LIMITS.shm_bytes,
+                "Ulimits": [
+                    {"Name": "core", "Soft": 0, "Hard": 0},
+                    {
+                        "Name": "nofile",
+                        "Soft": limits.OPEN_FILES,
+                        "Hard": limits.OPEN_FILES,
+                    },
+                ],
+                "LogConfig": {"Type": "none"},
+                "RestartPolicy": {"Name": ""},
+                "PidMode": "",
+                "IpcMode": "private",
+                "UTSMode": "",
+                "Tmpfs": {"/tmp": limits.scratch_options(LIMITS)},
+            },
+            "NetworkSettings": {"Networks": {"none": {}}},
+            "Mounts": [
+                {"Type": "bind", "Destination": "/submission", "RW": False, "Source": "/code"},
+                {"Type": "volume", "Destination": "/output", "RW": True, "Source": "/var/x"},
+            ],
+        }
+
+    def failing(self, container: dict[str, Any], *, engine_options: list[str]) -> list[str]:
+        job = Job(
+            phase="train",
+            command=("true",),
+            environment={},
+            code=Mount(Path("/code"), PurePosixPath("/submission")),
+            mounts=(),
+            limits=LIMITS,
+            wallclock_seconds=1,
+            log=Path("/log"),
+        )
+        options = limits.volume_options(LIMITS)
+        facts = isolation_facts(
+            job,
+            image_digest="sha256:1",
+            environment=["A=1"],
+            container=container,
+            engine={"SecurityOptions": engine_options},
+            volume={"Options": options},
+            volume_expected=options,
+        )
+        return [fact.name for fact in facts if not fact.holds]
+
+    @pytest.mark.parametrize("profile", ["default", "builtin"])
+    def test_all_hold(self, profile: str) -> None:
+        options = [f"name=seccomp,profile={profile}"]
+        assert self.failing(self.container(), engine_options=options) == []
+
+    @pytest.mark.parametrize("options", [[], ["name=apparmor"], ["name=seccomp,profile=/x.json"]])
+    def test_an_engine_without_its_seccomp_profile(self, options: list[str]) -> None:
+        assert self.failing(self.container(), engine_options=options) == ["seccomp"]
+
+    @pytest.mark.parametrize(
+        ("section", "key", "value", "name"),
+        [
+            ("", "Image", "sha256:2", "image"),
+            ("Config", "User", "", "user"),
+            ("Config", "Env", ["A=1", "B=2"], "environment"),
+            ("Config", "Env", ["A=2"], "environment"),
+            ("HostConfig", "NetworkMode", "bridge", "network"),
+            ("NetworkSettings", "Networks", {"none": {}, "bridge": {}}, "network"),
+            ("HostConfig", "ReadonlyRootfs", False, "read-only root"),
+            ("HostConfig", "CapDrop", None, "capabilities"),
+            ("HostConfig", "CapAdd", ["SYS_ADMIN"], "capabilities"),
+            ("HostConfig", "Privileged", True, "privileged"),
+            ("HostConfig", "SecurityOpt", ["no-new-privileges", "seccomp=unconfined"], "seccomp"),
+            ("HostConfig", "PidsLimit", None, "processes"),
+            ("HostConfig", "Memory", 0, "memory"),
+            ("HostConfig", "MemorySwap", -1, "memory and swap"),
+            ("HostConfig", "ShmSize", 1, "shared memory"),
+            ("HostConfig", "Ulimits", None, "resource limits"),
+            ("HostConfig", "LogConfig", {"Type": "json-file"}, "log driver"),
+            ("HostConfig", "PidMode", "host", "process namespace"),
+            ("HostConfig", "IpcMode", "host", "ipc namespace"),
+            ("HostConfig", "UTSMode", "host", "host name namespace"),
+            ("HostConfig", "Devices", [{"PathOnHost": "/dev/kmsg"}], "devices"),
+            ("HostConfig", "DeviceRequests", [{"Count": -1, "DeviceIDs": None}], "devices"),
+            ("HostConfig", "Tmpfs", {}, "scratch"),
+            ("", "Mounts", [], "mounts"),
+        ],
+    )
+    def test_one_that_differs(self, section: str, key: str, value: object, name: str) -> None:
+        container = self.container()
+        (container[section] if section else container)[key] = value
+        options = ["name=seccomp,profile=default"]
+        assert self.failing(container, engine_options=options) == [name]
+
+    def test_a_writable_or_foreign_mount(self) -> None:
+        options = ["name=seccomp,profile=default"]
+        container = self.container()
+        container["Mounts"][0]["RW"] = True
+        assert self.failing(container, engine_options=options) == ["mounts"]
+        container = self.container()
+        container["Mounts"].append({"Type": "volume", "Destination": "/data", "RW": True})
+        assert self.failing(container, engine_options=options) == ["mounts"]

@@ -1,0 +1,154 @@
+"""What only the rehearsal sandbox does."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.sandbox.process import ProcessSandbox
+from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
+
+
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Phases:
+    sandbox = ProcessSandbox()
+    assert sandbox.prepare().kind == "process"
+    return Phases(sandbox, tmp_path)
+
+
+def test_python_and_torchrun_are_those_of_this_interpreter(rehearsal: Phases) -> None:
+    rehearsal.run("import shutil, sys; print(sys.executable); print(shutil.which('torchrun'))")
+    python, torchrun = rehearsal.lines
+    folder = Path(sys.executable).parent
+    assert Path(python).parent == folder
+    assert torchrun == str(shutil.which("torchrun", path=str(folder)))
+
+
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_python_is_there_when_the_interpreter_has_another_name(
+    rehearsal: Phases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    other = tmp_path / "a place" / "python3.11-of-the-test"
+    other.parent.mkdir()
+    other.write_text(f'#!/bin/sh\nBY_OTHER=1 exec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(other))
+    source = "import os, sys; print(os.environ.get('BY_OTHER'), sys.argv[1:])"
+    facts = rehearsal.run(source, command=(name, "main.py", "a b"))
+    assert facts.outcome == "completed", rehearsal.lines
+    assert rehearsal.lines == ["1 ['a b']"]
+
+
+def test_code_is_a_copy_and_nothing_is_written_back(rehearsal: Phases) -> None:
+    rehearsal.run("open('main.py', 'a').write('# changed'); print(__file__)")
+    assert (rehearsal.folder / "code" / "main.py").read_text().count("# changed") == 1
+    assert str(rehearsal.folder) not in rehearsal.lines[0]
+
+
+def test_death_by_a_signal_reads_as_in_a_shell(rehearsal: Phases) -> None:
+    facts = rehearsal.run("import os; os.kill(os.getpid(), 11)")
+    assert (facts.outcome, facts.exit_code, facts.isolation) == ("failed", 139, ())
+
+
+def test_an_output_directory_that_grows_too_large_ends_the_phase(rehearsal: Phases) -> None:
+    facts = rehearsal.run(
+        """
+        import os, time
+        open(os.environ["OUTPUT_DIR"] + "/sparse", "wb").truncate(1 << 40)
+        time.sleep(1)
+        print("holes do not count")
+        open(os.environ["OUTPUT_DIR"] + "/big", "wb").write(bytes(4 << 20))
+        time.sleep(1000)
+        """,
+        limits=LIMITS.model_copy(update={"output_bytes": 2 * MIB}),
+    )
+    assert facts.outcome == "failed"
+    assert facts.detail == "killed: the output directory grew over its limit of 2,097,152 bytes"
+    assert rehearsal.lines == ["holes do not count"]
+
+
+def test_directories_without_permissions_are_removed(rehearsal: Phases) -> None:
+    rehearsal.run("import os; os.makedirs('a/b'); os.chmod('a/b', 0); os.chmod('a', 0)")
+    assert leftovers() == []
+
+
+def test_a_second_train_phase_finds_an_empty_output(rehearsal: Phases) -> None:
+    source = "import os; print(os.listdir(os.environ['OUTPUT_DIR']))\n"
+    source += "open(os.environ['OUTPUT_DIR'] + '/left', 'w')"
+    for _ in range(2):
+        rehearsal.run(source)
+        assert rehearsal.lines == ["[]"]
+
+
+def test_torchrun_workers_are_killed_too(rehearsal: Phases) -> None:
+    with rehearsal.start(
+        "import time; print('up', flush=True); time.sleep(1000)",
+        command=("torchrun", "--standalone", "--nproc_per_node=2", "main.py"),
+        limits=LIMITS,
+    ) as running:
+        until = time.monotonic() + 60
+        while running.last_line != "up" and time.monotonic() < until:
+            time.sleep(0.1)
+        assert len([left for left in leftovers() if left.startswith("process")]) >= 3
+        assert running.stop().outcome == "stopped"
+        assert [left for left in leftovers() if left.startswith("process")] == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_harness_that_is_killed_leaves_what_the_next_one_reaps(
+    rehearsal: Phases, how: signal.Signals
+) -> None:
+    script = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from harness import owner
+from harness.sandbox.process import ProcessSandbox
+from tests.sandbox.conftest import Phases
+phases = Phases(ProcessSandbox(), Path({str(rehearsal.folder)!r}))
+with phases.start("import time; time.sleep(1000)"):
+    print(owner.me(), flush=True)
+    time.sleep(1000)
+"""
+    harness = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert harness.stdout is not None
+    name = harness.stdout.readline().strip()
+    assert name
+    mine = lambda found: found.startswith(name)  # noqa: E731
+    assert len(leftovers(of=mine)) == 2  # process and directory
+    rehearsal.sandbox.prepare()
+    assert len(leftovers(of=mine)) == 2, "a living harness keeps what is its own"
+    os.killpg(harness.pid, how)  # as Ctrl-C reaches everything in the foreground group
+    harness.wait()
+    harness.stdout.close()
+    if how == signal.SIGKILL:
+        rehearsal.sandbox.prepare()
+    assert leftovers(of=mine) == []
+
+
+def test_finding_it_needs_no_torch_and_no_docker() -> None:
+    code = (
+        "import sys, harness.sandbox.process, harness.sandbox.docker;"
+        "print(sorted({'torch', 'docker', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_stop_is_immediate_for_a_phase_that_ignores_everything(rehearsal: Phases) -> None:
+    source = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (1, 2, 15)]\n"
+    with rehearsal.start(source + "time.sleep(1000)") as running:
+        time.sleep(0.3)
+        assert running.stop().exit_code == 137
+        assert finished(running).outcome == "stopped"
