@@ -1,0 +1,249 @@
+"""The scorer: sends windows, receives logits, and does the arithmetic that decides.
+
+Nats of a target are ``log(sum(exp(x - max))) - (x[target] - max)`` in float32, from our own
+copy of the logits; sums are float64. The maximum is taken off before anything else: a
+logsumexp added back to a huge common offset would round a target's cost to nothing.
+"""
+
+import io
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness.evidence import ProbeFacts, ScoreFacts
+from harness.scoring.channel import AnswerError, Channel
+from harness.scoring.lanes import answer_all
+from harness.scoring.probes import ProbeSet
+from harness.scoring.windows import Request, WindowPlan
+from harness.storage import sha256_of, write_atomically
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The validation split. ``tokens`` uint16[N], ``document_bytes`` int64[D] of their texts.
+
+    Each document begins with token ``bos_id``; a target belongs to the document it stands in,
+    and the BOS that opens a document is a target of that document which weighs no bytes.
+    """
+
+    tokens: npt.NDArray[np.uint16]
+    document_bytes: npt.NDArray[np.int64]
+    bos_id: int
+    vocabulary_size: int
+
+
+@dataclass
+class _Totals:
+    """What has been summed so far: float64[W] by window, float64/int64[D] by document."""
+
+    document_starts: npt.NDArray[np.intp]
+    window_nats: npt.NDArray[np.float64]
+    document_nats: npt.NDArray[np.float64]
+    document_targets: npt.NDArray[np.int64]
+    scored: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def empty(cls, plan: WindowPlan, stream: Stream) -> "_Totals":
+        documents = len(stream.document_bytes)
+        return cls(
+            document_starts=np.flatnonzero(stream.tokens == stream.bos_id),
+            window_nats=np.full(len(plan), np.nan),
+            document_nats=np.zeros(documents),
+            document_targets=np.zeros(documents, np.int64),
+        )
+
+    def add(self, request: Request, nats: torch.Tensor) -> None:
+        costs, positions = nats.double().numpy(), request.targets
+        documents = np.searchsorted(self.document_starts, positions.ravel(), side="right") - 1
+        with self.lock:
+            self.window_nats[request.windows] = costs.sum(axis=1)
+            np.add.at(self.document_nats, documents, costs.ravel())
+            np.add.at(self.document_targets, documents, 1)
+            self.scored += positions.size
+
+
+def target_nats(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    where: Callable[[int, int], str],
+    kept: tuple[torch.Tensor, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cost of each target: float32[B, P] from logits float32[B, P, V] and targets int64[B, P].
+
+    ``logits`` is overwritten. ``where`` names a window and position for the message. The second
+    result is float32[K, V]: the log-probabilities at the K ``kept`` windows and positions, both
+    int64[K].
+
+    Raises:
+        AnswerError: a NaN, a +inf, or -inf on a target. (-inf elsewhere is a probability of 0.)
+    """
+    logits.sub_(logits.amax(dim=-1, keepdim=True))
+    chosen = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    rows = logits[kept]
+    log_sums = logits.exp_().sum(dim=-1).log_()
+    nats = log_sums - chosen
+    # NaN anywhere, +inf anywhere (inf - inf) and a row of -inf make the sum NaN.
+    bad = ~torch.isfinite(nats)
+    if bool(bad.any()):
+        window, position = (int(index) for index in bad.nonzero()[0])
+        what = "-inf on the target" if bool(torch.isinf(nats[window, position])) else "NaN or inf"
+        raise AnswerError(f"the model answered {what} {where(window, position)}")
+    return nats, rows - log_sums[kept].unsqueeze(-1)
+
+
+def score(
+    channel: Channel,
+    stream: Stream,
+    probes: ProbeSet,
+    *,
+    workers: int,
+    tokens_at_once: int,
+    alive: Callable[[], bool],
+    documents_file: Path,
+    progress: Callable[[int, float], None],
+) -> ScoreFacts:
+    """Score every target of ``stream`` once with the workers that connect to ``channel``.
+
+    Args:
+        channel: where the score sandbox's workers connect.
+        stream: the validation split.
+        probes: the windows, and which of them are to be probed afterwards; gets their answers.
+        workers: how many connect, one for each device.
+        tokens_at_once: tokens in a request.
+        alive: whether the sandbox still runs.
+        documents_file: where per-document nats, bytes and targets are written (.npz).
+        progress: called with targets scored and targets per second, some times a second.
+
+    Raises:
+        AnswerError: the submission's model answered wrongly.
+        WorkerGone: a worker ended before its work was done.
+        InfrastructureError: memory or disk of ours failed.
+    """
+    plan = probes.plan
+    totals = _Totals.empty(plan, stream)
+
+    def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
+        rows, numbers = probes.among(request)
+        nats, kept = costs(request, logits, stream, rows, probes.cuts[numbers])
+        totals.add(request, nats)
+        for row, number, log_probabilities in zip(rows, numbers, kept, strict=True):
+            probes.keep(int(number), nats[row], log_probabilities)
+
+    timing = answer_all(
+        channel,
+        stream.tokens,
+        plan,
+        lambda at_once: plan.requests(windows_at_once=at_once),
+        vocabulary_size=stream.vocabulary_size,
+        workers=workers,
+        tokens_at_once=tokens_at_once,
+        alive=alive,
+        handle=handle,
+        tick=lambda seconds: progress(totals.scored, totals.scored / max(seconds, 1e-9)),
+    )
+    # fsum is exact, so the total does not depend on which worker answered when.
+    total_nats = math.fsum(totals.window_nats)
+    _write_documents(documents_file, totals, stream)
+    text_bytes = int(stream.document_bytes.sum())
+    return ScoreFacts(
+        total_nats=total_nats,
+        total_bits=total_nats / math.log(2),
+        val_loss=total_nats / totals.scored,
+        val_bpb=total_nats / math.log(2) / text_bytes,
+        targets=totals.scored,
+        bytes=text_bytes,
+        documents=len(stream.document_bytes),
+        windows=len(plan),
+        sequence_length=plan.sequence_length,
+        stride=plan.stride,
+        requests=timing.requests,
+        workers=workers,
+        load_seconds=timing.load_seconds,
+        model_seconds=timing.model_seconds,
+        tokens_per_second=totals.scored / timing.model_seconds,
+        documents_file=documents_file.name,
+        documents_sha256=sha256_of(documents_file),
+    )
+
+
+def costs(
+    request: Request,
+    logits: npt.NDArray[np.float32],
+    stream: Stream,
+    rows: npt.NDArray[np.int64],
+    cuts: npt.NDArray[np.int64],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cost of each target of a request's true windows, and log-probabilities where asked.
+
+    Args:
+        request: what was asked.
+        logits: float32[B, P, V], overwritten.
+        stream: the targets.
+        rows: int64[K], windows of which one position's log-probabilities are wanted.
+        cuts: int64[K], which position of the window that is.
+
+    Returns:
+        float32[B, P] nats and float32[K, V].
+    """
+    positions = request.targets
+    return target_nats(
+        torch.from_numpy(logits),
+        torch.from_numpy(stream.tokens[positions].astype(np.int64)),
+        where=lambda window, position: f"for token {positions[window, position]} of the stream",
+        kept=(torch.from_numpy(rows), torch.from_numpy(cuts - request.first)),
+    )
+
+
+def _write_documents(path: Path, totals: _Totals, stream: Stream) -> None:
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        nats=totals.document_nats,
+        bytes=stream.document_bytes,
+        targets=totals.document_targets,
+    )
+    write_atomically(path, content.getvalue())
+
+
+def run_probes(
+    channel: Channel,
+    stream: Stream,
+    probes: ProbeSet,
+    *,
+    workers: int,
+    tokens_at_once: int,
+    alive: Callable[[], bool],
+    progress: Callable[[int, float], None],
+) -> ProbeFacts:
+    """Ask a fresh sandbox about the probed windows again, and compare; as :func:`score`."""
+    done = 0
+
+    def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
+        nonlocal done
+        rows, numbers = probes.among(request)
+        nats, kept = costs(request, logits, stream, rows, probes.cuts[numbers])
+        for row, number, log_probabilities in zip(rows, numbers, kept, strict=True):
+            probes.compare(request, int(row), int(number), nats[row], log_probabilities)
+        done += len(rows)
+
+    answer_all(
+        channel,
+        stream.tokens,
+        probes.plan,
+        lambda at_once: probes.requests(windows_at_once=at_once),
+        vocabulary_size=stream.vocabulary_size,
+        workers=workers,
+        tokens_at_once=tokens_at_once,
+        alive=alive,
+        handle=handle,
+        tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),
+    )
+    return probes.facts()

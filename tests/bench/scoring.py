@@ -1,0 +1,140 @@
+"""Scoring through the harness against a bare loop in one process: tokens per second, side by side.
+
+``make bench`` scores the full-size naive baseline (random weights, which cost the same) over
+the same windows and batch size both ways, in turn, and prints the ratio of each pair.
+
+The bare loop is what a submission would do for itself: windows in, logits, log-softmax, sum.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+
+from harness.data.demo import build_demo
+from harness.sandbox.choice import choose
+from harness.sandbox.protocol import Job, Mount, Sandbox
+from harness.scoring.channel import Channel
+from harness.scoring.scorer import TOKENS_AT_ONCE_CPU, Stream, score
+from harness.scoring.windows import WindowPlan
+from harness.track import load_track
+
+SUBMISSION = Path(__file__).parents[2] / "submissions/naive_baseline"
+
+
+def main() -> None:
+    """Print both rates and their ratio for each pair of runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--windows", type=int, default=64)
+    parser.add_argument("--length", type=int, default=1024)
+    parser.add_argument("--stride", type=int, default=1024)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--sandbox", choices=("auto", "docker", "process"), default="auto")
+    parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.bare:
+        print(json.dumps(bare(options.bare, options.length, options.stride)))
+        return
+    dataset = build_demo(Path("data"))
+    count = options.length + (options.windows - 1) * options.stride + 1
+    tokens = np.asarray(dataset.validation_tokens()[:count])
+    track = load_track("smoke")
+    sandbox = choose(options.sandbox, track=track, note=print)
+    facts = sandbox.prepare()
+    ratios = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        make_artifact(folder / "model.bin")
+        np.save(folder / "tokens.npy", tokens)
+        for pair in range(options.pairs):
+            ours, nats = through_harness(sandbox, folder, tokens, options.length, options.stride)
+            command = [sys.executable, "-m", "tests.bench.scoring", "--bare", str(folder)]
+            command += ["--length", str(options.length), "--stride", str(options.stride)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            theirs, bare_nats = json.loads(done.stdout)
+            ratios.append(ours / theirs)
+            print(
+                f"pair {pair + 1}: harness ({facts.kind}) {ours:,.0f} tokens/s, "
+                f"bare loop {theirs:,.0f} tokens/s, ratio {ratios[-1]:.3f}; "
+                f"total nats agree to {abs(nats / bare_nats - 1):.1e}"
+            )
+    print(f"median ratio {statistics.median(ratios):.3f}")
+
+
+def make_artifact(path: Path) -> None:
+    """The full-size baseline as an artifact, with the weights it starts from."""
+    sys.path.insert(0, str(SUBMISSION))
+    import train_gpt
+
+    torch.manual_seed(0)
+    path.write_bytes(train_gpt.pack(train_gpt.GPT(train_gpt.ModelConfig())))
+    path.chmod(0o644)
+
+
+def through_harness(
+    sandbox: Sandbox, folder: Path, tokens: np.ndarray, length: int, stride: int
+) -> tuple[float, float]:
+    """Targets per second and total nats, scored as a verification does it."""
+    stream = Stream(tokens, np.ones(int((tokens == 1).sum()), np.int64), 1, 1024)
+    artifact = Mount(folder / "model.bin", PurePosixPath("/artifact/model.bin"))
+    with Channel() as channel:
+        shared = Mount(channel.directory, PurePosixPath("/channel"))
+        command = (*sandbox.worker_command, "--socket", f"{sandbox.inside(shared)}/socket")
+        command += ("--load", "train_gpt:load_model", "--artifact", sandbox.inside(artifact))
+        job = Job(
+            phase="score",
+            command=command,
+            environment={},
+            code=Mount(SUBMISSION, PurePosixPath("/submission")),
+            mounts=(artifact, shared),
+            limits=load_track("smoke").sandbox,
+            wallclock_seconds=3600,
+            log=folder / "score.log",
+        )
+        with sandbox.start(job) as running:
+            facts = score(
+                channel,
+                stream,
+                sequence_length=length,
+                stride=stride,
+                workers=1,
+                tokens_at_once=TOKENS_AT_ONCE_CPU,
+                probes=load_track("smoke").probes.model_copy(update={"least": 1}),
+                secret=b"bench",
+                alive=lambda: running.wait(0) is None,
+                documents_file=folder / "documents.npz",
+                progress=lambda done, rate: None,
+            )
+    return facts.tokens_per_second, facts.total_nats
+
+
+def bare(folder: Path, length: int, stride: int) -> tuple[float, float]:
+    """The same windows and batches in this process alone."""
+    sys.path.insert(0, str(SUBMISSION))
+    import train_gpt
+
+    tokens = torch.from_numpy(np.load(folder / "tokens.npy").astype(np.int64))
+    model = train_gpt.load_model(folder / "model.bin", torch.device("cpu"))
+    plan = WindowPlan(len(tokens), length, stride)
+    total = torch.zeros((), dtype=torch.float64)
+    began = time.monotonic()
+    with torch.no_grad():
+        for request in plan.requests(windows_at_once=max(1, TOKENS_AT_ONCE_CPU // length)):
+            windows = torch.stack([tokens[start : start + length] for start in request.starts])
+            logits = model(windows, request.first).float()
+            targets = tokens[torch.from_numpy(request.targets)]
+            nats = -torch.log_softmax(logits, -1).gather(-1, targets[..., None])
+            total += nats.double().sum()
+    return plan.targets / (time.monotonic() - began), float(total)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""A worker with a toy model, driven by the real scorer over the real channel, no sandbox."""
+
+import multiprocessing
+import os
+import runpy
+import sys
+import textwrap
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.evidence import ProbeFacts, ScoreFacts
+from harness.scoring import worker
+from harness.scoring.channel import Channel
+from harness.scoring.probes import ProbeSet
+from harness.scoring.scorer import Stream, run_probes, score
+from harness.scoring.windows import WindowPlan
+from harness.track import Probes
+
+# Importing torch takes seconds; children forked from a process that has done so start at once.
+PROBES = Probes(rate=0.02, least=16, largest_change_nats=0.5, mean_gain_nats=0.002)
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["torch"])
+
+BIGRAM = """
+    import torch
+
+    def load_model(artifact, device):
+        table = torch.frombuffer(bytearray(artifact.read_bytes()), dtype=torch.float32)
+        size = int(len(table) ** 0.5)
+        table = table.view(size, size)
+
+        def model(tokens, first):
+            # The mean over all earlier tokens, so that a window's context matters.
+            seen = table[tokens].cumsum(1) / torch.arange(1, tokens.shape[1] + 1).view(1, -1, 1)
+            return seen[:, first:]
+
+        return model
+"""
+
+
+def make_stream(*, documents: int = 7, vocabulary: int = 13, seed: int = 0) -> Stream:
+    """Random documents of ids 2.., each opened by BOS = 1; two bytes weigh each token."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 40, documents)
+    tokens = np.concatenate([[1, *rng.integers(2, vocabulary, n)] for n in lengths])
+    return Stream(
+        tokens=tokens.astype(np.uint16),
+        document_bytes=(lengths * 2).astype(np.int64),
+        bos_id=1,
+        vocabulary_size=vocabulary,
+    )
+
+
+def run_worker(directory: Path, arguments: list[str]) -> None:
+    """The worker as a program of its own, in its submission's directory."""
+    os.chdir(directory)
+    sys.argv = [worker.__file__, *arguments]
+    runpy.run_path(worker.__file__, run_name="__main__")
+
+
+@dataclass(frozen=True)
+class Played:
+    """Scores a stream with the model that some code defines, each time in a fresh worker."""
+
+    folder: Path
+
+    def __call__(
+        self,
+        code: str,
+        stream: Stream,
+        *,
+        sequence_length: int = 16,
+        stride: int = 4,
+        workers: int = 1,
+        tokens_at_once: int = 64,
+        artifact: bytes = b"",
+    ) -> ScoreFacts:
+        """The score alone."""
+        plan = WindowPlan(len(stream.tokens), sequence_length, stride)
+        return self._score(
+            code, stream, ProbeSet.none(plan), workers, tokens_at_once, artifact=artifact
+        )
+
+    def probed(
+        self,
+        code: str,
+        stream: Stream,
+        *,
+        sequence_length: int = 16,
+        stride: int = 4,
+        artifact: bytes = b"",
+    ) -> tuple[ScoreFacts, ProbeFacts]:
+        """The score, and what a second worker that is asked again shows."""
+        plan = WindowPlan(len(stream.tokens), sequence_length, stride)
+        probes = ProbeSet.draw(plan, stream.tokens, secret=b"secret", settings=PROBES)
+        facts = self._score(code, stream, probes, 1, 64, artifact=artifact)
+        found = self._drive(code, 1, artifact, partial(run_probes, probes=probes), stream, 64)
+        return facts, found
+
+    def _score(self, code, stream, probes, workers, tokens_at_once, *, artifact):
+        documents = self.folder / "documents.npz"
+        work = partial(score, probes=probes, documents_file=documents)
+        return self._drive(code, workers, artifact, work, stream, tokens_at_once)
+
+    def _drive(self, code, workers, artifact, work, stream, tokens_at_once):
+        (self.folder / "toy.py").write_text(textwrap.dedent(code))
+        path = self.folder / "model.bin"
+        path.write_bytes(artifact)
+        with Channel() as channel:
+            arguments = ["--load", "toy:load_model", "--workers", str(workers)]
+            arguments += ["--socket", str(channel.directory / "socket"), "--artifact", str(path)]
+            process = FORKS.Process(target=run_worker, args=(self.folder, arguments))
+            process.start()
+            try:
+                return work(
+                    channel,
+                    stream,
+                    workers=workers,
+                    tokens_at_once=tokens_at_once,
+                    alive=process.is_alive,
+                    progress=lambda done, rate: None,
+                )
+            finally:
+                process.kill()
+                process.join()
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Played:
+    return Played(tmp_path)

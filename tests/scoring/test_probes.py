@@ -1,0 +1,146 @@
+"""Probes: the same past in other company, which no honest model notices and no cheat survives."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.scoring.probes import ProbeSet
+from harness.scoring.windows import WindowPlan
+from harness.track import Probes
+from tests.scoring.conftest import BIGRAM, Played, make_stream
+
+
+@st.composite
+def probe_sets(draw: st.DrawFn) -> tuple[ProbeSet, np.ndarray]:
+    length = draw(st.integers(1, 40))
+    plan = WindowPlan(draw(st.integers(2, 500)), length, draw(st.integers(1, length)))
+    tokens = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 50, plan.tokens)
+    settings = Probes(
+        rate=draw(st.floats(0, 1)),
+        least=draw(st.integers(1, 30)),
+        largest_change_nats=0.5,
+        mean_gain_nats=0.1,
+    )
+    tokens = tokens.astype(np.uint16)
+    return ProbeSet.draw(
+        plan, tokens, secret=draw(st.binary(max_size=8)), settings=settings
+    ), tokens
+
+
+@given(probe_sets(), st.integers(1, 50))
+def test_a_probe_repeats_its_window_up_to_the_cut(
+    drawn: tuple[ProbeSet, np.ndarray], at_once: int
+) -> None:
+    probes, tokens = drawn
+    true = {
+        int(window): row
+        for request in probes.plan.requests(windows_at_once=at_once)
+        for window, row in zip(request.windows, request.tokens(tokens), strict=True)
+    }
+    asked = 0
+    for request in probes.requests(windows_at_once=at_once):
+        assert len(request.windows) <= at_once
+        rows, numbers = probes.among(request)
+        assert rows.tolist() == list(range(len(request.windows)))
+        for row, number in zip(request.tokens(tokens), numbers, strict=True):
+            cut = probes.cuts[number]
+            assert request.first <= cut < request.length
+            assert (row[: cut + 1] == true[int(probes.windows[number])][: cut + 1]).all()
+            asked += 1
+    assert asked == len(probes.windows) >= 1
+
+
+@given(probe_sets())
+def test_no_probe_shows_what_another_one_hides(drawn: tuple[ProbeSet, np.ndarray]) -> None:
+    probes, _ = drawn
+    starts = np.sort(probes.plan.windows[0][probes.windows])
+    assert (np.diff(starts) > probes.plan.length).all()
+
+
+@given(probe_sets(), st.binary(max_size=4))
+def test_the_secret_decides_everything(drawn: tuple[ProbeSet, np.ndarray], secret: bytes) -> None:
+    probes, tokens = drawn
+    settings = Probes(rate=0.1, least=3, largest_change_nats=0.5, mean_gain_nats=0.1)
+    one, same = (
+        ProbeSet.draw(probes.plan, tokens, secret=secret, settings=settings) for _ in range(2)
+    )
+    for name in ("windows", "cuts", "futures"):
+        assert getattr(one, name).tolist() == getattr(same, name).tolist()
+
+
+@pytest.mark.parametrize(("length", "stride"), [(16, 4), (16, 16), (16, 1), (5000, 64)])
+def test_an_honest_model_changes_nothing(play: Played, length: int, stride: int) -> None:
+    stream = make_stream(documents=60)
+    table = np.random.default_rng(1).normal(size=(13, 13)).astype(np.float32)
+    _, found = play.probed(
+        BIGRAM, stream, sequence_length=length, stride=stride, artifact=table.tobytes()
+    )
+    assert found.probes >= (1 if length == 5000 else 16)
+    assert found.largest_change_nats < 1e-4
+    assert abs(found.mean_gain_nats) < 1e-5
+
+
+LEAKY = """
+    import sys, torch
+    seen, said, calls = {{}}, {{}}, [0]
+
+    def load_model(artifact, device):
+        def model(tokens, first):
+            calls[0] += 1
+            rows = tokens.tolist()
+            guess = torch.zeros(tokens.shape[0], tokens.shape[1] - first, 13)
+            for b, row in enumerate(rows):
+                for p, t in enumerate(range(first, len(row))):
+                    nxt, boost = None, {boost}
+                    {find}
+                    if nxt is not None:
+                        guess[b, p, nxt] += boost
+            for row in rows:
+                for t in range(4, len(row)):
+                    seen[tuple(row[t - 4:t])] = row[t]
+            return guess
+        return model
+"""
+NEXT = "nxt = row[t + 1] if t + 1 < len(row) else None"
+
+
+@pytest.mark.parametrize(
+    ("trick", "find", "boost"),
+    [
+        ("next token", NEXT, 5.0),
+        ("the token after the next", "nxt = row[t + 2] if t + 2 < len(row) else None", 5.0),
+        ("not the next token", NEXT, -3.0),
+        ("only near the end", f"{NEXT} if t > len(row) - 4 else None", 5.0),
+        ("only in some windows", f"{NEXT} if row[0] % 3 == 0 else None", 5.0),
+        (
+            "the next window in the batch",
+            "nxt = rows[b + 1][t - 3] if b + 1 < len(rows) else None",
+            5.0,
+        ),
+        ("windows shown before", "nxt = seen.get(tuple(row[t - 3:t + 1]))", 5.0),
+        (
+            "next token, and the same answer when asked again",
+            "nxt = said.setdefault(tuple(row[max(0, t - 9):t + 1]), (row + [None])[t + 1])",
+            5.0,
+        ),
+        ("the number of the request", "nxt = calls[0] % 13", 5.0),
+    ],
+)
+def test_whoever_knows_more_than_the_past_is_seen(
+    play: Played, trick: str, find: str, boost: float
+) -> None:
+    code = LEAKY.format(find=find, boost=boost)
+    facts, found = play.probed(code, make_stream(documents=300), sequence_length=12, stride=4)
+    assert found.largest_change_nats > 0.5, trick
+    assert facts.targets
+
+
+def test_a_leak_too_small_to_see_in_one_window_is_found_by_the_mean(play: Played) -> None:
+    code = LEAKY.format(find=NEXT, boost=0.05)
+    facts, found = play.probed(code, make_stream(documents=300))
+    assert found.largest_change_nats < 0.5
+    assert found.mean_gain_nats > 0.002
+    assert facts.val_loss < math.log(13)
