@@ -1,0 +1,1 @@
+"""Reading what submissions say of themselves: information and claims, never evidence."""

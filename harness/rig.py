@@ -1,0 +1,38 @@
+"""What seed runs are made with, and the paths under which a sandbox shows our files."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from harness.data.dataset import Dataset
+from harness.hardware import accelerator_uuids
+from harness.ledger import Ledger
+from harness.report.live import Progress
+from harness.sandbox.protocol import Sandbox
+from harness.submission import Score, Train
+from harness.track import Track
+
+CODE = PurePosixPath("/submission")
+DATA = PurePosixPath("/data")
+TOKENIZER = PurePosixPath("/tokenizer")
+ARTIFACT = PurePosixPath("/artifact")
+CHECKPOINT = PurePosixPath("/checkpoint")
+CHANNEL = PurePosixPath("/channel")
+
+
+@dataclass(frozen=True)
+class Rig:
+    """What a seed run is made with. ``quantization_gap``: also score unquantised weights."""
+
+    ledger: Ledger
+    track: Track
+    train: Train
+    score: Score
+    dataset: Dataset
+    sandbox: Sandbox
+    progress: Progress
+    quantization_gap: bool = False
+
+    @property
+    def accelerators(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the track needs; none for a track that needs none."""
+        return accelerator_uuids(self.track, self.ledger.verification.machine)
