@@ -1,0 +1,109 @@
+"""Figures as text: never cut, always with their unit, and true to which one is larger."""
+
+import math
+
+from harness.verdict import Check
+
+_DECIMALS = {
+    "bpb": 6,
+    "bits per byte": 6,
+    "nats per token": 6,
+    "s": 3,
+    "seconds": 3,
+}
+# A threshold is a bar less a converted margin: its zeros are digits like any other.
+_COMPUTED_LIMITS = frozenset({"bpb", "bits per byte"})
+_SIGNIFICANT = {"p": 2}
+_USUAL_SIGNIFICANT = 6
+# Rules whose measured figure must stay at or below the limit; the others want at least it.
+_UPPER_LIMITS = frozenset(
+    {"train_wallclock", "score_wallclock", "clocks", "bytes", "causality", "significance"}
+)
+
+Number = int | float
+
+
+def number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
+    """A figure without its unit: thousands separated, decimals as the unit deserves.
+
+    Args:
+        value: the figure; None is drawn as ``-``.
+        unit: what it counts; decides how many decimals are shown.
+        more: decimals beyond the usual.
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        # Beyond this Python refuses to print an integer, and no figure of ours is so large.
+        return f"{value:,}" if abs(value) < 1 << 128 else f"{float('inf'):g}"
+    if not math.isfinite(value):
+        return str(value)
+    decimals = _DECIMALS.get(unit.lower())
+    if decimals is None or abs(value) >= 1e15:
+        if value.is_integer() and abs(value) < 1e15:
+            return f"{value:,.0f}"
+        digits = _SIGNIFICANT.get(unit.lower(), _USUAL_SIGNIFICANT) + more
+        return f"{value:,.{digits}g}"
+    return f"{value:,.{decimals + more}f}"
+
+
+def limit_number(value: Number, unit: str = "", *, more: int = 0) -> str:
+    """A figure that people chose, so without the zeros that only precision would write."""
+    text = number(value, unit, more=more)
+    computed = unit.lower() in _COMPUTED_LIMITS
+    return (
+        text.rstrip("0").rstrip(".") if "." in text and "e" not in text and not computed else text
+    )
+
+
+def against(measured: Number, limit: Number, unit: str = "") -> tuple[str, str]:
+    """Two figures, with as many decimals as it takes to show which one is larger."""
+    order = (measured < limit, measured > limit)
+    for more in range(12):
+        texts = number(measured, unit, more=more), limit_number(limit, unit, more=more)
+        shown, shown_limit = (float(text.replace(",", "")) for text in texts)
+        if (shown < shown_limit, shown > shown_limit) == order:
+            return texts
+    return repr(measured), repr(limit)
+
+
+def headroom(check: Check) -> str:
+    """How far the measured figure is from the limit, in words; empty where that has no sense."""
+    measured, limit = check.measured, check.limit
+    if isinstance(measured, str) or isinstance(limit, str) or measured is None or limit is None:
+        return ""
+    if not (math.isfinite(measured) and math.isfinite(limit)):
+        return ""
+    upper = check.id in _UPPER_LIMITS
+    if measured == limit:
+        return "at the limit" if upper else "all"
+    distance, _ = against(abs(limit - measured), 0, check.unit)
+    if upper:
+        return f"{distance} {'left' if measured < limit else 'over'}"
+    return f"{distance} {'short' if measured < limit else 'more'}"
+
+
+def percent_used(used: Number, limit: Number) -> str:
+    """Share of a budget; rounded down while within it, so that 100 % is said only of all of it."""
+    if used > limit:
+        distance, _ = against(used - limit, 0)
+        return f"over by {distance}"
+    return f"{math.floor(1000 * used / limit) / 10:.1f} %"
+
+
+def odds(p: float) -> str:
+    """A p-value as how often chance alone would do it."""
+    if p >= 0.5:
+        return "more often than not"
+    if p < 1e-6:
+        return "less than once in a million tries"
+    tries = 1 / p
+    digits = max(math.floor(math.log10(tries)) - 1, 0)
+    rounded = round(tries / 10**digits) * 10**digits
+    return f"about once in {rounded:,} tries"
+
+
+def short_digest(digest: str) -> str:
+    """The first twelve digits of a digest, enough to tell two apart by eye."""
+    algorithm, colon, digits = digest.rpartition(":")
+    return f"{algorithm}{colon}{digits[:12]}"

@@ -1,0 +1,27 @@
+"""Findings about a submission or a machine, drawn for terminals."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.report.layout import FigureTable, Row
+from harness.report.plain import plain
+from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
+from harness.report.terminal import STATUS_STYLES
+from harness.verdict import Finding
+
+
+def show_findings(findings: Sequence[Finding], console: Console, *, title: str = "") -> None:
+    """Print findings below each other, each with its status as a word, and its remedy."""
+    if title:
+        console.print(Text(plain(title, 2 * NAME_LIMIT), style="bold"))
+    rows = []
+    for finding in findings:
+        note = plain(finding.detail, DETAIL_LIMIT)
+        if finding.remedy:
+            note += f"; remedy: {plain(finding.remedy, DETAIL_LIMIT)}"
+        style = STATUS_STYLES[finding.status]
+        name = Text(plain(finding.name, NAME_LIMIT))
+        rows.append(Row((Text(finding.status.upper(), style=style), name), Text(note)))
+    console.print(FigureTable(("status", "what"), 2, rows))

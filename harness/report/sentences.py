@@ -1,0 +1,144 @@
+"""What a verdict says, in sentences; every scorecard uses the same ones."""
+
+import math
+
+from harness.report.figures import against, number, odds
+from harness.report.plain import plain
+from harness.verdict import SeedResult, StatisticsResult, Verdict, VerdictName
+
+NAME_LIMIT = 80
+DETAIL_LIMIT = 400
+PATH_LIMIT = 1024
+
+TAGLINES: dict[VerdictName, str] = {
+    "VERIFIED": "a new record",
+    "REJECTED": "not a record",
+    "INCONCLUSIVE": "no judgement, and nothing is held against the submission",
+    "REHEARSED": "success",
+}
+
+
+def qualifiers(verdict: Verdict) -> list[str]:
+    """What limits this verdict, one sentence each; empty for an ordinary one."""
+    lines = []
+    if verdict.sandbox == "process":
+        lines.append("rehearsal: not isolated (process sandbox)")
+    if verdict.rehearsal:
+        lines.append("rehearsal: never a verified record")
+    if not verdict.seeds_drawn:
+        lines.append("seeds chosen by hand: these runs cannot verify a record")
+    if verdict.rescored_from:
+        lines.append(f"scored again, not trained again, from {plain(verdict.rescored_from, 200)}")
+    return lines
+
+
+def headline(statistics: StatisticsResult) -> str:
+    """The mean against what is needed; empty when there is no mean."""
+    mean = statistics.mean_bpb
+    if mean is None:
+        return ""
+    shown, needed = against(mean, statistics.threshold_bpb, "BPB")
+    seeds = "1 seed" if statistics.n == 1 else f"mean of {statistics.n} seeds"
+    return f"{shown} BPB ({seeds}); needed: below {needed} BPB"
+
+
+def _distance(statistics: StatisticsResult, mean: float) -> str:
+    """Where the mean lies, as ``X BPB below the T BPB needed``."""
+    threshold = statistics.threshold_bpb
+    _, needed = against(mean, threshold, "BPB")
+    if mean == threshold:
+        return f"exactly at the {needed} BPB needed"
+    distance, _ = against(abs(threshold - mean), 0, "BPB")
+    return f"{distance} BPB {'below' if mean < threshold else 'above'} the {needed} BPB needed"
+
+
+def _tested(statistics: StatisticsResult, mean: float) -> str:
+    shown, _ = against(mean, statistics.threshold_bpb, "BPB")
+    lead = f"The {statistics.n} seeds average {shown} BPB, which is {_distance(statistics, mean)}."
+    if mean >= statistics.threshold_bpb:
+        beats_bar = mean < statistics.bar_bpb
+        return f"{lead} " + (
+            "That is better than the bar, but not by the margin."
+            if beats_bar
+            else "The bar is not beaten."
+        )
+    if statistics.p is None:
+        return lead
+    p, p_below = against(statistics.p, statistics.p_below, "p")
+    chance = (
+        f"If the model were no better than that, seeds this good would come up "
+        f"{odds(statistics.p)} (p = {p}; required: below {p_below})."
+    )
+    if statistics.significant:
+        return f"{lead} {chance} The bar is beaten."
+    hint = f"{lead} {chance} That may be luck: the bar is not shown to be beaten."
+    if statistics.seeds_for_power_90 is not None:
+        hint += (
+            f" At this distance and spread, {statistics.seeds_for_power_90:,} seeds would show "
+            "it nine times in ten."
+        )
+    return hint
+
+
+def ttest_in_words(statistics: StatisticsResult) -> str:
+    """The t-test in words that need no statistics."""
+    mean = statistics.mean_bpb
+    if statistics.case == "no seeds":
+        return "No seed came to a score, so there is nothing to test."
+    if statistics.case == "not finite" or mean is None or not math.isfinite(mean):
+        return "The score of a seed is not a finite number, so nothing can be tested."
+    if statistics.case == "tested":
+        return _tested(statistics, mean)
+    shown, _ = against(mean, statistics.threshold_bpb, "BPB")
+    if statistics.case == "one seed":
+        return (
+            f"One seed came to a score, {shown} BPB, which is {_distance(statistics, mean)}. "
+            "A t-test needs at least two, so luck cannot be ruled out."
+        )
+    return (
+        f"All {statistics.n} seeds scored exactly {shown} BPB, "
+        f"which is {_distance(statistics, mean)}. Without any spread a t-test is not defined; "
+        f"this {'counts' if statistics.significant else 'does not count'} as beating the bar."
+    )
+
+
+def baselines_in_words(verdict: Verdict) -> list[tuple[str, str]]:
+    """Each baseline of the dataset as label and comparison with the mean, hardest last."""
+    mean = verdict.statistics.mean_bpb
+    rows = []
+    next_found = False
+    for name, bpb in sorted(verdict.baselines.items(), key=lambda item: (-item[1], item[0])):
+        text = f"{plain(name, NAME_LIMIT)}, {number(bpb, 'BPB')} BPB"
+        if mean is None or not math.isfinite(mean):
+            rows.append(("baseline", text))
+            continue
+        distance, _ = against(abs(bpb - mean), 0, "BPB")
+        if mean < bpb:
+            rows.append(("baseline", f"{text}: beaten by {distance}"))
+        else:
+            rows.append(("baseline" if next_found else "next to beat", f"{text}: {distance} to go"))
+            next_found = True
+    return rows
+
+
+def counted_bytes(seed: SeedResult) -> int | None:
+    """Bytes of code and artifact together; None when there is no artifact."""
+    return None if seed.artifact_bytes is None else seed.artifact_bytes + seed.code_bytes
+
+
+def claim_in_words(verdict: Verdict) -> list[tuple[str, str]]:
+    """What the submission claims beside what was measured; empty when it claims nothing."""
+    rows = []
+    claim, mean = verdict.claim, verdict.statistics.mean_bpb
+    if claim.val_bpb is not None:
+        text = f"claimed {number(claim.val_bpb, 'BPB')} BPB"
+        if mean is not None:
+            text += f", measured {number(mean, 'BPB')} BPB ({mean - claim.val_bpb:+.6f})"
+        rows.append(("score", text))
+    if claim.bytes_total is not None:
+        text = f"claimed {number(claim.bytes_total)}"
+        totals = [total for seed in verdict.seeds if (total := counted_bytes(seed)) is not None]
+        if totals:
+            text += f", measured {max(totals):,} ({max(totals) - claim.bytes_total:+,})"
+        rows.append(("bytes", text))
+    return rows

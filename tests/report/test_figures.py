@@ -1,0 +1,109 @@
+"""Figures keep their order, their unit and all of their digits."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report.figures import (
+    against,
+    headroom,
+    limit_number,
+    number,
+    odds,
+    percent_used,
+    short_digest,
+)
+from harness.verdict import Check, CheckId
+
+UNITS = st.sampled_from(["", "s", "BPB", "p", "bytes", "targets"])
+
+
+@given(
+    st.floats(1e-9, 1e9, allow_nan=False) | st.integers(0, 10**12),
+    st.floats(-1e-3, 1e-3, allow_nan=False),
+    UNITS,
+)
+def test_rounding_never_hides_which_is_larger(limit: float, change: float, unit: str) -> None:
+    measured = limit * (1 + change)
+    shown, shown_limit = (float(text.replace(",", "")) for text in against(measured, limit, unit))
+    assert (shown > shown_limit) == (measured > limit)
+    assert (shown < shown_limit) == (measured < limit)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (None, "BPB", "-"),
+        (15_863_489, "bytes", "15,863,489"),
+        (1.2244, "BPB", "1.224400"),
+        (599.96149, "s", "599.961"),
+        (0.00731234, "p", "0.0073"),
+        (1.234e-9, "p", "1.2e-09"),
+        (math.nan, "BPB", "nan"),
+        (math.inf, "s", "inf"),
+        (3.0, "", "3"),
+        (10**400, "", "inf"),
+    ],
+)
+def test_number(value: float | None, unit: str, expected: str) -> None:
+    assert number(value, unit) == expected
+
+
+def test_limits_lose_only_the_zeros_of_precision() -> None:
+    assert limit_number(600.0, "s") == "600"
+    assert limit_number(0.5, "s") == "0.5"
+    assert limit_number(1000, "bytes") == "1,000"
+    assert limit_number(3.39531, "BPB") == "3.395310"
+
+
+@pytest.mark.parametrize(
+    ("identity", "measured", "limit", "unit", "expected"),
+    [
+        ("bytes", 15_863_489, 16_000_000, "bytes", "136,511 left"),
+        ("bytes", 16_000_000, 16_000_000, "bytes", "at the limit"),
+        ("bytes", 16_000_001, 16_000_000, "bytes", "1 over"),
+        ("train_wallclock", 600.00001, 600.0, "s", "0.00001 over"),
+        ("coverage", 99, 100, "targets", "1 short"),
+        ("coverage", 100, 100, "targets", "all"),
+        ("seeds", 5, 3, "seed runs", "2 more"),
+        ("hardware", "2 cores", None, "", ""),
+        ("significance", None, 0.01, "p", ""),
+    ],
+)
+def test_headroom(
+    identity: CheckId,
+    measured: float | str | None,
+    limit: float | None,
+    unit: str,
+    expected: str,
+) -> None:
+    check = Check(id=identity, status="pass", measured=measured, limit=limit, unit=unit, detail="x")
+    assert headroom(check) == expected
+
+
+def test_a_budget_is_called_used_up_only_when_it_is() -> None:
+    assert percent_used(15_999_999, 16_000_000) == "99.9 %"
+    assert percent_used(16_000_000, 16_000_000) == "100.0 %"
+    assert percent_used(16_000_001, 16_000_000) == "over by 1"
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [
+        (0.0, "less than once in a million tries"),
+        (1e-9, "less than once in a million tries"),
+        (0.00731, "about once in 140 tries"),
+        (0.3, "about once in 3 tries"),
+        (0.7, "more often than not"),
+    ],
+)
+def test_odds(p: float, expected: str) -> None:
+    assert odds(p) == expected
+
+
+def test_short_digest_keeps_the_algorithm() -> None:
+    assert short_digest("sha256:" + "ab" * 32) == "sha256:abababababab"
+    assert short_digest("ab" * 32) == "ab" * 6
+    assert short_digest("") == ""

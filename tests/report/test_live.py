@@ -1,0 +1,284 @@
+"""What is shown while a verification runs, on terminals and elsewhere."""
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.evidence import (
+    ArtifactFacts,
+    DatasetFacts,
+    MachineFacts,
+    PhaseFacts,
+    SandboxFacts,
+    ScoreFacts,
+    SeedRun,
+    SubmissionFacts,
+    Trouble,
+    Verification,
+)
+from harness.report.live import (
+    LineProgress,
+    LiveProgress,
+    Progress,
+    SilentProgress,
+    make_progress,
+    print_steps,
+)
+from harness.track import load_track
+
+SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+
+
+def verification() -> Verification:
+    track = load_track("smoke")
+    return Verification(
+        created_at="2026-11-21T23:52:00Z",
+        harness_version="0",
+        harness_digest="aa",
+        submission=SubmissionFacts(
+            name="Naive\x1b[2J [bold]baseline",
+            author="A",
+            github_id="a",
+            folder="submissions/a",
+            digest="bb",
+            files=(),
+            code_bytes=1,
+        ),
+        track=track,
+        track_digest=track.digest,
+        dataset=DatasetFacts(
+            name="demo",
+            digest="cc",
+            vocabulary_size=1024,
+            train_tokens=1,
+            validation_documents=1,
+            validation_tokens=2,
+            validation_bytes=1,
+        ),
+        machine=MachineFacts(processor="p", cores=2, memory_bytes=1, system="s", python="3"),
+        sandbox=SandboxFacts(kind="process"),
+        nonce="n",
+        seeds=(11, 22),
+        seeds_drawn=True,
+    )
+
+
+def phase(name: str, seconds: float) -> PhaseFacts:
+    return PhaseFacts(
+        phase="train" if name == "train" else "score",
+        outcome="completed",
+        exit_code=0,
+        started_at="",
+        finished_at="",
+        wallclock_seconds=seconds,
+        harness_seconds_low=seconds,
+        harness_seconds_high=seconds,
+    )
+
+
+def finished(seed: int) -> SeedRun:
+    return SeedRun(
+        seed=seed,
+        train=phase("train", 18.4),
+        artifact=ArtifactFacts(name="model.bin", bytes=3_417_902, sha256="dd"),
+        score=phase("score", 9.7),
+        scoring=ScoreFacts(
+            total_nats=1,
+            total_bits=1,
+            val_loss=4.4,
+            val_bpb=2.6151,
+            targets=1,
+            bytes=1,
+            documents=1,
+            windows=1,
+            sequence_length=1,
+            stride=1,
+            requests=1,
+            workers=1,
+            load_seconds=1,
+            model_seconds=1,
+            tokens_per_second=1,
+            documents_file="d",
+            documents_sha256="e",
+        ),
+    )
+
+
+def troubled(seed: int) -> SeedRun:
+    return SeedRun(
+        seed=seed, trouble=Trouble(fault="submission", phase="train", reason="exit\ncode 1")
+    )
+
+
+def whole_run(progress: Progress) -> None:
+    progress.note("note\x07 of [red]interest")
+    progress.started(verification(), Path("runs/x"))
+    progress.phase(0, 2, 11, "train", 20.0)
+    progress.tick(1.0, "step:1/100 train_loss:6.9")
+    progress.phase(0, 2, 11, "score", 60.0)
+    progress.tick(2.0, "", targets_done=500, targets_total=1000, tokens_per_second=12345.6)
+    progress.seed_done(finished(11))
+    progress.phase(1, 2, 22, "train", 20.0)
+    progress.seed_done(troubled(22))
+    progress.close()
+    progress.close()
+
+
+def test_lines_are_plain_and_whole_and_ticks_are_rare() -> None:
+    file = io.StringIO()
+    now = [0.0]
+    progress = LineProgress(Console(file=file, width=40), clock=lambda: now[0])
+    progress.phase(1, 3, 22, "score", 60.0)
+    for second in range(35):
+        now[0] = float(second)
+        progress.tick(
+            second,
+            f"line {second}\x1b[2J " + "x" * 2000,
+            targets_done=second,
+            targets_total=100,
+            tokens_per_second=50_000,
+        )
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "seed 2 of 3 (22): score, at most 60 s"
+    assert [line.split(" | ")[0] for line in lines[1:]] == [
+        f"seed 2 of 3 (22): score, {second}.0 of 60 s" for second in (10, 20, 30)
+    ]
+    assert lines[1].split(" | ")[1] == "10 of 100 targets (10 %), 50,000 tokens/s"
+    assert lines[1].split(" | ")[2].startswith("line 10[2J xxx")
+    assert max(map(len, lines)) < 700
+
+
+def test_lines_tell_the_whole_run() -> None:
+    file = io.StringIO()
+    whole_run(LineProgress(Console(file=file, width=80)))
+    text = file.getvalue()
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    lines = text.splitlines()
+    assert lines[0] == "note of [red]interest"
+    assert lines[1] == "verifying Naive[2J [bold]baseline on track smoke, edition 2026-11"
+    assert "rehearsal: not isolated" in lines[2]
+    assert lines[3] == "seeds 11, 22 (drawn)"
+    assert lines[4] == "evidence in runs/x"
+    assert "seed 11: 2.615100 BPB, artifact 3,417,902 bytes, train 18.4 s, score 9.7 s" in lines
+    assert lines[-1] == "seed 22: no score, train failed (submission): exit code 1"
+
+
+def test_live_shows_state_and_gives_the_terminal_back() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, _environ={"TERM": "xterm"})
+    progress = LiveProgress(console)
+    progress.started(verification(), Path("runs/x"))
+    progress.phase(0, 2, 11, "score", 60.0)
+    progress.tick(
+        6.0, "hello\x1b[2J" + "y" * 5000, targets_done=5, targets_total=10, tokens_per_second=99
+    )
+    progress._live.refresh()
+    progress.seed_done(finished(11))
+    progress.close()
+    text = file.getvalue()
+    assert "seed 1 of 2 (11): score" in text
+    assert "6.0 of 60 s" in text
+    assert "5 of 10 targets (50 %), 99 tokens/s" in text
+    assert "hello[2J" in text
+    assert "\x1b[2J" not in text
+    assert "2.615100 BPB" in text
+    assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_live_picture_fits_the_width(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    progress = LiveProgress(console)
+    progress.phase(0, 2, 11, "score", 600.0)
+    progress.tick(6.0, "z" * 400, targets_done=5, targets_total=10, tokens_per_second=99)
+    plain_console = Console(file=io.StringIO(), width=width)
+    plain_console.print(progress._picture())
+    assert isinstance(plain_console.file, io.StringIO)
+    lines = plain_console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 6
+
+
+@pytest.mark.parametrize("ending", ["raise RuntimeError('boom')", "sys.exit(3)"])
+def test_a_terminal_is_sane_after_an_exception(ending: str) -> None:
+    script = textwrap.dedent(
+        f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pathlib import Path
+        from rich.console import Console
+        from harness.report.live import make_progress
+        from test_live import verification
+        progress = make_progress(Console())
+        assert type(progress).__name__ == "LiveProgress"
+        progress.started(verification(), Path("x"))
+        progress.phase(0, 2, 11, "train", 20.0)
+        {ending}
+        """
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    chunks = []
+    try:
+        while chunk := os.read(ours, 4096):
+            chunks.append(chunk)
+    except OSError:  # Linux says EIO when the other end is closed
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait(60) != 0
+    text = b"".join(chunks).decode()
+    assert HIDE_CURSOR in text, text
+    assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
+
+
+def test_the_right_kind_is_chosen() -> None:
+    def console(**options: bool) -> Console:
+        return Console(file=io.StringIO(), _environ={"TERM": "xterm"}, **options)  # type: ignore[arg-type]
+
+    assert isinstance(make_progress(None), SilentProgress)
+    assert isinstance(make_progress(console(quiet=True)), SilentProgress)
+    assert isinstance(make_progress(console()), LineProgress)
+    assert isinstance(make_progress(console(force_terminal=True)), LiveProgress)
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    assert isinstance(make_progress(dumb), LineProgress)
+
+
+def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    whole_run(SilentProgress())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_steps_are_said_once_where_nothing_can_move() -> None:
+    file = io.StringIO()
+    with print_steps(Console(file=file, width=30)) as step:
+        for done in range(5):
+            step("tokenizing documents of the whole corpus", done, 5)
+        step("counting", 0, 1)
+    assert file.getvalue() == "tokenizing documents of the whole corpus\ncounting\n"
+
+
+def test_steps_move_on_a_terminal() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=60, force_terminal=True, _environ={"TERM": "xterm"})
+    with print_steps(console) as step:
+        step("tokenizing", 1, 4)
+    text = file.getvalue()
+    assert re.search(r"preparing|tokenizing, 25 %", text)
+    assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)

@@ -1,0 +1,272 @@
+"""A scorecard says everything, at every width, with and without colour."""
+
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+from typing import Any, get_args
+
+import pytest
+import verdict_samples as samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from harness.evidence import Claim
+from harness.report.sentences import ttest_in_words
+from harness.report.terminal import export_svg, render_text, scorecard
+from harness.verdict import Check, CheckId, Verdict, VerdictName
+
+WIDTHS = (60, 80, 100, 120)
+SAMPLES = {
+    "verified": samples.verdict,
+    "rehearsed": samples.rehearsed,
+    "rejected": samples.rejected,
+}
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+HOSTILE = (
+    "[bold red]VERIFIED[/] \x1b[2J\x1b]0;x\x07 \u202eevil\u2069 line\nbreak \x9b1m "
+    "https://example.org :smile: " + "A" * 10_000
+)
+
+
+def flat(text: str) -> str:
+    """The words of a rendering, however it was wrapped."""
+    return " ".join(re.sub("[\u2500-\u257f\u2588\u2591]", " ", text).split())
+
+
+@pytest.mark.parametrize("width", [40, *WIDTHS, 200])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_no_line_is_wider_than_asked(sample: str, width: int) -> None:
+    lines = render_text(SAMPLES[sample](), width=width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_figure_is_whole(width: int) -> None:
+    verdict = samples.verdict()
+    words = flat(render_text(verdict, width=width)).replace("(", " ").replace(")", " ").split()
+    words = [word.rstrip(",;.") for word in words]
+    expected = ["VERIFIED:", "598.318", "600", "15,863,489", "16,000,000", "62,021,845", "0.0073"]
+    expected += ["136,511", "1.682", "1.055127", "1.781540", "0.000712", "-8.176", "0.005"]
+    expected += ["0.002961", "1.058489", "1.061450", "1.051047", "1.059208", "+0.000227", "99.1"]
+    for seed in verdict.seeds:
+        assert seed.artifact_bytes is not None
+        expected += [str(seed.seed), f"{seed.artifact_bytes:,}"]
+        expected += [f"{seed.val_bpb:.6f}", f"{seed.val_loss:.6f}"]
+        expected += [f"{seed.train_seconds:.3f}", f"{seed.score_seconds:.3f}"]
+    assert [figure for figure in expected if figure not in words] == []
+    assert [check.id for check in verdict.checks if check.id not in words] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_said_is_lost(width: int) -> None:
+    verdict = samples.rejected()
+    text = flat(render_text(verdict, width=width))
+    assert verdict.reason in text
+    assert verdict.submission in text
+    assert f"{verdict.track}, edition {verdict.edition}" in text
+    assert "trouble: train: killed at the limit of 600 s" in text
+    assert "seeds chosen by hand: these runs cannot verify a record" in text
+    assert "600.0004" in text
+    assert "over by 1" in text
+    assert verdict.digests.submission[:12] in text
+    assert verdict.evidence in text.replace(" ", "")
+    for check in verdict.checks:
+        if width < 100:
+            assert check.detail in text
+        assert all(word in text for word in check.detail.split())
+
+
+@pytest.mark.parametrize("name", get_args(VerdictName))
+def test_every_verdict_names_itself_first_and_last(name: VerdictName) -> None:
+    lines = render_text(samples.verdict(verdict=name), width=80).splitlines()
+    assert next(line for line in lines if any(c.isalpha() for c in line)).split()[1] == f"{name}:"
+    assert lines[-1].startswith(name)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_status_is_a_word(width: int) -> None:
+    checks = samples.checks(bytes="fail", isolation="unknown")
+    lines = render_text(samples.verdict(checks=checks), width=width).splitlines()
+    rows = [line.split() for line in lines]
+    assert [row[1] for row in rows if row[:1] == ["FAIL"]] == ["bytes"]
+    assert [row[1] for row in rows if row[:1] == ["UNKNOWN"]] == ["isolation"]
+    assert len([row for row in rows if row[:1] == ["PASS"]]) == 11
+
+
+def test_a_rehearsal_reads_as_a_success_and_never_as_a_record() -> None:
+    text = flat(render_text(samples.rehearsed()))
+    assert "REHEARSED: success" in text
+    assert "rehearsal: not isolated" in text
+    assert "rehearsal: never a verified record" in text
+    assert "VERIFIED" not in text
+
+
+def test_a_record_has_no_reservations() -> None:
+    text = render_text(samples.verdict())
+    assert "rehearsal" not in text
+    assert "by hand" not in text
+
+
+def test_the_next_baseline_stands_beside() -> None:
+    text = flat(render_text(samples.rehearsed()))
+    assert "next to beat witten_bell_bigram, 2.193310 BPB: 0.424557 to go" in text
+    assert "baseline unigram, 3.398120 BPB: beaten by 0.780253" in text
+
+
+def test_sections_without_content_are_left_out() -> None:
+    bare = samples.verdict(
+        seeds=(),
+        claim=Claim(),
+        statistics=samples.statistics_result(
+            case="no seeds", n=0, mean_bpb=None, sd_bpb=None, t=None, p=None, ci99_bpb=None
+        ),
+    )
+    text = render_text(bare)
+    assert "No seed was run." in text
+    assert "timeline" not in text
+    assert "Claim" not in text
+    assert "Budgets" not in text
+
+
+CASES: list[tuple[dict[str, Any], str]] = [
+    ({}, "about once in 140 tries (p = 0.0073; required: below 0.01). The bar is beaten."),
+    (
+        {"p": 0.083, "significant": False, "seeds_for_power_90": 7},
+        "not shown to be beaten. At this distance and spread, 7 seeds would show it nine times",
+    ),
+    (
+        {"p": 0.0099999, "significant": True},
+        "(p = 0.0099999; required: below 0.01). The bar is beaten.",
+    ),
+    (
+        {"mean_bpb": 1.06, "p": 0.9, "significant": False, "seeds_for_power_90": None},
+        "0.001511 BPB above the 1.058489 BPB needed. That is better than the bar, but not by",
+    ),
+    (
+        {"mean_bpb": 1.07, "p": 0.99, "significant": False, "seeds_for_power_90": None},
+        "0.011511 BPB above the 1.058489 BPB needed. The bar is not beaten.",
+    ),
+    ({"case": "no seeds", "n": 0, "mean_bpb": None}, "No seed came to a score"),
+    ({"case": "one seed", "n": 1, "p": None}, "A t-test needs at least two"),
+    (
+        {"case": "zero variance", "sd_bpb": 0.0, "p": None, "significant": False},
+        "All 3 seeds scored exactly 1.055127 BPB",
+    ),
+    ({"case": "not finite", "mean_bpb": None}, "not a finite number"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), CASES)
+def test_the_test_in_words(changes: dict[str, Any], expected: str) -> None:
+    result = samples.statistics_result(**changes)
+    assert expected in ttest_in_words(result)
+    for width in WIDTHS:
+        assert expected in flat(render_text(samples.verdict(statistics=result), width=width))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_colour_changes_nothing_but_colour(sample: str, width: int) -> None:
+    verdict = SAMPLES[sample]()
+    coloured = render_text(verdict, width=width, color=True)
+    assert ANSI.search(coloured)
+    stripped = "".join(f"{line.rstrip()}\n" for line in ANSI.sub("", coloured).splitlines())
+    assert stripped == render_text(verdict, width=width)
+    assert "\x1b" not in render_text(verdict, width=width)
+
+
+def test_output_depends_on_the_verdict_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = render_text(samples.verdict(), width=80), export_svg(samples.verdict(), width=80)
+    monkeypatch.setenv("COLUMNS", "33")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    after = render_text(samples.verdict(), width=80), export_svg(samples.verdict(), width=80)
+    assert before == after
+
+
+def test_ascii_terminals_get_ascii() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(file=file, width=80).print(scorecard(samples.rejected()))
+    file.flush()
+    buffer = file.buffer
+    assert isinstance(buffer, io.BytesIO)
+    assert b"REJECTED" in buffer.getvalue()
+
+
+def hostile_verdict(text: str) -> Verdict:
+    changed = tuple(
+        check.model_copy(update={"detail": text, "unit": text, "measured": text, "limit": text})
+        for check in samples.checks()
+    )
+    seed = samples.seed_result(1, 1.0, trouble=text)
+    return samples.verdict(
+        submission=text,
+        author=text,
+        reason=text,
+        edition=text,
+        track=text,
+        dataset=text,
+        evidence=text,
+        rescored_from=text,
+        created_at=text,
+        checks=changed,
+        seeds=(seed,),
+        baselines={text: 1.0},
+        statistics=samples.statistics_result(bar_source=text),
+    )
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_hostile_text_stays_text(width: int) -> None:
+    text = render_text(hostile_verdict(HOSTILE), width=width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", text
+    )
+    assert "[bold red]VERIFIED[/]" in text
+    assert ":smile:" in flat(text)
+    assert len(text) < 40_000
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(st.characters(), max_size=200), st.integers(50, 130))
+def test_any_text_renders_within_the_width(text: str, width: int) -> None:
+    lines = render_text(hostile_verdict(text), width=width).split("\n")
+    assert max(map(cell_len, lines)) <= width
+    assert "VERIFIED:" in lines[2]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.none() | FINITE | st.integers(-(10**18), 10**18),
+    st.none() | FINITE | st.integers(-(10**18), 10**18),
+    st.sampled_from(["bytes", "significance", "coverage"]),
+    st.sampled_from(["", "s", "BPB", "p"]),
+)
+def test_any_figures_render(
+    measured: float | None, limit: float | None, identity: CheckId, unit: str
+) -> None:
+    check = Check(
+        id=identity, status="fail", measured=measured, limit=limit, unit=unit, detail="detail"
+    )
+    text = render_text(samples.verdict(checks=(check,)), width=80)
+    assert "FAIL" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_svg_is_well_formed_and_refers_to_nothing_outside() -> None:
+    svg = export_svg(hostile_verdict(HOSTILE), width=100)
+    root = ElementTree.fromstring(svg)
+    assert root.tag.endswith("svg")
+    assert "VERIFIED" in "".join(root.itertext())
+    assert "url(http" not in svg
+    assert "@font-face" not in svg
+    assert not re.search(r"(href|src)\s*=", svg)
