@@ -1,0 +1,71 @@
+# The referee for Parameter Golf. `make help` lists the targets.
+SUBMISSION ?= submissions/naive_baseline
+TRACK ?= auto
+SANDBOX ?= auto
+RUNS ?= runs
+JOBS ?= 2
+# The first Python of at least 3.11; name another with PYTHON=...
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+HARNESS := $(BIN)/harness
+
+.DEFAULT_GOAL := help
+.PHONY: help verify check data doctor image test test-docker lint format bench schema clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo 'make verify SUBMISSION=submissions/NAME TRACK=10min_16mb SANDBOX=docker RUNS=DIR'
+
+verify: $(VENV)/.installed ## train, seal, re-score and judge SUBMISSION on TRACK
+	@$(HARNESS) data demo --quiet
+	@$(HARNESS) verify $(SUBMISSION) --track $(TRACK) --sandbox $(SANDBOX) --runs $(RUNS) $(ARGS)
+
+check: $(VENV)/.installed ## judge what can be judged of SUBMISSION without running it
+	@$(HARNESS) check $(SUBMISSION)
+
+data: $(VENV)/.installed ## build the demo dataset
+	@$(HARNESS) data demo
+
+doctor: $(VENV)/.installed ## what this machine has, what it lacks, how to cure it
+	@$(HARNESS) doctor --track $(TRACK)
+
+image: $(VENV)/.installed ## build the sandbox image (ARGS="--base IMAGE --accelerator cuda")
+	@$(HARNESS) image $(ARGS)
+
+test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docker tier)
+	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+test-docker: $(VENV)/.developer ## run all tests, the Docker tier included
+	@HARNESS_DOCKER_TESTS=1 $(MAKE) --no-print-directory test
+
+lint: $(VENV)/.developer ## style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(VENV)/.developer ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(VENV)/.developer ## scoring through the harness against a bare loop, side by side
+	@$(BIN)/python -m tests.bench.scoring $(ARGS)
+
+schema: $(VENV)/.installed ## write the JSON schema of verdict and evidence again
+	@$(BIN)/python -m harness.schema
+
+clean: ## remove the environment and everything cached (not runs/ and data/)
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: install it, or name it with PYTHON=...'; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo 'python -m venv failed: on Debian, apt-get install python3-venv'; exit 2; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml
+	@echo 'installing the harness into $(VENV) (torch is the large part)'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.installed
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
+	@touch $@
