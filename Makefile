@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker lint format bench schema clean
+.PHONY: help verify check data doctor image test test-docker lint format bench fuzz schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ format: $(VENV)/.developer ## format the code
 
 bench: $(VENV)/.developer ## scoring through the harness against a bare loop, side by side
 	@$(BIN)/python -m tests.bench.scoring $(ARGS)
+
+fuzz: $(VENV)/.developer ## hostile bytes for every parser (ARGS="--seconds 60")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 schema: $(VENV)/.installed ## write the JSON schema of verdict and evidence again
 	@$(BIN)/python -m harness.schema

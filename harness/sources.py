@@ -1,6 +1,7 @@
 """What a Python file defines and imports, found without running it."""
 
 import ast
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,7 +46,10 @@ def examine(path: Path, content: bytes) -> Source:
 
 def _parse(path: Path, content: bytes) -> ast.Module:
     try:
-        return ast.parse(content, filename=str(path))
+        with warnings.catch_warnings():
+            # Python would print the line that it warns of, whatever codes a stranger put there.
+            warnings.simplefilter("ignore")
+            return ast.parse(content, filename=str(path))
     except SyntaxError as error:
         raise SubmissionError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:

@@ -159,6 +159,16 @@ def test_counted_files_are_regular_files_inside_the_folder(folder: Path, kind: s
     assert "train.py" in complaint(folder)
 
 
+def test_code_that_python_warns_of_is_not_printed(
+    folder: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Python's own warning would print the line, terminal codes and all."""
+    with (folder / "train.py").open("a") as file:
+        file.write("\nodd = '\\d\x1b[2J' if 1is 1 else 0\n")
+    load_submission(folder)
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("code", ["def load_model(:\n", "\0", "\xff\xfe"])
 def test_code_that_is_not_python_is_named(folder: Path, code: str) -> None:
     (folder / "train.py").write_text(code, encoding="latin-1")

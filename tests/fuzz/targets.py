@@ -1,0 +1,234 @@
+"""Everything that reads what a stranger wrote, each with honest inputs to start from."""
+
+import io
+import json
+import shutil
+import socket
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from harness.errors import HarnessError
+from tests.playground import BIGRAM, ROOT
+
+_BASELINE = ROOT / "submissions/naive_baseline"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One parser.
+
+    Attributes:
+        feed: parses content; gets a scratch directory that outlives the call.
+        seeds: honest inputs, each of which it must take.
+        refusals: what it may raise.
+        may_crash: whether native code reads the bytes, so that the culprit must be told first.
+    """
+
+    name: str
+    feed: Callable[[bytes, Path], object]
+    seeds: Callable[[], tuple[bytes, ...]]
+    refusals: tuple[type[BaseException], ...] = (HarnessError,)
+    may_crash: bool = False
+
+
+def _submission_with(name: str) -> Callable[[bytes, Path], object]:
+    def feed(content: bytes, scratch: Path) -> None:
+        from harness.precheck import precheck
+        from harness.submission import load_submission
+        from harness.track import load_track
+
+        folder = scratch / "submission"
+        if not folder.exists():
+            shutil.copytree(BIGRAM, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            (folder / "submission.json").write_bytes(_claims()[0])
+        (folder / name).write_bytes(content)
+        precheck(load_submission(folder), load_track("smoke"))
+
+    return feed
+
+
+def _claims() -> tuple[bytes, ...]:
+    return ((_BASELINE / "submission.json").read_bytes(), b'{"val_bpb": 1.2, "bytes_total": 1}')
+
+
+def _track(content: bytes, scratch: Path) -> None:
+    from harness.track import load_track
+
+    path = scratch / "track.toml"
+    path.write_bytes(content)
+    load_track(str(path))
+
+
+def _train_log(content: bytes, scratch: Path) -> None:
+    from harness.audit.timeline import timeline
+
+    path = scratch / "train.log"
+    path.write_bytes(content)
+    timeline(path, total_seconds=20.0)
+
+
+def _train_logs() -> tuple[bytes, ...]:
+    lines = "0.100 hello\n1.500 warmup_step:1/20\n2.000 step:1/500 train_loss:6.9 train_time:12ms\n"
+    later = (
+        "9.000 step:500/500 val_loss:2.0 val_bpb:1.2 train_time:9001ms\n9.500 serialized model\n"
+    )
+    return (lines.encode(), (lines + later).encode())
+
+
+def _shard(content: bytes, scratch: Path) -> None:
+    from harness.data.shards import read_shard
+
+    path = scratch / "shard.bin"
+    path.write_bytes(content)
+    tokens = read_shard(path, vocabulary_size=1024)
+    assert int(np.asarray(tokens).max(initial=0)) < 1024
+
+
+def _shards() -> tuple[bytes, ...]:
+    header = np.zeros(256, dtype="<i4")
+    header[:3] = (20240520, 1, 300)
+    return (header.tobytes() + np.arange(300, dtype="<u2").tobytes(),)
+
+
+def _dataset_manifest(content: bytes, scratch: Path) -> None:
+    from harness.data.manifest import load_manifest
+
+    path = scratch / "manifest.json"
+    path.write_bytes(content)
+    load_manifest(path)
+
+
+def _dataset_manifests() -> tuple[bytes, ...]:
+    from harness.data.building import build_dataset
+    from harness.data.tokenizers import train_bpe
+
+    texts = [f"document {number} says {number * number}" for number in range(200)]
+    with TemporaryDirectory() as place:
+        built = Path(place) / "toy"
+        build_dataset(texts, texts[:5], train_bpe(texts, vocabulary_size=300), built, source="toy")
+        return ((built / "manifest.json").read_bytes(),)
+
+
+def _tensor_list(content: bytes, scratch: Path) -> None:
+    from harness.inspection import _tensors
+
+    _tensors("model:describe", content)
+
+
+def _tensor_lists() -> tuple[bytes, ...]:
+    tensor = {
+        "name": "blocks.0.mlp.fc", "shape": [64, 32], "stored": "int6", "bits_per_weight": 6.5,
+        "bytes": 1664, "compressed_bytes": 1500, "control": False, "rms_error": 0.01,
+    }  # fmt: skip
+    return (json.dumps([tensor]).encode(), b"[]")
+
+
+def _worker_messages(content: bytes, scratch: Path) -> None:
+    """What a worker sends: READY, answers to two requests, and then whatever it likes."""
+    from harness.scoring.channel import Link, WorkerGone
+
+    ours, theirs = socket.socketpair()
+    theirs.sendall(content[: 1 << 14])
+    theirs.shutdown(socket.SHUT_WR)
+    link = Link(ours, max_windows=2, length=8, logit_values=2 * 8 * 5, vocabulary_size=5)
+    into = np.empty(2 * 8 * 5, dtype=np.float32)
+    tokens = np.zeros((2, 8), dtype=np.int64)
+    try:
+        link.wait_ready(lambda: True)
+        for serial in range(2):
+            request = link.send(serial=serial, slot=serial, tokens=tokens, first=0)
+            link.receive(request, into, lambda: True)
+    except WorkerGone:
+        return
+    finally:
+        link.close()
+        theirs.close()
+
+
+def _messages() -> tuple[bytes, ...]:
+    from harness.scoring import worker as wire
+
+    replies = [
+        wire.Message(
+            wire.REPLY, vocabulary=5, serial=serial, slot=serial, windows=2, length=8, first=0
+        )
+        for serial in range(2)
+    ]
+    return (b"".join(message.pack() for message in (wire.Message(wire.READY), *replies)),)
+
+
+def _archive(content: bytes, scratch: Path) -> None:
+    """The tar stream in which the engine hands over the output directory's file."""
+    from harness.sandbox.container import _Chunks
+    from harness.sandbox.sealing import copy_hashed, require_plain_name, require_size
+
+    pieces = iter([content[start : start + 700] for start in range(0, len(content), 700)])
+    reader = io.BufferedReader(_Chunks(pieces), 700)
+    with tarfile.open(fileobj=reader, mode="r|", bufsize=700) as archive:
+        member = archive.next()
+        if member is None or not member.isreg():
+            return
+        require_plain_name("model.bin")
+        require_size("model.bin", member.size, limit_bytes=1 << 20)
+        file = archive.extractfile(member)
+        assert file is not None
+        chunks = iter(lambda: file.read(500), b"")
+        copy_hashed(chunks, scratch / "model.bin", name="model.bin", size_bytes=member.size)
+
+
+def _archives() -> tuple[bytes, ...]:
+    made = []
+    for kind in (tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        place = io.BytesIO()
+        with tarfile.open(fileobj=place, mode="w", format=kind) as archive:
+            member = tarfile.TarInfo("model.bin" if kind != tarfile.PAX_FORMAT else "é" * 120)
+            member.size = 3000
+            archive.addfile(member, io.BytesIO(bytes(range(250)) * 12))
+        made.append(place.getvalue())
+    return tuple(made)
+
+
+def _evidence(content: bytes, scratch: Path) -> None:
+    from harness.evidence import SeedRun
+    from harness.ledger import _read
+
+    path = scratch / "evidence.json"
+    path.write_bytes(content)
+    _read(path, SeedRun)
+
+
+def _evidences() -> tuple[bytes, ...]:
+    from tests import samples
+
+    return (samples.seed_run(7, 2.6).model_dump_json(indent=1).encode(),)
+
+
+def _log_line(content: bytes, scratch: Path) -> None:
+    from harness.sandbox.logs import plain_text
+
+    line = plain_text(content)
+    assert line.isprintable(), line
+
+
+TARGETS = (
+    Target("submission.toml", _submission_with("submission.toml"),
+           lambda: tuple((place / "submission.toml").read_bytes() for place in (BIGRAM,))),
+    Target("submission.json", _submission_with("submission.json"), _claims),
+    Target("loader module", _submission_with("bigram.py"),
+           lambda: ((BIGRAM / "bigram.py").read_bytes(),)),
+    Target("track", _track, lambda: tuple(
+        path.read_bytes() for path in (ROOT / "harness/tracks").glob("*.toml"))),
+    Target("train log", _train_log, _train_logs),
+    Target("log line", _log_line, _train_logs),
+    Target("shard", _shard, _shards),
+    Target("dataset manifest", _dataset_manifest, _dataset_manifests),
+    Target("tensor description", _tensor_list, _tensor_lists),
+    Target("worker messages", _worker_messages, _messages),
+    Target("artifact archive", _archive, _archives, (HarnessError, tarfile.TarError)),
+    Target("evidence", _evidence, _evidences),
+)  # fmt: skip
