@@ -1,0 +1,44 @@
+"""A short soak and a few kills; ``python -m tests.endurance`` is the long version."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SANDBOXES
+from tests.endurance.kills import kill_and_resume
+from tests.endurance.soak import Holdings, soak
+from tests.playground import BIGRAM, write_track
+
+
+def arguments(place: Path, data_root: Path, sandbox: str) -> list[str]:
+    track = write_track(place / "track.toml", seeds="2")
+    common = [str(BIGRAM), "--track", str(track), "--data", str(data_root)]
+    return [*common, "--sandbox", sandbox]
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_nothing_piles_up(tmp_path: Path, data_root: Path, sandbox: str) -> None:
+    codes, piled = soak(arguments(tmp_path, data_root, sandbox), tmp_path / "runs", verifications=2)
+    assert codes == [0, 0]
+    assert piled == []
+
+
+def test_what_piles_up_is_found() -> None:
+    before = Holdings.now()
+    with Path("/dev/null").open():
+        assert "descriptors" in Holdings.now().more_than(before)[0]
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_kills_lose_nothing(tmp_path: Path, data_root: Path, sandbox: str) -> None:
+    done = kill_and_resume(
+        arguments(tmp_path, data_root, sandbox),
+        tmp_path / "runs",
+        kills=2,
+        longest_seconds=8,
+        chance=random.Random(7),
+    )
+    assert done.code == 0
+    assert done.lost == ()
+    assert done.left == ()
