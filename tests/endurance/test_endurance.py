@@ -5,22 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SANDBOXES
 from tests.endurance.kills import kill_and_resume
 from tests.endurance.soak import Holdings, soak
 from tests.playground import BIGRAM, write_submission, write_track
 
 
-def arguments(place: Path, data_root: Path, sandbox: str) -> list[str]:
+def arguments(place: Path, data_root: Path) -> list[str]:
     track = write_track(place / "track.toml", seeds="2")
     common = [str(BIGRAM), "--track", str(track), "--data", str(data_root)]
-    return [*common, "--sandbox", sandbox]
+    return [*common, "--sandbox", "docker"]
 
 
-@pytest.mark.parametrize("sandbox", SANDBOXES)
-def test_nothing_piles_up(tmp_path: Path, data_root: Path, sandbox: str) -> None:
+@pytest.mark.docker
+def test_nothing_piles_up(tmp_path: Path, data_root: Path) -> None:
     toy = write_submission(tmp_path / "toy")  # scores as a uniform model, in seconds
-    short = [str(toy), *arguments(tmp_path, data_root, sandbox)[1:]]
+    short = [str(toy), *arguments(tmp_path, data_root)[1:]]
     codes, piled = soak(short, tmp_path / "runs", verifications=2)
     assert codes == [1, 1]
     assert piled == []
@@ -35,7 +34,7 @@ def test_what_piles_up_is_found() -> None:
 @pytest.mark.docker
 def test_kills_lose_nothing(tmp_path: Path, data_root: Path) -> None:
     done = kill_and_resume(
-        arguments(tmp_path, data_root, "docker"),
+        arguments(tmp_path, data_root),
         tmp_path / "runs",
         kills=2,
         longest_seconds=8,
