@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from harness.errors import InfrastructureError
 
@@ -34,11 +35,23 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         InfrastructureError: the disk is full or the directory is not writable.
     """
+    with writing_atomically(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write in parts; it takes the name ``path`` at the end, and only if all went well.
+
+    Raises:
+        InfrastructureError: the disk is full or the directory is not writable. An operating
+            system error of the block itself is read as one of this file.
+    """
     with disk_errors(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)

@@ -1,6 +1,7 @@
 """A dataset that has been checked: every file is what the manifest says, every token its text."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,9 @@ from harness.data.manifest import (
     load_manifest,
 )
 from harness.data.reading import Progress, damaged, reading, silent
+from harness.data.repositories import KNOWN
 from harness.data.shards import Tokens, concatenated, read_shard
-from harness.data.tokenizers import Tokenizer
+from harness.data.tokenizers import AnyTokenizer, load_tokenizer
 from harness.errors import InfrastructureError
 from harness.evidence import DatasetFacts
 from harness.storage import sha256_of
@@ -44,12 +46,12 @@ class Dataset:
 
     @property
     def tokenizer_path(self) -> Path:
-        """The SentencePiece model, alone in its directory."""
+        """The tokenizer's file, alone in its directory."""
         return self.directory / self.manifest.tokenizer
 
     @property
     def documents_path(self) -> Path:
-        """The raw validation documents."""
+        """The validation documents: the text that bits per byte are measured against."""
         return self.directory / self.manifest.documents.path
 
     @property
@@ -76,7 +78,7 @@ class Dataset:
         return concatenated([tokens for _, tokens in self.shards("val")])
 
     def validation_document_bytes(self) -> NDArray[np.int64]:
-        """UTF-8 bytes of each validation document's raw text: int64[D].
+        """UTF-8 bytes of each validation document's text: int64[D].
 
         Counted from the documents; the tokenizer has no say.
         """
@@ -105,10 +107,7 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
     if not present:
         raise InfrastructureError(
             f"{directory / MANIFEST_NAME}: there is no dataset {name}",
-            remedy="harness data demo"
-            if name == DEMO_NAME
-            else f"put {MANIFEST_NAME}, train/, val/, tokenizer/ and the raw validation documents "
-            f"under {directory}",
+            remedy=_how_to_get(name, directory),
         )
     manifest = load_manifest(directory / MANIFEST_NAME)
     if manifest.name != name:
@@ -120,13 +119,24 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
     return dataset
 
 
+def _how_to_get(name: str, directory: Path) -> str:
+    if name == DEMO_NAME:
+        return "harness data demo"
+    if name in KNOWN:
+        return f"harness data fetch {name} --dest {directory.parent}"
+    return (
+        f"put {MANIFEST_NAME}, train/, val/, tokenizer/ and the validation documents under "
+        f"{directory}, or make it with `harness data fetch` or `harness data tokenize`"
+    )
+
+
 def check_dataset(dataset: Dataset, *, progress: Progress) -> None:
     """Hold every file against the manifest, and every validation document against its tokens.
 
     Raises:
         InfrastructureError: the first difference, by file and place.
     """
-    _check_files(dataset, progress)
+    check_files(dataset, progress)
     for kind in ("train", "val"):
         for entry, tokens in dataset.shards(kind):
             if len(tokens) != entry.tokens:
@@ -134,7 +144,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress) -> None:
                     dataset.directory / entry.path,
                     f"{len(tokens)} tokens; the manifest says {entry.tokens}",
                 )
-    tokenizer = Tokenizer.load(dataset.tokenizer_path)
+    tokenizer = load_tokenizer(dataset.tokenizer_path)
     for what, found, stated in (
         ("pieces", tokenizer.vocabulary_size, dataset.manifest.vocabulary_size),
         ("as BOS id", tokenizer.bos_id, dataset.manifest.bos_id),
@@ -144,7 +154,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress) -> None:
     _check_documents(dataset, tokenizer, progress)
 
 
-def _check_files(dataset: Dataset, progress: Progress) -> None:
+def check_files(dataset: Dataset, progress: Progress) -> None:
     """Sizes before digests, so that a missing or cut file is told at once."""
     files = dataset.manifest.files
     for entry in files:
@@ -188,14 +198,30 @@ def _check_nothing_unlisted(dataset: Dataset, kind: Kind) -> None:
         )
 
 
-def _check_documents(dataset: Dataset, tokenizer: Tokenizer, progress: Progress) -> None:
+def document_starts(stream: Tokens, bos_id: int, path: Path) -> NDArray[np.int64]:
+    """Places of the BOS in a stream of whole documents: int64[D], the first of them 0.
+
+    Raises:
+        InfrastructureError: the stream, which begins in ``path``, does not start with BOS.
+    """
+    starts = np.flatnonzero(stream == bos_id)
+    if not len(starts) or starts[0] != 0:
+        raise damaged(path, f"the stream does not start with BOS (id {bos_id})")
+    return starts
+
+
+def documents_of(stream: Tokens, starts: NDArray[np.int64]) -> Iterator[Tokens]:
+    """The tokens of each document, without its BOS."""
+    for start, end in itertools.pairwise([*starts.tolist(), len(stream)]):
+        yield stream[start + 1 : end]
+
+
+def _check_documents(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progress) -> None:
     """Every validation document must follow, exactly, from its tokens."""
     stream = dataset.validation_tokens()
     first_shard = dataset.directory / dataset.manifest.of_kind("val")[0].path
     totals = dataset.manifest.totals
-    starts = np.flatnonzero(stream == tokenizer.bos_id)
-    if not len(starts) or starts[0] != 0:
-        raise damaged(first_shard, f"the stream does not start with BOS (id {tokenizer.bos_id})")
+    starts = document_starts(stream, tokenizer.bos_id, first_shard)
     if len(starts) != totals.validation_documents:
         raise damaged(
             first_shard,

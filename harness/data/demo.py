@@ -7,10 +7,11 @@ import platform
 import sysconfig
 from pathlib import Path
 
-from harness.data.building import build_dataset, only_builder
+from harness.data.building import build_dataset
 from harness.data.dataset import DEMO_NAME, Dataset, open_dataset
+from harness.data.publishing import only_builder
 from harness.data.reading import Progress, reading, silent
-from harness.data.tokenizers import train_bpe
+from harness.data.tokenizers import SPACE_SYMBOL, train_bpe
 from harness.errors import InfrastructureError
 
 VOCABULARY_SIZE = 1024
@@ -37,7 +38,6 @@ LEFT_OUT_FOLDERS = frozenset(
 )
 # Holds the paths of the machine that Python was compiled on.
 LEFT_OUT_PREFIX = "_sysconfigdata"
-SPACE_SYMBOL = "\u2581"
 
 
 def build_demo(

@@ -16,15 +16,21 @@ MANIFEST_NAME = "manifest.json"
 MANIFEST_BYTES_LIMIT = 16 << 20
 SHOWN_PROBLEMS = 10
 
-Kind = Literal["train", "val", "tokenizer", "docs_train", "docs_val"]
+Kind = Literal["train", "val", "tokenizer", "docs_train", "docs_val", "docs_raw"]
 FOLDERS: dict[Kind, str] = {
     "train": "train",
     "val": "val",
     "tokenizer": "tokenizer",
     "docs_train": "",
     "docs_val": "",
+    "docs_raw": "",
 }
 """Where each kind must lie: a folder that is mounted may hold one kind only."""
+DOCUMENTS: tuple[Kind, ...] = ("docs_train", "docs_val", "docs_raw")
+
+TextRule = Literal["raw", "normalized"]
+"""What text a dataset's validation bytes are counted of: the documents as they came, or what the
+normalisation of the dataset's own tokenizer makes of them."""
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 RelativePath = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$", max_length=200)]
@@ -61,7 +67,7 @@ class FileEntry(_Section):
             raise ValueError(
                 f"{self.tokens} tokens need {shard_bytes(self.tokens)} bytes, not {self.bytes}"
             )
-        raw = self.kind in ("docs_train", "docs_val")
+        raw = self.kind in DOCUMENTS
         if raw != (self.documents is not None) or raw != (self.text_bytes is not None):
             raise ValueError(
                 "documents and text_bytes must be given for document files, and for nothing else"
@@ -70,7 +76,7 @@ class FileEntry(_Section):
 
 
 class Totals(_Section):
-    """Sums over the files; bytes are UTF-8 bytes of the raw documents' text."""
+    """Sums over the files; bytes are UTF-8 bytes of the texts in ``docs_val``."""
 
     train_tokens: Count
     validation_tokens: Annotated[int, Field(gt=1)]
@@ -83,11 +89,19 @@ class Manifest(_Section):
 
     Paths are relative to the dataset's directory and use ``/``; the order of the files of one
     kind is the order of their stream. ``baselines`` maps count-based models to bits per byte.
+
+    ``docs_val`` holds the text that bits per byte are measured against, and every validation
+    document follows from its tokens, exactly. Where ``text`` is ``normalized``, that text is not
+    what was published but what the normalisation of this dataset's own tokenizer (NFKC, white
+    space) makes of it, and ``docs_raw`` holds what was published. It is written out once, when
+    the dataset is made, so that it is one and the same for every submission: no tokenizer that a
+    submission brings has a say in it.
     """
 
     format: Literal[1] = 1
     name: Name
     source: str = Field(min_length=1, max_length=1000)
+    text: TextRule = "raw"
     vocabulary_size: int = Field(gt=1, le=TOKEN_LIMIT)
     bos_id: int = Field(ge=0)
     tokenizer: RelativePath
@@ -107,6 +121,12 @@ class Manifest(_Section):
             raise ValueError("files: must list at least one train and one val shard")
         if len(self.of_kind("docs_val")) != 1:
             raise ValueError("files: must list exactly one file of kind docs_val")
+        raw = [entry.documents for entry in self.of_kind("docs_raw")]
+        if raw != ([self.documents.documents] if self.text == "normalized" else []):
+            raise ValueError(
+                "files: must list one file of kind docs_raw, of as many documents as docs_val, "
+                "where text is normalized, and none where it is raw"
+            )
         found = totals_of(self.files)
         if found != self.totals:
             raise ValueError(

@@ -11,8 +11,8 @@ Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is in all."""
 
 RESTORE = (
-    "copy the dataset again from where it came from; the demo dataset is built again by "
-    "`harness data demo`"
+    "copy the dataset again from where it came from: `harness data fetch` brings one of the "
+    "field, `harness data demo` builds the demo dataset again"
 )
 
 

@@ -238,16 +238,21 @@ def test_another_tokenizer_is_refused(folder: Folder) -> None:
         open_dataset(folder.root, DEMO_NAME)
 
 
-def test_what_is_absent_comes_with_its_remedy(tmp_path: Path) -> None:
-    with pytest.raises(InfrastructureError, match="there is no dataset") as error:
-        open_dataset(tmp_path, DEMO_NAME)
-    assert error.value.remedy == "harness data demo"
-    with pytest.raises(InfrastructureError, match="there is no dataset") as error:
-        open_dataset(tmp_path, "fineweb10B_sp1024")
-    assert str(tmp_path / "fineweb10B_sp1024") in error.value.remedy
-
-
 @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc", ".hidden", "x\n", "a" * 101])
 def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="not a name"):
         open_dataset(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        (DEMO_NAME, "harness data demo"),
+        ("fineweb10B_sp1024", "harness data fetch fineweb10B_sp1024 --dest {root}"),
+        ("mine", "or make it with `harness data fetch` or `harness data tokenize`"),
+    ],
+)
+def test_an_absent_dataset_can_be_had(tmp_path: Path, name: str, remedy: str) -> None:
+    with pytest.raises(InfrastructureError, match="there is no dataset") as error:
+        open_dataset(tmp_path, name)
+    assert error.value.remedy.endswith(remedy.format(root=tmp_path))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from harness.data.baselines import unigram_bpb, witten_bell_bigram_bpb
-from harness.data.building import build_dataset, staging_prefix
+from harness.data.building import build_dataset
 from harness.data.dataset import DEMO_NAME, Dataset, open_dataset
 from harness.data.demo import build_demo, is_validation, library_documents
 from harness.data.documents import read_documents
+from harness.data.publishing import staging_prefix
 from harness.data.tokenizers import Tokenizer, train_bpe
 from harness.errors import InfrastructureError, UsageError
 
@@ -133,7 +134,7 @@ def test_too_small_a_library_is_our_error(tmp_path: Path) -> None:
 
 def test_nothing_stays_of_a_build_that_fails(dataset: Dataset, tmp_path: Path) -> None:
     model = dataset.tokenizer_path.read_bytes()
-    with pytest.raises(InfrastructureError, match="document 2 of 2: the tokenizer loses text"):
+    with pytest.raises(InfrastructureError, match="document 2: the tokenizer loses text"):
         build_dataset(["a"], ["b", "c \u2581"], model, tmp_path / "x", source="test")
     with pytest.raises(InfrastructureError, match="hold no text"):
         build_dataset(["a"], [""], model, tmp_path / "x", source="test")
@@ -184,7 +185,7 @@ def test_the_field_s_tokenizer_on_english(shared_data: Path, tmp_path: Path) -> 
 def test_a_tokenizer_that_loses_text_makes_no_dataset(shared_data: Path, tmp_path: Path) -> None:
     # The field's models fold runs of white space into one space before they encode.
     model = (shared_data / "tokenizers/fineweb_1024_bpe.model").read_bytes()
-    with pytest.raises(InfrastructureError, match="document 1 of 1: the tokenizer loses text"):
+    with pytest.raises(InfrastructureError, match="document 1: the tokenizer loses text"):
         build_dataset([], [" two  spaces "], model, tmp_path / "x", source="test")
 
 

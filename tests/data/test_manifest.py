@@ -141,3 +141,24 @@ def test_the_digest_is_of_the_content(dataset: Dataset, folder: Folder) -> None:
     assert same.digest == dataset.digest
     folder.edit_manifest(lambda content: content["baselines"].update(unigram=3.5))
     assert Dataset(folder.path, load_manifest(folder.manifest)).digest != dataset.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "raw_documents", "good"),
+    [("raw", None, True), ("normalized", 0, True), ("normalized", 1, False), ("raw", 0, False)],
+)
+def test_published_documents_are_listed_where_the_text_is_normalised(
+    dataset: Dataset, text: str, raw_documents: int | None, good: bool
+) -> None:
+    content = json.loads(dataset.manifest.to_json())
+    content["text"] = text
+    if raw_documents is not None:
+        entry = next(e for e in content["files"] if e["kind"] == "docs_val")
+        extra = {"path": "docs_raw.jsonl", "kind": "docs_raw"}
+        extra["documents"] = entry["documents"] + raw_documents
+        content["files"].append({**entry, **extra})
+    if good:
+        assert parse(json.dumps(content).encode()).text == text
+    else:
+        with pytest.raises(InfrastructureError, match="must list one file of kind docs_raw"):
+            parse(json.dumps(content).encode())

@@ -1,0 +1,45 @@
+"""Where the datasets of the field lie, and what of them is wanted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TRAIN_SHARDS = 80
+"""How many train shards come if nobody says: as many as upstream's own script brings."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset lies: a dataset repository, and the folder of its manifest there."""
+
+    repository: str
+    folder: str = "datasets"
+
+
+KNOWN: dict[str, Source] = {
+    "fineweb10B_sp1024": Source("willdepueoai/parameter-golf"),
+    "fineweb10B_sp4096": Source("kevclark/parameter-golf"),
+    "fineweb10B_sp8192": Source("kevclark/parameter-golf"),
+}
+DOCUMENTS_SOURCE = Source("willdepueoai/parameter-golf")
+"""Where the documents are looked for when a known dataset's own repository has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What is asked for, besides the name.
+
+    Attributes:
+        source: repository and folder; that of :data:`KNOWN` if not given.
+        train_shards: how many, or as many as there are.
+        revision: branch, tag or commit; that of the pins or ``main`` if not given.
+        train_documents: whether the texts of the train shards are wanted too (a large file).
+        documents: a file of the raw documents that is here already.
+        pins: what the files must be.
+    """
+
+    source: Source | None = None
+    train_shards: int = TRAIN_SHARDS
+    revision: str | None = None
+    train_documents: bool = False
+    documents: Path | None = None
+    pins: Path | None = None

@@ -1,0 +1,176 @@
+"""What the data commands say: how far they are, and what they found."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from harness.data.verifying import DatasetReport
+from harness.data.weighing import CAUSES, Weighing
+from harness.report.console import PatientConsole
+from harness.report.layout import FigureTable, Pairs, Paragraph, Row, Section
+from harness.report.plain import plain
+from harness.report.running import LINE_LIMIT
+from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
+
+LINE_SECONDS = 10.0
+FIELD_PREFIX = "fineweb10B_"
+FIELD_DOCUMENTS = 50_000
+FIELD_BYTES = 151_080_891
+FIELD_TOKENS = {"fineweb10B_sp1024": "62,021,846", "fineweb10B_sp8192": "about 40.54 million"}
+FIELD_REMARK = (
+    "Canonical figures are those of most logs of the field. Other editions of the data exist: the "
+    "field's first baseline was scored on 63,779,840 tokens of sp1024, about 155.8 million bytes. "
+    "A track that pins figures takes only data that has them."
+)
+
+Step = Callable[[str, int, int], None]
+
+
+@contextlib.contextmanager
+def show_steps(
+    console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Step]:
+    """A callable ``(what, done, total)`` that draws a bar for each stage, on stderr.
+
+    On a terminal the bars move and tell the time that is left; elsewhere there is a line for each
+    stage and one every ten seconds. It may be called from several threads.
+    """
+    console = console or PatientConsole(stderr=True, highlight=False)
+    moving = console.is_terminal and not console.is_dumb_terminal
+    lock = threading.Lock()
+    if not moving:
+        yield _lines(console, clock, lock)
+        return
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def step(what: str, done: int, total: int) -> None:
+        with lock:
+            if what not in tasks:
+                tasks[what] = bars.add_task(plain(what, LINE_LIMIT), total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+    with bars:
+        yield step
+
+
+def _lines(console: Console, clock: Callable[[], float], lock: threading.Lock) -> Step:
+    printed: dict[str, float] = {}
+
+    def step(what: str, done: int, total: int) -> None:
+        with lock:
+            now = clock()
+            if what in printed and now - printed[what] < LINE_SECONDS:
+                return
+            share = f", {100 * done / total:.0f} %" if what in printed and total > 1 else ""
+            printed[what] = now
+            console.print(Text(f"{plain(what, LINE_LIMIT)}{share}"), soft_wrap=True)
+
+    return step
+
+
+def dataset_report(report: DatasetReport) -> RenderableType:
+    """A dataset without fault, its figures beside those of the field where it is the field's."""
+    facts = report.dataset.facts()
+    name = plain(facts.name, NAME_LIMIT)
+    field = facts.name.startswith(FIELD_PREFIX)
+    figures = [
+        ("validation documents", f"{facts.validation_documents:,}", f"{FIELD_DOCUMENTS:,}"),
+        (
+            "validation tokens",
+            f"{facts.validation_tokens:,}",
+            FIELD_TOKENS.get(facts.name, "not known"),
+        ),
+        ("bytes of their text", f"{facts.validation_bytes:,}", f"about {FIELD_BYTES:,}"),
+        (
+            "bytes per token",
+            f"{facts.validation_bytes / facts.validation_tokens:.4f}",
+            "",
+        ),
+        ("train tokens", f"{facts.train_tokens:,}", ""),
+        ("train documents (BOS)", f"{report.train_documents:,}", ""),
+        ("shards, train and validation", f"{report.train_shards} + {report.validation_shards}", ""),
+        ("vocabulary", f"{facts.vocabulary_size:,}", ""),
+    ]
+    rows = [
+        Row((Text(what), Text(found), Text(canonical if field else "")))
+        for what, found, canonical in figures
+    ]
+    pairs = [
+        ("text", Text(_text_rule(report))),
+        ("digest", Text(facts.digest)),
+        ("place", Text(plain(str(report.dataset.directory), PATH_LIMIT))),
+        ("source", Text(plain(report.dataset.manifest.source, DETAIL_LIMIT))),
+    ]
+    if report.seconds:
+        rate = f"{report.tokens_per_second:,.0f} tokens/s"
+        pairs.append(("read in", Text(f"{report.seconds:.1f} s, {rate}")))
+    remark: list[RenderableType] = [Text(), Paragraph(Text(FIELD_REMARK, style="dim"))]
+    return Group(
+        Section(f"dataset {name}: no fault found"),
+        FigureTable(("what", "found", "canonical"), 1, rows),
+        Text(),
+        Pairs(pairs),
+        *(remark if field else []),
+    )
+
+
+def _text_rule(report: DatasetReport) -> str:
+    published = report.published
+    if report.text == "raw":
+        return f"raw: all {published.documents:,} documents come back exactly from their tokens"
+    changed = published.documents - published.exact
+    return (
+        f"normalized: {published.exact:,} documents come back exactly as they were published, "
+        f"{changed:,} only after the normalisation of this dataset's own tokenizer; as published "
+        f"they are {published.bytes:,} bytes; the first: {plain(published.first_changed, 300)}"
+    )
+
+
+def weighing_report(found: Weighing) -> RenderableType:
+    """The count by table against the bytes of text, and why they differ."""
+    off = found.table_bytes - found.text_bytes
+    share = 100 * off / max(found.text_bytes, 1)
+    pairs = [
+        ("documents", Text(f"{found.documents:,}, {found.tokens:,} tokens without BOS")),
+        ("bytes by table", Text(f"{found.table_bytes:,}")),
+        ("bytes of text", Text(f"{found.text_bytes:,}")),
+        ("difference", Text(f"{off:+,} bytes ({share:+.4f} %)" if off else "none in all")),
+        ("documents that differ", Text(f"{found.differing:,}")),
+    ]
+    blocks: list[RenderableType] = [Section("bytes by table and by text"), Pairs(pairs)]
+    if found.causes:
+        rows = [
+            Row(
+                (Text(cause), Text(f"{documents:,}"), Text(f"{amount:+,}")),
+                Text(CAUSES[cause]),
+            )
+            for cause, (documents, amount) in sorted(found.causes.items())
+        ]
+        blocks += [Text(), FigureTable(("why", "documents", "bytes"), 1, rows)]
+    if found.first:
+        rows = [
+            Row(
+                (
+                    Text(f"document {each.document}"),
+                    Text(f"{each.table_bytes:,}"),
+                    Text(f"{each.text_bytes:,}"),
+                ),
+                Text(f"{', '.join(each.causes)}; {plain(each.place, 300)}"),
+            )
+            for each in found.first
+        ]
+        blocks += [Text(), FigureTable(("where", "table", "text"), 1, rows)]
+    return Group(*blocks)

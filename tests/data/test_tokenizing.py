@@ -1,0 +1,372 @@
+"""One way to make a dataset: any documents, any tokenizer, same bytes every time."""
+
+import gzip
+import json
+import multiprocessing
+import os
+import signal
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from harness.data import encoding
+from harness.data.building import TextLost, build_dataset
+from harness.data.dataset import Dataset, open_dataset
+from harness.data.documents import read_documents, write_documents
+from harness.data.encoding import encode_documents
+from harness.data.manifest import TextRule
+from harness.data.tokenizers import (
+    AnyTokenizer,
+    ByteTokenizer,
+    Tokenizer,
+    TokenizerError,
+    load_tokenizer,
+    parse_tokenizer,
+    train_bpe,
+)
+from harness.data.tokenizing import document_files, tokenize_documents, tokenizer_at
+from harness.data.weighing import Table
+from harness.errors import InfrastructureError, UsageError
+from tests.playground import harness
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+spaces = st.text(st.sampled_from(" \t\n\u00a0\u2581\u3000ab.\ufb01\u2026\u0301e"), max_size=60)
+FIELD = ("fineweb_1024_bpe.model", "fineweb_8192_bpe.model")
+
+
+def make(
+    documents: list[str],
+    tokenizer: AnyTokenizer,
+    root: Path,
+    *,
+    name: str = "own",
+    text: TextRule = "raw",
+    validation_documents: int = 2,
+    workers: int = 1,
+) -> Dataset:
+    return tokenize_documents(
+        documents,
+        tokenizer,
+        root,
+        name=name,
+        validation_documents=validation_documents,
+        source="test",
+        text=text,
+        workers=workers,
+    )
+
+
+@pytest.fixture(scope="session")
+def corpus(dataset: Dataset) -> list[str]:
+    return [
+        *read_documents(dataset.documents_path),
+        *read_documents(dataset.directory / "docs_train.jsonl"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def demo_tokenizer(dataset: Dataset) -> AnyTokenizer:
+    return load_tokenizer(dataset.tokenizer_path)
+
+
+def test_the_first_documents_are_validation(
+    corpus: list[str], demo_tokenizer: AnyTokenizer, tmp_path: Path
+) -> None:
+    made = make(corpus[:5], demo_tokenizer, tmp_path)
+    opened = open_dataset(tmp_path, "own")
+    assert opened.facts() == made.facts()
+    assert list(read_documents(opened.documents_path)) == corpus[:2]
+    assert list(read_documents(opened.directory / "docs_train.jsonl")) == corpus[2:5]
+    assert opened.manifest.totals.validation_bytes == sum(len(t.encode()) for t in corpus[:2])
+
+
+@pytest.mark.parametrize("text", ["raw", "normalized"])
+def test_any_number_of_workers_gives_the_same_bytes(
+    corpus: list[str],
+    demo_tokenizer: AnyTokenizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: TextRule,
+) -> None:
+    monkeypatch.setattr(encoding, "BATCH_CHARACTERS", 5000)
+    monkeypatch.setattr(encoding, "ALONE_BATCHES", 1)
+    many = make(corpus, demo_tokenizer, tmp_path / "a", text=text, workers=2)
+    one = make(corpus, demo_tokenizer, tmp_path / "b", text=text, workers=1)
+    files = {p.relative_to(many.directory) for p in many.directory.rglob("*") if p.is_file()}
+    assert len(files) >= 6
+    for name in files:
+        assert (many.directory / name).read_bytes() == (one.directory / name).read_bytes(), name
+
+
+def test_documents_are_not_read_far_ahead(demo_tokenizer: AnyTokenizer) -> None:
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield "x = 1\n" * 1000
+
+    batches = encode_documents(endless(), demo_tokenizer, workers=1)
+    first = next(batches)
+    assert read <= 2 * encoding.BATCH_CHARACTERS / 6000
+    assert np.count_nonzero(first.tokens == demo_tokenizer.bos_id) == len(first.raw)
+
+
+def test_a_worker_that_dies_is_our_error(
+    demo_tokenizer: AnyTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "BATCH_CHARACTERS", 2000)
+    monkeypatch.setattr(encoding, "ALONE_BATCHES", 1)
+    batches = encode_documents(["y = 2\n" * 400] * 4000, demo_tokenizer, workers=2)
+    next(batches)
+    next(batches)
+    before = multiprocessing.active_children()
+    assert before
+    for child in before:
+        os.kill(child.pid or 0, signal.SIGKILL)
+    with pytest.raises(InfrastructureError, match="ended from outside"):
+        list(batches)
+
+
+def test_workers_import_nothing_from_the_working_directory(
+    demo_tokenizer: AnyTokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "BATCH_CHARACTERS", 2000)
+    monkeypatch.setattr(encoding, "ALONE_BATCHES", 1)
+    for name in ("multiprocessing", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(encode_documents(["y = 2\n" * 400] * 8, demo_tokenizer, workers=2))) > 2
+    assert not (tmp_path / "imported").exists()
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
+def test_a_lossy_tokenizer_is_named_with_document_and_place(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    tokenizer = load_tokenizer(shared_data / "tokenizers" / FIELD[0])
+    with pytest.raises(TextLost, match=r"document 2: .*character 4 onwards: expected '  spaces'"):
+        make(["fine", "two   spaces", "x"], tokenizer, tmp_path)
+    with pytest.raises(TextLost) as error:
+        make(["a\nline", "fine", "x"], tokenizer, tmp_path)
+    assert error.value.document == 1
+    assert error.value.problem.startswith("character 1 onwards: expected '\\nline'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_documents_need_not_come_back(shared_data: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    tokenize_documents(
+        ["fine", "a\nline", "b  c", "good"],
+        load_tokenizer(shared_data / "tokenizers" / FIELD[0]),
+        tmp_path,
+        name="own",
+        validation_documents=1,
+        source="test",
+        note=notes.append,
+    )
+    assert notes[0].startswith("2 of 3 train documents do not come back exactly")
+    assert "document 1, character 1" in notes[0]
+
+
+def test_a_normalized_dataset_keeps_both_texts(shared_data: Path, tmp_path: Path) -> None:
+    raw = ["  \ufb01ne,\n\nindeed\u2026 ", "already plain", "train\ntext"]
+    tokenizer = load_tokenizer(shared_data / "tokenizers" / FIELD[0])
+    made = make(raw, tokenizer, tmp_path, text="normalized")
+    opened = open_dataset(tmp_path, "own")
+    assert opened.manifest.text == "normalized"
+    assert list(read_documents(opened.documents_path)) == ["fine, indeed...", "already plain"]
+    assert list(read_documents(made.directory / "docs_raw.jsonl")) == raw[:2]
+    assert opened.validation_document_bytes().tolist() == [15, 13]
+    # A submission's own tokenizer is held to that text, and cannot choose another.
+    text = list(read_documents(opened.documents_path))
+    own = make([*text, "x"], ByteTokenizer(), tmp_path, name="bytes")
+    assert own.facts().validation_bytes == made.facts().validation_bytes == 28
+
+
+def test_a_normalisation_that_is_no_fixed_point_is_no_loss(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    """NFKC of NFKC may be another text: a ligature and an accent come apart, then together."""
+    published = ["\ufb01\u0301n", "plain"]
+    reference, other = (load_tokenizer(shared_data / "tokenizers" / model) for model in FIELD)
+    made = make([*published, "x"], reference, tmp_path, text="normalized")
+    texts = list(read_documents(made.documents_path))
+    assert texts[0] == "fi\u0301n"
+    assert reference.normalized(texts[0]) == "f\u00edn"
+    with pytest.raises(TextLost, match="document 1"):
+        make([*texts, "x"], other, tmp_path, name="from_text")
+    own = build_dataset(
+        ["x"], texts, other.model, tmp_path / "own_tokens", source="test", published_val=published
+    )
+    assert list(read_documents(own.documents_path)) == texts
+    assert own.facts().validation_bytes == made.facts().validation_bytes
+    tokens = [1, *other.encode(published[0]).tolist(), 1, *other.encode("plain").tolist()]
+    assert own.validation_tokens().tolist() == tokens
+    # A tokenizer that changes nothing cannot use the published text, and needs it not.
+    exact = build_dataset(
+        ["x"], texts, ByteTokenizer().model, tmp_path / "b", source="test", published_val=published
+    )
+    assert exact.facts().validation_tokens == made.facts().validation_bytes + 2
+
+
+@pytest.mark.parametrize(("model", "tokens"), [(FIELD[0], 197_276), (FIELD[1], 126_301)])
+def test_the_field_s_figures(shared_data: Path, tmp_path: Path, model: str, tokens: int) -> None:
+    outcome = harness(
+        "data",
+        "tokenize",
+        shared_data / "english/docs_val.jsonl.gz",
+        "--validation-documents",
+        "100",
+        "--tokenizer",
+        shared_data / "tokenizers" / model,
+        "--dest",
+        tmp_path / "english",
+    )
+    assert outcome.code == 0, outcome.err
+    facts = open_dataset(tmp_path, "english").facts()
+    assert facts.validation_tokens == tokens + 100
+    assert facts.validation_bytes == 490_760
+    assert f"{tokens + 100:,}" in outcome.out
+
+
+@settings(deadline=None, max_examples=60)
+@given(text=any_text | spaces)
+@example(text="\u2581")
+@example(text=" \u2581 x")
+@example(text="\x00\x12\ufeff\u200b\u00ad")
+def test_tokens_are_the_normalised_text(shared_data: Path, text: str) -> None:
+    """The rule of bytes rests on it: normalising by itself gives what encoding keeps."""
+    for model in FIELD:
+        tokenizer = _loaded(shared_data / "tokenizers" / model)
+        tokens = tokenizer.encode(text)
+        assert tokenizer.mismatch(tokens, tokenizer.normalized(text)) == ""
+
+
+_cache: dict[Path, AnyTokenizer] = {}
+
+
+def _loaded(path: Path) -> AnyTokenizer:
+    return _cache.setdefault(path, load_tokenizer(path))
+
+
+@settings(deadline=None, max_examples=100)
+@given(text=any_text)
+def test_pure_bytes_give_every_text_back(text: str) -> None:
+    tokenizer = ByteTokenizer()
+    tokens = tokenizer.encode(text)
+    assert tokens.tolist() == [4 + byte for byte in text.encode()]
+    assert tokenizer.mismatch(tokens, text) == ""
+    assert tokenizer.normalized(text) == text
+
+
+words = st.text(string.ascii_lowercase + "äß€ \n", min_size=1, max_size=40)
+
+
+@settings(deadline=None, max_examples=12)
+@given(texts=st.lists(words, min_size=4, max_size=12), size=st.integers(270, 340))
+def test_bits_per_byte_do_not_depend_on_the_tokenizer_s_table(texts: list[str], size: int) -> None:
+    """A model that spends 8 bits on each byte of text has 8 BPB under every tokenizer."""
+    try:
+        trained = Tokenizer(train_bpe(texts, vocabulary_size=size))
+    except InfrastructureError:
+        return  # not enough text for so many pieces
+    text_bytes = sum(len(text.encode()) for text in texts)
+    for tokenizer in (trained, ByteTokenizer()):
+        table = Table(tokenizer)
+        bits = 0
+        for text in texts:
+            tokens = tokenizer.encode(text)
+            assert tokenizer.mismatch(tokens, text) == ""
+            bits += 8 * int(table.by_decoding(tokens).sum())
+        assert bits / text_bytes == 8
+
+
+def test_a_pure_byte_dataset_is_like_any_other(corpus: list[str], tmp_path: Path) -> None:
+    tokenizer, name = tokenizer_at("bytes")
+    made = tokenize_documents(
+        corpus[:4],
+        tokenizer,
+        tmp_path,
+        name="byte260",
+        validation_documents=2,
+        source="test",
+        tokenizer_name=name,
+    )
+    opened = open_dataset(tmp_path, "byte260")
+    assert opened.facts() == made.facts()
+    assert opened.facts().vocabulary_size == 260
+    assert opened.facts().validation_tokens == opened.facts().validation_bytes + 2
+    assert isinstance(load_tokenizer(opened.tokenizer_path), ByteTokenizer)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{}x",
+        b'{"tokenizer_type": "other", "vocab_size": 260}',
+        b'{"tokenizer_type": "pure_byte", "vocab_size": 261}',
+        b'{"tokenizer_type": "pure_byte", "config": {"byte_offset": 3}, "vocab_size": 260}',
+        b'{"tokenizer_type": "pure_byte", "vocab_size": 260, "more": 1}',
+    ],
+)
+def test_what_is_no_byte_tokenizer_is_refused(content: bytes) -> None:
+    with pytest.raises(TokenizerError, match="neither a SentencePiece model nor"):
+        parse_tokenizer(content)
+
+
+def test_documents_may_be_packed_or_in_a_directory(tmp_path: Path) -> None:
+    write_documents(tmp_path / "docs_val.jsonl", ["a", "b"])
+    with gzip.open(tmp_path / "docs_train.jsonl.gz", "wt") as file:
+        file.write('{"text": "c"}\n{"text": "d", "more": 1}\n')
+    files, count = document_files([tmp_path])
+    assert (list(files), count) == (["a", "b", "c", "d"], 2)
+    done, total = files.position()
+    assert done == total == sum(path.stat().st_size for path in tmp_path.iterdir())
+    files, count = document_files([tmp_path / "docs_train.jsonl.gz", tmp_path / "docs_val.jsonl"])
+    assert (list(files), count) == (["c", "d", "a", "b"], None)
+
+
+def packed(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_damaged_documents_are_placed(tmp_path: Path) -> None:
+    good = gzip.compress(b"".join(b'{"text": "%d"}\n' % n for n in range(20_000)))
+    for name, content, problem in (
+        ("cut.jsonl.gz", good[: len(good) // 2], r"cut\.jsonl\.gz: line \d+: not a whole gzip"),
+        ("no.jsonl.gz", b"plain", r"no\.jsonl\.gz: line 1: not a whole gzip"),
+        ("x.jsonl", b'{"text": "a"}\n{"text": 3}\n', "line 2: expected an object with a string"),
+    ):
+        with pytest.raises(InfrastructureError, match=problem):
+            list(document_files([packed(tmp_path / name, content)])[0])
+    with pytest.raises(InfrastructureError, match=r"absent\.jsonl: missing"):
+        document_files([tmp_path / "absent.jsonl"])
+    with pytest.raises(UsageError, match=r"holds neither docs_val\.jsonl nor"):
+        document_files([tmp_path])
+    with pytest.raises(UsageError, match="a directory; give it alone"):
+        document_files([tmp_path, tmp_path / "x.jsonl"])
+
+
+def test_wrong_usage_of_the_command(tmp_path: Path) -> None:
+    write_documents(tmp_path / "x.jsonl", ["some text", "more"])
+    base = ["data", "tokenize", tmp_path / "x.jsonl", "--tokenizer", "bytes", "--dest"]
+    outcome = harness(*base, tmp_path / "own")
+    assert outcome.code == 2
+    assert "--validation-documents N" in outcome.err
+    assert harness(*base, tmp_path / "own", "--validation-documents", "0").code == 2
+    assert harness(*base, tmp_path / "o w n", "--validation-documents", "1").code == 2
+    assert harness(*base, tmp_path / "own", "--validation-documents", "1").code == 0
+    again = harness(*base, tmp_path / "own", "--validation-documents", "1")
+    assert again.code == 3
+    assert "exists already" in again.err
+    assert harness(*base, tmp_path / "own", "--validation-documents", "1", "--force").code == 0
+    content = json.loads((tmp_path / "own/manifest.json").read_bytes())
+    assert content["source"] == "documents x.jsonl"
