@@ -2,13 +2,18 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware import disk_free_bytes, machine, missing_for
 from harness.track import Track
 from harness.verdict import Finding
+
+if TYPE_CHECKING:
+    from harness.sandbox.proof import Proof
 
 CLOCK_PROBE_SECONDS = 0.2
 
@@ -26,6 +31,7 @@ def examine(track: Track, *, data: Path, runs: Path) -> list[Finding]:
         _clocks(),
         _dataset(track, data),
         _disk(track, runs),
+        *_bar(track),
         _tools(),
     ]
 
@@ -74,6 +80,7 @@ def _engine(track: Track) -> list[Finding]:
     with Engine().connection() as client:
         found = image.find(client, accelerator=accelerator)
         engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
+    findings.append(known_escapes())
     findings.append(
         Finding(name="image", status="pass", detail=found)
         if found
@@ -94,6 +101,57 @@ def _engine(track: Track) -> list[Finding]:
         )
     )
     return findings
+
+
+def known_escapes() -> Finding:
+    """Whether what runs containers has a version from which code has got out.
+
+    Raises:
+        InfrastructureError: no engine answers.
+    """
+    from harness.sandbox.engine import Engine
+    from harness.sandbox.escapes import components, escapes_of
+
+    with Engine().connection() as client:
+        versions = components(client.version())
+    found = escapes_of(versions)
+    if not found:
+        shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+        return Finding(name="known escapes", status="pass", detail=f"none in {shown or 'engine'}")
+    detail = "; ".join(
+        f"{escape.component} {version}: {escape.id} ({escape.what}), "
+        f"repaired in {' and '.join(escape.fixed)}"
+        for version, escape in found
+    )
+    return Finding(
+        name="known escapes",
+        status="unknown",
+        detail=detail,
+        remedy="install a repaired version; if a distribution made this one, see whether it "
+        "repaired it under the same number",
+    )
+
+
+def prove_sandbox(
+    track: Track, *, runtime: str, note: Callable[[str], None]
+) -> tuple["Proof", ...]:
+    """Every property of the Docker sandbox, tried from inside and looked at from outside.
+
+    Args:
+        track: decides which image is used.
+        runtime: the engine's runtime; its default when empty.
+        note: gets a line for each step that takes long.
+
+    Raises:
+        InfrastructureError: no engine, no image, no such runtime, or a probe that did not end.
+    """
+    from harness.sandbox.docker import DockerSandbox
+    from harness.sandbox.proof import prove
+
+    accelerator = "cuda" if track.hardware.accelerators else "cpu"
+    sandbox = DockerSandbox(accelerator=accelerator, note=note, runtime=runtime)
+    sandbox.prepare()
+    return prove(sandbox)
 
 
 def _clocks() -> Finding:
@@ -143,6 +201,19 @@ def _disk(track: Track, runs: Path) -> Finding:
         detail=f"{runs}: {free:,} bytes free, a verification may need {need:,}",
         remedy="" if good else "free some space, or name another directory with --runs",
     )
+
+
+def _bar(track: Track) -> list[Finding]:
+    from harness.leaderboard import bar_of, default_path
+
+    if not track.bar.leaderboard:
+        return []
+    try:
+        bar = bar_of(track, default_path())
+    except UsageError as error:
+        return [Finding(name="bar", status="fail", detail=str(error))]
+    detail = f"{bar.bpb:.6f} BPB ({bar.source})" if bar else track.bar.source
+    return [Finding(name="bar", status="pass", detail=detail)]
 
 
 def _tools() -> Finding:

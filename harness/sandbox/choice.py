@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UsageError
 from harness.sandbox.protocol import Sandbox
 from harness.track import Track
 
@@ -15,6 +15,7 @@ def choose(
     *,
     track: Track,
     note: Callable[[str], None],
+    runtime: str = "",
 ) -> Sandbox:
     """The sandbox asked for; ``auto`` is Docker when an engine answers, else the rehearsal.
 
@@ -22,13 +23,19 @@ def choose(
         name: what the user asked for.
         track: decides which image is needed, and whether a rehearsal is worth anything: a track
             that is a contest never falls back to one by itself when an engine is there.
+        runtime: the engine's runtime for the containers, such as ``runsc``; asking for one asks
+            for Docker. The engine's default when empty.
         note: told why the choice fell as it did, and of the progress of an image's build.
 
     Raises:
         InfrastructureError: Docker is needed, and engine or image cannot be had.
+        UsageError: a runtime was named for a rehearsal, which has none.
     """
     from harness.sandbox.process import ProcessSandbox
 
+    if name == "process" and runtime:
+        raise UsageError("--runtime names a runtime of Docker: leave it out with --sandbox process")
+    name = "docker" if runtime else name
     if name == "process":
         return ProcessSandbox()
     from harness.sandbox.docker import DockerSandbox, available
@@ -42,7 +49,8 @@ def choose(
             )
         note(f"no Docker engine ({why}): rehearsing in the process sandbox, not isolated")
         return ProcessSandbox()
-    sandbox = DockerSandbox(accelerator="cuda" if track.hardware.accelerators else "cpu", note=note)
+    accelerator = "cuda" if track.hardware.accelerators else "cpu"
+    sandbox = DockerSandbox(accelerator=accelerator, note=note, runtime=runtime)
     if name == "docker" or not track.rehearsal:
         return sandbox
     try:

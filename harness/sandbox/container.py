@@ -81,15 +81,20 @@ class ContainerPhase(WatchedPhase):
             overhead_seconds=overhead_seconds,
         )
         self._engine = engine
-        self._id = container_id
+        self.container_id = container_id
         self._names = names
         self.read_back: tuple[IsolationFact, ...] = ()
         self._kills = 0
 
+    @property
+    def volume_name(self) -> str | None:
+        """The engine's name of the output volume; None in the score phase."""
+        return self._names.volume
+
     def owns(self, process: int) -> bool:
         """Whether the process's control groups are the container's; one that is gone may be."""
         try:
-            return self._id in Path(f"/proc/{process}/cgroup").read_text()
+            return self.container_id in Path(f"/proc/{process}/cgroup").read_text()
         except OSError:
             return True
 
@@ -97,7 +102,7 @@ class ContainerPhase(WatchedPhase):
         """Block in the engine's own wait call; a connection that breaks means a lost engine."""
         limit = self.job.wallclock_seconds + _WAIT_SLACK_SECONDS
         with self._engine.connection(limit) as client:
-            client.wait(self._id, timeout=limit)
+            client.wait(self.container_id, timeout=limit)
 
     def kill(self) -> bool:
         """SIGKILL to the container's first process, and so to all of its process namespace."""
@@ -105,7 +110,7 @@ class ContainerPhase(WatchedPhase):
 
         with self._engine.connection(_KILL_SECONDS) as client:
             try:
-                client.kill(self._id, signal="SIGKILL")
+                client.kill(self.container_id, signal="SIGKILL")
             except docker.errors.APIError as error:
                 if error.status_code in (404, 409):  # it has ended by itself
                     return False
@@ -124,7 +129,7 @@ class ContainerPhase(WatchedPhase):
             InfrastructureError: the engine is gone, or someone else killed the container.
         """
         with self._engine.connection() as client:
-            state: dict[str, Any] = client.inspect_container(self._id)["State"]
+            state: dict[str, Any] = client.inspect_container(self.container_id)["State"]
             if state.get("Running"):
                 raise InfrastructureError(
                     "the Docker engine reported an end, but the container still runs",
@@ -160,7 +165,7 @@ class ContainerPhase(WatchedPhase):
         events = client.events(
             since=since_nanoseconds // 1_000_000_000,
             until=f"{time.time():.9f}",
-            filters={"container": self._id, "event": "kill"},
+            filters={"container": self.container_id, "event": "kill"},
             decode=True,
         )
         return any(True for _ in events)
@@ -176,7 +181,7 @@ class ContainerPhase(WatchedPhase):
             self._engine.connection(_CLEANUP_SECONDS) as client,
             contextlib.suppress(docker.errors.NotFound),  # gone since an earlier file was sealed
         ):
-            client.remove_container(self._id, force=True, v=True)
+            client.remove_container(self.container_id, force=True, v=True)
         with self._archive(name) as (archive, member):
             if not member.isreg():
                 raise not_regular(name, _kind(member))

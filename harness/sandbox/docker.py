@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from harness import owner
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence import IsolationFact, SandboxFacts
-from harness.sandbox import image, limits
+from harness.sandbox import image, limits, seccomp
 from harness.sandbox.container import ContainerPhase, Names, remove_all
-from harness.sandbox.engine import OWNER_LABEL, Engine, available, require_usable
+from harness.sandbox.engine import OWNER_LABEL, Engine, available, require_runtime, require_usable
+from harness.sandbox.escapes import components
 from harness.sandbox.isolation import isolation_facts
 from harness.sandbox.logs import LogCapture, plain_text
 from harness.sandbox.protocol import Job, Mount
+from harness.sandbox.reaping import reap
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
 
-__all__ = ["DockerSandbox", "available", "reap"]
+__all__ = ["DockerSandbox", "available"]
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the channel lies
 
@@ -37,6 +39,10 @@ class DockerSandbox:
         note: gets a line of text for each step of :meth:`prepare`.
         url: of the engine; DOCKER_HOST or the usual socket when not given.
         worker: our scoring worker, which the image holds.
+        runtime: the engine's runtime for every phase, such as ``runsc``; its default when empty.
+
+    After :meth:`prepare`, ``runtime``, ``image_id`` and ``engine_info`` say what is used, and
+    the engine's description of itself.
     """
 
     def __init__(
@@ -46,35 +52,42 @@ class DockerSandbox:
         note: Callable[[str], None] = lambda line: None,
         url: str | None = None,
         worker: Path = image.WORKER_SOURCE,
+        runtime: str = "",
     ) -> None:
-        self._engine = Engine(url)
+        self.engine = Engine(url)
+        self.runtime = runtime
         self._accelerator = accelerator
         self._note = note
         self._worker = worker
-        self._info: dict[str, Any] = {}
-        self._image_id = ""
+        self.engine_info: dict[str, Any] = {}
+        self.image_id = ""
         self._image_names: tuple[str, ...] = ()
 
     def prepare(self) -> SandboxFacts:
         """See :class:`harness.sandbox.protocol.Sandbox`."""
-        with self._engine.connection() as client:
-            self._info = require_usable(client)
+        with self.engine.connection() as client:
+            self.engine_info = require_usable(client)
+            self.runtime = require_runtime(self.engine_info, self.runtime)
+            versions = components(client.version())
             reap(client)
-        tag, self._image_id = image.ensure(
+        tag, self.image_id = image.ensure(
             self._note,
             accelerator=self._accelerator,
             worker=self._worker,
-            engine=self._engine,
+            engine=self.engine,
         )
-        with self._engine.connection() as client:
-            config = client.inspect_image(self._image_id)["Config"]
+        with self.engine.connection() as client:
+            config = client.inspect_image(self.image_id)["Config"]
             self._image_names = tuple(entry.partition("=")[0] for entry in config.get("Env") or [])
             self._require_shared_files(client)
         return SandboxFacts(
             kind="docker",
-            engine=str(self._info["ServerVersion"]),
+            engine=str(self.engine_info["ServerVersion"]),
             image=tag,
-            image_digest=self._image_id,
+            image_digest=self.image_id,
+            runtime=self.runtime,
+            seccomp_digest=seccomp.digest_of(seccomp.security_option()),
+            versions=versions,
         )
 
     def inside(self, mount: Mount) -> str:
@@ -93,7 +106,7 @@ class DockerSandbox:
 
     def start(self, job: Job) -> ContainerPhase:
         """See :class:`harness.sandbox.protocol.Sandbox`; call :meth:`prepare` before."""
-        if not self._image_id:
+        if not self.image_id:
             raise RuntimeError("prepare() must come before start()")
         begun = time.monotonic()
         token = owner.token()
@@ -106,7 +119,7 @@ class DockerSandbox:
         )
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
-            with self._engine.connection() as client:
+            with self.engine.connection() as client:
                 self._keep_output(client, job, names, token)
                 environment = limits.as_entries(
                     limits.environment(
@@ -122,7 +135,7 @@ class DockerSandbox:
                 phase = ContainerPhase(
                     job,
                     log,
-                    engine=self._engine,
+                    engine=self.engine,
                     container_id=identity,
                     names=names,
                     called_at=called_at,
@@ -133,7 +146,7 @@ class DockerSandbox:
                 phase.read_back = self._read_back(client, job, names, identity, environment)
         except BaseException:
             with contextlib.suppress(InfrastructureError):
-                remove_all(self._engine, names)
+                remove_all(self.engine, names)
             with contextlib.suppress(InfrastructureError):
                 log.finish(1.0)
             raise
@@ -156,14 +169,14 @@ class DockerSandbox:
             str(limits.OUTPUT), names.volume, type="volume", read_only=True, no_copy=True
         )
         client.create_container(
-            self._image_id,
+            self.image_id,
             ["/bin/sleep", "infinity"],
             name=names.keeper,
             labels=labels,
             user=f"{limits.USER_ID}:{limits.USER_ID}",
             entrypoint=[],
             host_config=client.create_host_config(
-                **_sealed_off(),
+                **self._sealed_off(),
                 mounts=[output],
                 pids_limit=4,
                 mem_limit=limits.KEEPER_MEMORY_BYTES,
@@ -195,7 +208,7 @@ class DockerSandbox:
         # A bare name takes a variable of the base image away.
         emptied = [name for name in self._image_names if name not in ours]
         created = client.create_container(
-            self._image_id,
+            self.image_id,
             list(job.command),
             name=names.container,
             labels={OWNER_LABEL: token},
@@ -205,7 +218,7 @@ class DockerSandbox:
             environment=[*environment, *emptied],
             entrypoint=[],
             host_config=client.create_host_config(
-                **_sealed_off(),
+                **self._sealed_off(),
                 mounts=mounts,
                 pids_limit=job.limits.processes,
                 mem_limit=job.limits.memory_bytes,
@@ -225,7 +238,7 @@ class DockerSandbox:
         """The container's output; attached when this returns, so that no line is missed."""
         from docker.utils.socket import frames_iter
 
-        client = self._engine.client()
+        client = self.engine.client()
         socket = client.attach_socket(identity, params={"stdout": 1, "stderr": 1, "stream": 1})
 
         def chunks() -> Iterator[bytes]:
@@ -259,13 +272,26 @@ class DockerSandbox:
     ) -> tuple[IsolationFact, ...]:
         return isolation_facts(
             job,
-            image_digest=self._image_id,
+            image_digest=self.image_id,
             environment=environment,
             container=client.inspect_container(identity),
-            engine=self._info,
+            runtime=self.runtime,
             volume=client.inspect_volume(names.volume) if names.volume else None,
             volume_expected=limits.volume_options(job.limits),
         )
+
+    def _sealed_off(self) -> dict[str, Any]:
+        """Flags that hold for every container of ours."""
+        return {
+            "network_mode": "none",
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges", seccomp.security_option()],
+            "ipc_mode": "private",
+            "cgroupns": "private",
+            "log_config": {"Type": "none"},
+            "runtime": self.runtime,
+        }
 
     def _require_shared_files(self, client: "APIClient") -> None:
         """Prove that a directory of ours, mounted, is this very directory to the engine."""
@@ -276,11 +302,11 @@ class DockerSandbox:
             (Path(folder) / token).touch()
             mount = Mount(source=Path(folder), target=PurePosixPath("/probe"))
             created = client.create_container(
-                self._image_id,
+                self.image_id,
                 ["/bin/true"],
                 name=f"parameter-golf-{token}-probe",
                 labels={OWNER_LABEL: token},
-                host_config=client.create_host_config(mounts=[_bound(mount)], **_sealed_off()),
+                host_config=client.create_host_config(mounts=[_bound(mount)], **self._sealed_off()),
             )
             try:
                 stream, _ = client.get_archive(created["Id"], f"/probe/{token}")
@@ -307,18 +333,6 @@ _NOT_EXECUTABLE = (
 )
 
 
-def _sealed_off() -> dict[str, Any]:
-    """Flags that hold for every container of ours."""
-    return {
-        "network_mode": "none",
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "ipc_mode": "private",
-        "log_config": {"Type": "none"},
-    }
-
-
 def _bound(mount: Mount) -> Any:
     """A read-only bind mount of exactly this source, without what is mounted below it."""
     from docker.types import Mount as EngineMount
@@ -328,26 +342,3 @@ def _bound(mount: Mount) -> Any:
     )
     bound["BindOptions"]["NonRecursive"] = True
     return bound
-
-
-def reap(client: "APIClient") -> None:
-    """Remove containers and volumes whose harness is dead."""
-    from docker.errors import APIError
-
-    for container in client.containers(all=True, filters={"label": OWNER_LABEL}):
-        if owner.is_dead(str(container["Labels"].get(OWNER_LABEL))):
-            _unless_busy(APIError, client.remove_container, container["Id"], force=True, v=True)
-    for volume in client.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []:
-        if owner.is_dead(str((volume.get("Labels") or {}).get(OWNER_LABEL))):
-            _unless_busy(APIError, client.remove_volume, volume["Name"])
-
-
-def _unless_busy(
-    api_error: type[Exception], action: Callable[..., Any], *arguments: str, **options: bool
-) -> None:
-    """Do it, unless another harness is doing so at this moment."""
-    try:
-        action(*arguments, **options)
-    except api_error as error:
-        if getattr(error, "status_code", None) not in (404, 409):
-            raise

@@ -156,6 +156,30 @@ def require_usable(client: "APIClient") -> dict[str, Any]:
     return info
 
 
+def require_runtime(info: dict[str, Any], name: str) -> str:
+    """The runtime of this name, or the engine's default one when ``name`` is empty.
+
+    Args:
+        info: the engine's own description.
+        name: what the user asked for.
+
+    Raises:
+        InfrastructureError: the engine has no such runtime.
+    """
+    known = sorted(str(runtime) for runtime in info.get("Runtimes") or {})
+    if not name:
+        return str(info.get("DefaultRuntime") or "runc")
+    if name not in known:
+        shown = plain_text(", ".join(known), limit=200)
+        install = " (install gVisor, then: sudo runsc install)" if name == "runsc" else ""
+        raise InfrastructureError(
+            f"the Docker engine has no runtime {plain_text(name, limit=60)!r}; it has {shown}",
+            remedy=f"add it to the runtimes of the engine's daemon.json{install} and restart the "
+            "engine, or leave out --runtime",
+        )
+    return name
+
+
 def nanoseconds_of(timestamp: str) -> int:
     """Unix nanoseconds of an RFC 3339 time, exactly.
 

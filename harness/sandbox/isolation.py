@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.evidence import IsolationFact
+from harness.sandbox import seccomp
 from harness.sandbox.limits import OPEN_FILES, OUTPUT, SCRATCH, USER_ID, scratch_options
 from harness.sandbox.logs import plain_text
 from harness.sandbox.protocol import Job
 
 _SHOWN = 200
+_DIGEST_SHOWN = 16
 
 
 def isolation_facts(
@@ -21,7 +23,7 @@ def isolation_facts(
     image_digest: str,
     environment: Iterable[str],
     container: Mapping[str, Any],
-    engine: Mapping[str, Any],
+    runtime: str,
     volume: Mapping[str, Any] | None,
     volume_expected: Mapping[str, str],
 ) -> tuple[IsolationFact, ...]:
@@ -32,7 +34,7 @@ def isolation_facts(
         image_digest: the image that should run.
         environment: ``NAME=VALUE`` entries that should be the whole environment.
         container: the engine's inspection of the started container.
-        engine: the engine's description of itself.
+        runtime: the engine's runtime that should run it.
         volume: its inspection of the output volume; None in the score phase.
         volume_expected: the driver options that the volume should have.
     """
@@ -51,7 +53,8 @@ def isolation_facts(
         ("capabilities", "dropped ALL, added none", f"dropped {dropped}, added {added}"),
         ("privileged", "false", _flag(host.get("Privileged"))),
         ("no new privileges", "true", _flag(_no_new_privileges(options))),
-        ("seccomp", "engine's default profile", _seccomp(options, engine)),
+        ("seccomp", profile_name(seccomp.security_option()), _seccomp(options)),
+        ("runtime", runtime, host.get("Runtime")),
         ("processes", str(limits.processes), str(host.get("PidsLimit"))),
         ("memory", str(limits.memory_bytes), str(host.get("Memory"))),
         ("memory and swap", str(limits.memory_bytes), str(host.get("MemorySwap"))),
@@ -62,6 +65,8 @@ def isolation_facts(
         ("process namespace", "private", host.get("PidMode") or "private"),
         ("ipc namespace", "private", host.get("IpcMode")),
         ("host name namespace", "private", host.get("UTSMode") or "private"),
+        ("control group namespace", "private", host.get("CgroupnsMode")),
+        ("user namespace", "as the engine's", host.get("UsernsMode") or "as the engine's"),
         ("devices", ",".join(job.accelerators) or "none", _devices(host)),
     ]
     facts.append(
@@ -73,10 +78,10 @@ def isolation_facts(
     )
     if volume is not None:
         facts.append(("output", _joined(volume_expected), _joined(volume.get("Options") or {})))
-    facts.append(("mounts", *_compared(_mounts_expected(job), _mounts(container))))
+    facts.append(("mounts", *compared(_mounts_expected(job), _mounts(container))))
     # A bare name in the engine's list removes that variable of the image.
     actual = [entry for entry in config.get("Env") or [] if "=" in entry]
-    facts.append(("environment", *_compared(environment, actual)))
+    facts.append(("environment", *compared(environment, actual)))
     return tuple(
         IsolationFact(name=name, expected=expected, actual=plain_text(str(found), limit=_SHOWN * 2))
         for name, expected, found in facts
@@ -107,21 +112,17 @@ def _no_new_privileges(options: list[str]) -> bool:
     )
 
 
-def _seccomp(options: list[str], engine: Mapping[str, Any]) -> str:
-    own = [option for option in options if option.startswith("seccomp")]
-    profiles = [
-        part.removeprefix("profile=")
-        for option in engine.get("SecurityOptions") or []
-        if "name=seccomp" in str(option).split(",")
-        for part in str(option).split(",")
-        if part.startswith("profile=")
-    ]
-    if own:
-        return f"overridden: {own}"
-    # Engines before 23.0 say "default", later ones "builtin".
-    if profiles and set(profiles) <= {"default", "builtin"}:
-        return "engine's default profile"
-    return f"profile {','.join(profiles)}" if profiles else "none"
+def profile_name(option: str) -> str:
+    """A profile of system calls, by its security option, as it is shown."""
+    return f"profile {seccomp.digest_of(option)[:_DIGEST_SHOWN]}"
+
+
+def _seccomp(options: list[str]) -> str:
+    found = [option for option in options if option.startswith("seccomp")]
+    if not found:
+        return "the engine's own profile"
+    unconfined = "seccomp=unconfined" in [option.replace(":", "=", 1) for option in found]
+    return "unconfined" if unconfined else ", ".join(profile_name(option) for option in found)
 
 
 def _ulimits(host: Mapping[str, Any]) -> str:
@@ -157,7 +158,7 @@ def _mounts(container: Mapping[str, Any]) -> list[str]:
     return entries
 
 
-def _compared(expected: Iterable[str], actual: Iterable[str]) -> tuple[str, str]:
+def compared(expected: Iterable[str], actual: Iterable[str]) -> tuple[str, str]:
     """Two lists as short strings that are equal exactly when the lists are (as sorted lists)."""
     wanted, found = sorted(expected), sorted(actual)
     same = f"exactly our {len(wanted)}"

@@ -66,6 +66,12 @@ def environment(job: Job, *, path: str, scratch: str, token: str) -> dict[str, s
     for name, value in job.environment.items():
         if name == MARKER or name.startswith("NVIDIA_"):
             raise SubmissionError(f"environment variable {name}: set by the harness; remove it")
+        if name.startswith("LD_"):
+            # A runtime's helpers (NVIDIA's hooks) run as root outside and may inherit these.
+            raise SubmissionError(
+                f"environment variable {name}: steers the loader of programs outside the sandbox "
+                f'too; set it in the command instead: ["env", "{name}=...", ...]'
+            )
         if not name or "=" in name or "\0" in name or "\0" in value:
             raise SubmissionError(f"environment variable {name!r}: not a valid name or value")
         if len(name.encode()) + len(value.encode()) > ENVIRONMENT_BYTES:

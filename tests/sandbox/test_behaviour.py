@@ -140,7 +140,9 @@ class TestEnvironment:
         }
         assert before < time.time()
 
-    @pytest.mark.parametrize("name", ["HARNESS_SANDBOX", "NVIDIA_VISIBLE_DEVICES", "A=B", ""])
+    @pytest.mark.parametrize(
+        "name", ["HARNESS_SANDBOX", "NVIDIA_VISIBLE_DEVICES", "LD_PRELOAD", "A=B", ""]
+    )
     def test_reserved_and_impossible_names_are_refused(self, phases: Phases, name: str) -> None:
         with pytest.raises(SubmissionError, match="environment variable"):
             phases.start("", environment={name: "x"})

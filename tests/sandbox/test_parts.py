@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness import owner
 from harness.errors import InfrastructureError
-from harness.sandbox import engine, limits, wheels
+from harness.sandbox import engine, limits, seccomp, wheels
 from harness.sandbox.isolation import isolation_facts
 from harness.sandbox.logs import LogCapture, plain_text
 from harness.sandbox.phase import timestamp
@@ -215,7 +215,7 @@ class TestIsolationFacts:
                 "CapDrop": ["ALL"],
                 "CapAdd": None,
                 "Privileged": False,
-                "SecurityOpt": ["no-new-privileges"],
+                "SecurityOpt": ["no-new-privileges", seccomp.security_option()],
                 "PidsLimit": LIMITS.processes,
                 "Memory": LIMITS.memory_bytes,
                 "MemorySwap": LIMITS.memory_bytes,
@@ -233,6 +233,9 @@ class TestIsolationFacts:
                 "PidMode": "",
                 "IpcMode": "private",
                 "UTSMode": "",
+                "CgroupnsMode": "private",
+                "UsernsMode": "",
+                "Runtime": "runc",
                 "Tmpfs": {"/tmp": limits.scratch_options(LIMITS)},
             },
             "NetworkSettings": {"Networks": {"none": {}}},
@@ -242,7 +245,7 @@ class TestIsolationFacts:
             ],
         }
 
-    def failing(self, container: dict[str, Any], *, engine_options: list[str]) -> list[str]:
+    def failing(self, container: dict[str, Any]) -> list[str]:
         job = Job(
             phase="train",
             command=("true",),
@@ -259,20 +262,27 @@ class TestIsolationFacts:
             image_digest="sha256:1",
             environment=["A=1"],
             container=container,
-            engine={"SecurityOptions": engine_options},
+            runtime="runc",
             volume={"Options": options},
             volume_expected=options,
         )
         return [fact.name for fact in facts if not fact.holds]
 
-    @pytest.mark.parametrize("profile", ["default", "builtin"])
-    def test_all_hold(self, profile: str) -> None:
-        options = [f"name=seccomp,profile={profile}"]
-        assert self.failing(self.container(), engine_options=options) == []
+    def test_all_hold(self) -> None:
+        assert self.failing(self.container()) == []
 
-    @pytest.mark.parametrize("options", [[], ["name=apparmor"], ["name=seccomp,profile=/x.json"]])
-    def test_an_engine_without_its_seccomp_profile(self, options: list[str]) -> None:
-        assert self.failing(self.container(), engine_options=options) == ["seccomp"]
+    @pytest.mark.parametrize(
+        "other", [None, "seccomp=unconfined", "seccomp:unconfined", "seccomp={}"]
+    )
+    def test_another_profile_of_system_calls(self, other: str | None) -> None:
+        container = self.container()
+        container["HostConfig"]["SecurityOpt"] = ["no-new-privileges", *([other] if other else [])]
+        assert self.failing(container) == ["seccomp"]
+
+    def test_a_second_profile_beside_ours(self) -> None:
+        container = self.container()
+        container["HostConfig"]["SecurityOpt"].append("seccomp=unconfined")
+        assert self.failing(container) == ["seccomp"]
 
     @pytest.mark.parametrize(
         ("section", "key", "value", "name"),
@@ -287,7 +297,10 @@ class TestIsolationFacts:
             ("HostConfig", "CapDrop", None, "capabilities"),
             ("HostConfig", "CapAdd", ["SYS_ADMIN"], "capabilities"),
             ("HostConfig", "Privileged", True, "privileged"),
-            ("HostConfig", "SecurityOpt", ["no-new-privileges", "seccomp=unconfined"], "seccomp"),
+            ("HostConfig", "SecurityOpt", [seccomp.security_option()], "no new privileges"),
+            ("HostConfig", "Runtime", "runsc", "runtime"),
+            ("HostConfig", "CgroupnsMode", "host", "control group namespace"),
+            ("HostConfig", "UsernsMode", "host", "user namespace"),
             ("HostConfig", "PidsLimit", None, "processes"),
             ("HostConfig", "Memory", 0, "memory"),
             ("HostConfig", "MemorySwap", -1, "memory and swap"),
@@ -306,14 +319,12 @@ class TestIsolationFacts:
     def test_one_that_differs(self, section: str, key: str, value: object, name: str) -> None:
         container = self.container()
         (container[section] if section else container)[key] = value
-        options = ["name=seccomp,profile=default"]
-        assert self.failing(container, engine_options=options) == [name]
+        assert self.failing(container) == [name]
 
     def test_a_writable_or_foreign_mount(self) -> None:
-        options = ["name=seccomp,profile=default"]
         container = self.container()
         container["Mounts"][0]["RW"] = True
-        assert self.failing(container, engine_options=options) == ["mounts"]
+        assert self.failing(container) == ["mounts"]
         container = self.container()
         container["Mounts"].append({"Type": "volume", "Destination": "/data", "RW": True})
-        assert self.failing(container, engine_options=options) == ["mounts"]
+        assert self.failing(container) == ["mounts"]
