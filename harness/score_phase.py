@@ -14,6 +14,9 @@ from harness.sandbox.protocol import Job, Mount, Running, Sandbox
 from harness.track import Track
 
 GOODBYE_SECONDS = 5.0
+# Probing is not charged. It costs an adaptive model its observing again, which took less than the
+# budget the first time; a machine that is slower now must not make a cheater of it.
+PROBE_ALLOWANCE = 1.5
 Result = TypeVar("Result")
 
 
@@ -48,7 +51,8 @@ class Examiner:
             vocabulary_size=rig.dataset.manifest.vocabulary_size,
         )
         tokens = self._stream.tokens
-        self._plan = WindowPlan(len(tokens), rig.score.sequence_length, rig.score.stride)
+        score = rig.score
+        self._plan = WindowPlan(len(tokens), score.sequence_length, score.stride, score.segment)
         self._probes = ProbeSet.draw(
             self._plan,
             tokens,
@@ -72,17 +76,24 @@ class Examiner:
 
         probes = self._probes if probed else ProbeSet.none(self._plan)
         work = partial(score, probes=probes, documents_file=documents)
-        return self._ask(file, log, self._plan.targets, work)
+        return self._ask(file, log, self._plan.targets, work, allowance=1.0)
 
     def probe(self, file: Path, *, log: Path) -> Answered[ProbeFacts]:
         """Ask about the secret windows again, in a sandbox that has seen nothing else."""
         from harness.scoring.scorer import run_probes
 
         windows = len(self._probes.windows)
-        return self._ask(file, log, windows, partial(run_probes, probes=self._probes))
+        work = partial(run_probes, probes=self._probes)
+        return self._ask(file, log, windows, work, allowance=PROBE_ALLOWANCE)
 
     def _ask(
-        self, file: Path, log: Path, total: int, work: Callable[..., Result]
+        self,
+        file: Path,
+        log: Path,
+        total: int,
+        work: Callable[..., Result],
+        *,
+        allowance: float,
     ) -> Answered[Result]:
         from harness.scoring.channel import AnswerError, Channel, WorkerGone
         from harness.scoring.lanes import TOKENS_AT_ONCE_CPU, TOKENS_AT_ONCE_GPU
@@ -100,6 +111,8 @@ class Examiner:
                 file=file,
                 channel=channel.directory,
                 log=log,
+                adaptive=rig.score.adaptive,
+                allowance=allowance,
             )
 
         with (
@@ -149,8 +162,14 @@ def score_job(
     file: Path,
     channel: Path,
     log: Path,
+    adaptive: bool = False,
+    allowance: float = 1.0,
 ) -> Job:
-    """A job that runs our worker on one sealed file; all paths absolute."""
+    """A job that runs our worker on one sealed file; all paths absolute.
+
+    ``adaptive``: the model must be able to observe. ``allowance``: share of the track's score
+    budget after which it is killed.
+    """
     artifact = Mount(file, ARTIFACT / file.name)
     shared = Mount(channel, CHANNEL)
     return Job(
@@ -162,12 +181,13 @@ def score_job(
             *("--artifact", sandbox.inside(artifact)),
             *("--workers", str(max(1, len(accelerators)))),
             *("--device", "cuda" if accelerators else "cpu"),
+            *(("--adaptive",) if adaptive else ()),
         ),
         environment={},
         code=Mount(code, CODE),
         mounts=(artifact, shared),
         limits=track.sandbox,
-        wallclock_seconds=track.budget.score_seconds,
+        wallclock_seconds=track.budget.score_seconds * allowance,
         accelerators=accelerators,
         log=log,
     )

@@ -44,6 +44,10 @@ _COMPLAINTS = {
     wire.MODEL_FAILED: "the model raised an exception; its traceback is in the score log",
     wire.WRONG_TYPE: "the model did not return a floating point tensor of logits",
     wire.WRONG_SHAPE: "the model returned logits of the wrong shape; the score log names both",
+    wire.NO_OBSERVE: "load_model returned a model without the method observe(tokens), which "
+    "[score] adaptive = true asks for",
+    wire.OBSERVE_FAILED: "the model's observe raised an exception; its traceback is in the score "
+    "log",
 }
 
 
@@ -118,6 +122,7 @@ class Link:
         length: tokens in a window.
         logit_values: most float32 values in an answer.
         vocabulary_size: last dimension of the logits.
+        segment: most tokens that are observed at once.
     """
 
     def __init__(
@@ -128,13 +133,14 @@ class Link:
         length: int,
         logit_values: int,
         vocabulary_size: int,
+        segment: int = 0,
     ) -> None:
         self._socket = connection
         self._socket.settimeout(POLL_SECONDS)
         self._vocabulary_size = vocabulary_size
         self.logit_values = logit_values
         logit_bytes = _page_multiple(logit_values * 4)
-        token_bytes = _page_multiple(max_windows * length * 8)
+        token_bytes = _page_multiple(max(max_windows * length, segment) * 8)
         token_file, logit_file = _memory(SLOTS * token_bytes), _memory(SLOTS * logit_bytes)
         try:
             self._tokens = np.frombuffer(
@@ -170,7 +176,8 @@ class Link:
         """Wait until the model is loaded.
 
         Raises:
-            AnswerError: the loader raised, or the message is not what is expected.
+            AnswerError: the loader raised, the model cannot observe and should, or the message
+                is not what is expected.
             WorkerGone: the worker closed its end.
         """
         message = self._receive(alive)
@@ -212,6 +219,21 @@ class Link:
         size = math.prod(shape)
         np.copyto(into[:size], self._logits[request.slot, :size])
         return into[:size].reshape(shape)
+
+    def observe(
+        self, tokens: npt.NDArray[np.uint16], alive: Callable[[], bool], *, serial: int
+    ) -> None:
+        """Have the model observe ``tokens`` uint16[M]; nothing else may be under way.
+
+        Raises:
+            AnswerError: the model raised, or the worker answered something else.
+            WorkerGone: the worker closed its end.
+        """
+        self._tokens[0, : len(tokens)] = tokens
+        message = wire.Message(wire.OBSERVE, serial=serial, windows=1, length=len(tokens))
+        self._send(message)
+        answer = self._receive(alive)
+        self._expect(answer, message._replace(kind=wire.REPLY), "while the model observed")
 
     def say_goodbye(self) -> None:
         """Tell the worker that all is done; it may be gone already."""

@@ -141,7 +141,7 @@ def score(
         channel,
         stream.tokens,
         plan,
-        lambda at_once: plan.requests(windows_at_once=at_once),
+        lambda at_once: plan.rounds(stream.tokens, windows_at_once=at_once, workers=workers),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
         tokens_at_once=tokens_at_once,
@@ -164,6 +164,9 @@ def score(
         windows=len(plan),
         sequence_length=plan.sequence_length,
         stride=plan.stride,
+        segment=plan.segment,
+        segments_observed=timing.segments_observed,
+        observe_seconds=timing.observe_seconds,
         requests=timing.requests,
         workers=workers,
         load_seconds=timing.load_seconds,
@@ -234,11 +237,11 @@ def run_probes(
             probes.compare(request, int(row), int(number), nats[row], log_probabilities)
         done += len(rows)
 
-    answer_all(
+    timing = answer_all(
         channel,
         stream.tokens,
         probes.plan,
-        lambda at_once: probes.requests(windows_at_once=at_once),
+        lambda at_once: probes.rounds(stream.tokens, windows_at_once=at_once),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
         tokens_at_once=tokens_at_once,
@@ -246,4 +249,4 @@ def run_probes(
         handle=handle,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),
     )
-    return probes.facts()
+    return probes.facts(segments_observed=timing.segments_observed)

@@ -4,11 +4,16 @@ A stream of N tokens has targets 1..N-1: token t is predicted from tokens before
 holds L consecutive tokens of context, the same L for all; logits at its position i predict
 the token behind it. The first window scores all its targets, each later one the ``stride``
 targets behind the window before it, the last one what is left: the tail is always scored.
+
+For an adaptive model the targets are also cut into segments, and the windows end with them.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,13 +56,43 @@ class Request:
         return shown
 
 
+class Windows(NamedTuple):
+    """All windows of a plan in the order of their targets; each field is int64[W].
+
+    ``starts``: index in the stream of the first token. ``lengths``: tokens shown.
+    ``firsts``: position from which on its logits are scored. ``segments``: whose targets.
+    """
+
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    firsts: npt.NDArray[np.int64]
+    segments: npt.NDArray[np.int64]
+
+
+class Round(NamedTuple):
+    """Requests that may be answered in any order, and what all workers observe after the last.
+
+    ``observed`` uint16[M]: the targets of a segment; None where nothing is to be observed.
+    """
+
+    requests: Iterator[Request]
+    observed: npt.NDArray[np.uint16] | None
+
+
 @dataclass(frozen=True)
 class WindowPlan:
-    """All windows over a stream of ``tokens`` tokens (at least 2)."""
+    """All windows over a stream of ``tokens`` tokens (at least 2).
+
+    With a ``segment`` of N, the targets are cut into segments of N, the last one shorter, and no
+    window scores targets of two: segment k holds targets k N + 1 to (k + 1) N, and a window of
+    it shows no token behind the segment's last target but one. So what the windows of segment k
+    show is what has been observed by then, and targets of segment k itself.
+    """
 
     tokens: int
     sequence_length: int
     stride: int
+    segment: int | None = None
 
     def __post_init__(self) -> None:
         if self.tokens < 2 or not 1 <= self.stride <= self.sequence_length:
@@ -65,10 +100,15 @@ class WindowPlan:
                 "expected at least 2 tokens and 1 <= stride <= sequence_length, found "
                 f"{self.tokens}, {self.stride}, {self.sequence_length}"
             )
+        if self.segment is not None and self.segment < 1:
+            raise ValueError(f"expected a segment of at least 1 target, found {self.segment}")
 
     @property
     def length(self) -> int:
-        """Tokens in every window: the sequence length, or the whole of a shorter stream."""
+        """Tokens in the longest window: the sequence length, or the whole of a shorter stream.
+
+        Every window is so long, but for those of a segment that ends before so many tokens.
+        """
         return min(self.sequence_length, self.tokens - 1)
 
     @property
@@ -76,35 +116,72 @@ class WindowPlan:
         """Targets in the stream; each is scored once."""
         return self.tokens - 1
 
-    def __len__(self) -> int:
-        """Number of windows."""
-        return 1 + math.ceil((self.targets - self.length) / self.stride)
+    @property
+    def segments(self) -> int:
+        """Number of segments; 1 for a plan that observes none."""
+        return math.ceil(self.targets / self._segment)
 
     @property
-    def windows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """All windows in order: ``starts`` int64[W] and ``firsts`` int64[W]."""
-        ends = np.minimum(
-            self.length + np.arange(len(self), dtype=np.int64) * self.stride, self.targets
-        )
-        scored = np.diff(ends, prepend=0)
-        return ends - self.length, self.length - scored
+    def _segment(self) -> int:
+        return self.targets if self.segment is None else min(self.segment, self.targets)
 
-    def requests(self, *, windows_at_once: int) -> Iterator[Request]:
-        """The windows in order, at most ``windows_at_once`` in a request, no probes."""
-        starts, firsts = self.windows
-        order = np.arange(len(self), dtype=np.int64)
-        for first, group in groups(order, firsts):
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.windows.starts)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """All windows in order."""
+        begins = np.arange(self.segments, dtype=np.int64) * self._segment
+        ends = np.minimum(begins + self._segment, self.targets)
+        # Only the first window has no context to spend, so it scores all that it can hold.
+        firsts = np.minimum(begins + self.stride, ends)
+        firsts[0] = min(self.length, int(ends[0]))
+        counts = 1 - (firsts - ends) // self.stride
+        segments = np.repeat(np.arange(self.segments, dtype=np.int64), counts)
+        within = np.arange(len(segments)) - np.repeat(np.cumsum(counts) - counts, counts)
+        last = np.minimum(firsts[segments] + within * self.stride, ends[segments])
+        lengths = np.minimum(last, self.length)
+        scored = np.diff(last, prepend=0)
+        return Windows(last - lengths, lengths, lengths - scored, segments)
+
+    def observed(self, segment: int, stream: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+        """uint16[M], M <= N: the tokens of ``stream`` that are a segment's targets."""
+        begin = 1 + segment * self._segment
+        return stream[begin : min(begin + self._segment, self.tokens)]
+
+    def rounds(
+        self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int
+    ) -> Iterator[Round]:
+        """Everything to be asked, segment by segment, each followed by what is then observed."""
+        windows = np.arange(len(self), dtype=np.int64)
+        if self.segment is None:
+            yield Round(self.requests(windows, windows_at_once=windows_at_once), None)
+            return
+        bounds = np.searchsorted(self.windows.segments, np.arange(self.segments + 1))
+        for segment, (begin, end) in enumerate(itertools.pairwise(bounds.tolist())):
+            share = math.ceil((end - begin) / workers)
+            at_once = min(windows_at_once, share)
+            yield Round(
+                self.requests(windows[begin:end], windows_at_once=at_once),
+                self.observed(segment, stream),
+            )
+
+    def requests(
+        self, windows: npt.NDArray[np.int64], *, windows_at_once: int
+    ) -> Iterator[Request]:
+        """Windows int64[K] as requests of at most ``windows_at_once``, no probes.
+
+        Only windows of one length, scored from the same position on, may be sent together.
+        """
+        starts, lengths, firsts, _ = self.windows
+        shapes = lengths[windows] * (self.length + 1) + firsts[windows]
+        for shape in np.unique(shapes):
+            length, first = divmod(int(shape), self.length + 1)
+            group = windows[shapes == shape]
             for begin in range(0, len(group), windows_at_once):
-                windows = group[begin : begin + windows_at_once]
-                yield Request(windows, starts[windows], self.length, first)
-
-
-def groups(
-    windows: npt.NDArray[np.int64], firsts: npt.NDArray[np.int64]
-) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Windows that may be sent together: those scored from the same position on."""
-    for first in np.unique(firsts[windows]):
-        yield int(first), windows[firsts[windows] == first]
+                together = group[begin : begin + windows_at_once]
+                yield Request(together, starts[together], length, first)
 
 
 def windows_at_once(

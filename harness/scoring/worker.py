@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MAGIC = 0x31464C47  # "GLF1"
-HELLO, READY, REQUEST, REPLY, CLOSE = range(5)
-OK, LOAD_FAILED, MODEL_FAILED, WRONG_TYPE, WRONG_SHAPE = range(5)
+HELLO, READY, REQUEST, REPLY, CLOSE, OBSERVE = range(6)
+OK, LOAD_FAILED, MODEL_FAILED, WRONG_TYPE, WRONG_SHAPE, NO_OBSERVE, OBSERVE_FAILED = range(7)
 _STRUCT = struct.Struct("<IIIIQIIII")
 MESSAGE_BYTES = _STRUCT.size
 LENGTH = struct.Struct("<Q")
@@ -35,7 +35,8 @@ class Message(NamedTuple):
     """One control message; fields that a kind does not use are 0.
 
     HELLO: ``slot`` = number of slots, ``windows`` = most windows in a request, ``length`` and
-    ``first`` = high and low half of the bytes of a logits slot. REPLY repeats its request.
+    ``first`` = high and low half of the bytes of a logits slot. OBSERVE: ``length`` tokens in
+    slot 0. REPLY repeats its REQUEST or OBSERVE.
     """
 
     kind: int
@@ -68,6 +69,7 @@ def main() -> int:
     parser.add_argument("--artifact", required=True, type=Path)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--adaptive", action="store_true", help="the model must have observe()")
     parser.add_argument("--index", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--describe", help="module:function; list the artifact's tensors instead")
     parser.add_argument("--checkpoint", type=Path)
@@ -121,11 +123,25 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
         traceback.print_exc()
         channel.sendall(Message(READY, status=LOAD_FAILED).pack())
         return 1
+    if options.adaptive and not callable(getattr(model, "observe", None)):
+        channel.sendall(Message(READY, status=NO_OBSERVE).pack())
+        return 1
     channel.sendall(Message(READY).pack())
     while True:
         request = Message.unpack(_receive(channel))
         if request.kind == CLOSE:
             return 0
+        if request.kind == OBSERVE:
+            observed = torch.frombuffer(token_memory, dtype=torch.int64, count=request.length)
+            status = OK
+            try:
+                # Not under no_grad: learning from what was scored is what this is for.
+                model.observe(observed.to(device, copy=True))
+            except BaseException:  # noqa: BLE001
+                traceback.print_exc()
+                status = OBSERVE_FAILED
+            channel.sendall(request._replace(kind=REPLY, status=status).pack())
+            continue
         shape = (request.windows, request.length)
         tokens = torch.frombuffer(
             token_memory,

@@ -22,7 +22,9 @@ from harness.data.demo import build_demo
 from harness.sandbox.choice import choose
 from harness.sandbox.protocol import Job, Mount, Sandbox
 from harness.scoring.channel import Channel
-from harness.scoring.scorer import TOKENS_AT_ONCE_CPU, Stream, score
+from harness.scoring.lanes import TOKENS_AT_ONCE_CPU
+from harness.scoring.probes import ProbeSet
+from harness.scoring.scorer import Stream, score
 from harness.scoring.windows import WindowPlan
 from harness.track import load_track
 
@@ -103,12 +105,9 @@ def through_harness(
             facts = score(
                 channel,
                 stream,
-                sequence_length=length,
-                stride=stride,
+                ProbeSet.none(WindowPlan(len(tokens), length, stride)),
                 workers=1,
                 tokens_at_once=TOKENS_AT_ONCE_CPU,
-                probes=load_track("smoke").probes.model_copy(update={"least": 1}),
-                secret=b"bench",
                 alive=lambda: running.wait(0) is None,
                 documents_file=folder / "documents.npz",
                 progress=lambda done, rate: None,
@@ -127,7 +126,8 @@ def bare(folder: Path, length: int, stride: int) -> tuple[float, float]:
     total = torch.zeros((), dtype=torch.float64)
     began = time.monotonic()
     with torch.no_grad():
-        for request in plan.requests(windows_at_once=max(1, TOKENS_AT_ONCE_CPU // length)):
+        at_once = max(1, TOKENS_AT_ONCE_CPU // length)
+        for request in plan.requests(np.arange(len(plan)), windows_at_once=at_once):
             windows = torch.stack([tokens[start : start + length] for start in request.starts])
             logits = model(windows, request.first).float()
             targets = tokens[torch.from_numpy(request.targets)]

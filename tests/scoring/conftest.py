@@ -78,9 +78,10 @@ class Played:
         workers: int = 1,
         tokens_at_once: int = 64,
         artifact: bytes = b"",
+        segment: int | None = None,
     ) -> ScoreFacts:
         """The score alone."""
-        plan = WindowPlan(len(stream.tokens), sequence_length, stride)
+        plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
         return self._score(
             code, stream, ProbeSet.none(plan), workers, tokens_at_once, artifact=artifact
         )
@@ -92,27 +93,32 @@ class Played:
         *,
         sequence_length: int = 16,
         stride: int = 4,
+        workers: int = 1,
         artifact: bytes = b"",
+        segment: int | None = None,
     ) -> tuple[ScoreFacts, ProbeFacts]:
         """The score, and what a second worker that is asked again shows."""
-        plan = WindowPlan(len(stream.tokens), sequence_length, stride)
+        plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
         probes = ProbeSet.draw(plan, stream.tokens, secret=b"secret", settings=PROBES)
-        facts = self._score(code, stream, probes, 1, 64, artifact=artifact)
-        found = self._drive(code, 1, artifact, partial(run_probes, probes=probes), stream, 64)
+        facts = self._score(code, stream, probes, workers, 64, artifact=artifact)
+        again = partial(run_probes, probes=probes)
+        found = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
         return facts, found
 
     def _score(self, code, stream, probes, workers, tokens_at_once, *, artifact):
         documents = self.folder / "documents.npz"
         work = partial(score, probes=probes, documents_file=documents)
-        return self._drive(code, workers, artifact, work, stream, tokens_at_once)
+        adaptive = probes.plan.segment is not None
+        return self._drive(code, workers, artifact, work, stream, tokens_at_once, adaptive=adaptive)
 
-    def _drive(self, code, workers, artifact, work, stream, tokens_at_once):
+    def _drive(self, code, workers, artifact, work, stream, tokens_at_once, *, adaptive):
         (self.folder / "toy.py").write_text(textwrap.dedent(code))
         path = self.folder / "model.bin"
         path.write_bytes(artifact)
         with Channel() as channel:
             arguments = ["--load", "toy:load_model", "--workers", str(workers)]
             arguments += ["--socket", str(channel.directory / "socket"), "--artifact", str(path)]
+            arguments += ["--adaptive"] if adaptive else []
             process = FORKS.Process(target=run_worker, args=(self.folder, arguments))
             process.start()
             try:

@@ -16,7 +16,8 @@ from tests.scoring.conftest import BIGRAM, Played, make_stream
 @st.composite
 def probe_sets(draw: st.DrawFn) -> tuple[ProbeSet, np.ndarray]:
     length = draw(st.integers(1, 40))
-    plan = WindowPlan(draw(st.integers(2, 500)), length, draw(st.integers(1, length)))
+    stride, segment = draw(st.integers(1, length)), draw(st.none() | st.integers(1, 99))
+    plan = WindowPlan(draw(st.integers(2, 500)), length, stride, segment)
     tokens = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 50, plan.tokens)
     settings = Probes(
         rate=draw(st.floats(0, 1)),
@@ -35,13 +36,15 @@ def test_a_probe_repeats_its_window_up_to_the_cut(
     drawn: tuple[ProbeSet, np.ndarray], at_once: int
 ) -> None:
     probes, tokens = drawn
+    windows = np.arange(len(probes.plan))
     true = {
         int(window): row
-        for request in probes.plan.requests(windows_at_once=at_once)
+        for request in probes.plan.requests(windows, windows_at_once=at_once)
         for window, row in zip(request.windows, request.tokens(tokens), strict=True)
     }
     asked = 0
-    for request in probes.requests(windows_at_once=at_once):
+    for request in (r for round_ in probes.rounds(tokens, windows_at_once=at_once)
+                    for r in round_.requests):  # fmt: skip
         assert len(request.windows) <= at_once
         rows, numbers = probes.among(request)
         assert rows.tolist() == list(range(len(request.windows)))
@@ -144,3 +147,14 @@ def test_a_leak_too_small_to_see_in_one_window_is_found_by_the_mean(play: Played
     assert found.largest_change_nats < 0.5
     assert found.mean_gain_nats > 0.002
     assert facts.val_loss < math.log(13)
+
+
+def test_an_answer_in_which_no_token_is_likely_can_be_compared(play: Played) -> None:
+    code = """
+        import torch
+
+        def load_model(artifact, device):
+            return lambda tokens, first: torch.zeros(len(tokens), tokens.shape[1] - first, 20_000)
+    """
+    _, found = play.probed(code, make_stream(documents=10, vocabulary=20_000))
+    assert found.probes and found.largest_change_nats == 0
