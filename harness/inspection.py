@@ -126,7 +126,7 @@ def inspect_artifact(
         submission=submission.manifest.submission.name,
         artifact=artifact.name,
         artifact_bytes=size,
-        code_bytes=submission.code_bytes,
+        code_bytes=submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted),
         bytes_limit=track.budget.bytes,
         tensors=tensors,
         warnings=tuple(_warnings(tensors, size)),

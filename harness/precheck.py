@@ -1,10 +1,11 @@
 """What can be judged of a submission without running it. Loading it has passed already."""
 
+import re
 import sys
 from pathlib import Path, PurePosixPath
 
 from harness.sources import LARGEST_PARSED_BYTES, examine
-from harness.submission import CLAIMS, CONTRACT_VARIABLES, Submission
+from harness.submission import CLAIMS, CONTRACT_VARIABLES, Submission, check_on_track
 from harness.track import Track
 from harness.verdict import Finding
 
@@ -12,7 +13,12 @@ IMAGE_PACKAGES = ("torch", "numpy", "sentencepiece", "zstandard", "triton")
 
 
 def precheck(submission: Submission, track: Track) -> list[Finding]:
-    """Findings for a submission on a track; any ``fail`` would end in REJECTED."""
+    """Findings for a submission on a track; any ``fail`` would end in REJECTED.
+
+    Raises:
+        SubmissionError: the track does not allow such a submission at all.
+    """
+    check_on_track(submission, track)
     train, score = submission.manifest.on(track.name)
     files = len(submission.contents)
     findings = [
@@ -22,13 +28,16 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
             detail=f"submission.toml is well formed; {files} counted files, no links",
         ),
         _code_bytes(submission, track),
+        *_tokenizer(submission, track),
         Finding(
             name="score",
             status="pass",
-            detail=f"{score.load}, sequence length {score.sequence_length}, stride {score.stride}",
+            detail=f"{score.load}, sequence length {score.sequence_length}, stride {score.stride}"
+            + (f", adaptive (segment {score.segment:,})" if score.segment else ""),
         ),
         Finding(name="train", status="pass", detail=" ".join(train.command)),
         _seed(submission),
+        *_observe(submission),
         *_claim(submission, track),
     ]
     findings += [
@@ -45,14 +54,31 @@ def warnings(submission: Submission) -> list[str]:
 
 
 def _code_bytes(submission: Submission, track: Track) -> Finding:
-    left = track.budget.bytes - submission.code_bytes
+    code = submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
+    left = track.budget.bytes - code
     return Finding(
         name="code bytes",
         status="pass" if left > 0 else "fail",
-        detail=f"{submission.code_bytes:,} of {track.budget.bytes:,} bytes; "
+        detail=f"{code:,} of {track.budget.bytes:,} bytes; "
         + (f"{left:,} left for the artifact" if left > 0 else "nothing left for an artifact"),
         remedy="" if left > 0 else "list fewer or smaller files in [code] files",
     )
+
+
+def _tokenizer(submission: Submission, track: Track) -> list[Finding]:
+    """A foreign model is not parsed here; whether it gives the text back shows when it is run."""
+    section = submission.manifest.tokenizer
+    if section is None:
+        return []
+    detail = "its own: pure bytes, 260 ids"
+    if section.model is not None:
+        counted = "counted" if track.budget.tokenizer_counted else "not counted on this track"
+        size = len(submission.contents[section.model])
+        detail = (
+            f"its own: {section.model}, {size:,} bytes, {counted}; harness verify proves first "
+            "that every validation document comes back from its tokens"
+        )
+    return [Finding(name="tokenizer", status="pass", detail=detail)]
 
 
 def _seed(submission: Submission) -> Finding:
@@ -67,6 +93,25 @@ def _seed(submission: Submission) -> Finding:
         if unread
         else "the code reads SEED",
     )
+
+
+def _observe(submission: Submission) -> list[Finding]:
+    """Only a warning: packed code need not hold the word."""
+    mentioned = any(
+        re.search(rb"\bobserve\b", content)
+        for name, content in submission.contents.items()
+        if name.endswith(".py")
+    )
+    if submission.manifest.score.adaptive and not mentioned:
+        return [
+            Finding(
+                name="observe",
+                status="unknown",
+                detail="[score] adaptive = true, and no listed file mentions observe",
+                remedy="give the model a method observe(tokens: int64[M]), or remove adaptive",
+            )
+        ]
+    return []
 
 
 def _claim(submission: Submission, track: Track) -> list[Finding]:

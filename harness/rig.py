@@ -21,7 +21,12 @@ CHANNEL = PurePosixPath("/channel")
 
 @dataclass(frozen=True)
 class Rig:
-    """What a seed run is made with. ``quantization_gap``: also score unquantised weights."""
+    """What a seed run is made with. ``quantization_gap``: also score unquantised weights.
+
+    ``dataset`` holds the tokens that are trained on and scored: the track's, or the same texts
+    in those of the submission's own tokenizer. ``holdout`` is the track's unpublished set, in
+    the same tokens.
+    """
 
     ledger: Ledger
     track: Track
@@ -31,6 +36,7 @@ class Rig:
     sandbox: Sandbox
     progress: Progress
     quantization_gap: bool = False
+    holdout: Dataset | None = None
 
     @property
     def accelerators(self) -> tuple[str, ...]:

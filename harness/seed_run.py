@@ -3,19 +3,21 @@
 Whatever goes wrong becomes evidence here: trouble of the submission's, or trouble of ours.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from harness.audit.timeline import timeline
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence import ArtifactFacts, PhaseFacts, SeedRun, Trouble
+from harness.evidence import ArtifactFacts, MemorisationFacts, PhaseFacts, SeedRun, Trouble
 from harness.hardware import Telemetry
+from harness.memorisation import costs_of, gap_facts, memorisation_facts, plain_bits
 from harness.rig import CODE, DATA, TOKENIZER, Rig
 from harness.sandbox.protocol import ArtifactError, Job, Mount, Running
-from harness.score_phase import Examiner, ending
+from harness.score_phase import PROBE_ALLOWANCE, Examiner, ending
 
 TICK_SECONDS = 0.2
-Step = Literal["train", "seal", "score", "probe"]
+Step = Literal["train", "seal", "score", "probe", "holdout"]
 
 
 def run_seed(rig: Rig, index: int, seed: int) -> SeedRun:
@@ -116,6 +118,7 @@ def score_artifact(rig: Rig, index: int, run: SeedRun) -> SeedRun:
     """Score a sealed artifact, then probe it; ``run`` holds the evidence of its training."""
     directory = rig.ledger.seed_directory(run.seed)
     file = rig.ledger.artifact(run)
+    where: Step = "score"
     try:
         _announce(rig, index, run, "score")
         examiner = Examiner(rig, seed=run.seed)
@@ -136,6 +139,7 @@ def score_artifact(rig: Rig, index: int, run: SeedRun) -> SeedRun:
             return _troubled(run, "score", scored.complaint)
         if scored.result is None:
             return run
+        where = "probe"
         _announce(rig, index, run, "probe")
         probed = examiner.probe(file, log=directory / "probe.log")
         run = run.model_copy(
@@ -147,11 +151,56 @@ def score_artifact(rig: Rig, index: int, run: SeedRun) -> SeedRun:
         )
         if probed.complaint or probed.result is None:
             return _troubled(run, "probe", probed.complaint or probed.facts.detail)
+        run = run.model_copy(update={"memorisation": _spread(rig, directory / "documents.npz")})
+        where = "holdout"
+        run = _score_holdout(rig, index, run)
     except SubmissionError as error:
-        return _troubled(run, "score", str(error))
+        return _troubled(run, where, str(error))
     except InfrastructureError as error:
-        return _lost(run, "score" if run.scoring is None else "probe", error)
+        return _lost(run, where, error)
     return _score_checkpoint(rig, index, run, examiner) if rig.quantization_gap else run
+
+
+def _spread(rig: Rig, documents: Path) -> MemorisationFacts:
+    """How the score's cost is spread over the validation documents."""
+    bits, text_bytes = costs_of(documents)
+    return memorisation_facts(bits, text_bytes, plain_bits(rig.dataset))
+
+
+def _score_holdout(rig: Rig, index: int, run: SeedRun) -> SeedRun:
+    """Score the artifact on the track's unpublished documents too, where it names some."""
+    if rig.holdout is None:
+        return run
+    directory = rig.ledger.seed_directory(run.seed)
+    _announce(rig, index, run, "unpublished")
+    examiner = Examiner(replace(rig, dataset=rig.holdout), seed=run.seed)
+    scored = examiner.score(
+        rig.ledger.artifact(run),
+        log=directory / "holdout.log",
+        documents=directory / "holdout.npz",
+        probed=False,
+    )
+    run = run.model_copy(
+        update={
+            "holdout": scored.facts,
+            "holdout_scoring": scored.result,
+            "throttle": run.throttle.joined(scored.throttle),
+        }
+    )
+    if scored.complaint:
+        return _troubled(run, "holdout", scored.complaint)
+    if scored.result is None:
+        # The budget is that of the validation split, which this set may be larger than.
+        late = "no time was left to score the unpublished documents"
+        remedy = "resume, or let the track name a smaller set"
+        return _lost(run, "holdout", InfrastructureError(late, remedy=remedy))
+    gap = gap_facts(
+        *(
+            (*costs_of(directory / file), plain_bits(dataset))
+            for file, dataset in (("documents.npz", rig.dataset), ("holdout.npz", rig.holdout))
+        )
+    )
+    return run.model_copy(update={"gap": gap})
 
 
 def _score_checkpoint(rig: Rig, index: int, run: SeedRun, examiner: Examiner) -> SeedRun:
@@ -177,7 +226,9 @@ def _score_checkpoint(rig: Rig, index: int, run: SeedRun, examiner: Examiner) ->
 
 def _announce(rig: Rig, index: int, run: SeedRun, what: str) -> None:
     seeds = len(rig.ledger.verification.seeds)
-    rig.progress.phase(index, seeds, run.seed, what, rig.track.budget.score_seconds)
+    allowance = PROBE_ALLOWANCE if what == "probe" else 1
+    limit_seconds = rig.track.budget.score_seconds * allowance
+    rig.progress.phase(index, seeds, run.seed, what, limit_seconds)
 
 
 def _wait(running: Running, rig: Rig) -> PhaseFacts:

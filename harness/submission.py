@@ -10,6 +10,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -18,12 +19,14 @@ from harness.evidence import Claim, FileFact, SubmissionFacts
 from harness.sources import LARGEST_PARSED_BYTES, examine
 from harness.storage import digest_of_named, sha256_of_bytes
 from harness.toml import LARGEST_BYTES, parse_toml
-from harness.track import problems_of
+from harness.track import LARGEST_SEGMENT, Track, problems_of
 
 MANIFEST = "submission.toml"
 CLAIMS = "submission.json"
 LARGEST_CODE_BYTES = 64 << 20
 LARGEST_CLAIMS_BYTES = 1 << 20
+LARGEST_TOKENIZER_BYTES = 4 << 20
+"""Ten times the field's largest tokenizer; a parser of foreign files is given no more."""
 CONTRACT_VARIABLES = (
     "SEED",
     "DATA_PATH",
@@ -51,6 +54,15 @@ class About(_Section):
     github_id: str = Field(min_length=1, max_length=100)
 
 
+def _check_name(name: str) -> str:
+    if not _FILE_NAME.fullmatch(name) or len(name) > 200:
+        raise ValueError(
+            f"{name[:80]!r} is not a plain relative path; expected letters, digits, "
+            "'.', '_' and '-', separated by '/', inside the folder"
+        )
+    return name
+
+
 class Code(_Section):
     """Exactly what is mounted, so exactly what is counted (``submission.toml`` too)."""
 
@@ -60,14 +72,32 @@ class Code(_Section):
     @classmethod
     def _plain_names(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         for name in files:
-            if not _FILE_NAME.fullmatch(name) or len(name) > 200:
-                raise ValueError(
-                    f"{name[:80]!r} is not a plain relative path; expected letters, digits, "
-                    "'.', '_' and '-', separated by '/', inside the folder"
-                )
+            _check_name(name)
         if len(set(files)) != len(files):
             raise ValueError("a file is listed twice")
         return files
+
+
+class OwnTokenizer(_Section):
+    """A tokenizer to use instead of the dataset's: a SentencePiece model, or pure bytes.
+
+    ``model`` is a file of the folder; it is mounted and counted like those of ``[code]``.
+    ``kind = "bytes"`` needs no file: ids 0 to 3 are special (BOS is 1), byte ``b`` is ``4 + b``.
+    """
+
+    model: str | None = None
+    kind: Literal["bytes"] | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _plain_name(cls, model: str | None) -> str | None:
+        return None if model is None else _check_name(model)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "OwnTokenizer":
+        if (self.model is None) == (self.kind is None):
+            raise ValueError('give either model = "FILE" or kind = "bytes"')
+        return self
 
 
 def _check_environment(environment: dict[str, str]) -> dict[str, str]:
@@ -116,18 +146,36 @@ class ScoreOverride(_Section):
 
     sequence_length: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
     stride: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
+    segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
 
 
 class Score(_Section):
     """How to score: the loader, the tokens a window may hold, the new targets in each.
 
-    ``describe`` names an optional function that lists the tensors of an artifact.
+    ``describe`` names an optional function that lists the tensors of an artifact. The model of an
+    ``adaptive`` submission observes each ``segment`` of so many targets after they were scored.
     """
 
     load: str = Field(pattern=_FUNCTION)
     describe: str | None = Field(default=None, pattern=_FUNCTION)
     sequence_length: int = Field(ge=1, le=1 << 16, strict=True)
     stride: int = Field(ge=1, le=1 << 16, strict=True)
+    adaptive: bool = Field(default=False, strict=True)
+    segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
+
+    @model_validator(mode="after")
+    def _segment_if_adaptive(self) -> "Score":
+        if self.adaptive and self.segment is None:
+            raise ValueError(
+                "adaptive = true needs segment = N: how many targets are scored before the model "
+                f"observes them, 1 to {LARGEST_SEGMENT:,}"
+            )
+        if not self.adaptive and self.segment is not None:
+            raise ValueError(
+                f"segment = {self.segment} without adaptive = true: only an adaptive model "
+                "observes segments; add adaptive = true or remove segment"
+            )
+        return self
 
     @model_validator(mode="after")
     def _stride_fits(self) -> "Score":
@@ -151,6 +199,7 @@ class Manifest(_Section):
 
     submission: About
     code: Code
+    tokenizer: OwnTokenizer | None = None
     train: Train
     score: Score
     tracks: dict[str, TrackOverride] = Field(default_factory=dict)
@@ -169,6 +218,8 @@ class Manifest(_Section):
             describe=self.score.describe,
             sequence_length=override.score.sequence_length or self.score.sequence_length,
             stride=override.score.stride or self.score.stride,
+            adaptive=self.score.adaptive,
+            segment=override.score.segment or self.score.segment,
         )
         return train, score
 
@@ -186,6 +237,12 @@ class Submission:
     def code_bytes(self) -> int:
         """Bytes of all counted files, ``submission.toml`` included."""
         return sum(len(content) for content in self.contents.values())
+
+    def counted_bytes(self, *, tokenizer_counted: bool) -> int:
+        """``code_bytes``, less the model of its own tokenizer where the track leaves that out."""
+        name = self.manifest.tokenizer.model if self.manifest.tokenizer else None
+        given = len(self.contents[name]) if name and not tokenizer_counted else 0
+        return self.code_bytes - given
 
     @property
     def digest(self) -> str:
@@ -242,6 +299,7 @@ def load_submission(folder: Path) -> Submission:
     for name in manifest.code.files:
         contents[name] = _read(folder, name, limit_bytes=left)
         left -= len(contents[name])
+    _read_tokenizer(folder, manifest, contents)
     _check_functions(path, manifest, contents)
     _check_commands(path, manifest, contents)
     return Submission(
@@ -252,10 +310,46 @@ def load_submission(folder: Path) -> Submission:
     )
 
 
+def check_on_track(submission: Submission, track: Track) -> None:
+    """Hold a submission against what its track allows.
+
+    Raises:
+        SubmissionError: it is adaptive in a way that the track does not allow.
+    """
+    _, score = submission.manifest.on(track.name)
+    if score.segment is None:
+        return
+    where = f"{submission.folder / MANIFEST}: score"
+    if not track.adaptive.allowed:
+        raise SubmissionError(
+            f"{where}.adaptive: track {track.name} allows no adaptive model; expected false"
+        )
+    if score.segment < track.adaptive.least_segment:
+        raise SubmissionError(
+            f"{where}.segment: {score.segment:,} on track {track.name}; expected "
+            f"{track.adaptive.least_segment:,} to {LARGEST_SEGMENT:,}"
+        )
+
+
+def _read_tokenizer(folder: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+    """Count the model of the submission's own tokenizer among its files, listed or not."""
+    name = manifest.tokenizer.model if manifest.tokenizer else None
+    if name is None:
+        return
+    if name not in contents:
+        left = LARGEST_CODE_BYTES - sum(len(content) for content in contents.values())
+        contents[name] = _read(folder, name, limit_bytes=left)
+    if name == MANIFEST or len(contents[name]) > LARGEST_TOKENIZER_BYTES:
+        raise SubmissionError(
+            f"{folder / MANIFEST}: tokenizer.model: {name} has {len(contents[name]):,} bytes; "
+            f"expected a SentencePiece model of at most {LARGEST_TOKENIZER_BYTES:,}"
+        )
+
+
 def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
     """The bytes of a regular file inside ``folder``, no link followed on the way."""
     where = folder / name
-    field = "" if name in (MANIFEST, CLAIMS) else f" (listed in {MANIFEST}, [code] files)"
+    field = "" if name in (MANIFEST, CLAIMS) else f" (named in {MANIFEST})"
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
