@@ -3,10 +3,15 @@
 A check fails on what the submission did, and is unknown where our side broke or cannot tell.
 """
 
+import math
 from collections.abc import Sequence
 
-from harness.evidence import PhaseFacts, SeedRun, Verification
+from harness.evidence import PhaseFacts, ScoreFacts, SeedRun, Verification
+from harness.seed_checks import check_seed_spread as check_seed_spread  # noqa: PLC0414
 from harness.statistics import draw_seeds
+from harness.text_checks import check_holdout as check_holdout  # noqa: PLC0414
+from harness.text_checks import check_memorisation as check_memorisation  # noqa: PLC0414
+from harness.text_checks import check_tokenizer as check_tokenizer  # noqa: PLC0414
 from harness.track import Track
 from harness.verdict import Check, CheckId, StatisticsResult, Status
 
@@ -222,9 +227,16 @@ def check_clocks(runs: Sequence[SeedRun]) -> Check:
     )
 
 
+def counted_code_bytes(verification: Verification, track: Track) -> int:
+    """Bytes of the submission's files, less those of a tokenizer that the track gives away."""
+    own, code = verification.tokenizer, verification.submission.code_bytes
+    given = own is not None and own.file != "" and not track.budget.tokenizer_counted
+    return code - own.bytes if own is not None and given else code
+
+
 def check_bytes(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
     """Code and the largest artifact together fit under the cap."""
-    code = verification.submission.code_bytes
+    code = counted_code_bytes(verification, track)
     sizes = [run.artifact.bytes + code for run in runs if run.artifact is not None]
     worst = max(sizes, default=None)
     status: Status
@@ -246,13 +258,14 @@ def check_bytes(verification: Verification, track: Track, runs: Sequence[SeedRun
 
 def check_coverage(verification: Verification, runs: Sequence[SeedRun]) -> Check:
     """Every target was scored once, and every byte of the text is counted."""
-    dataset = verification.dataset
-    targets = dataset.validation_tokens - 1
+    dataset, own = verification.dataset, verification.tokenizer
+    targets = ((own and own.validation_tokens) or dataset.validation_tokens) - 1
     scored = [run.scoring for run in runs if run.scoring is not None]
     whole = [
         facts
         for facts in scored
         if facts.targets == targets
+        and facts.segments_observed == math.ceil(targets / (facts.segment or math.inf))
         and facts.bytes == dataset.validation_bytes
         and facts.documents == dataset.validation_documents
     ]
@@ -264,11 +277,18 @@ def check_coverage(verification: Verification, runs: Sequence[SeedRun]) -> Check
         limit=targets,
         unit="targets",
         detail="every validation target scored once, all bytes of the text in the denominator"
+        + _adaptive(scored)
         if good
         else "not reached in every seed run"
         if len(scored) < len(runs) or not runs
         else "the evidence does not cover the validation split",
     )
+
+
+def _adaptive(scored: Sequence[ScoreFacts]) -> str:
+    """What an adaptive model has observed; empty for any other."""
+    count = max((facts.segments_observed for facts in scored), default=0)
+    return f"; {count:,} segments observed, each after all of it was scored" if count else ""
 
 
 def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
@@ -277,6 +297,7 @@ def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
     if troubled := [run for run in runs if run.trouble and run.trouble.phase == "probe"]:
         return _by_trouble("causality", "probe", troubled, 0, "")
     scored = [(run.seed, run.probes) for run in runs if run.probes is not None]
+    facts = [run.scoring for run in runs if run.scoring is not None]
     worst = max((probes.largest_change_nats for _, probes in scored), default=None)
     status: Status = "fail"
     for seed, probes in scored:
@@ -284,6 +305,7 @@ def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
             detail = (
                 f"seed {seed}: another future and company changed the answer for token "
                 f"{probes.worst_target} of the stream: the model looks beyond its past"
+                + (", or learns from more than it observed" if _adaptive(facts) else "")
             )
             break
         if probes.mean_gain_nats > allowed.mean_gain_nats:
@@ -343,5 +365,5 @@ def check_significance(track: Track, result: StatisticsResult) -> Check:
 
 
 def _phases(runs: Sequence[SeedRun]) -> list[PhaseFacts]:
-    phases = [phase for run in runs for phase in (run.train, run.score, run.probe)]
+    phases = [phase for run in runs for phase in (run.train, run.score, run.probe, run.holdout)]
     return [phase for phase in phases if phase is not None]

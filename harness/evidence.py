@@ -65,6 +65,48 @@ class DatasetFacts(Fact):
     baselines: dict[str, float] = Field(default_factory=dict)
 
 
+class BarFacts(Fact):
+    """The BPB to beat as the leaderboard had it when a verification began.
+
+    ``verdict_sha256`` names the accepted verdict that it comes from; empty for the track's own.
+    """
+
+    bpb: float = Field(gt=0, lt=100)
+    source: str
+    verdict_sha256: str = ""
+
+
+class TokenizerFacts(Fact):
+    """The tokenizer that a submission brings, used instead of the dataset's own.
+
+    ``file`` is one of the submission's files; empty for the built-in pure bytes. ``problem`` says
+    why it cannot be used: no such model, or validation document ``document`` (counted from 1)
+    does not come back from its tokens. Empty when every one of them does, exactly; then
+    ``dataset_digest`` is that of the dataset made with it, whose text is the track's own.
+    """
+
+    kind: Literal["model", "bytes"]
+    file: str = ""
+    bytes: int = Field(ge=0)
+    sha256: str
+    vocabulary_size: int | None = Field(default=None, gt=0)
+    dataset_digest: str = ""
+    train_tokens: int | None = Field(default=None, ge=0)
+    validation_tokens: int | None = Field(default=None, gt=1)
+    problem: str = Field(default="", max_length=2000)
+    document: int | None = Field(default=None, gt=0)
+
+
+class HoldoutFacts(Fact):
+    """The second, unpublished set of documents that artifacts are scored on too."""
+
+    name: str
+    digest: str
+    documents: int = Field(gt=0)
+    tokens: int = Field(gt=1)
+    bytes: int = Field(gt=0)
+
+
 class Accelerator(Fact):
     """One GPU, as its driver names it."""
 
@@ -86,12 +128,19 @@ class MachineFacts(Fact):
 
 
 class SandboxFacts(Fact):
-    """Where untrusted code ran. ``image_digest`` is empty for the process sandbox."""
+    """Where untrusted code ran; everything but ``kind`` is empty for the process sandbox.
+
+    ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256 of
+    the profile of system calls; ``versions`` those of the engine's components.
+    """
 
     kind: SandboxKind
     engine: str = ""
     image: str = ""
     image_digest: str = ""
+    runtime: str = ""
+    seccomp_digest: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 class IsolationFact(Fact):
@@ -149,13 +198,15 @@ class ProbeFacts(Fact):
 
     ``largest_change_nats`` is the largest change of a log-probability up to the cut, at stream
     index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time,
-    in true company, on average up to the cut or at the cut: 0 but for rounding.
+    in true company, on average up to the cut or at the cut: 0 but for rounding. An adaptive model
+    observed ``segments_observed`` segments again.
     """
 
     probes: int = Field(ge=0)
     largest_change_nats: float
     mean_gain_nats: float
     worst_target: int
+    segments_observed: int = 0
 
 
 class ScoreFacts(Fact):
@@ -163,6 +214,8 @@ class ScoreFacts(Fact):
 
     ``val_loss`` is nats per target, ``val_bpb`` bits per byte of the documents' text.
     ``documents_file`` holds arrays ``nats`` float64[D], ``bytes`` int64[D], ``targets`` int64[D].
+    An adaptive model observed ``segments_observed`` segments of ``segment`` targets, which took
+    ``observe_seconds`` of ``model_seconds``; ``segment`` is null for any other model.
     """
 
     total_nats: float
@@ -175,6 +228,9 @@ class ScoreFacts(Fact):
     windows: int
     sequence_length: int
     stride: int
+    segment: int | None = None
+    segments_observed: int = 0
+    observe_seconds: float = 0.0
     requests: int
     workers: int
     load_seconds: float
@@ -182,6 +238,69 @@ class ScoreFacts(Fact):
     tokens_per_second: float
     documents_file: str
     documents_sha256: str
+
+
+class DocumentCost(Fact):
+    """What one validation document (counted from 1) costs a model, and a plain compressor."""
+
+    document: int = Field(gt=0)
+    bytes: int = Field(gt=0)
+    bpb: float
+    plain_bpb: float = Field(gt=0)
+
+    @property
+    def ratio(self) -> float:
+        """The model's bits for each bit of the compressor's."""
+        return self.bpb / self.plain_bpb
+
+
+class StreamPart(Fact):
+    """A stretch of whole documents of the validation stream, and what it costs."""
+
+    documents: int = Field(gt=0)
+    bytes: int = Field(gt=0)
+    bpb: float
+    plain_bpb: float = Field(gt=0)
+
+    @property
+    def ratio(self) -> float:
+        """The model's bits for each bit of the compressor's."""
+        return self.bpb / self.plain_bpb
+
+
+class MemorisationFacts(Fact):
+    """How the cost is spread over documents and over the stream, beside a plain compressor's.
+
+    The compressor (zlib, each document alone) knows how repetitive a document is and nothing of
+    the rest, so that a cheap document is told from an easy one. ``median_ratio`` is the median
+    over the ``judged`` documents, those that are long enough, of the model's bits for each bit of
+    the compressor's, ``spread`` the scaled median absolute deviation of that ratio's logarithm;
+    both null without such documents. ``lowest`` holds the documents of the lowest ratios, lowest
+    first; ``parts`` the whole stream in order, in parts of about equal bytes.
+    """
+
+    judged: int = Field(ge=0)
+    median_ratio: float | None = None
+    spread: float | None = None
+    lowest: tuple[DocumentCost, ...] = ()
+    parts: tuple[StreamPart, ...] = ()
+
+
+class GapFacts(Fact):
+    """What an artifact costs on the published documents and on the unpublished ones, in BPB.
+
+    ``gap_bpb`` is how much cheaper the published documents are than the unpublished ones let
+    expect: the latter's BPB, scaled by what a plain compressor makes of both sets, less the
+    former's. ``standard_error_bpb`` is that of the gap, from the scatter of the documents of both
+    sets around the ratio of model and compressor.
+    """
+
+    validation_bpb: float
+    holdout_bpb: float
+    validation_plain_bpb: float = Field(gt=0)
+    holdout_plain_bpb: float = Field(gt=0)
+    gap_bpb: float
+    standard_error_bpb: float = Field(ge=0)
 
 
 class TimelineSpan(Fact):
@@ -214,7 +333,7 @@ class Trouble(Fact):
     """Why a seed run did not come to a score, and whose fault it is."""
 
     fault: Literal["submission", "infrastructure"]
-    phase: Literal["train", "seal", "score", "probe"]
+    phase: Literal["train", "seal", "score", "probe", "holdout"]
     reason: str
 
 
@@ -234,13 +353,24 @@ class SeedRun(Fact):
     scoring: ScoreFacts | None = None
     probe: PhaseFacts | None = None
     probes: ProbeFacts | None = None
+    memorisation: MemorisationFacts | None = None
+    holdout: PhaseFacts | None = None
+    holdout_scoring: ScoreFacts | None = None
+    gap: GapFacts | None = None
     unquantised: ScoreFacts | None = None
     throttle: Throttle = Throttle()
     trouble: Trouble | None = None
 
 
 class Verification(Fact):
-    """Everything fixed before the first run; ``seeds`` follow from ``nonce`` when drawn."""
+    """Everything fixed before the first run; ``seeds`` follow from ``nonce`` when drawn.
+
+    ``dataset`` is the track's own, whatever tokenizer the submission brings: bar, margin and text
+    come from it. ``tokenizer`` is null for a submission that uses the dataset's. ``bar`` is null
+    where the track alone says what is to be beaten. ``earlier`` counts the verifications of this
+    very submission on this very track, with seeds drawn, that were begun before under the same
+    directory of runs.
+    """
 
     format: Literal[1] = 1
     created_at: str
@@ -250,9 +380,13 @@ class Verification(Fact):
     track: Track
     track_digest: str
     dataset: DatasetFacts
+    tokenizer: TokenizerFacts | None = None
+    holdout: HoldoutFacts | None = None
+    bar: BarFacts | None = None
     machine: MachineFacts
     sandbox: SandboxFacts
     nonce: str
     seeds: tuple[int, ...]
     seeds_drawn: bool
+    earlier: int = Field(default=0, ge=0)
     rescored_from: str = ""

@@ -163,20 +163,36 @@ def find_unfinished(runs: Path, *, submission_digest: str, track_digest: str) ->
     Raises:
         UsageError: there is none.
     """
-    candidates = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
-    for path in candidates:
+    for ledger in _trainings(runs, submission_digest, track_digest):
+        if not _is_settled(ledger):
+            return ledger
+    raise UsageError(
+        f"{runs}: nothing to resume: no unfinished verification of this submission (as it is now) "
+        "on this track; run without --resume"
+    )
+
+
+def count_earlier(runs: Path, *, submission_digest: str, track_digest: str) -> int:
+    """How many verifications of this submission on this track were begun with drawn seeds.
+
+    By digest, so whoever changes a byte is not found here; broken off or finished is all one.
+    """
+    ledgers = _trainings(runs, submission_digest, track_digest)
+    return sum(ledger.verification.seeds_drawn for ledger in ledgers)
+
+
+def _trainings(runs: Path, submission_digest: str, track_digest: str) -> Iterator[Ledger]:
+    """Verifications of a submission on a track that are no rescorings, the latest first."""
+    plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
+    for path in plans:
         try:
             ledger = Ledger.open(path.parent)
         except UsageError:
             continue
         plan = ledger.verification
         same = plan.submission.digest == submission_digest and plan.track_digest == track_digest
-        if same and not plan.rescored_from and not _is_settled(ledger):
-            return ledger
-    raise UsageError(
-        f"{runs}: nothing to resume: no unfinished verification of this submission (as it is now) "
-        "on this track; run without --resume"
-    )
+        if same and not plan.rescored_from:
+            yield ledger
 
 
 def _is_settled(ledger: Ledger) -> bool:

@@ -8,20 +8,27 @@ from collections.abc import Sequence
 
 from harness import checks
 from harness.evidence import SeedRun, Verification
-from harness.statistics import compare_with_bar
+from harness.observations import observe
+from harness.statistics import compare_with_bar, nats_per_token_to_bpb
+from harness.text_checks import suspects
 from harness.track import Track
 from harness.verdict import (
     Check,
     CheckId,
     Digests,
+    MemorisationResult,
     SeedResult,
     StatisticsResult,
+    TokenizerResult,
     Verdict,
     VerdictName,
 )
 
 # What a rehearsal leaves open without being any worse a rehearsal for it.
 OPEN_IN_REHEARSAL: frozenset[CheckId] = frozenset({"isolation", "seeds", "hardware", "dataset"})
+CHEAPEST_SHOWN = 5
+# What is asked only of some submissions, or on some tracks.
+CONDITIONAL: frozenset[CheckId] = frozenset({"tokenizer", "memorisation", "holdout"})
 EXIT_CODES: dict[VerdictName, int] = {
     "VERIFIED": 0,
     "REHEARSED": 0,
@@ -47,11 +54,12 @@ def judge(
     """
     track = track or verification.track
     statistics = _statistics(verification, track, runs)
-    results = (
+    asked = (
         checks.check_hardware(verification, track, runs),
         checks.check_dataset(verification, track),
         checks.check_isolation(verification, runs),
         checks.check_seeds(verification, track, runs),
+        checks.check_tokenizer(verification),
         checks.check_training(runs),
         checks.check_wallclock(
             "train_wallclock", track.budget.train_seconds, [run.train for run in runs]
@@ -64,11 +72,15 @@ def judge(
         ),
         checks.check_coverage(verification, runs),
         checks.check_causality(track, runs),
+        checks.check_seed_spread(runs),
         checks.check_clocks(runs),
+        checks.check_memorisation(verification, statistics, runs),
+        checks.check_holdout(track, runs),
         checks.check_significance(track, statistics),
     )
+    results = tuple(check for check in asked if check is not None)
     rehearsal = track.rehearsal or verification.sandbox.kind == "process"
-    name, reason = _conclude(results, rehearsal=rehearsal)
+    name, reason = conclude(results, rehearsal=rehearsal)
     return Verdict(
         verdict=name,
         reason=reason,
@@ -78,13 +90,17 @@ def judge(
         author=verification.submission.author,
         claim=verification.submission.claim,
         sandbox=verification.sandbox.kind,
+        sandbox_runtime=verification.sandbox.runtime,
         rehearsal=rehearsal,
         created_at=verification.created_at,
         dataset=verification.dataset.name,
         checks=results,
-        seeds=tuple(_seed_result(verification, run, evidence) for run in runs),
+        findings=observe(verification, track, runs, statistics),
+        seeds=tuple(_seed_result(verification, track, run, evidence) for run in runs),
         seeds_drawn=verification.seeds_drawn,
         statistics=statistics,
+        tokenizer=_tokenizer_result(verification, track),
+        memorisation=_memorisation_result(runs),
         baselines=verification.dataset.baselines,
         train_limit_seconds=track.budget.train_seconds,
         score_limit_seconds=track.budget.score_seconds,
@@ -95,9 +111,11 @@ def judge(
             dataset=verification.dataset.digest,
             image=verification.sandbox.image_digest,
             harness=verification.harness_digest,
+            tokenizer=verification.tokenizer.sha256 if verification.tokenizer else "",
         ),
         evidence=evidence,
         rescored_from=verification.rescored_from,
+        segment=next((run.scoring.segment for run in runs if run.scoring), None),
     )
 
 
@@ -113,7 +131,8 @@ def is_hopeless(run: SeedRun, track: Track, *, code_bytes: int) -> bool:
     )
 
 
-def _conclude(results: Sequence[Check], *, rehearsal: bool) -> tuple[VerdictName, str]:
+def conclude(results: Sequence[Check], *, rehearsal: bool) -> tuple[VerdictName, str]:
+    """The verdict that checks come to, and the reason: the first check that decides it."""
     failed = [check for check in results if check.status == "fail"]
     if failed:
         return "REJECTED", f"{failed[0].id}: {failed[0].detail}"
@@ -129,14 +148,18 @@ def _conclude(results: Sequence[Check], *, rehearsal: bool) -> tuple[VerdictName
 def _statistics(
     verification: Verification, track: Track, runs: Sequence[SeedRun]
 ) -> StatisticsResult:
-    bar = track.bar.bpb
+    bar, source = track.bar.bpb, track.bar.source
+    fixed = verification.bar
+    if track.bar.leaderboard and fixed and track.name == verification.track.name:
+        # The record as it was when the verification began; evidence without one has the track's.
+        bar, source = fixed.bpb, fixed.source
     if bar is None:
         # A manifest without the baseline leaves no bar to beat; 0 can't be beaten.
         bar = verification.dataset.baselines.get(track.bar.baseline or "", 0.0)
     return compare_with_bar(
         [run.scoring.val_bpb for run in runs if run.scoring is not None],
         bar_bpb=bar,
-        bar_source=track.bar.source,
+        bar_source=source,
         margin_nats_per_token=track.significance.margin_nats_per_token,
         p_below=track.significance.p_below,
         targets=verification.dataset.validation_tokens - 1,
@@ -151,14 +174,53 @@ def _trouble(run: SeedRun) -> str | None:
     return f"{killed[0]} killed at the limit" if killed else None
 
 
-def _seed_result(verification: Verification, run: SeedRun, evidence: str) -> SeedResult:
-    artifact, scoring = run.artifact, run.scoring
+def _tokenizer_result(verification: Verification, track: Track) -> TokenizerResult | None:
+    own, dataset = verification.tokenizer, verification.dataset
+    if own is None:
+        return None
+    tokens = own.validation_tokens
+
+    def worth(tokens: int) -> float:
+        return nats_per_token_to_bpb(1, tokens=tokens - 1, text_bytes=dataset.validation_bytes)
+
+    return TokenizerResult(
+        file=own.file,
+        sha256=own.sha256,
+        bytes=own.bytes,
+        counted=own.file != "" and track.budget.tokenizer_counted,
+        vocabulary_size=own.vocabulary_size,
+        bytes_per_token=dataset.validation_bytes / tokens if tokens else None,
+        bpb_per_nat=worth(tokens) if tokens else None,
+        dataset_bytes_per_token=dataset.validation_bytes / dataset.validation_tokens,
+        dataset_bpb_per_nat=worth(dataset.validation_tokens),
+    )
+
+
+def _memorisation_result(runs: Sequence[SeedRun]) -> MemorisationResult | None:
+    known = [(run.seed, run.memorisation) for run in runs if run.memorisation is not None]
+    if not known:
+        return None
+    seed, facts = max(known, key=lambda pair: len(suspects(pair[1])))
+    return MemorisationResult(
+        seed=seed,
+        judged=facts.judged,
+        median_ratio=facts.median_ratio,
+        suspicious=len(suspects(facts)),
+        cheapest=facts.lowest[:CHEAPEST_SHOWN],
+        parts=facts.parts,
+    )
+
+
+def _seed_result(
+    verification: Verification, track: Track, run: SeedRun, evidence: str
+) -> SeedResult:
+    artifact, scoring, gap = run.artifact, run.scoring, run.gap
     return SeedResult(
         seed=run.seed,
         val_bpb=scoring.val_bpb if scoring else None,
         val_loss=scoring.val_loss if scoring else None,
         artifact_bytes=artifact.bytes if artifact else None,
-        code_bytes=verification.submission.code_bytes,
+        code_bytes=checks.counted_code_bytes(verification, track),
         train_seconds=run.train.wallclock_seconds if run.train else None,
         score_seconds=run.score.wallclock_seconds if run.score else None,
         targets=scoring.targets if scoring else None,
@@ -167,6 +229,9 @@ def _seed_result(verification: Verification, run: SeedRun, evidence: str) -> See
         artifact_sha256=artifact.sha256 if artifact else None,
         tokens_per_second=scoring.tokens_per_second if scoring else None,
         unquantised_bpb=run.unquantised.val_bpb if run.unquantised else None,
+        holdout_bpb=gap.holdout_bpb if gap else None,
+        gap_bpb=gap.gap_bpb if gap else None,
+        gap_standard_error_bpb=gap.standard_error_bpb if gap else None,
         timeline=run.timeline,
         trouble=_trouble(run),
     )

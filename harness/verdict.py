@@ -4,13 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.evidence import Claim, Fact, SandboxKind, TimelineSpan
+from harness.evidence import Claim, DocumentCost, Fact, SandboxKind, StreamPart, TimelineSpan
 
 CheckId = Literal[
     "hardware",
     "dataset",
     "isolation",
     "seeds",
+    "tokenizer",
     "training",
     "train_wallclock",
     "clocks",
@@ -20,6 +21,9 @@ CheckId = Literal[
     "score_wallclock",
     "coverage",
     "causality",
+    "seed_spread",
+    "memorisation",
+    "holdout",
     "significance",
 ]
 Status = Literal["pass", "fail", "unknown"]
@@ -38,7 +42,7 @@ class Check(Fact):
 
 
 class Finding(Fact):
-    """Something looked at before any run: ``fail`` stands in the way, ``unknown`` is a warning."""
+    """Something seen besides the checks: ``fail`` stands in the way, ``unknown`` is a warning."""
 
     name: str
     status: Status
@@ -62,6 +66,9 @@ class SeedResult(Fact):
     artifact_sha256: str | None = None
     tokens_per_second: float | None = None
     unquantised_bpb: float | None = None
+    holdout_bpb: float | None = None
+    gap_bpb: float | None = None
+    gap_standard_error_bpb: float | None = None
     timeline: tuple[TimelineSpan, ...] = ()
     trouble: str | None = None
 
@@ -95,18 +102,57 @@ class StatisticsResult(Fact):
     significant: bool
 
 
+class TokenizerResult(Fact):
+    """A submission's own tokenizer, beside the dataset's.
+
+    A loss in nats per token says nothing across vocabularies: ``bpb_per_nat`` is what one nat per
+    token of this tokenizer is worth, ``dataset_bpb_per_nat`` one of the dataset's, in which the
+    margin is given. Null where the tokenizer does not give every document back.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
+    counted: bool
+    vocabulary_size: int | None = None
+    bytes_per_token: float | None = None
+    bpb_per_nat: float | None = None
+    dataset_bytes_per_token: float
+    dataset_bpb_per_nat: float
+
+
+class MemorisationResult(Fact):
+    """How the cost is spread over documents and along the stream, in the most suspicious seed.
+
+    ``cheapest`` are the judged documents that take the fewest of a plain compressor's bits,
+    ``suspicious`` of them impossibly few.
+    """
+
+    seed: int
+    judged: int
+    median_ratio: float | None
+    suspicious: int
+    cheapest: tuple[DocumentCost, ...]
+    parts: tuple[StreamPart, ...]
+
+
 class Digests(Fact):
-    """What the verdict is bound to."""
+    """What the verdict is bound to; ``tokenizer`` is that of the submission's own, if any."""
 
     submission: str
     track: str
     dataset: str
     image: str
     harness: str
+    tokenizer: str = ""
 
 
 class Verdict(Fact):
-    """The outcome of a verification; every scorecard is a pure function of it."""
+    """The outcome of a verification; every scorecard is a pure function of it.
+
+    ``findings`` are warnings that changed nothing: what a reader should know besides. ``segment``
+    is how many targets an adaptive model is scored on before it learns from them; else null.
+    """
 
     verdict: VerdictName
     reason: str
@@ -116,13 +162,17 @@ class Verdict(Fact):
     author: str
     claim: Claim = Claim()
     sandbox: SandboxKind
+    sandbox_runtime: str = ""
     rehearsal: bool
     created_at: str
     dataset: str
     checks: tuple[Check, ...]
+    findings: tuple[Finding, ...] = ()
     seeds: tuple[SeedResult, ...]
     seeds_drawn: bool
     statistics: StatisticsResult
+    tokenizer: TokenizerResult | None = None
+    memorisation: MemorisationResult | None = None
     baselines: dict[str, float] = Field(default_factory=dict)
     train_limit_seconds: float
     score_limit_seconds: float
@@ -130,3 +180,4 @@ class Verdict(Fact):
     digests: Digests
     evidence: str
     rescored_from: str = ""
+    segment: int | None = None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.playground import build_small_dataset
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs an engine, unless HARNESS_DOCKER_TESTS=1 says that one is there."""
@@ -25,17 +27,5 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Scoring it takes a fifth of the time; tokenizer, format and name are the real ones.
     """
-    from harness.data.building import build_dataset
-    from harness.data.demo import build_demo
-    from harness.data.documents import read_documents
-
     root = tmp_path_factory.mktemp("data")
-    demo = build_demo(tmp_path_factory.mktemp("whole"))
-    train, val = (
-        [text for text in read_documents(demo.directory / name) if len(text) < 12_000][:count]
-        for name, count in (("docs_train.jsonl", 200), ("docs_val.jsonl", 6))
-    )
-    tokenizer = demo.tokenizer_path.read_bytes()
-    place = root / demo.manifest.name
-    build_dataset(train, val, tokenizer, place, source="parts of the demo dataset")
-    return root
+    return build_small_dataset(root, tmp_path_factory.mktemp("whole"))

@@ -92,3 +92,20 @@ def harness(*arguments: str | Path) -> Outcome:
     text = out.getvalue()
     verdict = json.loads(text) if text.startswith("{") else {}
     return Outcome(code=code, out=text, err=err.getvalue(), verdict=verdict)
+
+
+def build_small_dataset(root: Path, whole: Path) -> Path:
+    """A few documents of the demo dataset, built into ``root``; the demo itself into ``whole``."""
+    from harness.data.building import build_dataset
+    from harness.data.demo import build_demo
+    from harness.data.documents import read_documents
+
+    demo = build_demo(whole)
+    train, val = (
+        [text for text in read_documents(demo.directory / name) if len(text) < 12_000][:count]
+        for name, count in (("docs_train.jsonl", 200), ("docs_val.jsonl", 6))
+    )
+    tokenizer = demo.tokenizer_path.read_bytes()
+    place = root / demo.manifest.name
+    build_dataset(train, val, tokenizer, place, source="parts of the demo dataset")
+    return root

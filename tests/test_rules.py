@@ -1,24 +1,46 @@
 """The rules: every check is broken once, alone, and the verdict follows."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks import CLOCK_TOLERANCE_SECONDS
 from harness.evidence import (
-    ArtifactFacts,
+    Claim,
     IsolationFact,
-    ProbeFacts,
     SandboxFacts,
     SeedRun,
     Throttle,
-    Trouble,
     Verification,
 )
+from harness.report.terminal import render_text
 from harness.rules import EXIT_CODES, is_hopeless, judge
+from harness.seed_checks import SMALLEST_SPREAD_BPB
 from harness.track import Budget, Hardware, Track, load_track
-from harness.verdict import Verdict
-from tests.samples import CODE_BYTES, good_runs, phase, scoring, strict_track, verification
+from harness.verdict import CheckId, Verdict
+from tests.broken import (
+    BIG,
+    BROKEN_IN_EVIDENCE,
+    FITS,
+    KILLED,
+    LATE,
+    PLAN,
+    SLOW,
+    lost,
+    seen,
+    switched_off,
+    with_first,
+)
+from tests.samples import (
+    CODE_BYTES,
+    good_runs,
+    phase,
+    scoring,
+    strict_track,
+    verification,
+)
 
 
 def verdict_of(plan: Verification, runs: list[SeedRun], *, track: Track | None = None) -> Verdict:
@@ -27,11 +49,6 @@ def verdict_of(plan: Verification, runs: list[SeedRun], *, track: Track | None =
 
 def status(verdict: Verdict, name: str) -> str:
     return next(check.status for check in verdict.checks if check.id == name)
-
-
-def with_first(plan: Verification, **changes: object) -> list[SeedRun]:
-    runs = good_runs(plan)
-    return [runs[0].model_copy(update=changes), *runs[1:]]
 
 
 def test_a_clean_record_is_verified() -> None:
@@ -56,22 +73,6 @@ def test_the_process_sandbox_never_verifies() -> None:
     assert verdict.verdict == "REHEARSED"
     assert status(verdict, "isolation") == "unknown"
     assert all(check.status == "pass" for check in verdict.checks if check.id != "isolation")
-
-
-def lost(fault: str, where: str) -> Trouble:
-    return Trouble.model_validate({"fault": fault, "phase": where, "reason": "because"})
-
-
-def seen(*, largest: float = 1e-5, gain: float = 0.0) -> ProbeFacts:
-    return ProbeFacts(probes=64, largest_change_nats=largest, mean_gain_nats=gain, worst_target=7)
-
-
-PLAN = verification()
-BIG = ArtifactFacts(name="m", bytes=16_000_000 - CODE_BYTES + 1, sha256="a")
-FITS = BIG.model_copy(update={"bytes": 16_000_000 - CODE_BYTES})
-LATE = phase("train", wallclock_seconds=20.01, harness_seconds_low=19.9, harness_seconds_high=20.2)
-SLOW = phase("score", wallclock_seconds=60.5, harness_seconds_low=60.4, harness_seconds_high=60.6)
-KILLED = LATE.model_copy(update={"outcome": "deadline", "exit_code": 137})
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,8 @@ def test_each_fault_of_the_submission_rejects_and_is_named(
         ("training", with_first(PLAN, trouble=lost("infrastructure", "train"), artifact=None)),
         ("artifact", with_first(PLAN, trouble=lost("infrastructure", "seal"), artifact=None)),
         ("scoring", with_first(PLAN, trouble=lost("infrastructure", "score"), scoring=None)),
-        ("significance", good_runs(PLAN, (2.6, 2.6, 2.6))),
+        ("seed_spread", good_runs(PLAN, (2.6, 2.6, 2.6))),
+        ("seed_spread", with_first(PLAN, artifact=good_runs(PLAN)[1].artifact)),
         ("seeds", good_runs(PLAN)[:2]),
         ("seeds", []),
     ],
@@ -227,3 +229,61 @@ def test_clocks_agree_exactly_within_the_tolerance(
     apart = max(low - engine, engine - (low + gap), 0)
     found = status(verdict_of(PLAN, with_first(PLAN, **{which: facts})), "clocks")
     assert found == ("pass" if apart <= CLOCK_TOLERANCE_SECONDS else "unknown")
+
+
+@pytest.mark.parametrize("name", get_args(CheckId))
+def test_each_check_alone_stands_between_broken_evidence_and_a_record(name: str) -> None:
+    plan, runs = BROKEN_IN_EVIDENCE[name]
+    verdict = verdict_of(plan, runs)
+    assert [check.id for check in verdict.checks if check.status != "pass"] == [name]
+    assert verdict.verdict in ("REJECTED", "INCONCLUSIVE")
+    with switched_off(name):
+        assert verdict_of(plan, runs).verdict == "VERIFIED"
+
+
+def test_seeds_that_scatter_less_than_any_real_ones_are_for_a_human() -> None:
+    near = (2.6, 2.6 + 0.9 * SMALLEST_SPREAD_BPB, 2.6)
+    apart = (2.6, 2.6 + 1.1 * SMALLEST_SPREAD_BPB, 2.6)
+    assert status(verdict_of(PLAN, good_runs(PLAN, near)), "seed_spread") == "unknown"
+    assert status(verdict_of(PLAN, good_runs(PLAN, apart)), "seed_spread") == "pass"
+
+
+def claiming(**claims: float) -> Verification:
+    submission = PLAN.submission.model_copy(update={"claim": Claim.model_validate(claims)})
+    return verification(submission=submission)
+
+
+@pytest.mark.parametrize(
+    ("claims", "found"),
+    [
+        ({}, []),
+        ({"val_bpb": 2.6101, "bytes_total": 1_030_300}, []),
+        ({"val_bpb": 2.5}, ["claimed score"]),
+        ({"val_bpb": 2.7}, ["claimed score"]),
+        ({"bytes_total": 900_000}, ["claimed bytes"]),
+        ({"val_bpb": 0.9, "bytes_total": 12}, ["claimed score", "claimed bytes"]),
+    ],
+)
+def test_a_wrong_claim_is_told_and_rejects_nothing(
+    claims: dict[str, float], found: list[str]
+) -> None:
+    plan = claiming(**claims)
+    verdict = verdict_of(plan, good_runs(plan))
+    assert [finding.name for finding in verdict.findings] == found
+    assert verdict.verdict == "VERIFIED"
+    assert all(finding.detail in " ".join(shown(verdict).split()) for finding in verdict.findings)
+    rehearsal = verdict_of(plan, good_runs(plan), track=load_track("smoke"))
+    assert rehearsal.findings == ()  # the claim is for the contest
+
+
+def shown(verdict: Verdict) -> str:
+    return render_text(verdict, width=1000)
+
+
+def test_a_second_try_is_told_and_rejects_nothing() -> None:
+    plan = verification(earlier=2)
+    verdict = verdict_of(plan, good_runs(plan))
+    (finding,) = verdict.findings
+    assert "try 3 of this very submission" in finding.detail and "0.03" in finding.detail
+    assert "try 3 of this very submission" in shown(verdict)
+    assert verdict.verdict == "VERIFIED"

@@ -1,0 +1,1 @@
+"""Says of itself what it likes."""

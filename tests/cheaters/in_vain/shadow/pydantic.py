@@ -1,0 +1,1 @@
+print("trick worked: imported in place of the real one", flush=True)

@@ -1,0 +1,17 @@
+"""Finds the worker's socket and answers twice."""
+
+import sys
+
+from bigram import load_model as honest
+
+
+def load_model(artifact, device):
+    honest_model = honest(artifact, device)
+
+    def model(tokens, first):
+        logits = honest_model(tokens, first).clone()
+        caller = sys._getframe(1).f_locals
+        caller["channel"].sendall(caller["request"]._replace(kind=3).pack())
+        return logits
+
+    return model
