@@ -12,6 +12,8 @@ from harness.storage import digest_of_named
 from harness.toml import LARGEST_BYTES, parse_toml
 
 GIB = 1 << 30
+# Of an adaptive submission, in targets; all workers are shown one at once.
+LARGEST_SEGMENT = 1 << 16
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
 
 
@@ -20,11 +22,16 @@ class _Section(BaseModel):
 
 
 class Budget(_Section):
-    """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal)."""
+    """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
+
+    ``tokenizer_counted``: whether the model file of a submission's own tokenizer is part of its
+    code. Where it is not, whatever text its pieces hold is carried for nothing.
+    """
 
     train_seconds: float = Field(gt=0, le=86_400)
     score_seconds: float = Field(gt=0, le=86_400)
     bytes: PositiveBytes
+    tokenizer_counted: bool = Field(default=True, strict=True)
 
 
 class Hardware(_Section):
@@ -46,6 +53,20 @@ class Dataset(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     validation_documents: int | None = Field(default=None, gt=0)
     validation_tokens: int | None = Field(default=None, gt=1)
+
+
+class Holdout(_Section):
+    """A second set of documents, never published, that every artifact is scored on too.
+
+    ``dataset`` names a dataset of the same tokenizer, of which the validation split is used. A
+    model that has not seen the validation text is as good on both, but for what the documents
+    themselves are like: ``reference_gap_bpb`` is the gap of a model known to be honest, and
+    ``tolerance_bpb`` how much larger than that it may be.
+    """
+
+    dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    reference_gap_bpb: float = Field(default=0, gt=-10, lt=10)
+    tolerance_bpb: float = Field(ge=0, lt=10)
 
 
 class Significance(_Section):
@@ -72,18 +93,32 @@ class Probes(_Section):
     mean_gain_nats: float = Field(gt=0, lt=10)
 
 
+class Adaptive(_Section):
+    """Whether a model may learn from targets that were scored, and how many are scored before."""
+
+    allowed: bool = Field(default=True, strict=True)
+    least_segment: int = Field(default=1, ge=1, le=LARGEST_SEGMENT, strict=True)
+
+
 class Bar(_Section):
-    """The BPB to beat: a figure, or a baseline that the dataset's manifest holds."""
+    """The BPB to beat: a figure, or a baseline that the dataset's manifest holds.
+
+    With ``leaderboard`` it is the lower one of the figure and of the best record that the
+    leaderboard holds for the track when a verification begins.
+    """
 
     bpb: float | None = Field(default=None, gt=0, lt=100)
     baseline: str | None = None
     next_baseline: str | None = None
     source: str = Field(min_length=1)
+    leaderboard: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Bar":
         if (self.bpb is None) == (self.baseline is None):
             raise ValueError("give exactly one of bpb and baseline")
+        if self.leaderboard and self.bpb is None:
+            raise ValueError("leaderboard needs bpb, the bar while the leaderboard is empty")
         return self
 
 
@@ -110,8 +145,10 @@ class Track(_Section):
     dataset: Dataset
     significance: Significance
     probes: Probes
+    adaptive: Adaptive = Adaptive()
     bar: Bar
     sandbox: Limits
+    holdout: Holdout | None = None
 
     @property
     def digest(self) -> str:

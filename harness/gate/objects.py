@@ -1,0 +1,215 @@
+"""Git as a reader of objects: started with nothing of the caller's, stopped at a bound.
+
+No file name of a stranger ever becomes an argument of git: what is read is named by its id.
+"""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from harness.errors import HarnessError, InfrastructureError
+
+GIT_SECONDS = 120
+LARGEST_TREE_BYTES = 1 << 20
+LARGEST_ANSWER_BYTES = 1 << 20
+TREE = "040000"
+_NO_NAMES = frozenset({b"", b".", b".."})
+# Whoever owns the clone may use it: its configuration is kept from running anything.
+_SETTINGS = ("safe.directory=*", "core.fsmonitor=false", f"core.hooksPath={os.devnull}")
+_COMMAND = (
+    *("git", "--no-pager", "--no-replace-objects"),
+    *(word for setting in _SETTINGS for word in ("-c", setting)),
+)
+
+
+class BeyondBoundsError(HarnessError):
+    """The history holds more than is read: more changes, larger objects."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a tree; ``mode`` is octal in six digits, ``id`` that of the object."""
+
+    name: bytes
+    mode: str
+    id: str
+
+
+class Objects:
+    """Objects of one repository by id, read through a git that runs all the while."""
+
+    def __init__(self, questions: IO[bytes], answers: IO[bytes]) -> None:
+        self._questions, self._answers = questions, answers
+
+    def size_bytes(self, identity: str) -> int:
+        """How large a blob is, without reading it."""
+        return self._header("info", identity, "blob")
+
+    def blob(self, identity: str, *, limit_bytes: int) -> bytes:
+        """A blob's content.
+
+        Raises:
+            BeyondBoundsError: it is larger than ``limit_bytes``.
+        """
+        if self.size_bytes(identity) > limit_bytes:
+            raise BeyondBoundsError(f"a file of more than {limit_bytes:,} bytes")
+        return self._content(self._header("contents", identity, "blob"))
+
+    def tree(self, identity: str) -> list[Entry]:
+        """What a tree holds, each name once and none that leads elsewhere.
+
+        Args:
+            identity: the id of a tree, or of a commit followed by ``^{tree}``.
+
+        Raises:
+            BeyondBoundsError: it is larger than ``LARGEST_TREE_BYTES``, or none that git makes.
+        """
+        if self._header("info", identity, "tree") > LARGEST_TREE_BYTES:
+            raise BeyondBoundsError(f"a folder that takes more than {LARGEST_TREE_BYTES:,} bytes")
+        raw = self._content(self._header("contents", identity, "tree"))
+        id_bytes = 32 if len(identity.partition("^")[0]) == 64 else 20
+        entries = []
+        while raw:
+            mode, _, rest = raw.partition(b" ")
+            name, _, rest = rest.partition(b"\0")
+            octal = mode.decode("ascii", "replace").rjust(6, "0")
+            entries.append(Entry(name=name, mode=octal, id=rest[:id_bytes].hex()))
+            raw = rest[id_bytes:]
+        names = {entry.name for entry in entries}
+        if len(names) < len(entries) or any(n in _NO_NAMES or b"/" in n for n in names):
+            raise BeyondBoundsError(f"folder {identity} is broken: git would not make such names")
+        return entries
+
+    def _header(self, command: str, identity: str, kind: str) -> int:
+        """Ask for an object; its size, once it is known to be there and of the right kind."""
+        try:
+            self._questions.write(f"{command} {identity}\n".encode("ascii"))
+            self._questions.flush()
+            answer = self._answers.readline(500).decode("ascii", "replace").split()
+        except BrokenPipeError:
+            answer = []
+        if len(answer) != 3 or answer[1] != kind:
+            raise InfrastructureError(
+                f"git has no {kind} {identity}: {' '.join(answer[1:]) or 'it ended'}",
+                remedy="fetch both commits with all their history, without --filter; "
+                "git 2.36 or newer is needed",
+            )
+        return int(answer[2])
+
+    def _content(self, size_bytes: int) -> bytes:
+        content = self._answers.read(size_bytes + 1)
+        if len(content) != size_bytes + 1:
+            raise InfrastructureError("git ended, or was stopped, within an object")
+        return content[:-1]
+
+
+@contextlib.contextmanager
+def open_objects(repository: Path) -> Iterator[Objects]:
+    """Keep a git running that answers for objects of a repository.
+
+    Raises:
+        InfrastructureError: it was still needed after ``GIT_SECONDS``.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = _start(
+            repository, ("cat-file", "--batch-command"), stdin=subprocess.PIPE, stderr=errors
+        )
+        alarm = threading.Timer(GIT_SECONDS, process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            assert process.stdin is not None and process.stdout is not None  # noqa: S101 - pipes
+            yield Objects(process.stdin, process.stdout)
+        finally:
+            alarm.cancel()
+            process.kill()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    if stream is not None:
+                        stream.close()
+            process.wait()
+
+
+def git(
+    directory: Path,
+    *arguments: str,
+    what: str,
+    codes: tuple[int, ...] = (0,),
+    problem: HarnessError | None = None,
+) -> bytes:
+    """Run git and give back what it printed.
+
+    Args:
+        directory: where to run it.
+        arguments: of git; nothing that a stranger chose, but behind ``--end-of-options``.
+        what: what is asked for, as a message would name it.
+        codes: exit codes that are an answer.
+        problem: raised at any other exit code.
+
+    Raises:
+        InfrastructureError: another exit code and no ``problem``, more than
+            ``LARGEST_ANSWER_BYTES`` printed, or more than ``GIT_SECONDS`` taken.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = _start(directory, arguments, stdin=subprocess.DEVNULL, stderr=errors)
+        alarm = threading.Timer(GIT_SECONDS, process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            output = process.stdout.read(LARGEST_ANSWER_BYTES + 1)
+            if len(output) > LARGEST_ANSWER_BYTES:
+                process.kill()
+            process.stdout.close()
+            code = process.wait()
+        finally:
+            alarm.cancel()
+            process.kill()
+        if code in codes:
+            return output
+        if problem is not None:
+            raise problem
+        errors.seek(0)
+        said = " ".join(errors.read(2000).decode("utf-8", "replace").split())
+    raise InfrastructureError(
+        f"git cannot tell {what}: {said or f'exit code {code}'}",
+        remedy="fetch both commits with all their history, without --filter",
+    )
+
+
+def _start(
+    directory: Path, arguments: tuple[str, ...], *, stdin: int, stderr: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [*_COMMAND, *arguments],
+            cwd=directory,
+            env=_environment(),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
+    except FileNotFoundError as error:
+        raise InfrastructureError("git: not found", remedy="install git 2.36 or newer") from error
+
+
+def _environment() -> dict[str, str]:
+    """Of ours only what finds git; no configuration, no prompt, no network, no replaced objects."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "none",  # a partial clone would fetch what it lacks
+    }

@@ -1,0 +1,232 @@
+"""What a pull request may change: one submission folder, of ordinary files with ordinary names."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from harness.gate.history import Change, History
+from harness.gate.objects import Entry
+from harness.report.remarks import Note
+
+LARGEST_FILE_BYTES = 16_000_000
+LARGEST_FOLDER_BYTES = 32 << 20
+MOST_FILES = 500
+MOST_NOTES_OF_A_KIND = 20
+_LONGEST_NAME_BYTES = 200
+_ORDINARY_MODES = ("100644", "100755")
+_MODES = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
+# What some file systems do not hold, what a shell or a report would read as something else.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_REFUSED_CHARACTERS = frozenset('\\:*?"<>|')
+
+
+@dataclass(frozen=True)
+class Touched:
+    """The submission folder that a pull request is about, and what is wrong with its changes.
+
+    ``folder`` is relative to the repository, None when there is not exactly one. ``entries`` are
+    its files at the head, with names relative to it; empty when something is wrong with them.
+    """
+
+    folder: str | None
+    is_new: bool
+    entries: tuple[Entry, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass
+class _Changes:
+    """Changes by where they are."""
+
+    outside: list[Change] = field(default_factory=list)
+    by_folder: dict[bytes, list[Change]] = field(default_factory=dict)
+
+
+def touched(history: History, *, root: PurePosixPath) -> Touched | None:
+    """Find the one submission folder below ``root`` that the head adds or changes.
+
+    Returns:
+        None when no file in such a folder is changed, whatever else is.
+
+    Raises:
+        BeyondBoundsError: more was changed than is read.
+        InfrastructureError: objects are missing.
+    """
+    changes = _sorted(history.changes(), _parts(root))
+    posing = [change for change in changes.outside if _is_posing(change, _parts(root))]
+    if posing:
+        note = _fail(f"{_MODES[posing[0].new_mode]}, where a folder is expected", posing[0].name)
+        return Touched(folder=None, is_new=False, entries=(), notes=(note,))
+    if not changes.by_folder:
+        return None
+    notes = [
+        _fail("is in no submission's folder; a submission may change only its own", change.name)
+        for change in changes.outside[:MOST_NOTES_OF_A_KIND]
+    ]
+    if (left := len(changes.outside) - len(notes)) > 0:
+        notes.append(_fail(f"changes {left:,} more files outside of its own folder"))
+    if len(changes.by_folder) > 1:
+        notes.append(_several(history, changes.by_folder, root))
+        return Touched(folder=None, is_new=False, entries=(), notes=tuple(notes))
+    ((name, changed),) = changes.by_folder.items()
+    folder = f"{root}/{_shown(name)}"
+    parts = (*_parts(root), name)
+    tree = history.tree(history.head, parts)
+    before = history.merge_base and history.tree(history.merge_base, parts)
+    if tree is None:
+        notes.append(_fail(f"removes {folder}: a submission may be added or changed"))
+        return Touched(folder=folder, is_new=False, entries=(), notes=tuple(notes))
+    if not before:
+        notes += _taken(history, name, root)
+    elif before != history.tree(history.base, parts):
+        notes.append(_fail(f"{folder} has changed on the base since; rebase on it"))
+    notes += [] if notes else [_agreed(folder, changed, is_new=not before)]
+    entries = history.files(tree)
+    problems = [*_name_problems((name,), folder=None), *_examine(history, entries, folder)]
+    return Touched(
+        folder=folder,
+        is_new=not before,
+        entries=() if problems else tuple(entries),
+        notes=(*notes, *problems),
+    )
+
+
+def _examine(history: History, entries: Sequence[Entry], folder: str) -> list[Note]:
+    """What keeps the files of a folder from being written out and read; empty for ordinary ones."""
+    if len(entries) > MOST_FILES:
+        sentence = f"{folder} holds {len(entries):,} files; at most {MOST_FILES} are looked at"
+        return [Note(id="size", status="fail", sentence=sentence)]
+    notes = []
+    total = 0
+    for entry in entries:
+        where = f"{folder}/{_shown(entry.name)}"
+        if entry.mode not in _ORDINARY_MODES:
+            what = _MODES.get(entry.mode, f"of mode {entry.mode}")
+            sentence = f"is {what}; expected a regular file: put the file itself there"
+            notes.append(Note(id="kind", status="fail", sentence=sentence, file=where))
+            continue
+        size = history.objects.size_bytes(entry.id)
+        total += size
+        if size > LARGEST_FILE_BYTES:
+            sentence = f"{size:,} bytes; no file may have more than {LARGEST_FILE_BYTES:,}, "
+            sentence += "and no artifact belongs into the repository"
+            notes.append(Note(id="size", status="fail", sentence=sentence, file=where))
+    if not notes and total > LARGEST_FOLDER_BYTES:
+        sentence = f"{folder} holds {total:,} bytes; at most {LARGEST_FOLDER_BYTES:,} are read"
+        notes.append(Note(id="size", status="fail", sentence=sentence))
+    notes += _name_problems([entry.name for entry in entries], folder=folder)
+    return notes[:MOST_NOTES_OF_A_KIND]
+
+
+def _sorted(changes: Iterable[Change], root: tuple[bytes, ...]) -> _Changes:
+    found = _Changes()
+    for change in changes:
+        parts = tuple(change.name.split(b"/"))
+        if len(parts) > len(root) + 1 and parts[: len(root)] == root:
+            found.by_folder.setdefault(parts[len(root)], []).append(change)
+        else:
+            found.outside.append(change)
+    return found
+
+
+def _is_posing(change: Change, root: tuple[bytes, ...]) -> bool:
+    """Whether a link or a submodule lies where a submission's folder would, or leads there."""
+    parts = tuple(change.name.split(b"/"))
+    return change.new_mode in _MODES and parts == root[: len(parts)] + parts[len(root) :]
+
+
+def _several(history: History, folders: dict[bytes, list[Change]], root: PurePosixPath) -> Note:
+    names = sorted(folders)
+    listed = ", ".join(f"{root}/{_shown(name)}" for name in names[:5])
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    gone = (
+        [name for name in names if history.tree(history.head, (*_parts(root), name)) is None]
+        if len(names) == 2
+        else []
+    )
+    hint = "; a renamed folder counts as two: keep its name" if gone else ""
+    return _fail(f"changes {len(names)} submission folders, expected one: {listed}{more}{hint}")
+
+
+def _taken(history: History, name: bytes, root: PurePosixPath) -> list[Note]:
+    """A new folder may not be one that the base has gained since, nor differ from one by case."""
+    tree = history.tree(history.base, _parts(root))
+    siblings = history.entries(tree) if tree else []
+    for sibling in siblings:
+        if _folded(sibling.name) == _folded(name):
+            taken = f"{root}/{_shown(sibling.name)}"
+            return [_fail(f"{taken} exists on the base; choose another name, or rebase on it")]
+    return []
+
+
+def _agreed(folder: str, changed: Sequence[Change], *, is_new: bool) -> Note:
+    files = f"{len(changed):,} {'file' if len(changed) == 1 else 'files'}"
+    if is_new:
+        return Note(id="scope", status="pass", sentence=f"adds {folder}, {files}, and nothing else")
+    removed = sum(not change.new_mode for change in changed)
+    sentence = f"changes {files} of {folder}, which exists"
+    sentence += f" ({removed:,} of them removed)" if removed else ""
+    sentence += "; what was found of it before does not hold for it as it will be"
+    return Note(id="scope", status="unknown", sentence=sentence)
+
+
+def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Note]:
+    """Names that not every system can hold, or that two files would share on some."""
+    notes = []
+    seen: dict[str, bytes] = {}
+    for name in names:
+        where = f"{folder}/{_shown(name)}" if folder else None
+        if problem := _name_problem(name):
+            sentence = f"{_shown(name)}: the name {problem}"
+            notes.append(Note(id="name", status="fail", sentence=sentence, file=where))
+            continue
+        # Folders collide just as files do: a/x and A/y are one folder on some systems.
+        parts = name.split(b"/")
+        for depth in range(1, len(parts) + 1):
+            path = b"/".join(parts[:depth])
+            other = seen.setdefault(_folded(path), path)
+            if other != path or (depth == len(parts) and names.count(name) > 1):
+                sentence = f"{_shown(path)} and {_shown(other)} are one name on some systems"
+                notes.append(Note(id="name", status="fail", sentence=sentence, file=where))
+                break
+    return notes
+
+
+def _name_problem(name: bytes) -> str | None:
+    try:
+        text = name.decode("utf-8")
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    kinds = {unicodedata.category(character) for character in text}
+    refused = sorted(_REFUSED_CHARACTERS & set(text))
+    problems = {
+        f"is longer than {_LONGEST_NAME_BYTES} bytes": len(name) > _LONGEST_NAME_BYTES,
+        "holds a character that cannot be seen": any(kind in _UNSEEN for kind in kinds),
+        f"holds {' '.join(refused)}": bool(refused),
+        "holds a part that is empty, or begins or ends oddly": any(
+            not part or part[0] in "- " or part[-1] in ". " for part in text.split("/")
+        ),
+        "is one that git itself would obey": any(
+            part.casefold().startswith(".git") for part in text.split("/")
+        ),
+    }
+    return next((problem for problem, found in problems.items() if found), None)
+
+
+def _fail(sentence: str, name: bytes | None = None) -> Note:
+    file = None if name is None else _shown(name)
+    return Note(id="scope", status="fail", sentence=sentence, file=file)
+
+
+def _parts(path: PurePosixPath) -> tuple[bytes, ...]:
+    return tuple(os.fsencode(part) for part in path.parts)
+
+
+def _folded(name: bytes) -> str:
+    return unicodedata.normalize("NFC", name.decode("utf-8", "surrogateescape").casefold())
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")

@@ -1,0 +1,62 @@
+"""Remarks as GitHub's workflow commands, which it shows beside the lines concerned.
+
+The runner obeys any line of output that begins with ``::`` or holds ``##[``, so while these are
+written nothing else that a stranger wrote may reach that output unescaped.
+"""
+
+from collections.abc import Sequence
+
+from harness.report.plain import plain
+from harness.report.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark, worst_first
+from harness.verdict import Status
+
+# GitHub shows ten errors and ten warnings of a step, and drops the others.
+MOST_OF_A_KIND = 10
+_LEVELS: dict[Status, str] = {"fail": "error", "unknown": "warning", "pass": "notice"}
+
+
+def annotations(remarks: Sequence[Remark], *, prefix: str = "") -> str:
+    """One workflow command a line for what failed or is unknown; what passed is not annotated.
+
+    Args:
+        remarks: judged files; names relative to the root of the repository, or to ``prefix``.
+        prefix: folder that the names are relative to, without a slash at its end.
+
+    Returns:
+        Text that ends in a newline, or nothing.
+    """
+    lines = []
+    shown: dict[str, int] = {}
+    left = 0
+    for remark in worst_first(remarks):
+        if remark.status == "pass":
+            continue
+        level = _LEVELS[remark.status]
+        shown[level] = shown.get(level, 0) + 1
+        if shown[level] > MOST_OF_A_KIND:
+            left += 1
+        else:
+            lines.append(_command(level, remark, prefix))
+    if left:
+        lines.append(f"::notice::{left:,} more findings are in the summary")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _command(level: str, remark: Remark, prefix: str) -> str:
+    properties = []
+    if remark.file:
+        name = f"{prefix}/{remark.file}" if prefix else remark.file
+        properties.append(f"file={_property(name, FILE_LIMIT)}")
+        if remark.line:
+            properties.append(f"line={remark.line}")
+    properties.append(f"title={_property(remark.id, ID_LIMIT)}")
+    return f"::{level} {','.join(properties)}::{_data(remark.sentence, SENTENCE_LIMIT)}"
+
+
+def _data(text: str, limit: int) -> str:
+    # "##[" is a command wherever it stands; the other characters end a line or begin an escape.
+    return plain(text, limit).replace("%", "%25").replace("##[", "# #[")
+
+
+def _property(text: str, limit: int) -> str:
+    return _data(text, limit).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,93 @@
+"""The leaderboard as a table: for a terminal, and in a Markdown file between two markers."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.errors import UsageError
+from harness.leaderboard import Record
+from harness.report.figures import number, short_digest
+from harness.report.layout import FigureTable, Row
+from harness.report.markdown import code, prose, table
+from harness.report.plain import plain
+from harness.report.sentences import NAME_LIMIT
+from harness.storage import write_atomically
+
+BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
+_MARKER = re.compile(rf"^({re.escape(BEGIN)}|{re.escape(END)})[ \t]*\r?$", re.MULTILINE)
+LARGEST_FILE_BYTES = 4 << 20
+_HEADINGS = ("date", "submission", "author", "track", "BPB", "seeds", "bytes", "verdict")
+
+
+def show_leaderboard(records: Sequence[Record], console: Console) -> None:
+    """Print records below each other, in the order given."""
+    if not records:
+        console.print(Text("no record yet"))
+        return
+    rows = []
+    for record in records:
+        cells = (
+            record.date[:10],
+            number(record.mean_bpb, "BPB"),
+            number(record.sd_bpb, "BPB"),
+            number(len(record.seeds)),
+            number(record.bytes),
+            short_digest(record.verdict_sha256),
+        )
+        words = (record.submission, record.author, f"{record.track}, edition {record.edition}")
+        note = Text("; ".join(plain(word, NAME_LIMIT) for word in words))
+        rows.append(Row(tuple(Text(cell) for cell in cells), note))
+    headings = ("date", "mean BPB", "deviation", "seeds", "bytes", "verdict")
+    console.print(FigureTable(headings, 1, rows))
+
+
+def leaderboard_table(records: Sequence[Record]) -> str:
+    """Records as a Markdown table, in the order given; ends in a newline."""
+    rows = [
+        (
+            prose(record.date[:10], NAME_LIMIT),
+            prose(record.submission, NAME_LIMIT),
+            prose(record.author, NAME_LIMIT),
+            prose(f"{record.track} {record.edition}", NAME_LIMIT),
+            f"{number(record.mean_bpb, 'BPB')} ± {number(record.sd_bpb, 'BPB')}",
+            number(len(record.seeds)),
+            number(record.bytes),
+            code(short_digest(record.verdict_sha256), NAME_LIMIT),
+        )
+        for record in records
+    ]
+    return table(_HEADINGS, rows) if rows else "No record has been accepted yet.\n"
+
+
+def write_table(path: Path, records: Sequence[Record]) -> bool:
+    """Put the table between the markers of a Markdown file; the rest of it stays as it is.
+
+    Returns:
+        Whether that changed the file.
+
+    Raises:
+        UsageError: the file cannot be read, or does not hold each marker once, in order.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
+    # Each on a line of its own: a name in the table may well hold the text of one.
+    found = list(_MARKER.finditer(text))
+    if len(content) > LARGEST_FILE_BYTES or [m[1] for m in found] != [BEGIN, END]:
+        raise UsageError(
+            f"{path}: expected one line {BEGIN} and below it one line {END}, in a file of at most "
+            f"{LARGEST_FILE_BYTES:,} bytes"
+        )
+    before, after = text[: found[0].end(1)], text[found[1].start(1) :]
+    written = f"{before}\n{leaderboard_table(records)}{after}".encode()
+    if written != content:
+        write_atomically(path, written)
+    return written != content
