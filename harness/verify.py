@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
+from harness.checks import counted_code_bytes
 from harness.data.dataset import Dataset
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence import SeedRun, Verification
+from harness.evidence import BarFacts, SeedRun, Verification
 from harness.hardware import disk_free_bytes, machine
-from harness.ledger import Ledger, find_unfinished
+from harness.ledger import Ledger, count_earlier, find_unfinished
 from harness.report.live import Progress
 from harness.report.terminal import render_text
 from harness.rig import Rig
@@ -23,13 +24,15 @@ from harness.sandbox.protocol import Sandbox
 from harness.seed_run import run_seed, score_artifact
 from harness.statistics import draw_seeds
 from harness.storage import digest_of_named, disk_errors, sha256_of_bytes
-from harness.submission import Submission
+from harness.submission import Submission, check_on_track
+from harness.texts import Texts, prepare_texts
 from harness.track import Track
 from harness.verdict import Verdict
 
 # What a rescoring finds out anew.
 _SCORE_EVIDENCE = (
     *("score", "scoring", "probe", "probes"),
+    *("memorisation", "holdout", "holdout_scoring", "gap"),
     *("trouble", "checkpoint", "unquantised"),
 )
 
@@ -44,6 +47,7 @@ def verify(
     seeds: tuple[int, ...] | None,
     resume: bool,
     quantization_gap: bool = False,
+    bar: BarFacts | None = None,
     progress: Progress,
 ) -> tuple[Verdict, Path]:
     """Run every seed of a verification that is still to run, then judge.
@@ -57,28 +61,41 @@ def verify(
         seeds: given by hand (never a record), or None to draw them.
         resume: go on with the latest unfinished verification of this submission and track.
         quantization_gap: also score the unquantised weights, as information.
+        bar: what is to be beaten, where the track takes it from the leaderboard.
         progress: told of everything that happens.
 
     Returns:
         The verdict, and the directory with the evidence it follows from.
 
     Raises:
+        SubmissionError: the track does not allow such a submission.
         InfrastructureError: our side failed before anything could be run, or evidence can't
             be written. A failure within a seed run is evidence, and makes it INCONCLUSIVE.
     """
+    check_on_track(submission, track)
     _check_disk(runs, track)
+    if track.bar.leaderboard and bar is None:
+        raise UsageError(f"track {track.name}: takes its bar from a leaderboard, none was given")
+    texts = prepare_texts(submission, track, dataset, note=progress.note)
     if resume:
         ledger = find_unfinished(
             runs, submission_digest=submission.digest, track_digest=track.digest
         )
-        _check_unchanged(ledger.verification, dataset, sandbox)
+        _check_unchanged(ledger.verification, texts, sandbox)
         ledger.submission()
     else:
+        earlier = count_earlier(
+            runs, submission_digest=submission.digest, track_digest=track.digest
+        )
+        plan = _plan(submission, track, texts, sandbox, seeds, bar=bar)
         ledger = Ledger.create(
-            runs, _plan(submission, track, dataset, sandbox, seeds), code=submission.contents
+            runs, plan.model_copy(update={"earlier": earlier}), code=submission.contents
         )
     train, score = submission.manifest.on(track.name)
-    rig = Rig(ledger, track, train, score, dataset, sandbox, progress, quantization_gap)
+    rig = Rig(
+        *(ledger, track, train, score, texts.scored, sandbox, progress, quantization_gap),
+        holdout=texts.holdout,
+    )
     with ledger.lock():
         progress.started(ledger.verification, ledger.directory)
         _run_remaining(rig, lambda index, seed: run_seed(rig, index, seed))
@@ -112,6 +129,8 @@ def rescore(
             remedy="name the directory that holds it with --data",
         )
     submission = original.submission()
+    texts = prepare_texts(submission, plan.track, dataset, note=progress.note)
+    _check_texts(plan, texts, "score again with the data that it was scored on")
     ledger = Ledger.create(
         original.directory.parent,
         plan.model_copy(
@@ -127,7 +146,10 @@ def rescore(
         code=submission.contents,
     )
     train, score = submission.manifest.on(plan.track.name)
-    rig = Rig(ledger, plan.track, train, score, dataset, sandbox, progress)
+    rig = Rig(
+        *(ledger, plan.track, train, score, texts.scored, sandbox, progress),
+        holdout=texts.holdout,
+    )
     with ledger.lock():
         progress.started(ledger.verification, ledger.directory)
 
@@ -154,6 +176,10 @@ def judge_ledger(ledger: Ledger, *, track: Track | None = None) -> Verdict:
 def _run_remaining(rig: Rig, run_one: Callable[[int, int], SeedRun]) -> None:
     """Run the seeds that have no evidence yet; stop when no verdict can change any more."""
     ledger = rig.ledger
+    tokenizer = ledger.verification.tokenizer
+    if tokenizer is not None and tokenizer.problem:
+        rig.progress.note("nothing is run: the tokenizer does not give the text back")
+        return
     done = {
         run.seed: run
         for run in ledger.runs()
@@ -166,7 +192,7 @@ def _run_remaining(rig: Rig, run_one: Callable[[int, int], SeedRun]) -> None:
             run = run_one(index, seed)
             ledger.write_run(run)
         rig.progress.seed_done(run)
-        code_bytes = ledger.verification.submission.code_bytes
+        code_bytes = counted_code_bytes(ledger.verification, rig.track)
         if is_hopeless(run, rig.track, code_bytes=code_bytes):
             left = len(ledger.verification.seeds) - index - 1
             if left:
@@ -177,9 +203,11 @@ def _run_remaining(rig: Rig, run_one: Callable[[int, int], SeedRun]) -> None:
 def _plan(
     submission: Submission,
     track: Track,
-    dataset: Dataset,
+    texts: Texts,
     sandbox: Sandbox,
     seeds: tuple[int, ...] | None,
+    *,
+    bar: BarFacts | None,
 ) -> Verification:
     """Fix everything before the first run. The nonce is what makes the seeds nobody's choice."""
     nonce = secrets.token_hex(16)
@@ -196,7 +224,10 @@ def _plan(
         submission=submission.facts(),
         track=track,
         track_digest=track.digest,
-        dataset=dataset.facts(),
+        dataset=texts.dataset.facts(),
+        tokenizer=texts.tokenizer,
+        holdout=texts.holdout_facts(),
+        bar=bar,
         machine=machine(needs_accelerators=track.hardware.accelerators > 0),
         sandbox=sandbox.prepare(),
         nonce=nonce,
@@ -205,14 +236,26 @@ def _plan(
     )
 
 
-def _check_unchanged(plan: Verification, dataset: Dataset, sandbox: Sandbox) -> None:
+def _check_texts(plan: Verification, texts: Texts, remedy: str) -> None:
+    """The texts and tokens that a plan was made with are those at hand."""
+    if plan.tokenizer != texts.tokenizer or plan.holdout != texts.holdout_facts():
+        raise InfrastructureError(
+            "the tokenizer's dataset or the unpublished documents are not those that the "
+            "verification was begun with",
+            remedy=remedy,
+        )
+
+
+def _check_unchanged(plan: Verification, texts: Texts, sandbox: Sandbox) -> None:
     """A verification is finished with what it was begun with, or not at all."""
     facts = sandbox.prepare()
     for what, before, now in (
         ("harness", plan.harness_digest, harness_digest()),
-        ("dataset", plan.dataset.digest, dataset.digest),
+        ("dataset", plan.dataset.digest, texts.dataset.digest),
         ("sandbox", plan.sandbox.kind, facts.kind),
         ("image", plan.sandbox.image_digest, facts.image_digest),
+        ("runtime", plan.sandbox.runtime, facts.runtime),
+        ("profile of system calls", plan.sandbox.seccomp_digest, facts.seccomp_digest),
     ):
         if before != now:
             raise InfrastructureError(
@@ -220,6 +263,7 @@ def _check_unchanged(plan: Verification, dataset: Dataset, sandbox: Sandbox) -> 
                 f"({before[:12]}, now {now[:12]})",
                 remedy="start a new verification without --resume",
             )
+    _check_texts(plan, texts, "start a new verification without --resume")
 
 
 def disk_need_bytes(track: Track) -> int:

@@ -27,9 +27,17 @@ def qualifiers(verdict: Verdict) -> list[str]:
         lines.append("rehearsal: never a verified record")
     if not verdict.seeds_drawn:
         lines.append("seeds chosen by hand: these runs cannot verify a record")
+    if verdict.segment is not None:
+        lines.append(f"adaptive (segment {verdict.segment:,}): learns from what was scored")
     if verdict.rescored_from:
         lines.append(f"scored again, not trained again, from {plain(verdict.rescored_from, 200)}")
     return lines
+
+
+def sandbox(verdict: Verdict) -> str:
+    """Where it ran: the kind of sandbox, and the engine's runtime where there is one."""
+    runtime = verdict.sandbox_runtime
+    return f"{verdict.sandbox}, runtime {runtime}" if runtime else verdict.sandbox
 
 
 def headline(statistics: StatisticsResult) -> str:

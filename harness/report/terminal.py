@@ -21,6 +21,7 @@ from harness.report.layout import Bar, BudgetBars, FigureTable, Pairs, Paragraph
 from harness.report.plain import plain
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
 from harness.report.svg import SVG_FORMAT, SVG_THEME
+from harness.report.texts import holdout_section, stream_section, tokenizer_section
 from harness.verdict import Check, SeedResult, Status, Verdict, VerdictName
 
 _BANNER: dict[VerdictName, str] = {
@@ -37,9 +38,10 @@ _LONGEST_CELL = 14
 def scorecard(verdict: Verdict) -> RenderableType:
     """The scorecard as a rich renderable; it fits any width of about 40 columns or more."""
     blocks: list[RenderableType] = [_banner(verdict), Text(), _identity(verdict)]
-    blocks += [Section("Checks"), _checks(verdict)]
+    blocks += [Section("Checks"), _checks(verdict), *_findings(verdict)]
     blocks += [Section(_seeds_title(verdict)), *_seeds(verdict)]
     blocks += [Section("Did the bar fall?"), *_test(verdict)]
+    blocks += tokenizer_section(verdict) + stream_section(verdict) + holdout_section(verdict)
     blocks += _budgets(verdict) + _timelines(verdict)
     blocks += _quantisation(verdict) + _claims(verdict)
     blocks += [Section("Evidence"), _evidence(verdict), Text(), _last_line(verdict)]
@@ -110,7 +112,7 @@ def _identity(verdict: Verdict) -> RenderableType:
         ("author", verdict.author),
         ("track", f"{verdict.track}, edition {verdict.edition}"),
         ("dataset", verdict.dataset),
-        ("sandbox", verdict.sandbox),
+        ("sandbox", sentences.sandbox(verdict)),
         ("started", verdict.created_at),
     ]
     return Pairs([(label, Text(plain(value, 2 * NAME_LIMIT))) for label, value in rows])
@@ -163,6 +165,17 @@ def _checks(verdict: Verdict) -> RenderableType:
     return FigureTable(headings, 2, [_check_row(check) for check in verdict.checks])
 
 
+def _findings(verdict: Verdict) -> list[RenderableType]:
+    """What a reader should know besides; nothing when there is nothing."""
+    rows = [
+        (plain(finding.name, NAME_LIMIT), Text(plain(finding.detail, DETAIL_LIMIT), style="yellow"))
+        for finding in verdict.findings
+    ]
+    words = "Judged by nothing; a reader should know."
+    note = Paragraph(Text(words, style="dim"))
+    return [Section("Seen besides"), note, Pairs(rows)] if rows else []
+
+
 def _seeds_title(verdict: Verdict) -> str:
     return "Seeds" if verdict.seeds_drawn else "Seeds (chosen by hand, not drawn)"
 
@@ -212,6 +225,7 @@ def _test(verdict: Verdict) -> list[RenderableType]:
         mean = f"{against(result.mean_bpb, result.threshold_bpb, 'BPB')[0]} BPB"
         if result.mean_nats_per_token is not None:
             mean += f" = {number(result.mean_nats_per_token, 'nats per token')} nats per token"
+            mean += " of the dataset's own" if verdict.tokenizer else ""
         rows.append(("mean", mean))
     if result.sd_bpb is not None:
         rows.append(("deviation", f"{number(result.sd_bpb, 'BPB')} BPB between seeds (sample)"))
