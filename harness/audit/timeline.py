@@ -36,7 +36,7 @@ def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
     Returns:
         Nothing when the log cannot be read or no line of it is recognised.
     """
-    if not math.isfinite(total_seconds) or total_seconds <= 0:
+    if not math.isfinite(total_seconds * 1000) or total_seconds <= 0:
         return ()
     before: float = 0.0
     begun: float | None = None

@@ -1,0 +1,251 @@
+"""The files of a record folder, reached without leaving it, each read within bounds."""
+
+import json
+import math
+import os
+import stat
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+MANIFEST = "MANIFEST.json"
+CLAIMS = "submission.json"
+MOST_ENTRIES = 4000
+DEEPEST = 6
+LARGEST_TEXT_BYTES = 4 << 20
+LARGEST_JSON_BYTES = 1 << 20
+DEEPEST_JSON = 64
+LONGEST_NAME = 1000
+# No real integer of a record is longer; Python itself refuses to parse beyond 4,300 digits.
+LONGEST_INTEGER_DIGITS = 30
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file by its relative name; ``here`` is false where only a manifest speaks of it."""
+
+    name: str
+    bytes: int
+    here: bool
+    sha256: str | None = None
+
+    @property
+    def base(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+
+class Figure(float):
+    """A JSON number with a fraction, and how many decimals it was written with."""
+
+    decimals: int
+
+    def __new__(cls, text: str) -> "Figure":
+        """From the number as it stands in the file."""
+        figure = super().__new__(cls, text)
+        mantissa, _, exponent = text.lower().partition("e")
+        figure.decimals = len(mantissa.partition(".")[2]) if not exponent else 12
+        return figure
+
+
+class BrokenFileError(ValueError):
+    """A file that cannot be read as what it should be; the message says why."""
+
+
+class RecordFolder:
+    """A record folder. Links are never followed; they are told in ``links``."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            is_folder = path.is_dir()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: cannot be read: {error}") from error
+        if not is_folder:
+            raise UsageError(f"{path}: not a folder")
+        self.path = path
+        self.links: list[str] = []
+        self.special: list[str] = []
+        self.cut = False
+        present = dict(self._walk())
+        listed = self._manifest()
+        for name in present.keys() & listed.keys():
+            present[name] = Listed(name, present[name].bytes, True, listed[name].sha256)
+        self.files: dict[str, Listed] = {**listed, **present}
+        self.has_manifest = bool(listed)
+
+    def _walk(self) -> list[tuple[str, Listed]]:
+        found: list[tuple[str, Listed]] = []
+        waiting = [(self.path, "", 0)]
+        entries = 0
+        while waiting:
+            folder, prefix, depth = waiting.pop()
+            try:
+                inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError:
+                self.cut = True
+                continue
+            for entry in inside:
+                entries += 1
+                if entries > MOST_ENTRIES:
+                    self.cut = True
+                    return found
+                name = prefix + entry.name
+                mode, size = self._look(entry, name)
+                if stat.S_ISREG(mode):
+                    found.append((name, Listed(name, size, True)))
+                elif stat.S_ISDIR(mode) and depth + 1 < DEEPEST:
+                    waiting.append((folder / entry.name, name + "/", depth + 1))
+                elif stat.S_ISDIR(mode):
+                    self.cut = True
+        return found
+
+    def _look(self, entry: os.DirEntry[str], name: str) -> tuple[int, int]:
+        """Mode and size of an entry; mode 0 for what is told but not read."""
+        if entry.name == ".git":
+            return 0, 0
+        if not _is_text(name):
+            self.special.append(name.encode("utf-8", "replace").decode())
+            return 0, 0
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except OSError:
+            self.cut = True
+            return 0, 0
+        if stat.S_ISLNK(info.st_mode):
+            self.links.append(name)
+        elif not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
+            self.special.append(name)
+        return info.st_mode, info.st_size
+
+    def _manifest(self) -> dict[str, Listed]:
+        """What ``MANIFEST.json`` says was in the folder, where somebody left files out."""
+        try:
+            document = self.json(MANIFEST)
+        except BrokenFileError:
+            return {}
+        listed = {}
+        for name, entry in list(document.items())[:MOST_ENTRIES]:
+            size = entry.get("bytes") if isinstance(entry, dict) else None
+            digest = entry.get("sha256") if isinstance(entry, dict) else None
+            if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+                continue
+            if _is_text(name) and len(name) <= LONGEST_NAME:
+                sha256 = digest if isinstance(digest, str) else None
+                listed[name] = Listed(name, size, False, sha256)
+        return listed
+
+    def read(self, name: str, limit: int) -> bytes:
+        """At most ``limit`` bytes of a file that is here, and one more where there are more.
+
+        Raises:
+            BrokenFileError: it is a link, was taken away or cannot be read.
+        """
+        # O_NOFOLLOW guards the last part alone; folders on the way were walked, not followed.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.path / name, flags)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise BrokenFileError("not a regular file")
+                return file.read(limit + 1)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise BrokenFileError(f"cannot be read: {reason or error}") from error
+
+    def text(self, name: str) -> str:
+        """A text file; bytes that are not UTF-8 are replaced, what is too long is cut."""
+        content = self.read(name, LARGEST_TEXT_BYTES)[:LARGEST_TEXT_BYTES]
+        return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The object in a JSON file.
+
+        Raises:
+            BrokenFileError: missing, too large, not JSON, nested too deep or not an object.
+        """
+        return parse_object(self.read(name, LARGEST_JSON_BYTES))
+
+    @cached_property
+    def claims_name(self) -> str | None:
+        """The file of claims: ``submission.json``, or the only one named like it."""
+        if CLAIMS in self.files:
+            return CLAIMS
+        alike = sorted(
+            name
+            for name in self.files
+            if "/" not in name and name.startswith("submission") and name.endswith(".json")
+        )
+        return alike[0] if alike else None
+
+    @cached_property
+    def readme_name(self) -> str | None:
+        """The README, whatever its case."""
+        alike = (name for name in sorted(self.files) if name.lower() in ("readme.md", "readme"))
+        return next(alike, None)
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """A JSON object of a stranger.
+
+    Raises:
+        BrokenFileError: see :meth:`RecordFolder.json`.
+    """
+    if len(content) > LARGEST_JSON_BYTES:
+        raise BrokenFileError(f"larger than {LARGEST_JSON_BYTES:,} bytes")
+    try:
+        document = json.loads(
+            content.decode("utf-8-sig"),
+            parse_int=_integer,
+            parse_float=_fraction,
+            parse_constant=_refused,
+        )
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise BrokenFileError(f"line {error.lineno}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise BrokenFileError(f"not JSON: {reason}") from error
+    if not isinstance(document, dict):
+        raise BrokenFileError("not a JSON object")
+    level: list[Any] = [document]
+    for _ in range(DEEPEST_JSON):
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise BrokenFileError(f"nested more than {DEEPEST_JSON} levels deep")
+    return document
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8, and so can be told and found again."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER_DIGITS:
+        raise ValueError(f"an integer of {len(digits):,} digits")
+    return int(digits)
+
+
+def _fraction(digits: str) -> Figure:
+    figure = Figure(digits)
+    if not math.isfinite(figure):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return figure
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -1,0 +1,93 @@
+"""A policy: which rules an audit applies, and how strictly, as data."""
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.audit.findings import CheckName, ClaimKind
+from harness.errors import UsageError
+from harness.toml import LARGEST_BYTES, parse_toml
+from harness.track import problems_of
+
+DEFAULT_POLICY = "strict"
+# judge: a broken rule fails the folder; note: it is told, as unknown; skip: it is not asked.
+Strictness = Literal["judge", "note", "skip"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Claims(_Section):
+    """What a claimed score may be with regard to the runs behind it."""
+
+    accepted: tuple[ClaimKind, ...]
+
+
+class Time(_Section):
+    """Seconds past the training budget that the last step of a loop is allowed.
+
+    A loop that looks at its clock between steps stops at the first one past its cap.
+    """
+
+    last_step_seconds: float = Field(ge=0, le=5)
+
+
+class Significance(_Section):
+    """The test that a gain must pass; null takes the track's figure."""
+
+    margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
+    p_below: float | None = Field(default=None, gt=0, lt=0.5)
+    welch_p_below: float = Field(gt=0, lt=0.5)
+
+
+class Policy(_Section):
+    """One policy. ``checks`` names every rule once; a rule that is left out is skipped."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    description: str = Field(min_length=1)
+    claims: Claims
+    time: Time
+    significance: Significance
+    checks: dict[CheckName, Strictness]
+
+    def strictness(self, check: CheckName) -> Strictness:
+        """How strictly a rule is applied."""
+        return self.checks.get(check, "skip")
+
+
+def policy_names() -> list[str]:
+    """Names of the policies that come with the harness."""
+    folder = resources.files("harness") / "audit" / "policies"
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
+
+
+def load_policy(name: str = DEFAULT_POLICY) -> Policy:
+    """A policy by name, or by the path of a TOML file (anything that ends in ``.toml``).
+
+    Raises:
+        UsageError: no such policy, or a key is unknown, missing or makes no sense.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+    elif re.fullmatch(r"[A-Za-z0-9_-]+", name) and name in policy_names():
+        path = Path(str(resources.files("harness") / "audit" / "policies" / f"{name}.toml"))
+    else:
+        raise UsageError(
+            f"policy {name!r}: no such policy; known are {', '.join(policy_names())}, "
+            "or give the path of a .toml file"
+        )
+    try:
+        with path.open("rb") as file:
+            return Policy.model_validate(parse_toml(file.read(LARGEST_BYTES + 1)))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
