@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker lint format bench fuzz schema clean
+.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak schema clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docke
 test-docker: $(VENV)/.developer ## run all tests, the Docker tier included
 	@HARNESS_DOCKER_TESTS=1 $(MAKE) --no-print-directory test
 
+cheaters: $(VENV)/.developer ## verify every cheater of tests/cheaters, in Docker when an engine answers
+	@$(BIN)/python -m tests.cheaters --jobs $(JOBS) $(ARGS)
+
 lint: $(VENV)/.developer ## style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -52,6 +55,10 @@ bench: $(VENV)/.developer ## scoring through the harness against a bare loop, si
 
 fuzz: $(VENV)/.developer ## hostile bytes for every parser (ARGS="--seconds 60")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 100 --kills 20")
+	@$(HARNESS) data demo --quiet
+	@$(BIN)/python -m tests.endurance $(ARGS)
 
 schema: $(VENV)/.installed ## write the JSON schema of verdict and evidence again
 	@$(BIN)/python -m harness.schema
