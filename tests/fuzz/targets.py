@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from harness.errors import HarnessError
+from tests.fuzz import own_tokenizers, records
 from tests.playground import BIGRAM, ROOT
 
 _BASELINE = ROOT / "submissions/naive_baseline"
@@ -27,6 +28,7 @@ class Target:
         seeds: honest inputs, each of which it must take.
         refusals: what it may raise.
         may_crash: whether native code reads the bytes, so that the culprit must be told first.
+        cost: how many inputs of a cheap parser one of this takes as long as.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Target:
     seeds: Callable[[], tuple[bytes, ...]]
     refusals: tuple[type[BaseException], ...] = (HarnessError,)
     may_crash: bool = False
+    cost: int = 1
 
 
 def _submission_with(name: str) -> Callable[[bytes, Path], object]:
@@ -231,4 +234,14 @@ TARGETS = (
     Target("worker messages", _worker_messages, _messages),
     Target("artifact archive", _archive, _archives, (HarnessError, tarfile.TarError)),
     Target("evidence", _evidence, _evidences),
+    Target("record's log", records.audit_with("train_seed42.log"), records.logs),
+    Target("record's claims", records.audit_with("submission.json"), records.claims),
+    Target("record's script", records.audit_with("train_gpt.py"), records.scripts),
+    Target("record's readme", records.audit_with("README.md"), records.readmes),
+    Target("record's listing", records.audit_with("MANIFEST.json"), records.listings),
+    Target("verdict", records.verdict_file, records.verdicts),
+    Target("hub's catalogue", records.catalogue, records.catalogues),
+    Target("leaderboard", records.leaderboard,
+           lambda: ((ROOT / "leaderboard.json").read_bytes(),)),
+    Target("tokenizer model", own_tokenizers.tokenizer_model, own_tokenizers.models, cost=20),
 )  # fmt: skip

@@ -1,0 +1,40 @@
+"""Hostile tokenizer models, through the process that alone may parse one."""
+
+from functools import cache
+from pathlib import Path
+
+from tests.playground import BIGRAM
+
+_TEXTS = [f"document {number} says {number * number}\n" for number in range(200)]
+
+
+@cache
+def models() -> tuple[bytes, ...]:
+    """Two small models that give every text back."""
+    from harness.data.tokenizers import train_bpe
+
+    return tuple(train_bpe(_TEXTS, vocabulary_size=size) for size in (290, 300))
+
+
+def tokenizer_model(content: bytes, scratch: Path) -> None:
+    """Makes a dataset with the model, as a verification would."""
+    from harness.data.building import build_dataset
+    from harness.data.dataset import open_dataset
+    from harness.own_tokenizer import retokenize
+    from harness.submission import load_submission
+
+    place = scratch / "data/toy"
+    if not place.exists():
+        build_dataset(_TEXTS[5:], _TEXTS[:5], models()[0], place, source="toy")
+        folder = scratch / "submission"
+        folder.mkdir()
+        for name in ("bigram.py", "submission.toml"):
+            (folder / name).write_bytes((BIGRAM / name).read_bytes())
+        with (folder / "submission.toml").open("a") as file:
+            file.write('\n[tokenizer]\nmodel = "own.model"\n')
+    (scratch / "submission/own.model").write_bytes(content)
+    submission = load_submission(scratch / "submission")
+    made = retokenize(submission, open_dataset(scratch / "data", "toy"), note=lambda text: None)
+    assert made is not None
+    if made.dataset is not None:
+        assert made.facts.validation_tokens > 0
