@@ -36,6 +36,9 @@ _SCORE_EVIDENCE = (
     *("trouble", "checkpoint", "unquantised"),
 )
 
+# Of training, scoring, probes, the unpublished documents and the unquantised checkpoint.
+_LOGS_A_SEED = 5
+
 
 def verify(
     submission: Submission,
@@ -268,7 +271,8 @@ def _check_unchanged(plan: Verification, texts: Texts, sandbox: Sandbox) -> None
 
 def disk_need_bytes(track: Track) -> int:
     """The most that a verification's artifacts and logs can take."""
-    return track.significance.seeds * (track.sandbox.output_bytes + 2 * track.sandbox.log_bytes)
+    a_seed = track.sandbox.output_bytes + _LOGS_A_SEED * track.sandbox.log_bytes
+    return track.significance.seeds * a_seed
 
 
 def _check_disk(runs: Path, track: Track) -> None:

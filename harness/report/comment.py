@@ -56,6 +56,12 @@ def _blocks(verdict: Verdict) -> Iterator[str]:
         ("status", "check", "measured", "limit", "unit", "margin", "why"),
         [_check_row(check) for check in verdict.checks],
     )
+    if verdict.findings:
+        words = "Judged by nothing; a reader should know."
+        yield f"### Seen besides\n\n{words}\n\n" + bullets(
+            f"{prose(finding.name, NAME_LIMIT)}: {prose(finding.detail, DETAIL_LIMIT)}"
+            for finding in verdict.findings
+        )
     yield _seeds(verdict)
     yield "### Did the bar fall?\n\n" + _test(verdict)
     if claims := sentences.claim_in_words(verdict):

@@ -23,6 +23,7 @@ from harness.report.markdown import (
 )
 from harness.report.plain import plain
 from harness.report.remarks import MOST_REMARKS, Note
+from harness.verdict import Finding
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 HARMLESS = {
@@ -211,3 +212,12 @@ def test_remarks_are_counted_ordered_and_bounded() -> None:
     assert "101 more are not shown" in written
     assert_inert(written)
     assert bullets(["x", "y"]) == "- x\n- y\n"
+
+
+def test_what_was_seen_besides_is_shown_and_harmless() -> None:
+    seen = Finding(name="tried before", status="unknown", detail="3 times | <b>@all</b>")
+    drawn = render_markdown(samples.verdict(findings=(seen,)))
+    (line,) = [line for line in drawn.splitlines() if line.startswith("- tried before: ")]
+    assert "`" in line  # a stranger's markup stands in a code span
+    assert "Seen besides" in drawn
+    assert "Seen besides" not in render_markdown(samples.verdict())
