@@ -1,16 +1,16 @@
 """The rules: from stored evidence to checks, and from checks to a verdict. Pure functions.
 
 Nothing is run or read here, so any stored verification can be judged again, under this
-edition of a track or another. What each check asks is ``checks.py``.
+edition of a track or another. What each check asks is ``checks/``.
 """
 
 from collections.abc import Sequence
 
 from harness import checks
+from harness.checks.texts import suspects
 from harness.evidence import SeedRun, Verification
 from harness.observations import observe
 from harness.statistics import compare_with_bar, nats_per_token_to_bpb
-from harness.text_checks import suspects
 from harness.track import Track
 from harness.verdict import (
     Check,

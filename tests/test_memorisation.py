@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.checks.texts import cheap_parts, suspects
 from harness.data.building import build_dataset
 from harness.data.documents import read_documents
 from harness.evidence import GapFacts, MemorisationFacts, Trouble, Verification
 from harness.memorisation import LEAST_BYTES, PARTS, gap_facts, memorisation_facts
 from harness.report.terminal import render_text
 from harness.rules import judge
-from harness.text_checks import cheap_parts, suspects
 from harness.track import Holdout
 from harness.verdict import Verdict
 from tests.cheaters.gallery import cheaters

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import CLOCK_TOLERANCE_SECONDS
+from harness.checks.clocks import CLOCK_TOLERANCE_SECONDS
+from harness.checks.seed_spread import SMALLEST_SPREAD_BPB
 from harness.evidence import (
     Claim,
     IsolationFact,
@@ -17,7 +18,6 @@ from harness.evidence import (
 )
 from harness.report.terminal import render_text
 from harness.rules import EXIT_CODES, is_hopeless, judge
-from harness.seed_checks import SMALLEST_SPREAD_BPB
 from harness.track import Budget, Hardware, Track, load_track
 from harness.verdict import CheckId, Verdict
 from tests.broken import (

@@ -1,6 +1,6 @@
 """Rules about the text itself: it comes back from its tokens, and it was not known beforehand.
 
-Pure functions from (track, evidence) to one check, as those of ``checks.py``, which offers them.
+Pure functions from (track, evidence) to one check,.
 """
 
 import math
