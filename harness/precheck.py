@@ -4,8 +4,9 @@ import re
 import sys
 from pathlib import Path, PurePosixPath
 
+from harness.contract import CONTRACT_VARIABLES
 from harness.sources import LARGEST_PARSED_BYTES, examine
-from harness.submission import CLAIMS, CONTRACT_VARIABLES, Submission, check_on_track
+from harness.submission import CLAIMS, Submission, check_on_track
 from harness.track import Track
 from harness.verdict import Finding
 

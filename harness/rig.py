@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from harness.contract import Score, Train
 from harness.data.dataset import Dataset
 from harness.hardware import accelerator_uuids
 from harness.ledger import Ledger
 from harness.report.live import Progress
 from harness.sandbox.protocol import Sandbox
-from harness.submission import Score, Train
 from harness.track import Track
 
 CODE = PurePosixPath("/submission")
