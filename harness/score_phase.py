@@ -58,6 +58,7 @@ class Examiner:
             tokens,
             secret=f"{rig.ledger.verification.nonce} {seed}".encode(),
             settings=rig.track.probes,
+            vocabulary_size=self._stream.vocabulary_size,
         )
 
     def score(

@@ -118,12 +118,19 @@ def check_on_track(submission: Submission, track: Track) -> None:
     """Hold a submission against what its track allows.
 
     Raises:
-        SubmissionError: it is adaptive in a way that the track does not allow.
+        SubmissionError: its windows are too long for the track to probe them, or it is adaptive
+            in a way that the track does not allow.
     """
     _, score = submission.manifest.on(track.name)
+    where = f"{submission.folder / MANIFEST}: score"
+    longest = track.probes.longest_sequence
+    if score.sequence_length > longest:
+        raise SubmissionError(
+            f"{where}.sequence_length: {score.sequence_length:,} on track {track.name}; expected "
+            f"at most {longest:,}, because each probe of its causality costs a window"
+        )
     if score.segment is None:
         return
-    where = f"{submission.folder / MANIFEST}: score"
     if not track.adaptive.allowed:
         raise SubmissionError(
             f"{where}.adaptive: track {track.name} allows no adaptive model; expected false"

@@ -1,9 +1,10 @@
 """A track: the rules of a contest as data, with an edition and a digest."""
 
+import math
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,6 +15,7 @@ from harness.toml import LARGEST_BYTES, parse_toml
 GIB = 1 << 30
 # Of an adaptive submission, in targets; all workers are shown one at once.
 LARGEST_SEGMENT = 1 << 16
+_PROBED_ANSWER_BYTES = 4 * GIB
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
 
 
@@ -78,19 +80,36 @@ class Significance(_Section):
 
 
 class Probes(_Section):
-    """How many windows are asked twice to test causality, and what change is put up with.
+    """How many targets are asked twice to test causality, and what change is put up with.
 
-    ``rate`` is a share of all windows, ``least`` a number of them; fewer only where windows would
-    overlap. Kernels are not bit-stable
-    when a batch's company changes, so equality cannot be asked for: ``largest_change_nats``
-    bounds any one log-probability, ``mean_gain_nats`` the average advantage of the true company,
-    which rounding leaves at nothing and a leak in every window does not.
+    As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
+    the windows are; because each costs a window, none may be longer than ``longest_sequence``.
+    Kernels are not bit-stable when a batch's company changes, so equality cannot be asked for:
+    ``largest_change_nats`` bounds any one log-probability, ``mean_gain_nats`` the average
+    advantage of the true company, which rounding leaves at nothing and a leak in every window does
+    not, and ``mean_change_nats`` the average change whatever its sign, behind which a gain that is
+    made good in the probing sandbox could hide.
     """
 
     rate: float = Field(ge=0, le=1)
     least: int = Field(ge=1, le=1_000_000, strict=True)
+    most: int = Field(ge=1, le=1_000_000, strict=True)
+    longest_sequence: int = Field(ge=1, le=1 << 16, strict=True)
     largest_change_nats: float = Field(gt=0, lt=10)
+    mean_change_nats: float = Field(gt=0, lt=10)
     mean_gain_nats: float = Field(gt=0, lt=10)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least {self.least:,} is more than most {self.most:,}")
+        return self
+
+    def count(self, *, windows: int, targets: int, vocabulary_size: int) -> int:
+        """How many targets are probed; fewer where our memory cannot keep so many answers."""
+        room = max(1, _PROBED_ANSWER_BYTES // (4 * vocabulary_size))
+        wanted = max(self.least, math.ceil(self.rate * windows))
+        return min(wanted, self.most, targets, room)
 
 
 class Adaptive(_Section):

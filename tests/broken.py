@@ -38,8 +38,10 @@ def lost(fault: str, where: str) -> Trouble:
     return Trouble.model_validate({"fault": fault, "phase": where, "reason": "because"})
 
 
-def seen(*, largest: float = 1e-5, gain: float = 0.0) -> ProbeFacts:
-    return ProbeFacts(probes=64, largest_change_nats=largest, mean_gain_nats=gain, worst_target=7)
+def seen(*, largest: float = 1e-5, gain: float = 0.0, **others: float) -> ProbeFacts:
+    """What probes showed; ``others`` are further fields."""
+    plain = {"probes": 128, "largest_change_nats": largest, "mean_gain_nats": gain}
+    return ProbeFacts.model_validate({**plain, "worst_target": 7, **others})
 
 
 PLAN = verification()

@@ -134,9 +134,9 @@ def test_coverage_is_open_when_a_segment_was_not_observed_once(segments: int) ->
 
 
 def test_causality_names_both_ways_to_know_too_much() -> None:
-    probes = ProbeFacts(probes=64, largest_change_nats=3, mean_gain_nats=1, worst_target=9)
+    probes = ProbeFacts(probes=128, largest_change_nats=3, mean_gain_nats=1, worst_target=9)
     runs = [run.model_copy(update={"probes": probes}) for run in runs_that_observed(200)]
-    check = check_causality(strict_track(), runs)
+    check = check_causality(verification(), strict_track(), runs)
     assert check.status == "fail"
     assert check.detail.endswith("looks beyond its past, or learns from more than it observed")
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from harness.checks.outcome import by_trouble
-from harness.evidence import ScoreFacts, SeedRun, Verification
+from harness.evidence import ERRORS_PUT_UP_WITH, ScoreFacts, SeedRun, Verification
 from harness.track import Track
 from harness.verdict import Check, StatisticsResult, Status
 
@@ -44,7 +44,7 @@ def _adaptive(scored: Sequence[ScoreFacts]) -> str:
     return f"; {count:,} segments observed, each after all of it was scored" if count else ""
 
 
-def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
+def check_causality(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
     """No answer depended on tokens behind its position, as far as probes could tell."""
     allowed = track.probes
     if troubled := [run for run in runs if run.trouble and run.trouble.phase == "probe"]:
@@ -61,7 +61,15 @@ def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
                 + (", or learns from more than it observed" if _adaptive(facts) else "")
             )
             break
-        if probes.mean_gain_nats > allowed.mean_gain_nats:
+        if probes.mean_change_nats > allowed.mean_change_nats:
+            detail = (
+                f"seed {seed}: asked again, its answers moved by "
+                f"{probes.mean_change_nats:.4f} nats on average, "
+                f"{allowed.mean_change_nats:g} are put up with"
+            )
+            break
+        by_chance = ERRORS_PUT_UP_WITH * probes.gain_error_nats
+        if probes.mean_gain_nats - by_chance > allowed.mean_gain_nats:
             detail = (
                 f"seed {seed}: what lies beyond its past makes targets "
                 f"{probes.mean_gain_nats:.4f} nats "
@@ -70,11 +78,14 @@ def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
             break
     else:
         made = min((probes.probes for _, probes in scored), default=0)
-        good = bool(runs) and len(scored) == len(runs) and made > 0
+        reached = bool(runs) and len(scored) == len(runs)
+        good = reached and all(_probed_enough(verification, track, run) for run in runs)
         status = "pass" if good else "unknown"
         detail = (
-            f"{made:,} windows a seed asked again in a fresh sandbox, with other futures"
+            f"{made:,} targets a seed asked again in a fresh sandbox, with other futures"
             if good
+            else f"only {made:,} targets could be asked again with another future"
+            if reached
             else "not reached in every seed run"
         )
     return Check(
@@ -85,6 +96,19 @@ def check_causality(track: Track, runs: Sequence[SeedRun]) -> Check:
         unit="nats",
         detail=detail,
     )
+
+
+def _probed_enough(verification: Verification, track: Track, run: SeedRun) -> bool:
+    """Whether as many targets were probed as the track asks for."""
+    if run.scoring is None or run.probes is None:
+        return False
+    own = verification.tokenizer
+    wanted = track.probes.count(
+        windows=run.scoring.windows,
+        targets=run.scoring.targets,
+        vocabulary_size=(own and own.vocabulary_size) or verification.dataset.vocabulary_size,
+    )
+    return run.probes.probes >= wanted
 
 
 def check_significance(track: Track, result: StatisticsResult) -> Check:

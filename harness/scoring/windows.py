@@ -25,7 +25,8 @@ class Request:
 
     ``windows`` int64[B]: index of each among all windows; ``starts`` int64[B]: index in the
     stream of its first token. In a causality probe, the tokens behind position ``cut`` int64[B]
-    are those of the window that starts at ``future`` int64[B]; both are None otherwise.
+    are those of the window that starts at ``future`` int64[B] (the stream's end is followed by its
+    beginning), and ``probes`` int64[B] numbers them; all three are None otherwise.
     """
 
     windows: npt.NDArray[np.int64]
@@ -34,6 +35,7 @@ class Request:
     first: int
     cut: npt.NDArray[np.int64] | None = None
     future: npt.NDArray[np.int64] | None = None
+    probes: npt.NDArray[np.int64] | None = None
 
     @property
     def positions(self) -> int:
@@ -52,7 +54,8 @@ class Request:
         shown = np.asarray(stream[index], np.int64)
         if self.cut is not None and self.future is not None:
             for row, (cut, future) in enumerate(zip(self.cut, self.future, strict=True)):
-                shown[row, cut + 1 :] = stream[future + cut + 1 : future + self.length]
+                behind = np.arange(future + cut + 1, future + self.length)
+                shown[row, cut + 1 :] = np.take(stream, behind, mode="wrap")
         return shown
 
 

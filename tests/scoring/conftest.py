@@ -21,7 +21,15 @@ from harness.scoring.windows import WindowPlan
 from harness.track import Probes
 
 # Importing torch takes seconds; children forked from a process that has done so start at once.
-PROBES = Probes(rate=0.02, least=16, largest_change_nats=0.5, mean_gain_nats=0.002)
+PROBES = Probes(
+    rate=0.02,
+    least=24,
+    most=1000,
+    longest_sequence=8192,
+    largest_change_nats=0.5,
+    mean_change_nats=0.05,
+    mean_gain_nats=0.002,
+)
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch"])
 
@@ -99,7 +107,13 @@ class Played:
     ) -> tuple[ScoreFacts, ProbeFacts]:
         """The score, and what a second worker that is asked again shows."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
-        probes = ProbeSet.draw(plan, stream.tokens, secret=b"secret", settings=PROBES)
+        probes = ProbeSet.draw(
+            plan,
+            stream.tokens,
+            secret=b"secret",
+            settings=PROBES,
+            vocabulary_size=stream.vocabulary_size,
+        )
         facts = self._score(code, stream, probes, workers, 64, artifact=artifact)
         again = partial(run_probes, probes=probes)
         found = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
