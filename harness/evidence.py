@@ -4,9 +4,10 @@ A verification directory holds ``verification.json`` (:class:`Verification`, fix
 first run) and ``seed-N/evidence.json`` (:class:`SeedRun`) for each seed run that has ended.
 """
 
+import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.track import Track
 
@@ -19,6 +20,14 @@ class Fact(BaseModel):
     """Base of all evidence: immutable, and a key that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _is_product(product: float, *factors: float) -> bool:
+    """Whether a figure is the product of others, but for rounding."""
+    try:
+        return math.isclose(product, math.prod(factors), rel_tol=1e-9)
+    except OverflowError:  # an integer that no float holds
+        return False
 
 
 class FileFact(Fact):
@@ -47,6 +56,12 @@ class SubmissionFacts(Fact):
     files: tuple[FileFact, ...]
     code_bytes: int = Field(ge=0)
     claim: Claim = Claim()
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "SubmissionFacts":
+        if self.code_bytes != sum(file.bytes for file in self.files):
+            raise ValueError("code_bytes: expected the sum of the bytes of files")
+        return self
 
 
 class DatasetFacts(Fact):
@@ -193,18 +208,26 @@ class ArtifactFacts(Fact):
     sha256: str
 
 
+ERRORS_PUT_UP_WITH = 3.0
+"""Standard errors by which a mean gain must exceed what is put up with: rounding has no sign, but
+few probes of a noisy model can look as if it had."""
+
+
 class ProbeFacts(Fact):
-    """What causality probes showed: windows asked again in a fresh sandbox, with other futures.
+    """What causality probes showed: targets asked again in a fresh sandbox, with other futures.
 
     ``largest_change_nats`` is the largest change of a log-probability up to the cut, at stream
     index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time,
-    in true company, on average up to the cut or at the cut: 0 but for rounding. An adaptive model
-    observed ``segments_observed`` segments again.
+    in true company, on average up to the cut or at the cut: 0 but for rounding, give or take
+    ``gain_error_nats``, its standard error. ``mean_change_nats`` is the mean of the same changes
+    without their sign. An adaptive model observed ``segments_observed`` segments again.
     """
 
     probes: int = Field(ge=0)
     largest_change_nats: float
     mean_gain_nats: float
+    gain_error_nats: float = Field(default=0.0, ge=0)
+    mean_change_nats: float = Field(default=0.0, ge=0)
     worst_target: int
     segments_observed: int = 0
 
@@ -238,6 +261,23 @@ class ScoreFacts(Fact):
     tokens_per_second: float
     documents_file: str
     documents_sha256: str
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "ScoreFacts":
+        if self.total_nats < 0:
+            raise ValueError("total_nats: expected at least 0")
+        for name, product, factors in (
+            ("total_bits", self.total_nats, (self.total_bits, math.log(2))),
+            ("val_loss", self.total_nats, (self.val_loss, self.targets)),
+            ("val_bpb", self.total_bits, (self.val_bpb, self.bytes)),
+        ):
+            if not _is_product(product, *factors):
+                raise ValueError(
+                    f"{name}: expected what follows from total_nats, targets and bytes"
+                )
+        if self.val_bpb < 0:
+            raise ValueError("val_bpb: expected at least 0")
+        return self
 
 
 class DocumentCost(Fact):
@@ -360,6 +400,23 @@ class SeedRun(Fact):
     unquantised: ScoreFacts | None = None
     throttle: Throttle = Throttle()
     trouble: Trouble | None = None
+
+    @model_validator(mode="after")
+    def _follows(self) -> "SeedRun":
+        for result, *needs in (
+            ("artifact", "train"),
+            ("checkpoint", "artifact"),
+            ("scoring", "artifact", "score"),
+            ("probes", "scoring", "probe"),
+            ("memorisation", "scoring"),
+            ("holdout_scoring", "scoring", "holdout"),
+            ("gap", "holdout_scoring"),
+            ("unquantised", "checkpoint"),
+        ):
+            for need in needs:
+                if getattr(self, result) is not None and getattr(self, need) is None:
+                    raise ValueError(f"{result}: given without {need}, which it comes from")
+        return self
 
 
 class Verification(Fact):

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from harness.errors import UsageError
 from harness.evidence import BarFacts, Fact
-from harness.ledger import VERDICT, Ledger
+from harness.ledger import PLAN, VERDICT, Ledger
 from harness.storage import disk_errors, write_atomically
 from harness.track import Track, problems_of
 from harness.verdict import Verdict
@@ -132,12 +132,20 @@ def load_accepted(path: Path) -> PublishedVerdict:
 
     Raises:
         UsageError: it cannot be read, contradicts itself, or does not follow from its evidence.
+        InfrastructureError: a file beside the evidence is not what the evidence speaks of.
     """
     if not path.is_dir():
         return read_verdict(path)
     from harness.verify import judge_ledger
 
     ledger = Ledger.open(path)
+    plan = ledger.verification
+    if plan.track_digest != plan.track.digest:
+        # Judging looks past this, for the sake of evidence that is older than a rule of today's.
+        raise UsageError(
+            f"{path / PLAN}: track: not the rules whose digest stands beside them "
+            f"({plan.track_digest[:12]}); it was changed, or begun with another edition's harness"
+        )
     kept = read_verdict(path / VERDICT)
     if _without_place(judge_ledger(ledger)) != _without_place(kept.verdict):
         raise UsageError(
@@ -187,6 +195,8 @@ def leaderboard_json(board: Leaderboard) -> bytes:
 
 
 def _record(published: PublishedVerdict, track: Track) -> Record:
+    from harness.kept import lies_ahead
+
     verdict = published.verdict
     if verdict.verdict != "VERIFIED":
         raise UsageError(
@@ -200,9 +210,14 @@ def _record(published: PublishedVerdict, track: Track) -> Record:
             "name the file of those rules with --track if they are the contest's"
         )
     statistics = verdict.statistics
+    if track.bar.bpb is not None and statistics.bar_bpb > track.bar.bpb:
+        raise UsageError(
+            f"the verdict was given against a bar of {statistics.bar_bpb:g} BPB, which is easier "
+            f"than the {track.bar.bpb:g} of track {track.name}"
+        )
     sizes = [seed.artifact_bytes for seed in verdict.seeds if seed.artifact_bytes is not None]
     try:
-        return Record.model_validate(
+        record = Record.model_validate(
             {
                 "verdict_sha256": published.sha256,
                 "date": verdict.created_at,
@@ -225,6 +240,9 @@ def _record(published: PublishedVerdict, track: Track) -> Record:
     except ValidationError as error:
         problems = "; ".join(problems_of(error)[:5])
         raise UsageError(f"the verdict does not make a record: {problems}") from error
+    if lies_ahead(record.date):
+        raise UsageError(f"the verdict does not make a record: {record.date} lies in the future")
+    return record
 
 
 def _in_order(records: tuple[Record, ...]) -> list[Record]:

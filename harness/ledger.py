@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence import SeedRun, Verification
 from harness.storage import disk_errors, sync_directory, write_atomically, write_files
 from harness.submission import Submission, load_submission
@@ -82,8 +82,11 @@ class Ledger:
         Raises:
             InfrastructureError: somebody has changed the kept files since.
         """
-        kept = load_submission(self.code)
-        if kept.digest != self.verification.submission.digest:
+        try:
+            kept: Submission | None = load_submission(self.code)
+        except SubmissionError:
+            kept = None  # it was loaded when the verification was begun
+        if kept is None or kept.digest != self.verification.submission.digest:
             raise InfrastructureError(
                 f"{self.code}: not the files that the verification was begun with",
                 remedy="start a new verification",

@@ -71,7 +71,7 @@ def judge(
             "score_wallclock", track.budget.score_seconds, [run.score for run in runs]
         ),
         checks.check_coverage(verification, runs),
-        checks.check_causality(track, runs),
+        checks.check_causality(verification, track, runs),
         checks.check_seed_spread(runs),
         checks.check_clocks(runs),
         checks.check_memorisation(verification, statistics, runs),

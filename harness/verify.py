@@ -15,6 +15,7 @@ from harness.data.dataset import Dataset
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence import BarFacts, SeedRun, Verification
 from harness.hardware import disk_free_bytes, machine
+from harness.kept import check_kept
 from harness.ledger import Ledger, count_earlier, find_unfinished
 from harness.report.live import Progress
 from harness.report.terminal import render_text
@@ -85,7 +86,7 @@ def verify(
             runs, submission_digest=submission.digest, track_digest=track.digest
         )
         _check_unchanged(ledger.verification, texts, sandbox)
-        ledger.submission()
+        check_kept(ledger, [run for run in ledger.runs() if not _is_lost(run)])
     else:
         earlier = count_earlier(
             runs, submission_digest=submission.digest, track_digest=track.digest
@@ -172,8 +173,15 @@ def rescore(
 
 
 def judge_ledger(ledger: Ledger, *, track: Track | None = None) -> Verdict:
-    """The verdict that follows from stored evidence; runs nothing, writes nothing."""
-    return judge(ledger.verification, ledger.runs(), evidence=str(ledger.directory), track=track)
+    """The verdict that follows from stored evidence; runs nothing, writes nothing.
+
+    Raises:
+        UsageError: evidence is damaged, or contradicts itself.
+        InfrastructureError: a file beside it is not what it speaks of.
+    """
+    runs = ledger.runs()
+    check_kept(ledger, runs)
+    return judge(ledger.verification, runs, evidence=str(ledger.directory), track=track)
 
 
 def _run_remaining(rig: Rig, run_one: Callable[[int, int], SeedRun]) -> None:
@@ -183,11 +191,7 @@ def _run_remaining(rig: Rig, run_one: Callable[[int, int], SeedRun]) -> None:
     if tokenizer is not None and tokenizer.problem:
         rig.progress.note("nothing is run: the tokenizer does not give the text back")
         return
-    done = {
-        run.seed: run
-        for run in ledger.runs()
-        if not (run.trouble and run.trouble.fault == "infrastructure")
-    }
+    done = {run.seed: run for run in ledger.runs() if not _is_lost(run)}
     for index, seed in enumerate(ledger.verification.seeds):
         if seed in done:
             run = done[seed]
@@ -201,6 +205,11 @@ def _run_remaining(rig: Rig, run_one: Callable[[int, int], SeedRun]) -> None:
             if left:
                 rig.progress.note(f"{left} more seeds are not run: they cannot save this verdict")
             return
+
+
+def _is_lost(run: SeedRun) -> bool:
+    """Whether our side failed, so that the run is to be repeated."""
+    return run.trouble is not None and run.trouble.fault == "infrastructure"
 
 
 def _plan(
@@ -240,7 +249,13 @@ def _plan(
 
 
 def _check_texts(plan: Verification, texts: Texts, remedy: str) -> None:
-    """The texts and tokens that a plan was made with are those at hand."""
+    """The texts and tokens that a plan was made with are those at hand, and so are its figures."""
+    if plan.dataset != texts.dataset.facts():
+        raise InfrastructureError(
+            f"the plan's figures of dataset {plan.dataset.name} are not those of the dataset "
+            "at hand: somebody changed them",
+            remedy=remedy,
+        )
     if plan.tokenizer != texts.tokenizer or plan.holdout != texts.holdout_facts():
         raise InfrastructureError(
             "the tokenizer's dataset or the unpublished documents are not those that the "

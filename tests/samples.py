@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from harness.checks.place import PROPERTIES, PROPERTIES_OF_TRAINING
 from harness.evidence import (
     Accelerator,
     ArtifactFacts,
@@ -34,6 +35,12 @@ def strict_track(**changes: object) -> Track:
     return load_track("smoke").model_copy(update={"name": "strict", "rehearsal": False, **changes})
 
 
+def isolation(name: PhaseName) -> tuple[IsolationFact, ...]:
+    """Every property of a phase's sandbox, as it should be."""
+    names = PROPERTIES_OF_TRAINING if name == "train" else PROPERTIES
+    return tuple(IsolationFact(name=each, expected="x", actual="x") for each in sorted(names))
+
+
 def phase(name: PhaseName, **changes: object) -> PhaseFacts:
     """A phase that went well in Docker."""
     facts = PhaseFacts(
@@ -45,7 +52,7 @@ def phase(name: PhaseName, **changes: object) -> PhaseFacts:
         wallclock_seconds=15.0,
         harness_seconds_low=14.9,
         harness_seconds_high=15.2,
-        isolation=(IsolationFact(name="network", expected="none", actual="none"),),
+        isolation=isolation(name),
     )
     return facts.model_copy(update=changes)
 
@@ -104,7 +111,9 @@ def seed_run(seed: int, bpb: float, **changes: object) -> SeedRun:
         scoring=scoring(bpb),
         probe=phase("score", outcome="stopped"),
         memorisation=memorisation(),
-        probes=ProbeFacts(probes=64, largest_change_nats=1e-5, mean_gain_nats=1e-7, worst_target=9),
+        probes=ProbeFacts(
+            probes=128, largest_change_nats=1e-5, mean_gain_nats=1e-7, worst_target=9
+        ),
     )
     return run.model_copy(update=changes)
 

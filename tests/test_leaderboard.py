@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.evidence import BarFacts, SeedRun, Verification
+from harness.evidence import BarFacts, ScoreFacts, SeedRun, Verification
 from harness.leaderboard import (
     Leaderboard,
     Record,
@@ -20,13 +21,14 @@ from harness.leaderboard import (
     bar_of,
     default_path,
     leaderboard_json,
-    load_accepted,
     load_leaderboard,
 )
 from harness.ledger import Ledger
 from harness.report.leaderboard import BEGIN, END
 from harness.rules import judge
+from harness.statistics import draw_seeds
 from harness.storage import sha256_of_bytes
+from harness.submission import load_submission
 from harness.track import Bar, Track, load_track
 from harness.verdict import Verdict
 from harness.verdict_file import PublishedVerdict, contradictions, read_verdict
@@ -44,15 +46,13 @@ def plan(number: int = 1, track: Track | None = None, **changes: object) -> Veri
         update={"digest": f"{number:064x}", "name": f"Entry {number}"}
     )
     fixed = verification(track or strict_track(), harness_digest="a" * 64, submission=submission)
-    from harness.statistics import draw_seeds
-
     seeds = draw_seeds(
         submission_digest=submission.digest,
         track_digest=fixed.track_digest,
         nonce=fixed.nonce,
         count=len(fixed.seeds),
     )
-    date = f"2026-11-{number:02d}T12:00:00.000+00:00"
+    date = f"2025-11-{number:02d}T12:00:00.000+00:00"
     return fixed.model_copy(update={"seeds": tuple(seeds), "created_at": date, **changes})
 
 
@@ -106,7 +106,7 @@ def test_a_verified_verdict_is_kept_with_all_that_it_is_bound_to(
     assert record.bytes == max(
         (seed.artifact_bytes or 0) + seed.code_bytes for seed in verdict.seeds
     )
-    assert record.date == "2026-11-01T12:00:00.000+00:00"
+    assert record.date == "2025-11-01T12:00:00.000+00:00"
 
 
 def test_the_same_verdict_again_changes_nothing(tmp_path: Path, board: Path, strict: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_same_verdict_again_changes_nothing(tmp_path: Path, board: Path, str
 def test_one_submission_is_accepted_once(tmp_path: Path, board: Path) -> None:
     first = read_verdict(write_verdict(tmp_path))
     accept(board, first, track=strict_track())
-    second = read_verdict(write_verdict(tmp_path, created_at="2026-11-20T12:00:00.000+00:00"))
+    second = read_verdict(write_verdict(tmp_path, created_at="2025-11-20T12:00:00.000+00:00"))
     with pytest.raises(UsageError, match="one verdict each"):
         accept(board, second, track=strict_track())
 
@@ -217,14 +217,8 @@ def test_a_verdict_is_drawn_from_its_file_alone(tmp_path: Path) -> None:
 def test_a_run_is_judged_again_before_it_is_accepted(
     tmp_path: Path, board: Path, strict: Path
 ) -> None:
-    made = plan()
-    ledger = Ledger.create(tmp_path / "runs", made, code={"submission.toml": b""})
-    for run in honest_runs(made):
-        ledger.begin_seed(run.seed)
-        ledger.write_run(run)
-    ledger.write_verdict(judge(made, ledger.runs(), evidence="elsewhere/before"), "")
+    ledger, made = kept_run(tmp_path)
     options = ("--leaderboard", board, "--track", strict)
-    assert load_accepted(ledger.directory).verdict.verdict == "VERIFIED"
     better = judge(made, good_runs(made, (2.5, 2.51, 2.52)), evidence="x")
     kept = (ledger.directory / "verdict.json").read_bytes()
     ledger.write_verdict(better, "")
@@ -236,6 +230,93 @@ def test_a_run_is_judged_again_before_it_is_accepted(
     markdown = tmp_path / "card.md"
     assert harness("judge", ledger.directory, "--markdown", markdown).code == 0
     assert markdown.read_text().startswith("## ✅ VERIFIED")
+
+
+def kept_run(tmp_path: Path, **changes: object) -> tuple[Ledger, Verification]:
+    """The directory of a verification with every file that its evidence speaks of."""
+    submission = load_submission(write_submission(tmp_path / "submission"))
+    made = plan(submission=submission.facts(), **changes)
+    seeds = draw_seeds(
+        submission_digest=submission.digest,
+        track_digest=made.track_digest,
+        nonce=made.nonce,
+        count=len(made.seeds),
+    )
+    made = made.model_copy(update={"seeds": tuple(seeds)})
+    ledger = Ledger.create(tmp_path / "runs", made, code=submission.contents)
+    for run in honest_runs(made):
+        assert run.artifact is not None and run.scoring is not None
+        directory = ledger.begin_seed(run.seed)
+        weights = f"weights of {run.seed}".encode()
+        (directory / "artifact" / run.artifact.name).write_bytes(weights)
+        documents = write_documents(directory / "documents.npz", run.scoring)
+        digests = [{"sha256": sha256_of_bytes(content)} for content in (weights, documents)]
+        artifact = run.artifact.model_copy(update={**digests[0], "bytes": len(weights)})
+        scoring = run.scoring.model_copy(update={"documents_sha256": digests[1]["sha256"]})
+        ledger.write_run(run.model_copy(update={"artifact": artifact, "scoring": scoring}))
+    verdict = ledger.directory / "verdict.json"
+    assert harness("judge", ledger.directory, "--json", verdict).code == 0
+    ledger.directory.parent.rename(tmp_path / "moved")
+    return Ledger.open(tmp_path / "moved" / ledger.directory.name), made
+
+
+def write_documents(path: Path, scoring: ScoreFacts) -> bytes:
+    """Documents that come to a score: all of its cost in the first one."""
+    rest = np.zeros(scoring.documents - 1, np.int64)
+    np.savez_compressed(
+        path,
+        nats=np.array([scoring.total_nats, *rest], np.float64),
+        bytes=np.array([scoring.bytes, *rest], np.int64),
+        targets=np.array([scoring.targets, *rest], np.int64),
+    )
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("spoilt", ["artifact/model.bin", "documents.npz", "submission/model.py"])
+def test_a_run_whose_files_were_changed_is_not_accepted(
+    tmp_path: Path, board: Path, strict: Path, spoilt: str
+) -> None:
+    ledger, made = kept_run(tmp_path)
+    inside = ledger.directory if spoilt.startswith("sub") else ledger.seed_directory(made.seeds[0])
+    content = (inside / spoilt).read_bytes()
+    (inside / spoilt).write_bytes(content + b"#")
+    options = ("--leaderboard", board, "--track", strict)
+    done = harness("leaderboard", "accept", ledger.directory, *options)
+    assert done.code == 3
+    assert str(inside / Path(spoilt).parts[0]) in done.err and "not " in done.err
+    assert board.read_text() == EMPTY
+    (inside / spoilt).write_bytes(content)
+    assert harness("leaderboard", "accept", ledger.directory, *options).code == 0
+
+
+def test_rules_that_were_changed_beside_their_digest_are_not_accepted(
+    tmp_path: Path, board: Path, strict: Path
+) -> None:
+    """Run under other rules, then given the contest's."""
+    ledger, _ = kept_run(tmp_path)
+    plan_file = ledger.directory / "verification.json"
+    document = json.loads(plan_file.read_text())
+    document["track_digest"] = "7" * 64
+    plan_file.write_text(json.dumps(document))
+    done = harness(
+        *("leaderboard", "accept", ledger.directory, "--leaderboard", board, "--track", strict)
+    )
+    assert done.code == 2
+    assert "not the rules whose digest stands beside them" in done.err
+
+
+def test_a_verdict_of_the_future_is_not_accepted(tmp_path: Path, board: Path) -> None:
+    path = write_verdict(tmp_path, created_at="9998-11-20T12:00:00.000+00:00")
+    with pytest.raises(UsageError, match="lies in the future"):
+        accept(board, read_verdict(path), track=strict_track())
+
+
+def test_an_easier_bar_than_the_tracks_is_not_accepted(tmp_path: Path, board: Path) -> None:
+    """A bar in the plan that no leaderboard ever gave: it only falls."""
+    path = write_verdict(tmp_path, track=CONTEST, bar=BarFacts(bpb=9, source="leaderboard: x"))
+    assert read_verdict(path).verdict.statistics.bar_bpb == 9
+    with pytest.raises(UsageError, match="easier"):
+        accept(board, read_verdict(path), track=CONTEST)
 
 
 def test_they_are_kept_in_order_of_date(tmp_path: Path, board: Path) -> None:

@@ -86,6 +86,8 @@ def test_the_process_sandbox_never_verifies() -> None:
         ("score_wallclock", with_first(PLAN, score=SLOW)),
         ("causality", with_first(PLAN, probes=seen(largest=0.6))),
         ("causality", with_first(PLAN, probes=seen(gain=0.003))),
+        ("causality", with_first(PLAN, probes=seen(gain=0.003, gain_error_nats=0.0008))),
+        ("causality", with_first(PLAN, probes=seen(gain=-0.04, mean_change_nats=0.06))),
         ("causality", with_first(PLAN, probes=None, trouble=lost("submission", "probe"))),
         ("bytes", with_first(PLAN, artifact=BIG)),
         ("training", with_first(PLAN, trouble=lost("submission", "train"), artifact=None)),
@@ -119,6 +121,7 @@ def test_each_fault_of_the_submission_rejects_and_is_named(
         ("score_wallclock", with_first(PLAN, score=SLOW.model_copy(update={"stalled_seconds": 2}))),
         ("train_wallclock", with_first(PLAN, train=phase("train", wallclock_seconds=21))),
         ("causality", with_first(PLAN, probes=None)),
+        ("causality", with_first(PLAN, probes=seen(probes=127))),
         ("causality", with_first(PLAN, probes=None, trouble=lost("infrastructure", "probe"))),
         ("coverage", with_first(PLAN, scoring=scoring(2.61, targets=199_998))),
         ("coverage", with_first(PLAN, scoring=scoring(2.61, bytes=480_001))),
@@ -144,7 +147,12 @@ def test_each_fault_of_ours_is_inconclusive_even_in_a_rehearsal(
 def test_isolation_needs_every_property_read_back() -> None:
     leaky = phase("train", isolation=(IsolationFact(name="network", expected="none", actual="x"),))
     unread = phase("train", isolation=())
-    for train in (leaky, unread):
+    whole = phase("train").isolation
+    fewer = [
+        phase("train", isolation=tuple(fact for fact in whole if fact.name != left_out))
+        for left_out in ("network", "output")
+    ]
+    for train in (leaky, unread, *fewer):
         verdict = verdict_of(PLAN, with_first(PLAN, train=train))
         assert status(verdict, "isolation") == "unknown"
         assert verdict.verdict == "INCONCLUSIVE"
@@ -287,3 +295,8 @@ def test_a_second_try_is_told_and_rejects_nothing() -> None:
     assert "try 3 of this very submission" in finding.detail and "0.03" in finding.detail
     assert "try 3 of this very submission" in shown(verdict)
     assert verdict.verdict == "VERIFIED"
+
+
+def test_a_gain_that_chance_explains_is_put_up_with() -> None:
+    few = seen(gain=0.003, gain_error_nats=0.001, mean_change_nats=0.03)
+    assert status(verdict_of(PLAN, with_first(PLAN, probes=few)), "causality") == "pass"

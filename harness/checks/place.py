@@ -3,10 +3,22 @@
 from collections.abc import Sequence
 
 from harness.checks.clocks import phases_of
-from harness.evidence import SeedRun, Verification
+from harness.evidence import PhaseFacts, SeedRun, Verification
 from harness.statistics import draw_seeds
 from harness.track import Track
 from harness.verdict import Check, Status
+
+# What the engine is asked back about a phase of either kind, and about training besides.
+PROPERTIES = frozenset(
+    (
+        *("image", "network", "hostname", "user", "read-only root", "capabilities", "privileged"),
+        *("no new privileges", "seccomp", "runtime", "processes", "memory", "memory and swap"),
+        *("shared memory", "resource limits", "log driver", "restart", "process namespace"),
+        *("ipc namespace", "host name namespace", "control group namespace", "user namespace"),
+        *("devices", "scratch", "mounts", "environment"),
+    )
+)
+PROPERTIES_OF_TRAINING = PROPERTIES | {"output"}
 
 
 def check_hardware(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
@@ -72,13 +84,15 @@ def check_isolation(verification: Verification, runs: Sequence[SeedRun]) -> Chec
     phases = phases_of(runs)
     broken = sorted({f.name for phase in phases for f in phase.isolation if not f.holds})
     unread = [phase.phase for phase in phases if not phase.isolation and phase.outcome != "lost"]
+    unasked = sorted({name for phase in phases if phase.isolation for name in _unasked(phase)})
     proved = min((len(phase.isolation) for phase in phases if phase.isolation), default=0)
-    if broken or unread or not proved:
-        detail = (
-            f"the engine did not apply: {', '.join(broken)}"
-            if broken
-            else "the engine was not asked what it applied"
-        )
+    if broken or unread or unasked or not proved:
+        if broken:
+            detail = f"the engine did not apply: {', '.join(broken)}"
+        elif unasked:
+            detail = f"the engine was not asked about: {', '.join(unasked)}"
+        else:
+            detail = "the engine was not asked what it applied"
         return Check(id="isolation", status="unknown", detail=detail)
     return Check(
         id="isolation",
@@ -89,6 +103,12 @@ def check_isolation(verification: Verification, runs: Sequence[SeedRun]) -> Chec
         detail="read back from the engine: no network, read-only root, no capabilities, "
         "own files and limits only",
     )
+
+
+def _unasked(phase: PhaseFacts) -> frozenset[str]:
+    """Properties of a phase's sandbox of which its evidence says nothing."""
+    wanted = PROPERTIES_OF_TRAINING if phase.phase == "train" else PROPERTIES
+    return wanted - {fact.name for fact in phase.isolation}
 
 
 def check_seeds(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:

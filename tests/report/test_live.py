@@ -1,6 +1,7 @@
 """What is shown while a verification runs, on terminals and elsewhere."""
 
 import io
+import math
 import os
 import pty
 import re
@@ -15,6 +16,7 @@ from rich.console import Console
 from harness.evidence import (
     ArtifactFacts,
     DatasetFacts,
+    FileFact,
     MachineFacts,
     PhaseFacts,
     SandboxFacts,
@@ -49,7 +51,7 @@ def verification() -> Verification:
             github_id="a",
             folder="submissions/a",
             digest="bb",
-            files=(),
+            files=(FileFact(name="train.py", bytes=1, sha256="ff"),),
             code_bytes=1,
         ),
         track=track,
@@ -91,9 +93,9 @@ def finished(seed: int) -> SeedRun:
         artifact=ArtifactFacts(name="model.bin", bytes=3_417_902, sha256="dd"),
         score=phase("score", 9.7),
         scoring=ScoreFacts(
-            total_nats=1,
-            total_bits=1,
-            val_loss=4.4,
+            total_nats=2.6151 * math.log(2),
+            total_bits=2.6151,
+            val_loss=2.6151 * math.log(2),
             val_bpb=2.6151,
             targets=1,
             bytes=1,

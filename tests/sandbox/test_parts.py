@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import owner
+from harness.checks.place import PROPERTIES_OF_TRAINING
 from harness.errors import InfrastructureError
+from harness.evidence import IsolationFact
 from harness.sandbox import engine, limits, seccomp, wheels
 from harness.sandbox.isolation import isolation_facts
 from harness.sandbox.logs import LogCapture, plain_text
@@ -246,6 +248,9 @@ class TestIsolationFacts:
         }
 
     def failing(self, container: dict[str, Any]) -> list[str]:
+        return [fact.name for fact in self.facts(container) if not fact.holds]
+
+    def facts(self, container: dict[str, Any]) -> tuple[IsolationFact, ...]:
         job = Job(
             phase="train",
             command=("true",),
@@ -257,7 +262,7 @@ class TestIsolationFacts:
             log=Path("/log"),
         )
         options = limits.volume_options(LIMITS)
-        facts = isolation_facts(
+        return isolation_facts(
             job,
             image_digest="sha256:1",
             environment=["A=1"],
@@ -266,10 +271,13 @@ class TestIsolationFacts:
             volume={"Options": options},
             volume_expected=options,
         )
-        return [fact.name for fact in facts if not fact.holds]
 
     def test_all_hold(self) -> None:
         assert self.failing(self.container()) == []
+
+    def test_the_rules_ask_for_every_one_of_them(self) -> None:
+        names = [fact.name for fact in self.facts(self.container())]
+        assert sorted(names) == sorted(PROPERTIES_OF_TRAINING)
 
     @pytest.mark.parametrize(
         "other", [None, "seccomp=unconfined", "seccomp:unconfined", "seccomp={}"]
