@@ -23,12 +23,14 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.data.dataset import Dataset, check_files
+from harness.data.encoding import CRASHES
 from harness.data.manifest import MANIFEST_NAME, load_manifest
 from harness.data.publishing import only_builder
 from harness.data.reading import silent
 from harness.data.tokenizers import ByteTokenizer
 from harness.errors import InfrastructureError
 from harness.evidence import TokenizerFacts
+from harness.memory import available_bytes
 from harness.report.plain import plain
 from harness.storage import digest_of_named, sha256_of_bytes, write_atomically
 from harness.submission import Submission
@@ -41,6 +43,9 @@ LEAST_CPU_SECONDS = 120
 TEXT_BYTES_PER_CPU_SECOND = 20_000
 """A hundredth of what a usual tokenizer does, encoding and decoding."""
 ADDRESS_SPACE_BYTES = 16 << 30
+"""Most that a process which tokenizes may have: half of what the machine has left, if less."""
+ENOUGH_BYTES = 4 << 30
+"""More than our part of the work takes and an honest tokenizer's: who needs more is at fault."""
 _ROOT = Path(__file__).resolve().parents[1]
 # With -P, and so not with -m: the working directory may be a submission, with a numpy.py in it.
 _START = (
@@ -49,10 +54,6 @@ _START = (
 )
 _LINE_BYTES = 1 << 16
 _NOTE_SECONDS = 15.0
-# Signals by which a child dies of the file that it was given; SIGKILL may be the machine's doing.
-_CRASHES = frozenset(
-    {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU}
-)
 
 
 class Order(BaseModel):
@@ -68,6 +69,7 @@ class Order(BaseModel):
     source: str
     cpu_seconds: int
     address_space_bytes: int
+    enough_bytes: int
 
 
 class Word(BaseModel):
@@ -220,7 +222,8 @@ def _build(
             destination=str(destination),
             source=f"{manifest.name} in the tokens of a submission",
             cpu_seconds=LEAST_CPU_SECONDS + text_bytes // TEXT_BYTES_PER_CPU_SECOND,
-            address_space_bytes=ADDRESS_SPACE_BYTES,
+            address_space_bytes=min(ADDRESS_SPACE_BYTES, available_bytes() // 2),
+            enough_bytes=ENOUGH_BYTES,
         )
         return _ask_child(order, note)
 
@@ -250,7 +253,7 @@ def _ask_child(order: Order, note: Callable[[str], None]) -> Word:
         raise InfrastructureError(plain(last.text, 1000), remedy=plain(last.remedy, 500))
     if last is not None and last.kind != "progress" and code == 0:
         return last
-    if -code in _CRASHES:
+    if -code in CRASHES:
         how = (
             f"needs more than {order.cpu_seconds} s of processor time"
             if -code == signal.SIGXCPU

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.data.building import TextLost, build_dataset
 from harness.data.documents import DocumentFiles
+from harness.data.encoding import TokenizerMemoryError
 from harness.data.tokenizers import TokenizerError
 from harness.errors import InfrastructureError
 from harness.own_tokenizer import Order, Word
@@ -41,12 +42,29 @@ def main() -> None:
     except TextLost as error:
         problem = f"validation document {error.document} does not come back: {error.problem}"
         _say(Word(kind="rejected", text=problem[:2000], document=error.document))
+    except (MemoryError, TokenizerMemoryError) as error:
+        _say(_short_of_memory(error, order.enough_bytes))
     except TokenizerError as error:
         _say(Word(kind="rejected", text=error.message.removeprefix("tokenizer: ")[:2000]))
     except InfrastructureError as error:
         _say(Word(kind="ours", text=error.message[:2000], remedy=error.remedy[:500]))
     else:
         _say(Word(kind="done"))
+
+
+def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: int) -> Word:
+    """Theirs, unless the machine has so little left that an honest one might need more."""
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    problem = f"needs more memory than {most / (1 << 30):.1f} GiB"
+    if isinstance(error, TokenizerMemoryError):
+        problem = error.message
+    if most < enough_bytes:
+        return Word(
+            kind="ours",
+            text=f"tokenizing {problem[:1900]}, and no more can be had here",
+            remedy=f"see that {2 * enough_bytes >> 30} GiB of memory are left, and try again",
+        )
+    return Word(kind="rejected", text=problem[:2000])
 
 
 def _limit(order: Order) -> None:

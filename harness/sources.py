@@ -10,6 +10,8 @@ from harness.errors import SubmissionError
 
 # A syntax tree takes up to a thousand bytes and four microseconds for each byte of source.
 LARGEST_PARSED_BYTES = 256 << 10
+# Python's parser runs out of its stack without a word.
+_NOT_TOLD = "too deeply nested to be parsed"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def _parse(path: Path, content: bytes) -> ast.Module:
             warnings.simplefilter("ignore")
             return ast.parse(content, filename=str(path))
     except SyntaxError as error:
-        raise SubmissionError(f"{path}:{error.lineno}: not valid Python: {error.msg}") from error
+        place = f"{path}:{error.lineno}" if error.lineno else str(path)
+        raise SubmissionError(f"{place}: not valid Python: {error.msg or _NOT_TOLD}") from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise SubmissionError(f"{path}: not valid Python: {error}") from error
+        raise SubmissionError(f"{path}: not valid Python: {str(error) or _NOT_TOLD}") from error

@@ -36,6 +36,8 @@ from tests.samples import (
 from tests.test_memorisation import add_holdout, gaps, with_unpublished
 
 LOSSY = sorted((ROOT / "tests/cheaters/tokenizer").glob("*/tokenizer.model"))
+# Its normaliser turns one letter into 100,000.
+BOMB = ROOT / "tests/memory_bomb.model"
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +202,22 @@ def test_one_that_takes_for_ever_is_stopped_by_the_processor_time_it_used(
     monkeypatch.setattr(own_tokenizer, "LEAST_CPU_SECONDS", 1)
     own, _ = made(tmp_path / "own", model, dataset)
     assert "needs more than 1 s of processor time" in own.facts.problem
+
+
+@pytest.mark.parametrize("enough_bytes", [1 << 30, 4 << 30])
+def test_one_that_needs_all_memory_is_at_fault_where_there_is_enough(
+    tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch, enough_bytes: int
+) -> None:
+    bomb = BOMB.read_bytes()
+    monkeypatch.setattr(own_tokenizer, "ADDRESS_SPACE_BYTES", 1 << 30)
+    monkeypatch.setattr(own_tokenizer, "ENOUGH_BYTES", enough_bytes)
+    if enough_bytes > 1 << 30:
+        with pytest.raises(InfrastructureError, match="no more can be had here"):
+            made(tmp_path / "own", bomb, fresh)
+    else:
+        own, _ = made(tmp_path / "own", bomb, fresh)
+        assert own.dataset is None
+        assert "needs more memory than 1.0 GiB, on document 1, which begins" in own.facts.problem
 
 
 @pytest.mark.parametrize(

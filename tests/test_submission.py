@@ -176,6 +176,20 @@ def test_code_that_is_not_python_is_named(folder: Path, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "code",
+    ["-" * 240_000 + "1", "if 1: pass\n" + "elif 1: pass\n" * 15_000, "x = " + "(" * 5000, "\0"],
+    ids=["minus signs", "elifs", "brackets", "zero byte"],
+)
+def test_what_python_says_nothing_of_is_still_told(folder: Path, code: str) -> None:
+    """Its parser gives up without a text, or at line 0 or None."""
+    (folder / "train.py").write_text(code)
+    message = complaint(folder)
+    place, _, problem = message.partition(": not valid Python: ")
+    assert problem.strip()
+    assert place.endswith("train.py") or int(place.rpartition(":")[2]) > 0
+
+
+@pytest.mark.parametrize(
     ("claims", "expected"),
     [
         ("{", "not valid JSON"),

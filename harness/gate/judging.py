@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.evidence import Fact
 from harness.gate.contents import Layout, judge_folder
 from harness.gate.history import History, open_history
-from harness.gate.objects import BeyondBoundsError
+from harness.gate.objects import BeyondBoundsError, BrokenTreeError
 from harness.gate.scope import LARGEST_FILE_BYTES, Touched, touched
 from harness.report.remarks import Note
 from harness.storage import disk_errors, write_files
@@ -82,7 +82,9 @@ def gate(
                 for entry in found.entries
             }
         except BeyondBoundsError as error:
-            note = Note(id="size", status="fail", sentence=f"too much to look at: {error}")
+            broken = isinstance(error, BrokenTreeError)
+            why = "cannot be looked at" if broken else "too much to look at"
+            note = Note(id="size", status="fail", sentence=f"{why}: {error}")
             found, contents = Touched(None, False, (), (note,)), {}
         notes = list(found.notes)
         if found.folder is not None and contents:

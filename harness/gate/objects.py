@@ -5,6 +5,7 @@ No file name of a stranger ever becomes an argument of git: what is read is name
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,8 @@ GIT_SECONDS = 120
 LARGEST_TREE_BYTES = 1 << 20
 LARGEST_ANSWER_BYTES = 1 << 20
 TREE = "040000"
+_KINDS = frozenset({"blob", "tree", "commit", "tag"})
+_MODE = re.compile(rb"[0-7]{5,6}")
 _NO_NAMES = frozenset({b"", b".", b".."})
 # Whoever owns the clone may use it: its configuration is kept from running anything.
 _SETTINGS = ("safe.directory=*", "core.fsmonitor=false", f"core.hooksPath={os.devnull}")
@@ -30,6 +33,10 @@ _COMMAND = (
 
 class BeyondBoundsError(HarnessError):
     """The history holds more than is read: more changes, larger objects."""
+
+
+class BrokenTreeError(BeyondBoundsError):
+    """A tree that git itself would not make: whoever made it is at fault, not the clone."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,11 @@ class Objects:
         self._questions, self._answers = questions, answers
 
     def size_bytes(self, identity: str) -> int:
-        """How large a blob is, without reading it."""
+        """How large a blob is, without reading it.
+
+        Raises:
+            BrokenTreeError: the object is no blob, whatever the tree that names it says.
+        """
         return self._header("info", identity, "blob")
 
     def blob(self, identity: str, *, limit_bytes: int) -> bytes:
@@ -56,6 +67,7 @@ class Objects:
 
         Raises:
             BeyondBoundsError: it is larger than ``limit_bytes``.
+            BrokenTreeError: the object is no blob.
         """
         if self.size_bytes(identity) > limit_bytes:
             raise BeyondBoundsError(f"a file of more than {limit_bytes:,} bytes")
@@ -68,7 +80,8 @@ class Objects:
             identity: the id of a tree, or of a commit followed by ``^{tree}``.
 
         Raises:
-            BeyondBoundsError: it is larger than ``LARGEST_TREE_BYTES``, or none that git makes.
+            BeyondBoundsError: it is larger than ``LARGEST_TREE_BYTES``.
+            BrokenTreeError: it is no tree, or none that git makes.
         """
         if self._header("info", identity, "tree") > LARGEST_TREE_BYTES:
             raise BeyondBoundsError(f"a folder that takes more than {LARGEST_TREE_BYTES:,} bytes")
@@ -78,12 +91,14 @@ class Objects:
         while raw:
             mode, _, rest = raw.partition(b" ")
             name, _, rest = rest.partition(b"\0")
-            octal = mode.decode("ascii", "replace").rjust(6, "0")
+            if not _MODE.fullmatch(mode) or len(rest) < id_bytes:
+                raise BrokenTreeError(f"folder {identity} is broken: git would not end it so")
+            octal = mode.decode("ascii").rjust(6, "0")
             entries.append(Entry(name=name, mode=octal, id=rest[:id_bytes].hex()))
             raw = rest[id_bytes:]
         names = {entry.name for entry in entries}
         if len(names) < len(entries) or any(n in _NO_NAMES or b"/" in n for n in names):
-            raise BeyondBoundsError(f"folder {identity} is broken: git would not make such names")
+            raise BrokenTreeError(f"folder {identity} is broken: git would not make such names")
         return entries
 
     def _header(self, command: str, identity: str, kind: str) -> int:
@@ -94,6 +109,8 @@ class Objects:
             answer = self._answers.readline(500).decode("ascii", "replace").split()
         except BrokenPipeError:
             answer = []
+        if len(answer) == 3 and answer[1] in _KINDS and answer[1] != kind:
+            raise BrokenTreeError(f"{identity} is listed as a {kind}, and is a {answer[1]}")
         if len(answer) != 3 or answer[1] != kind:
             raise InfrastructureError(
                 f"git has no {kind} {identity}: {' '.join(answer[1:]) or 'it ended'}",

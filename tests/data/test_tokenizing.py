@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import string
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,20 +119,37 @@ def test_documents_are_not_read_far_ahead(demo_tokenizer: AnyTokenizer) -> None:
     assert np.count_nonzero(first.tokens == demo_tokenizer.bos_id) == len(first.raw)
 
 
-def test_a_worker_that_dies_is_our_error(
-    demo_tokenizer: AnyTokenizer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("times", ["once", "always"])
+def test_a_worker_killed_once_costs_nothing_and_again_is_our_error(
+    demo_tokenizer: AnyTokenizer, monkeypatch: pytest.MonkeyPatch, times: str
 ) -> None:
     monkeypatch.setattr(encoding, "BATCH_CHARACTERS", 2000)
     monkeypatch.setattr(encoding, "ALONE_BATCHES", 1)
-    batches = encode_documents(["y = 2\n" * 400] * 4000, demo_tokenizer, workers=2)
-    next(batches)
-    next(batches)
-    before = multiprocessing.active_children()
-    assert before
-    for child in before:
-        os.kill(child.pid or 0, signal.SIGKILL)
-    with pytest.raises(InfrastructureError, match="ended from outside"):
-        list(batches)
+    documents = [f"y = {number}\n" * 400 for number in range(200)]
+    batches = encode_documents(documents, demo_tokenizer, workers=2)
+    raw = [*next(batches).raw, *next(batches).raw]
+    enough = threading.Event()
+
+    def kill() -> None:
+        while True:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid or 0, signal.SIGKILL)
+            if times == "once" or enough.wait(0.05):
+                return
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        if times == "once":
+            killer.join()
+            assert raw + [text for batch in batches for text in batch.raw] == documents
+        else:
+            with pytest.raises(InfrastructureError, match="ended from outside") as error:
+                list(batches)
+            assert not isinstance(error.value, TokenizerError)
+    finally:
+        enough.set()
+        killer.join()
 
 
 def test_workers_import_nothing_from_the_working_directory(

@@ -54,7 +54,7 @@ def test_trees_made_by_hand_cannot_leave_the_folder(
     inner = bytes.fromhex(repository.git("rev-parse", "pr:submissions/new"))
     blob = bytes.fromhex(repository.blob(b"out"))
     raw = _raw(repository, inner.hex()) + b"100644 " + name.encode() + b"\0" + blob
-    tree = repository.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", feed=raw)
+    tree = _stored(repository, raw)
     head = _with_submission(repository, "new", tree)
     outcome = gate(repository, "--unpack", tmp_path / "unpacked", head=head)
     assert outcome.code == 1
@@ -69,10 +69,48 @@ def test_a_name_with_a_slash_is_not_taken_for_a_path(repository: Repository, nam
     repository.commit()
     raw = _raw(repository, repository.git("rev-parse", "pr^{tree}"))
     raw += b"100644 " + name.encode() + b"\0" + bytes.fromhex(repository.blob())
-    tree = repository.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", feed=raw)
+    tree = _stored(repository, raw)
     head = repository.commit_tree(tree, repository.git("rev-parse", "main"))
     outcome = gate(repository, head=head)
     assert outcome.code == 1
+    assert any("is broken" in sentence for sentence in failed(outcome)), failed(outcome)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("100644", "tree"), ("40000", "blob"), ("100644", "commit")]
+)
+def test_an_entry_that_is_not_what_its_mode_says_is_refused(
+    repository: Repository, mode: str, kind: str
+) -> None:
+    """Whoever made such a tree is at fault, and no other way of fetching it would help."""
+    repository.branch()
+    repository.submission("new")
+    repository.commit()
+    inner = repository.git("rev-parse", "pr:submissions/new")
+    objects = {
+        "tree": inner,
+        "blob": repository.blob(),
+        "commit": repository.git("rev-parse", "pr"),
+    }
+    raw = _raw(repository, inner) + f"{mode} zz\0".encode() + bytes.fromhex(objects[kind])
+    head = _with_submission(repository, "new", _stored(repository, raw))
+    outcome = gate(repository, head=head)
+    assert outcome.code == 1, outcome.err
+    expected = f"{objects[kind]} is listed as a {'tree' if mode == '40000' else 'blob'}, and is a"
+    assert any(f"{expected} {kind}" in sentence for sentence in failed(outcome)), failed(outcome)
+
+
+@pytest.mark.parametrize(
+    "end", [b"100644 zz\0", b"100644 zz\0" + bytes(7), b"100644", b"x y\0" + bytes(20)]
+)
+def test_a_tree_that_ends_within_an_entry_is_refused(repository: Repository, end: bytes) -> None:
+    repository.branch()
+    repository.submission("new")
+    repository.commit()
+    raw = _raw(repository, repository.git("rev-parse", "pr:submissions/new")) + end
+    head = _with_submission(repository, "new", _stored(repository, raw))
+    outcome = gate(repository, head=head)
+    assert outcome.code == 1, outcome.err
     assert any("is broken" in sentence for sentence in failed(outcome)), failed(outcome)
 
 
@@ -182,6 +220,11 @@ def _raw(repository: Repository, tree: str) -> bytes:
         ["git", "cat-file", "tree", tree], cwd=repository.folder, check=True, capture_output=True
     )
     return done.stdout
+
+
+def _stored(repository: Repository, raw: bytes) -> str:
+    """The id of a tree that git need not agree with."""
+    return repository.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", feed=raw)
 
 
 def _with_submission(repository: Repository, name: str, tree: str) -> str:
