@@ -178,7 +178,8 @@ class DockerSandbox:
             host_config=client.create_host_config(
                 **self._sealed_off(),
                 mounts=[output],
-                pids_limit=4,
+                # It needs one; but the runtime that starts it has threads, more of them when busy.
+                pids_limit=64,
                 mem_limit=limits.KEEPER_MEMORY_BYTES,
                 memswap_limit=limits.KEEPER_MEMORY_BYTES,
             ),
