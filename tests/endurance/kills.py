@@ -1,7 +1,6 @@
 """A harness killed at random moments: what was measured stays, and nothing is measured twice."""
 
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -101,8 +100,3 @@ def _name_of(process: int) -> str:
         if (started := owner._start_of(process)) is not None:
             return f"{owner._namespace()}-{process}-{started}"
     return ""
-
-
-def remove(runs: Path) -> None:
-    """Make room for the next one."""
-    shutil.rmtree(runs, ignore_errors=True)

@@ -95,11 +95,10 @@ def _feed(pipe: Connection, target: Target, inputs: int, seconds: float, seed: i
         for number in range(inputs):
             if time.monotonic() - began > seconds:
                 break
-            content = chance.choice(seeds)
-            if number >= len(seeds):  # the honest ones first: they must be taken
-                content = mutated(content, chance, others=seeds)
-            else:
+            if number < len(seeds):  # the honest ones first: they must be taken
                 content = seeds[number]
+            else:
+                content = mutated(chance.choice(seeds), chance, others=seeds)
             if target.may_crash:
                 pipe.send(content)
             started = time.monotonic()
