@@ -41,11 +41,11 @@ test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docke
 test-docker: $(VENV)/.developer ## run all tests, the Docker tier included
 	@HARNESS_DOCKER_TESTS=1 $(MAKE) --no-print-directory test
 
-cheaters: $(VENV)/.developer ## verify every cheater of tests/cheaters, in Docker when an engine answers
-	@$(BIN)/python -m tests.cheaters --jobs $(JOBS) $(ARGS)
+cheaters: $(VENV)/.developer ## verify every cheater of tests/adversarial, in Docker when an engine answers
+	@$(BIN)/python -m tests.adversarial --jobs $(JOBS) $(ARGS)
 
-lint: $(VENV)/.developer ## style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(VENV)/.developer ## style, types, and imports that run downwards
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 format: $(VENV)/.developer ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -61,7 +61,7 @@ soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 
 	@$(BIN)/python -m tests.endurance $(ARGS)
 
 schema: $(VENV)/.installed ## write the JSON schema of verdict and evidence again
-	@$(BIN)/python -m harness.schema
+	@$(BIN)/python -m harness.report.reference
 
 clean: ## remove the environment and everything cached (not runs/ and data/)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,6 @@ from pathlib import Path
 if sys.path and Path(sys.path[0] or ".").absolute() == Path.cwd():
     del sys.path[0]
 
-from harness.cli import main
+from harness.cli.main import main
 
 sys.exit(main())

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from harness.hardware import disk_free_bytes, machine, missing_for
-from harness.track import Track
-from harness.verdict import Finding
+from harness.hardware.machine import disk_free_bytes, machine, missing_for
+from harness.judge.verdict import Finding
 
 if TYPE_CHECKING:
-    from harness.sandbox.proof import Proof
+    from harness.sandbox.selfcheck.selfcheck import Proof
 
 CLOCK_PROBE_SECONDS = 0.2
 
@@ -66,8 +66,8 @@ def _accelerators(track: Track) -> Finding:
 
 
 def _engine(track: Track) -> list[Finding]:
-    from harness.sandbox import image
-    from harness.sandbox.engine import Engine, available, nanoseconds_of
+    from harness.sandbox.docker import image
+    from harness.sandbox.docker.engine import Engine, available, nanoseconds_of
 
     # A rehearsal runs without an engine; a record does not.
     lacking = "unknown" if track.rehearsal else "fail"
@@ -109,8 +109,8 @@ def known_escapes() -> Finding:
     Raises:
         InfrastructureError: no engine answers.
     """
-    from harness.sandbox.engine import Engine
-    from harness.sandbox.escapes import components, escapes_of
+    from harness.sandbox.docker.cves import components, escapes_of
+    from harness.sandbox.docker.engine import Engine
 
     with Engine().connection() as client:
         versions = components(client.version())
@@ -145,8 +145,8 @@ def prove_sandbox(
     Raises:
         InfrastructureError: no engine, no image, no such runtime, or a probe that did not end.
     """
-    from harness.sandbox.docker import DockerSandbox
-    from harness.sandbox.proof import prove
+    from harness.sandbox.docker.sandbox import DockerSandbox
+    from harness.sandbox.selfcheck.selfcheck import prove
 
     accelerator = "cuda" if track.hardware.accelerators else "cpu"
     sandbox = DockerSandbox(accelerator=accelerator, note=note, runtime=runtime)
@@ -170,7 +170,7 @@ def _clocks() -> Finding:
 
 
 def _dataset(track: Track, data: Path) -> Finding:
-    from harness.data.dataset import open_dataset
+    from harness.data.format.dataset import open_dataset
 
     try:
         facts = open_dataset(data, track.dataset.name).facts()
@@ -187,7 +187,7 @@ def _dataset(track: Track, data: Path) -> Finding:
 
 
 def _disk(track: Track, runs: Path) -> Finding:
-    from harness.verify import disk_need_bytes
+    from harness.run.verify import disk_need_bytes
 
     need = disk_need_bytes(track)
     try:
@@ -204,7 +204,7 @@ def _disk(track: Track, runs: Path) -> Finding:
 
 
 def _bar(track: Track) -> list[Finding]:
-    from harness.leaderboard import bar_of, default_path
+    from harness.ledger.leaderboard import bar_of, default_path
 
     if not track.bar.leaderboard:
         return []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.playground import build_small_dataset
+from tests.factories.playground import build_small_dataset
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.audit.draft import Draft
-from harness.audit.findings import Evaluation, LoggedRun
+from harness.upstream.logs.log_run import Draft
+from harness.upstream.logs.logged import Evaluation, LoggedRun
 
 _DIAGNOSTIC = re.compile(
     r"diagnostic|\binit(?:ial)?\b|pre[-_ ]?quant|post[-_ ]?ema|pre[-_ ]?ttt|unquanti[zs]ed"

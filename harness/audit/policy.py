@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.audit.findings import CheckName, ClaimKind
+from harness.contest.track import problems_of
 from harness.errors import UsageError
-from harness.toml import LARGEST_BYTES, parse_toml
-from harness.track import problems_of
+from harness.safeio.parsing import LARGEST_BYTES, parse_toml
 
 DEFAULT_POLICY = "strict"
 # judge: a broken rule fails the folder; note: it is told, as unknown; skip: it is not asked.

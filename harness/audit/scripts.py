@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.audit.claims import Claims
-from harness.audit.folder import BrokenFileError, Listed, RecordFolder
-from harness.audit.unpacking import MOST_LAYERS, OpaqueError, unpack
-from harness.sources import LARGEST_PARSED_BYTES
+from harness.source_code.imports import LARGEST_PARSED_BYTES
+from harness.source_code.unpacking import MOST_LAYERS, OpaqueError, unpack
+from harness.upstream.claims import Claims
+from harness.upstream.folder import BrokenFileError, Listed, RecordFolder
 
 _NAME = re.compile(r"train\w*\.py", re.IGNORECASE)
 _HELPER_ENDINGS = frozenset(

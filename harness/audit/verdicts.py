@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from harness.audit.findings import AuditCheck, CheckName, LoggedRun, Place
+from harness.audit.findings import AuditCheck, CheckName, Place
 from harness.audit.policy import Policy
-from harness.verdict import Status
+from harness.models import Status
+from harness.upstream.logs.logged import LoggedRun
 
 _MOST_PLACES = 12
 _LONGEST_SENTENCE = 600

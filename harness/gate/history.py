@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UsageError
-from harness.gate.objects import TREE, BeyondBoundsError, Entry, Objects, git, open_objects
-from harness.storage import disk_errors
+from harness.safeio.files import disk_errors
+from harness.safeio.git_objects import TREE, BeyondBoundsError, Entry, Objects, git, open_objects
 
 MOST_TREES = 1000
 MOST_ENTRIES = 5000

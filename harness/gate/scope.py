@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from harness.gate.history import Change, History
-from harness.gate.objects import Entry
-from harness.report.remarks import Note
+from harness.gate.remarks import Note
+from harness.safeio.git_objects import Entry
 
 LARGEST_FILE_BYTES = 16_000_000
 LARGEST_FOLDER_BYTES = 32 << 20

@@ -6,9 +6,9 @@ written nothing else that a stranger wrote may reach that output unescaped.
 
 from collections.abc import Sequence
 
-from harness.report.plain import plain
-from harness.report.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark, worst_first
-from harness.verdict import Status
+from harness.gate.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark, worst_first
+from harness.models import Status
+from harness.safeio.text import plain
 
 # GitHub shows ten errors and ten warnings of a step, and drops the others.
 MOST_OF_A_KIND = 10

@@ -9,18 +9,19 @@ from typing import Literal, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from harness.audit.findings import AuditCheck, FolderAudit, LoggedRun
-from harness.guard import tell
+from harness.audit.findings import AuditCheck, FolderAudit
+from harness.models import Status
 from harness.report.annotations import annotations
 from harness.report.figures import number
 from harness.report.junit import junit
 from harness.report.layout import FigureTable, Pairs, Row, Section
 from harness.report.markdown import STATUS_MARKS, code, prose, remarks_table, table
-from harness.report.plain import plain
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.report.terminal import STATUS_STYLES
-from harness.storage import writing_atomically
-from harness.verdict import Status
+from harness.safeio.files import writing_atomically
+from harness.safeio.output import tell
+from harness.safeio.text import plain
+from harness.upstream.logs.logged import LoggedRun
 
 Format = Literal["table", "markdown", "github", "junit"]
 FORMATS: tuple[Format, ...] = ("table", "markdown", "github", "junit")

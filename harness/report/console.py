@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.guard import output_lost
+from harness.safeio.output import output_lost
 
 
 class PatientConsole(Console):

@@ -9,13 +9,13 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from harness.data.verifying import DatasetReport
-from harness.data.weighing import CAUSES, Weighing
+from harness.data.build.byte_audit import CAUSES, Weighing
+from harness.data.build.verifying import DatasetReport
 from harness.report.console import PatientConsole
 from harness.report.layout import FigureTable, Pairs, Paragraph, Row, Section
-from harness.report.plain import plain
 from harness.report.running import LINE_LIMIT
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
+from harness.safeio.text import plain
 
 LINE_SECONDS = 10.0
 FIELD_PREFIX = "fineweb10B_"

@@ -2,7 +2,7 @@
 
 import math
 
-from harness.verdict import Check
+from harness.judge.verdict import Check
 
 _DECIMALS = {
     "bpb": 6,

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from harness.judge.verdict import Finding
 from harness.report.layout import FigureTable, Row
-from harness.report.plain import plain
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.report.terminal import STATUS_STYLES
-from harness.verdict import Finding
+from harness.safeio.text import plain
 
 
 def show_findings(findings: Sequence[Finding], console: Console, *, title: str = "") -> None:

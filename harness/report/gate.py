@@ -4,13 +4,13 @@ from typing import Literal, get_args
 
 from rich.console import Console
 
-from harness.gate.judging import GateReport
+from harness.gate.gate import GateReport
+from harness.gate.remarks import FILE_LIMIT, ID_LIMIT, Note, counted
+from harness.judge.verdict import Finding
 from harness.report.annotations import annotations
 from harness.report.findings import show_findings
 from harness.report.junit import junit
 from harness.report.markdown import LONGEST_COMMENT, bullets, code, joined, prose, remarks_table
-from harness.report.remarks import FILE_LIMIT, ID_LIMIT, Note, counted
-from harness.verdict import Finding
 
 Format = Literal["table", "github", "markdown", "junit", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,10 +5,10 @@ from collections import defaultdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.inspection import Inspection, TensorFacts
 from harness.report.figures import number
 from harness.report.layout import Bar, BudgetBars, FigureTable, Pairs, Paragraph, Row, Section
-from harness.report.plain import plain
+from harness.run.inspect_artifact import Inspection, TensorFacts
+from harness.safeio.text import plain
 
 
 def inspection_table(inspection: Inspection) -> RenderableType:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
-from harness.report.plain import plain
-from harness.report.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark
+from harness.gate.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark
+from harness.safeio.text import plain
 
 
 def junit(suites: Mapping[str, Sequence[Remark]]) -> bytes:

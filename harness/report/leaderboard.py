@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.errors import UsageError
-from harness.leaderboard import Record
+from harness.ledger.leaderboard import Record
 from harness.report.figures import number, short_digest
 from harness.report.layout import FigureTable, Row
 from harness.report.markdown import code, prose, table
-from harness.report.plain import plain
 from harness.report.sentences import NAME_LIMIT
-from harness.storage import write_atomically
+from harness.safeio.files import write_atomically
+from harness.safeio.text import plain
 
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 _MARKER = re.compile(rf"^({re.escape(BEGIN)}|{re.escape(END)})[ \t]*\r?$", re.MULTILINE)

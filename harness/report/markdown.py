@@ -8,8 +8,7 @@ string that is not plainly inert is put into one.
 import re
 from collections.abc import Iterable, Sequence
 
-from harness.report.plain import plain
-from harness.report.remarks import (
+from harness.gate.remarks import (
     FILE_LIMIT,
     ID_LIMIT,
     MOST_REMARKS,
@@ -18,7 +17,8 @@ from harness.report.remarks import (
     counted,
     worst_first,
 )
-from harness.verdict import Status
+from harness.models import Status
+from harness.safeio.text import plain
 
 # GitHub refuses comments of more than 65,536 characters; the rest is for who posts it.
 LONGEST_COMMENT = 65_000

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from harness.models import Status
 from harness.report.layout import FigureTable, Row
-from harness.report.plain import plain
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.report.terminal import STATUS_STYLES
-from harness.sandbox.proof import Proof
-from harness.verdict import Status
+from harness.safeio.text import plain
+from harness.sandbox.selfcheck.selfcheck import Proof
 
 
 def show_proofs(proofs: Sequence[Proof], console: Console) -> None:

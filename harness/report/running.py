@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.evidence import SeedRun, Verification
+from harness.evidence.facts import SeedRun, Verification
 from harness.report.figures import number
-from harness.report.plain import plain
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
+from harness.safeio.text import plain
 
 LINE_LIMIT = 500
 

@@ -2,9 +2,9 @@
 
 import math
 
+from harness.judge.verdict import SeedResult, StatisticsResult, Verdict, VerdictName
 from harness.report.figures import against, number, odds
-from harness.report.plain import plain
-from harness.verdict import SeedResult, StatisticsResult, Verdict, VerdictName
+from harness.safeio.text import plain
 
 NAME_LIMIT = 80
 DETAIL_LIMIT = 400

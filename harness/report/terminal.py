@@ -8,6 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from harness.judge.verdict import Check, SeedResult, Verdict, VerdictName
+from harness.models import Status
 from harness.report import sentences
 from harness.report.figures import (
     against,
@@ -18,11 +20,10 @@ from harness.report.figures import (
     short_digest,
 )
 from harness.report.layout import Bar, BudgetBars, FigureTable, Pairs, Paragraph, Row, Section
-from harness.report.plain import plain
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
 from harness.report.svg import SVG_FORMAT, SVG_THEME
 from harness.report.texts import holdout_section, stream_section, tokenizer_section
-from harness.verdict import Check, SeedResult, Status, Verdict, VerdictName
+from harness.safeio.text import plain
 
 _BANNER: dict[VerdictName, str] = {
     "VERIFIED": "bold black on green",

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
-from harness.evidence import StreamPart
+from harness.evidence.facts import StreamPart
+from harness.judge.verdict import TokenizerResult, Verdict
 from harness.report.figures import number, short_digest
 from harness.report.layout import INDENT, FigureTable, Pairs, Paragraph, Row, Section
-from harness.report.plain import plain
 from harness.report.sentences import NAME_LIMIT
-from harness.verdict import TokenizerResult, Verdict
+from harness.safeio.text import plain
 
 _STEPS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 _ASCII_STEPS = "0123456789"

@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from harness.contest.track import Limits
 from harness.errors import SubmissionError
 from harness.sandbox.protocol import Job
-from harness.track import Limits
 
 USER_ID = 10001
 OUTPUT = PurePosixPath("/output")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import InfrastructureError
-from harness.storage import disk_errors
+from harness.safeio.files import disk_errors
 
 LINE_CHARACTERS = 4_000
 _LINE_BYTES = 4 * LINE_CHARACTERS  # no character of UTF-8 is longer

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import InfrastructureError
-from harness.evidence import ArtifactFacts, IsolationFact, Outcome, PhaseFacts
+from harness.evidence.facts import ArtifactFacts, IsolationFact, Outcome, PhaseFacts
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import ArtifactError, Job
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Protocol, Self
 
+from harness.contest.track import Limits
 from harness.errors import SubmissionError
-from harness.evidence import ArtifactFacts, PhaseFacts, PhaseName, SandboxFacts
-from harness.track import Limits
+from harness.evidence.facts import ArtifactFacts, PhaseFacts, PhaseName, SandboxFacts
 
 
 class ArtifactError(SubmissionError):

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.evidence import ArtifactFacts
+from harness.evidence.facts import ArtifactFacts
+from harness.safeio.files import disk_errors, sync_directory
 from harness.sandbox.logs import plain_text
 from harness.sandbox.protocol import ArtifactError
-from harness.storage import disk_errors, sync_directory
 
 _NAME_BYTES = 255
 

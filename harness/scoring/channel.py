@@ -20,9 +20,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from harness import owner
 from harness.errors import InfrastructureError, SubmissionError
-from harness.scoring import worker as wire
+from harness.inside import worker as wire
+from harness.safeio import ownership as owner
 
 SLOTS = 2
 POLL_SECONDS = 0.2

@@ -44,9 +44,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence import ERRORS_PUT_UP_WITH, ProbeFacts
+from harness.contest.track import Probes
+from harness.evidence.facts import ERRORS_PUT_UP_WITH, ProbeFacts
 from harness.scoring.windows import Request, Round, WindowPlan
-from harness.track import Probes
 
 # Probabilities below this are ignored: there rounding alone moves a logarithm.
 SMALLEST_PROBABILITY = 1e-4

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence import ProbeFacts, ScoreFacts
+from harness.evidence.facts import ProbeFacts, ScoreFacts
+from harness.safeio.files import sha256_of, write_atomically
 from harness.scoring.channel import AnswerError, Channel
-from harness.scoring.lanes import answer_all
 from harness.scoring.probes import ProbeSet
 from harness.scoring.windows import Request, WindowPlan
-from harness.storage import sha256_of, write_atomically
+from harness.scoring.worker_pool import answer_all
 
 
 @dataclass(frozen=True)

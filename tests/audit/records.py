@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.audit.auditing import audit_folder, load_policy
 from harness.audit.findings import AuditCheck, FolderAudit
-from harness.track import load_track
-from tests.playground import ROOT
+from harness.audit.one import audit_folder, load_policy
+from harness.contest.track import load_track
+from tests.factories.playground import ROOT
 
 UPSTREAM = ROOT.parent / "shared" / "upstream"
 TEXT_BYTES = 151_080_891

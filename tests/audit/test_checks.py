@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.audit.auditing import load_policy
+from harness.audit.one import load_policy
 from harness.audit.policy import policy_names
 from harness.errors import UsageError
 from tests.audit.records import (

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.audit.folder import BrokenFileError, parse_object
-from harness.audit.lexing import LINE_BYTES, cleaned, pairs
-from harness.audit.wording import GPU, GPU_ROW, STEP, took
+from harness.upstream.folder import BrokenFileError, parse_object
+from harness.upstream.logs.lexing import LINE_BYTES, cleaned, pairs
+from harness.upstream.logs.log_vocabulary import GPU, GPU_ROW, STEP, took
 from tests.audit.records import audited, checked, failing, log, write_record
 
 TRAINING = b"step:1/9 train_loss:6.9 train_time:1ms\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.audit.unpacking import LARGEST_UNPACKED_BYTES, OpaqueError, unpack
+from harness.source_code.unpacking import LARGEST_UNPACKED_BYTES, OpaqueError, unpack
 from tests.audit.records import SCORES, SCRIPT, audited, checked, log, write_record
 
 INNER = SCRIPT + "import helper\n" + "".join(f"value_{i} = {i}\n" for i in range(60))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.audit.auditing import audit_folder, load_policy
-from harness.audit.significance import Bar, margins, one_sample, welch
+from harness.audit.checks.significance import Bar, margins, one_sample, welch
+from harness.audit.one import audit_folder, load_policy
 from tests.audit.records import OFFICIAL, SCORES, SP1024, TEXT_BYTES, checked, log, write_record
 
 VALUES = st.lists(

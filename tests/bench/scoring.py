@@ -18,15 +18,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 
-from harness.data.demo import build_demo
-from harness.sandbox.choice import choose
+from harness.contest.track import load_track
+from harness.data.build.demo import build_demo
 from harness.sandbox.protocol import Job, Mount, Sandbox
+from harness.sandbox.registry import choose
 from harness.scoring.channel import Channel
-from harness.scoring.lanes import TOKENS_AT_ONCE_CPU
 from harness.scoring.probes import ProbeSet
 from harness.scoring.scorer import Stream, score
 from harness.scoring.windows import WindowPlan
-from harness.track import load_track
+from harness.scoring.worker_pool import TOKENS_AT_ONCE_CPU
 
 SUBMISSION = Path(__file__).parents[2] / "submissions/naive_baseline"
 

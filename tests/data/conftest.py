@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.data.dataset import DEMO_NAME, Dataset
-from harness.data.demo import build_demo, library_documents
-from harness.data.manifest import MANIFEST_NAME
+from harness.data.build.demo import build_demo, library_documents
+from harness.data.format.dataset import DEMO_NAME, Dataset
+from harness.data.format.manifest import MANIFEST_NAME
 
 SHARED_DATA = Path(__file__).parents[2] / "../shared/data"
 LIBRARY_FILES = 160

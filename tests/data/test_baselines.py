@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.baselines import (
+from harness.data.build.baselines import (
     WittenBellBigram,
     unigram_bpb,
     unigram_probabilities,

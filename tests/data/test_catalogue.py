@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.data.catalogue import load_catalogue
-from harness.data.pins import load_pins
+from harness.data.hub.catalogue import load_catalogue
+from harness.data.hub.pins import load_pins
 from harness.errors import InfrastructureError, UsageError
 from tests.data.test_manifest import json_values
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.dataset import DEMO_NAME, Dataset, open_dataset
-from harness.data.documents import read_documents
-from harness.data.shards import read_shard, write_shard
-from harness.data.tokenizers import Tokenizer
+from harness.data.format.dataset import DEMO_NAME, Dataset, open_dataset
+from harness.data.format.documents import read_documents
+from harness.data.format.shards import read_shard, write_shard
+from harness.data.format.tokenizers import Tokenizer
 from harness.errors import InfrastructureError, UsageError
 
 from .conftest import Folder

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.baselines import unigram_bpb, witten_bell_bigram_bpb
-from harness.data.building import build_dataset
-from harness.data.dataset import DEMO_NAME, Dataset, open_dataset
-from harness.data.demo import build_demo, is_validation, library_documents
-from harness.data.documents import read_documents
-from harness.data.publishing import staging_prefix
-from harness.data.tokenizers import Tokenizer, train_bpe
+from harness.data.build.baselines import unigram_bpb, witten_bell_bigram_bpb
+from harness.data.build.building import build_dataset
+from harness.data.build.demo import build_demo, is_validation, library_documents
+from harness.data.build.publishing import staging_prefix
+from harness.data.format.dataset import DEMO_NAME, Dataset, open_dataset
+from harness.data.format.documents import read_documents
+from harness.data.format.tokenizers import Tokenizer, train_bpe
 from harness.errors import InfrastructureError, UsageError
 
 from .conftest import LIBRARY_FILES, Folder
@@ -90,7 +90,7 @@ def test_a_whole_one_is_kept_and_a_damaged_one_is_built_again(
 def test_a_killed_build_leaves_no_half_dataset(moment: str, library: Path, tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from harness.data.demo import build_demo\n"
+        "from harness.data.build.demo import build_demo\n"
         "def progress(what, done, total):\n"
         "    if what == sys.argv[3]: os.kill(os.getpid(), signal.SIGKILL)\n"
         "build_demo(Path(sys.argv[1]), library=Path(sys.argv[2]), progress=progress)\n"
@@ -107,7 +107,7 @@ def test_a_killed_build_leaves_no_half_dataset(moment: str, library: Path, tmp_p
 
 def test_builders_at_once_give_one_dataset(library: Path, dataset: Dataset, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from harness.data.demo import build_demo;"
+        "import sys; from pathlib import Path; from harness.data.build.demo import build_demo;"
         "print(build_demo(Path(sys.argv[1]), library=Path(sys.argv[2])).digest);"
         "assert 'torch' not in sys.modules"
     )

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.data.building import build_dataset
-from harness.data.dataset import Dataset, open_dataset
-from harness.data.documents import read_documents
-from harness.data.fetching import _Job, fetch
-from harness.data.hub import Hub
-from harness.data.pins import PINS_NAME, load_pins
-from harness.data.publishing import only_builder, staging_prefix
-from harness.data.repositories import DOCUMENTS_SOURCE, KNOWN, Source, Wishes
-from harness.data.verifying import verify_dataset
+from harness.data.build.building import build_dataset
+from harness.data.build.publishing import only_builder, staging_prefix
+from harness.data.build.verifying import verify_dataset
+from harness.data.format.dataset import Dataset, open_dataset
+from harness.data.format.documents import read_documents
+from harness.data.hub.fetching import _Job, fetch
+from harness.data.hub.hub import Hub
+from harness.data.hub.pins import PINS_NAME, load_pins
+from harness.data.hub.repositories import DOCUMENTS_SOURCE, KNOWN, Source, Wishes
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from tests.data.loopback_hub import LoopbackHub, running
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.dataset import Dataset
-from harness.data.manifest import Manifest, load_manifest
+from harness.data.format.dataset import Dataset
+from harness.data.format.manifest import Manifest, load_manifest
 from harness.errors import InfrastructureError
 
 from .conftest import Folder

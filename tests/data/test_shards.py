@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from harness.data.shards import HEADER_BYTES, concatenated, read_shard, shard_bytes, write_shard
+from harness.data.format.shards import (
+    HEADER_BYTES,
+    concatenated,
+    read_shard,
+    shard_bytes,
+    write_shard,
+)
 from harness.errors import InfrastructureError
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.data.dataset import Dataset
-from harness.data.tokenizers import Tokenizer, train_bpe
+from harness.data.format.dataset import Dataset
+from harness.data.format.tokenizers import Tokenizer, train_bpe
 from harness.errors import InfrastructureError
 
 # U+2581 is SentencePiece's own sign for the space; documents that hold it are left out.

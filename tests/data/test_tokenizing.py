@@ -15,13 +15,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.data import encoding
-from harness.data.building import TextLost, build_dataset
-from harness.data.dataset import Dataset, open_dataset
-from harness.data.documents import read_documents, write_documents
-from harness.data.encoding import encode_documents
-from harness.data.manifest import TextRule
-from harness.data.tokenizers import (
+from harness.data.build import encoding
+from harness.data.build.building import TextLost, build_dataset
+from harness.data.build.byte_audit import Table
+from harness.data.build.encoding import encode_documents
+from harness.data.build.tokenizing import document_files, tokenize_documents, tokenizer_at
+from harness.data.format.dataset import Dataset, open_dataset
+from harness.data.format.documents import read_documents, write_documents
+from harness.data.format.manifest import TextRule
+from harness.data.format.tokenizers import (
     AnyTokenizer,
     ByteTokenizer,
     Tokenizer,
@@ -30,10 +32,8 @@ from harness.data.tokenizers import (
     parse_tokenizer,
     train_bpe,
 )
-from harness.data.tokenizing import document_files, tokenize_documents, tokenizer_at
-from harness.data.weighing import Table
 from harness.errors import InfrastructureError, UsageError
-from tests.playground import harness
+from tests.factories.playground import harness
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 spaces = st.text(st.sampled_from(" \t\n\u00a0\u2581\u3000ab.\ufb01\u2026\u0301e"), max_size=60)

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness.data.dataset import DEMO_NAME, Dataset, open_dataset
-from harness.data.documents import read_documents
-from harness.data.shards import read_shard, write_shard
-from harness.data.tokenizers import load_tokenizer
-from harness.data.tokenizing import tokenize_documents
-from harness.data.verifying import verify_dataset
-from harness.data.weighing import weigh
+from harness.data.build.byte_audit import weigh
+from harness.data.build.tokenizing import tokenize_documents
+from harness.data.build.verifying import verify_dataset
+from harness.data.format.dataset import DEMO_NAME, Dataset, open_dataset
+from harness.data.format.documents import read_documents
+from harness.data.format.shards import read_shard, write_shard
+from harness.data.format.tokenizers import load_tokenizer
 from harness.report.data import dataset_report, show_steps, weighing_report
 from tests.data.conftest import Folder
 from tests.data.test_tokenizing import FIELD
-from tests.playground import harness
+from tests.factories.playground import harness
 
 RAW = ["  \ufb01ne,\n\nindeed\u2026 ", "already plain", "one  more", "also plain"]
 FOLDED = "fineweb10B_folded"

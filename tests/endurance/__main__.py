@@ -16,7 +16,7 @@ from rich.table import Table
 
 from tests.endurance.kills import kill_and_resume
 from tests.endurance.soak import soak
-from tests.playground import BIGRAM, write_track
+from tests.factories.playground import BIGRAM, write_track
 
 _SEEDS = 2
 

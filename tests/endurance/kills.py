@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import owner
-from harness.storage import sha256_of
-from tests.playground import ROOT
+from harness.safeio import ownership as owner
+from harness.safeio.files import sha256_of
+from tests.factories.playground import ROOT
 from tests.sandbox.conftest import leftovers
 
 # Longer than a verification takes; a kill that comes too late hits nothing.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.playground import harness
+from tests.factories.playground import harness
 from tests.sandbox.conftest import leftovers
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.endurance.kills import kill_and_resume
 from tests.endurance.soak import Holdings, soak
-from tests.playground import BIGRAM, write_submission, write_track
+from tests.factories.playground import BIGRAM, write_submission, write_track
 
 
 def arguments(place: Path, data_root: Path) -> list[str]:

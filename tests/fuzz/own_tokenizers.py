@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from tests.playground import BIGRAM
+from tests.factories.playground import BIGRAM
 
 _TEXTS = [f"document {number} says {number * number}\n" for number in range(200)]
 
@@ -11,17 +11,17 @@ _TEXTS = [f"document {number} says {number * number}\n" for number in range(200)
 @cache
 def models() -> tuple[bytes, ...]:
     """Two small models that give every text back."""
-    from harness.data.tokenizers import train_bpe
+    from harness.data.format.tokenizers import train_bpe
 
     return tuple(train_bpe(_TEXTS, vocabulary_size=size) for size in (290, 300))
 
 
 def tokenizer_model(content: bytes, scratch: Path) -> None:
     """Makes a dataset with the model, as a verification would."""
-    from harness.data.building import build_dataset
-    from harness.data.dataset import open_dataset
-    from harness.own_tokenizer import retokenize
-    from harness.submission import load_submission
+    from harness.contest.submission import load_submission
+    from harness.data.build.building import build_dataset
+    from harness.data.format.dataset import open_dataset
+    from harness.run.tokenizing import retokenize
 
     place = scratch / "data/toy"
     if not place.exists():

@@ -14,7 +14,7 @@ def audit_with(name: str) -> Callable[[bytes, Path], object]:
     """Audits a good record in which one file is the given bytes."""
 
     def feed(content: bytes, scratch: Path) -> None:
-        from harness.audit.auditing import audit_folder, load_policy
+        from harness.audit.one import audit_folder, load_policy
 
         folder = scratch / "record"
         if not folder.exists():
@@ -61,8 +61,8 @@ def listings() -> tuple[bytes, ...]:
 
 def verdict_file(content: bytes, scratch: Path) -> None:
     """Reads a verdict and draws it for a comment."""
-    from harness.report.comment import render_markdown
-    from harness.verdict_file import read_verdict
+    from harness.judge.verdict_file import read_verdict
+    from harness.report.markdown_scorecard import render_markdown
 
     path = scratch / "verdict.json"
     path.write_bytes(content)
@@ -71,7 +71,7 @@ def verdict_file(content: bytes, scratch: Path) -> None:
 
 def verdicts() -> tuple[bytes, ...]:
     """Verdicts of two kinds."""
-    from harness.rules import judge
+    from harness.judge.judgement import judge
 
     plan = samples.verification()
     made = [judge(plan, samples.good_runs(plan)[:count], evidence="runs/toy") for count in (3, 1)]
@@ -80,7 +80,7 @@ def verdicts() -> tuple[bytes, ...]:
 
 def catalogue(content: bytes, scratch: Path) -> None:
     """Reads what a repository of the field says it holds."""
-    from harness.data.catalogue import load_catalogue
+    from harness.data.hub.catalogue import load_catalogue
 
     path = scratch / "manifest.json"
     path.write_bytes(content)
@@ -100,7 +100,7 @@ def catalogues() -> tuple[bytes, ...]:
 
 def leaderboard(content: bytes, scratch: Path) -> None:
     """Reads the file of accepted verdicts."""
-    from harness.leaderboard import load_leaderboard
+    from harness.ledger.leaderboard import load_leaderboard
 
     path = scratch / "leaderboard.json"
     path.write_bytes(content)

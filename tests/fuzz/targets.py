@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from harness.errors import HarnessError
+from tests.factories.playground import BIGRAM, ROOT
 from tests.fuzz import own_tokenizers, records
-from tests.playground import BIGRAM, ROOT
 
 _BASELINE = ROOT / "submissions/naive_baseline"
 
@@ -41,9 +41,9 @@ class Target:
 
 def _submission_with(name: str) -> Callable[[bytes, Path], object]:
     def feed(content: bytes, scratch: Path) -> None:
-        from harness.precheck import precheck
-        from harness.submission import load_submission
-        from harness.track import load_track
+        from harness.contest.submission import load_submission
+        from harness.contest.track import load_track
+        from harness.gate.precheck import precheck
 
         folder = scratch / "submission"
         if not folder.exists():
@@ -60,7 +60,7 @@ def _claims() -> tuple[bytes, ...]:
 
 
 def _track(content: bytes, scratch: Path) -> None:
-    from harness.track import load_track
+    from harness.contest.track import load_track
 
     path = scratch / "track.toml"
     path.write_bytes(content)
@@ -68,7 +68,7 @@ def _track(content: bytes, scratch: Path) -> None:
 
 
 def _train_log(content: bytes, scratch: Path) -> None:
-    from harness.audit.timeline import timeline
+    from harness.upstream.logs.timeline import timeline
 
     path = scratch / "train.log"
     path.write_bytes(content)
@@ -84,7 +84,7 @@ def _train_logs() -> tuple[bytes, ...]:
 
 
 def _shard(content: bytes, scratch: Path) -> None:
-    from harness.data.shards import read_shard
+    from harness.data.format.shards import read_shard
 
     path = scratch / "shard.bin"
     path.write_bytes(content)
@@ -99,7 +99,7 @@ def _shards() -> tuple[bytes, ...]:
 
 
 def _dataset_manifest(content: bytes, scratch: Path) -> None:
-    from harness.data.manifest import load_manifest
+    from harness.data.format.manifest import load_manifest
 
     path = scratch / "manifest.json"
     path.write_bytes(content)
@@ -107,8 +107,8 @@ def _dataset_manifest(content: bytes, scratch: Path) -> None:
 
 
 def _dataset_manifests() -> tuple[bytes, ...]:
-    from harness.data.building import build_dataset
-    from harness.data.tokenizers import train_bpe
+    from harness.data.build.building import build_dataset
+    from harness.data.format.tokenizers import train_bpe
 
     texts = [f"document {number} says {number * number}" for number in range(200)]
     with TemporaryDirectory() as place:
@@ -118,7 +118,7 @@ def _dataset_manifests() -> tuple[bytes, ...]:
 
 
 def _tensor_list(content: bytes, scratch: Path) -> None:
-    from harness.inspection import _tensors
+    from harness.run.inspect_artifact import _tensors
 
     _tensors("model:describe", content)
 
@@ -154,7 +154,7 @@ def _worker_messages(content: bytes, scratch: Path) -> None:
 
 
 def _messages() -> tuple[bytes, ...]:
-    from harness.scoring import worker as wire
+    from harness.inside import worker as wire
 
     replies = [
         wire.Message(
@@ -167,7 +167,7 @@ def _messages() -> tuple[bytes, ...]:
 
 def _archive(content: bytes, scratch: Path) -> None:
     """The tar stream in which the engine hands over the output directory's file."""
-    from harness.sandbox.container import _Chunks
+    from harness.sandbox.docker.container import _Chunks
     from harness.sandbox.sealing import copy_hashed, require_plain_name, require_size
 
     pieces = iter([content[start : start + 700] for start in range(0, len(content), 700)])
@@ -197,8 +197,8 @@ def _archives() -> tuple[bytes, ...]:
 
 
 def _evidence(content: bytes, scratch: Path) -> None:
-    from harness.evidence import SeedRun
-    from harness.ledger import _read
+    from harness.evidence.facts import SeedRun
+    from harness.evidence.store import _read
 
     path = scratch / "evidence.json"
     path.write_bytes(content)

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.playground import Outcome, harness, write_submission
+from tests.factories.playground import Outcome, harness, write_submission
 
 _NOBODY = {
     "GIT_AUTHOR_NAME": "A. Author",

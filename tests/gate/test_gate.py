@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories.playground import MANIFEST, ROOT, harness
 from tests.gate.histories import Repository, failed, gate
-from tests.playground import MANIFEST, ROOT, harness
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 ZEROS_100_MB = bytes(100_000_000)
@@ -313,7 +313,7 @@ def test_a_submission_that_passes_is_unpacked_byte_for_byte(
     assert names == {path.name for path in folder.iterdir()}
     assert (target / "new/notes.txt").read_bytes() == b"line\r\n\0\xff"
     assert "SystemExit" not in (target / "new/model.py").read_text()
-    from harness.submission import load_submission
+    from harness.contest.submission import load_submission
 
     assert load_submission(target / "new").digest == outcome.verdict["submission_digest"]
 
@@ -395,7 +395,7 @@ def test_upstreams_layout_is_audited_alone(repository: Repository) -> None:
 def test_the_gate_needs_nothing_heavy(repository: Repository, layout: str) -> None:
     """A hosted runner installs two packages for it."""
     code = (
-        "import sys; from harness.cli import main\n"
+        "import sys; from harness.cli.main import main\n"
         "main(sys.argv[1:])\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"
         "heavy = {'torch', 'numpy', 'scipy', 'docker', 'sentencepiece', 'psutil'} & names\n"
@@ -418,7 +418,7 @@ def test_the_gate_needs_nothing_heavy(repository: Repository, layout: str) -> No
 
 
 def test_the_report_survives_its_json(repository: Repository) -> None:
-    from harness.gate.judging import GateReport
+    from harness.gate.gate import GateReport
 
     repository.branch()
     adds_one(repository)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories.playground import MANIFEST
 from tests.gate.histories import Repository, failed, gate
-from tests.playground import MANIFEST
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.playground import ROOT
+from tests.factories.playground import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: (\./\S+|[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)\n")

@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.gate.remarks import Note
 from harness.report.annotations import MOST_OF_A_KIND, annotations
 from harness.report.junit import junit
-from harness.report.plain import plain
-from harness.report.remarks import Note
+from harness.safeio.text import plain
 
 texts = st.one_of(
     st.text(max_size=60),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.judge.verdict import Check, CheckId
 from harness.report.figures import (
     against,
     headroom,
@@ -15,7 +16,6 @@ from harness.report.figures import (
     percent_used,
     short_digest,
 )
-from harness.verdict import Check, CheckId
 
 UNITS = st.sampled_from(["", "s", "BPB", "p", "bytes", "targets"])
 

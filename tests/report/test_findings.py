@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
+from harness.judge.verdict import Finding
 from harness.report.findings import show_findings
-from harness.verdict import Finding
 
 
 def test_findings_are_drawn_with_their_remedy() -> None:

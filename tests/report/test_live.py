@@ -13,28 +13,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.evidence import (
+from harness.contest.entry import FileFact, SubmissionFacts
+from harness.contest.track import load_track
+from harness.evidence.facts import (
     ArtifactFacts,
     DatasetFacts,
-    FileFact,
     MachineFacts,
     PhaseFacts,
     SandboxFacts,
     ScoreFacts,
     SeedRun,
-    SubmissionFacts,
     Trouble,
     Verification,
 )
-from harness.report.live import (
-    LineProgress,
-    LiveProgress,
-    Progress,
-    SilentProgress,
-    make_progress,
-    print_steps,
-)
-from harness.track import load_track
+from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
+from harness.run.progress import Progress, SilentProgress
 
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from harness.evidence import Claim
-from harness.report.comment import render_markdown
+from harness.contest.entry import Claim
+from harness.gate.remarks import MOST_REMARKS, Note
+from harness.judge.verdict import Finding
 from harness.report.markdown import (
     LONGEST_COMMENT,
     bullets,
@@ -21,9 +22,8 @@ from harness.report.markdown import (
     remarks_table,
     table,
 )
-from harness.report.plain import plain
-from harness.report.remarks import MOST_REMARKS, Note
-from harness.verdict import Finding
+from harness.report.markdown_scorecard import render_markdown
+from harness.safeio.text import plain
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 HARMLESS = {

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from harness.evidence import Claim
+from harness.contest.entry import Claim
+from harness.judge.verdict import Check, CheckId, Verdict, VerdictName
 from harness.report.sentences import ttest_in_words
 from harness.report.terminal import export_svg, render_text, scorecard
-from harness.verdict import Check, CheckId, Verdict, VerdictName
 
 WIDTHS = (60, 80, 100, 120)
 SAMPLES = {

@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 import psutil
 import pytest
 
-from harness import owner
-from harness.evidence import PhaseFacts, PhaseName
-from harness.sandbox.docker import DockerSandbox
-from harness.sandbox.engine import OWNER_LABEL, Engine
+from harness.contest.track import Limits
+from harness.evidence.facts import PhaseFacts, PhaseName
+from harness.safeio import ownership as owner
+from harness.sandbox.docker.engine import OWNER_LABEL, Engine
+from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER
-from harness.sandbox.process import ProcessSandbox
+from harness.sandbox.process.sandbox import ProcessSandbox
 from harness.sandbox.protocol import Job, Mount, Running, Sandbox
-from harness.track import Limits
 
 MIB = 1 << 20
 LIMITS = Limits(

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence import IsolationFact
-from harness.sandbox import engine, image, seccomp
-from harness.sandbox.docker import DockerSandbox
-from harness.sandbox.engine import Engine
+from harness.evidence.facts import IsolationFact
+from harness.sandbox.docker import engine, image, seccomp
+from harness.sandbox.docker.engine import Engine
+from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.protocol import ArtifactError, Mount
 from tests.sandbox.conftest import (
     LIMITS,
@@ -311,7 +311,9 @@ def test_what_the_engine_cannot_hand_over_is_theirs(
 def test_an_archive_interface_that_fails_for_everything_is_ours(
     containers: Phases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.sandbox.container._ENGINES_OWN_FILE", "/proc/self/fd/1/none")
+    monkeypatch.setattr(
+        "harness.sandbox.docker.container._ENGINES_OWN_FILE", "/proc/self/fd/1/none"
+    )
     source = "import os; os.symlink('model.bin', os.environ['OUTPUT_DIR'] + '/model.bin')"
     with containers.start(source) as running:
         finished(running)
@@ -333,8 +335,8 @@ def test_orphans_of_a_killed_harness_are_reaped(
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from harness import owner
-from harness.sandbox.docker import DockerSandbox
+from harness.safeio import ownership as owner
+from harness.sandbox.docker.sandbox import DockerSandbox
 from tests.sandbox.conftest import Phases
 sandbox = DockerSandbox()
 sandbox.prepare()

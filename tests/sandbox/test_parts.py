@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import owner
-from harness.checks.place import PROPERTIES_OF_TRAINING
 from harness.errors import InfrastructureError
-from harness.evidence import IsolationFact
-from harness.sandbox import engine, limits, seccomp, wheels
-from harness.sandbox.isolation import isolation_facts
+from harness.evidence.facts import IsolationFact
+from harness.judge.rules.environment import PROPERTIES_OF_TRAINING
+from harness.safeio import ownership as owner
+from harness.sandbox import limits
+from harness.sandbox.docker import engine, seccomp, wheels
+from harness.sandbox.docker.readback import isolation_facts
 from harness.sandbox.logs import LogCapture, plain_text
 from harness.sandbox.phase import timestamp
 from harness.sandbox.protocol import ArtifactError, Job, Mount

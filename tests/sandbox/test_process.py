@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox.process import ProcessSandbox
+from harness.sandbox.process.sandbox import ProcessSandbox
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
 
 
@@ -107,8 +107,8 @@ def test_a_harness_that_is_killed_leaves_what_the_next_one_reaps(
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from harness import owner
-from harness.sandbox.process import ProcessSandbox
+from harness.safeio import ownership as owner
+from harness.sandbox.process.sandbox import ProcessSandbox
 from tests.sandbox.conftest import Phases
 phases = Phases(ProcessSandbox(), Path({str(rehearsal.folder)!r}))
 with phases.start("import time; time.sleep(1000)"):
@@ -139,7 +139,7 @@ with phases.start("import time; time.sleep(1000)"):
 
 def test_finding_it_needs_no_torch_and_no_docker() -> None:
     code = (
-        "import sys, harness.sandbox.process, harness.sandbox.docker;"
+        "import sys, harness.sandbox.process.sandbox, harness.sandbox.docker.sandbox;"
         "print(sorted({'torch', 'docker', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

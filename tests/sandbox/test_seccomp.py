@@ -3,16 +3,16 @@
 import json
 import platform
 import shutil
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from harness.sandbox import seccomp
-from harness.sandbox.seccomp import AllowWhen, Profile
+from harness import PACKAGE
+from harness.sandbox.docker import seccomp
+from harness.sandbox.docker.seccomp import AllowWhen, Profile
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished
 
-INSIDE = Path(seccomp.__file__).with_name("inside")
+INSIDE = PACKAGE / "inside" / "selfcheck"
 # The specification: closed, whatever the engine's own profile does.
 CLOSED = {
     *("io_uring_setup", "io_uring_enter", "io_uring_register"),

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.evidence import ProbeFacts, ScoreFacts
-from harness.scoring import worker
+from harness.contest.track import Probes
+from harness.evidence.facts import ProbeFacts, ScoreFacts
+from harness.inside import worker
 from harness.scoring.channel import Channel
 from harness.scoring.probes import ProbeSet
 from harness.scoring.scorer import Stream, run_probes, score
 from harness.scoring.windows import WindowPlan
-from harness.track import Probes
 
 # Importing torch takes seconds; children forked from a process that has done so start at once.
 PROBES = Probes(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.evidence import ERRORS_PUT_UP_WITH
+from harness.contest.track import Probes, load_track
+from harness.evidence.facts import ERRORS_PUT_UP_WITH
 from harness.scoring.probes import ProbeSet
 from harness.scoring.windows import WindowPlan
-from harness.track import Probes, load_track
 from tests.scoring.conftest import BIGRAM, PROBES, Played, make_stream
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness import owner
+from harness.safeio import ownership as owner
 from harness.scoring.channel import AnswerError, WorkerGone
 from harness.scoring.scorer import Stream, target_nats
 from tests.scoring.conftest import BIGRAM, Played, make_stream

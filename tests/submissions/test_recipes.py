@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.submission import load_submission
-from tests.playground import harness, write_track
+from harness.contest.submission import load_submission
+from tests.factories.playground import harness, write_track
 
 ROOT = Path(__file__).parents[2] / "submissions"
 CPU = torch.device("cpu")

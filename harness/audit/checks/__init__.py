@@ -1,0 +1,1 @@
+"""The rules of an audit, a module for each kind of question."""

@@ -1,0 +1,169 @@
+"""Whether the runs beat a bar, and whether they beat the runs of the record before."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from harness.audit.checks.texts import BYTES_PER_TOKEN, bytes_per_token
+from harness.audit.findings import AuditCheck, ClaimKind
+from harness.audit.policy import Policy
+from harness.audit.verdicts import at, check
+from harness.contest.track import Track
+from harness.upstream.logs.logged import LoggedRun
+
+# Spreads below this are rounding: a t statistic of them would be rounding, too.
+_FLAT = 1e-12
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What is to be beaten: a score, where it comes from, its date, and its own seeds' scores."""
+
+    bpb: float
+    source: str
+    date: str | None = None
+    seeds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class TTest:
+    """A one-sided t-test: small p says that the mean lies below."""
+
+    t: float
+    degrees_of_freedom: float
+    p: float
+
+
+def one_sample(values: Sequence[float], threshold: float) -> TTest | None:
+    """Whether the mean lies below ``threshold``; None where that is not defined."""
+    if len(values) < 2:
+        return None
+    sd = stdev(values)
+    if sd <= _FLAT * abs(threshold):
+        return None
+    t = (fmean(values) - threshold) / (sd / math.sqrt(len(values)))
+    return TTest(t, len(values) - 1, _below(t, len(values) - 1))
+
+
+def welch(values: Sequence[float], others: Sequence[float]) -> TTest | None:
+    """Whether the mean lies below that of ``others``, variances not assumed equal.
+
+    Welch-Satterthwaite degrees of freedom. None where either has fewer than two values.
+    """
+    if len(values) < 2 or len(others) < 2:
+        return None
+    parts = [stdev(group) ** 2 / len(group) for group in (values, others)]
+    error = sum(parts)
+    if math.sqrt(error) <= _FLAT * abs(fmean(others)):
+        return None
+    t = (fmean(values) - fmean(others)) / math.sqrt(error)
+    freedom = error**2 / sum(
+        part**2 / (len(group) - 1) for part, group in zip(parts, (values, others), strict=True)
+    )
+    return TTest(t, freedom, _below(t, freedom))
+
+
+def _below(t: float, degrees_of_freedom: float) -> float:
+    from scipy.special import stdtr  # a fifth of the time that scipy.stats takes to load
+
+    return float(stdtr(degrees_of_freedom, t))
+
+
+def margins(nats: float, ratio: float) -> dict[str, float]:
+    """A margin in BPB, in every reading of "0.005 nats": ``ratio`` is bytes per token."""
+    return {
+        "nats per token": nats / math.log(2) / ratio,
+        "BPB": nats,
+        "nats per byte": nats / math.log(2),
+    }
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What the tests look at: the runs behind a claim, its kind, and the record's date."""
+
+    runs: Sequence[LoggedRun]
+    kind: ClaimKind
+    date: str | None
+
+    @property
+    def scores(self) -> list[float]:
+        """The runs' scores, BPB."""
+        return [run.val_bpb for run in self.runs if run.val_bpb is not None]
+
+
+def significance_checks(
+    contender: Contender, track: Track, policy: Policy, bar: Bar | None
+) -> Iterator[AuditCheck]:
+    """``significance`` against a bar less its margin, and ``welch`` against the bar's seeds.
+
+    Without ``bar`` the track's is taken, except for a record older than it.
+    """
+    own, date = track.bar, contender.date
+    if bar is None and own.bpb is not None:
+        bar = Bar(own.bpb, own.source, _date_in(own.source))
+        if date and bar.date and date[:10] <= bar.date:
+            sentence = f"dated {date[:10]}, not after the bar of {bar.bpb:g} ({bar.date}): name a record before it"  # noqa: E501
+            yield check("significance", "unknown", sentence, limit=bar.bpb, unit="BPB")
+            yield check("welch", "unknown", "no record before it is given", unit="BPB")
+            return
+    yield _significance(contender, track, policy, bar)
+    yield _welch(contender, policy, bar)
+
+
+def _significance(
+    contender: Contender, track: Track, policy: Policy, bar: Bar | None
+) -> AuditCheck:
+    if bar is None:
+        return check("significance", "unknown", "there is no score to beat")
+    margin = policy.significance.margin_nats_per_token
+    nats = track.significance.margin_nats_per_token if margin is None else margin
+    p_below = policy.significance.p_below or track.significance.p_below
+    scores = contender.scores
+    places = [at(run, "val_bpb") for run in contender.runs]
+    if contender.kind == "unsupported" or not scores:
+        return check("significance", "unknown", "no runs support the claimed score", *places)
+    ratios = [ratio for run in contender.runs if (ratio := bytes_per_token(run))]
+    ratio = fmean(ratios) if ratios else BYTES_PER_TOKEN["8192"]
+    readings = margins(nats, ratio)
+    threshold = bar.bpb - readings["nats per token"]
+    tests = {unit: one_sample(scores, bar.bpb - width) for unit, width in readings.items()}
+    told = ", ".join(f"{test.p:.2g} read as {unit}" for unit, test in tests.items() if test)
+    mean = fmean(scores)
+    test = tests["nats per token"]
+    against = f"{mean:.5f} of {len(scores)} runs against {bar.bpb:.5f} less {nats:g} nats per token, {threshold:.5f} BPB ({bar.source})"  # noqa: E501
+    if test is None:
+        why = "one run has no spread" if len(scores) == 1 else "runs without spread"
+        sentence = f"{against}: {why}, not testable"
+        return check("significance", "unknown", sentence, *places, measured=mean, limit=threshold,
+                     unit="BPB")  # fmt: skip
+    sentence = f"{against}: p = {told}; needed {p_below:g}"
+    return check("significance", "pass" if test.p < p_below else "fail", sentence, *places,
+                 measured=test.p, limit=p_below, unit="p")  # fmt: skip
+
+
+def _welch(contender: Contender, policy: Policy, bar: Bar | None) -> AuditCheck:
+    p_below = policy.significance.welch_p_below
+    scores = contender.scores
+    places = [at(run, "val_bpb") for run in contender.runs]
+    if bar is None or len(bar.seeds) < 2:
+        return check("welch", "unknown", "no runs of a record before it are given", *places)
+    if contender.kind == "unsupported":
+        return check("welch", "unknown", "no runs support the claimed score", *places)
+    test = welch(scores, bar.seeds)
+    if test is None:
+        sentence = f"{len(scores)} runs against {len(bar.seeds)}: not testable"
+        return check("welch", "unknown", sentence, *places)
+    sentence = (
+        f"{fmean(scores):.5f} against {fmean(bar.seeds):.5f} of {len(bar.seeds)} runs "
+        f"({bar.source}): t = {test.t:.2f}, p = {test.p:.2g}; needed {p_below:g}"
+    )
+    return check("welch", "pass" if test.p < p_below else "fail", sentence, *places,
+                 measured=test.p, limit=p_below, unit="p")  # fmt: skip
+
+
+def _date_in(text: str) -> str | None:
+    found = re.search(r"20\d\d-[01]\d-[0-3]\d", text)
+    return found[0] if found else None

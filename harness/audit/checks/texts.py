@@ -1,0 +1,99 @@
+"""The text that was scored: an identity that no wrong byte count and no missing part survives.
+
+Tokens x nats per token = nats of the text; nats / (ln 2 x bits per byte) = bytes of the text.
+The validation text is the same for everybody, whatever the tokenizer.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+
+from harness.audit.findings import AuditCheck
+from harness.audit.summary import Evidence
+from harness.audit.verdicts import at, check
+from harness.upstream.logs.lexing import number
+from harness.upstream.logs.logged import LoggedRun
+
+# The first 50,000 FineWeb documents, as UTF-8; what every honest log's figures multiply to.
+TEXT_BYTES = 151_080_891
+# Bytes of that text for each token, by what a tokenizer's path calls it.
+BYTES_PER_TOKEN = {"1024": 2.43592, "8192": 3.7266}
+# Dropped tails and byte-order marks of a batch's end; 0.0003 BPB.
+_TEXT_TOLERANCE = 3e-4
+_PLAIN_TOKENIZER = re.compile(r"(?:^|/)fineweb_(\d{3,6})_bpe\.model$")
+
+
+def text_checks(evidence: Evidence) -> Iterator[AuditCheck]:
+    """``denominator``."""
+    yield _denominator(evidence)
+
+
+def bytes_per_token(run: LoggedRun) -> float | None:
+    """What a run's loss and score say of its tokens: bytes of text each."""
+    if not run.val_bpb or not run.val_loss:
+        return None
+    return run.val_loss / (math.log(2) * run.val_bpb)
+
+
+def _denominator(evidence: Evidence) -> AuditCheck:
+    unknown = check("denominator", "unknown", "no log has loss, score and tokens to compare")
+    if not evidence.track.dataset.name.startswith("fineweb"):
+        return check("denominator", "unknown", "the text of this track's dataset is not known")
+    results = [
+        (abs(found[1] - found[2]) / found[2] - found[3], run, found)
+        for run in evidence.runs
+        if (found := _implied(run))
+    ]
+    if not results:
+        return unknown
+    excess, run, (what, implied, expected, _, unit) = max(results, key=lambda result: result[0])
+    places = (at(run, "val_bpb"), at(run, "tokens"))
+    partial = [r for r in evidence.runs if _fraction(r) < 1.0]
+    if partial:
+        share = _fraction(partial[0])
+        sentence = f"{partial[0].log} scored a part of the validation documents: {share:g}"
+        return check("denominator", "fail", sentence, at(partial[0], "val_bpb"))
+    if excess > 0:
+        off = 100 * (implied / expected - 1)
+        sentence = (
+            f"{run.log}: {what}: {_shown(implied)} {unit}, {off:+.2f} % from "
+            f"{_shown(expected)}: another text, a part of it, or its bytes counted wrong"
+        )
+        return check("denominator", "fail", sentence, *places,
+                     measured=implied, limit=expected, unit=unit)  # fmt: skip
+    if len(results) < len(evidence.runs):
+        return check(
+            "denominator",
+            "unknown",
+            f"{len(results)} of {len(evidence.runs)} runs can be compared, and agree",
+            *places,
+        )
+    sentence = f"{what}: {_shown(implied)} {unit}, as the validation text has"
+    return check("denominator", "pass", sentence, *places,
+                 measured=implied, limit=expected, unit=unit)  # fmt: skip
+
+
+def _implied(run: LoggedRun) -> tuple[str, float, float, float, str] | None:
+    """(what, implied, expected, tolerance, unit) of the identity that a run allows for."""
+    ratio = bytes_per_token(run)
+    if ratio is None or not run.val_bpb or not run.val_loss:
+        return None
+    digit = 0.5 * 10.0**-run.val_decimals
+    tolerance = _TEXT_TOLERANCE + digit / run.val_bpb + digit / run.val_loss
+    if run.tokens:
+        implied = run.tokens * ratio
+        return "the text that tokens, loss and score imply", implied, TEXT_BYTES, tolerance, "bytes"
+    plain = _PLAIN_TOKENIZER.search(run.tokenizer or "")
+    known = BYTES_PER_TOKEN.get(plain[1]) if plain else None
+    if known is None:
+        return None
+    return "bytes per token, by loss and score,", ratio, known, tolerance, "bytes per token"
+
+
+def _fraction(run: LoggedRun) -> float:
+    figure = number(run.hyperparameters.get("val_doc_fraction", ""))
+    return figure.value if figure and 0 < figure.value < 1 else 1.0
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,.0f}" if figure > 1000 else f"{figure:.5f}"

@@ -1,0 +1,72 @@
+"""Around every command: signals, errors and lost outputs, each with its exit code.
+
+Python itself would exit with 1 for whatever it does not foresee, which here means REJECTED.
+"""
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from harness.errors import HarnessError, InfrastructureError
+from harness.safeio.output import output_lost, say, settle
+
+EXIT_REJECTED, EXIT_USAGE, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = 1, 2, 3, 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LAST_FRAMES = 30
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; its own exit code, or that of what stopped it, told in one message."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, _interrupt)
+    code = _caught(command)
+    lost = settle(sys.stdout)
+    if lost and not isinstance(lost, BrokenPipeError):
+        code = _told(output_lost(lost))
+    settle(sys.stderr)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is _overheard:
+            signal.signal(number, signal.SIG_IGN)  # Python takes handlers away before its exit
+    return code
+
+
+def _caught(command: Callable[[], int]) -> int:
+    try:
+        return command()
+    except SystemExit as end:  # argparse: after its help, or its message about wrong usage
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        say("interrupted; finish with --resume")
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    if isinstance(error, HarnessError):
+        ours = isinstance(error, InfrastructureError)
+        say(f"INCONCLUSIVE: {error}" if ours else str(error))
+        return EXIT_INCONCLUSIVE if ours else EXIT_USAGE
+    if isinstance(error, BrokenPipeError):  # nobody is left to tell
+        return EXIT_INTERRUPTED
+    say(
+        f"{traceback.format_exc(limit=-_LAST_FRAMES)}\n"
+        "INCONCLUSIVE: an unforeseen failure of the harness itself; please report it"
+    )
+    return EXIT_INCONCLUSIVE
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Stop the command, once: a second signal must not break off what the first one cleans up."""
+    for each in _SIGNALS:
+        # Not SIG_IGN: Python complains of a signal that is pending while that is set.
+        signal.signal(each, _overheard)
+    raise KeyboardInterrupt
+
+
+def _overheard(number: int, frame: FrameType | None) -> None:
+    """Cleaning up goes on."""

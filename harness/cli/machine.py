@@ -1,0 +1,74 @@
+"""Commands about this machine: its image, and what it lacks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from harness.cli.guard import EXIT_INCONCLUSIVE
+from harness.cli.options import (
+    choose_track,
+    command,
+    console_for,
+    data_option,
+    runs_option,
+    runtime_option,
+    track_option,
+)
+from harness.errors import UsageError
+from harness.safeio.output import tell
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add these commands to the parser."""
+    image = command(commands, "image", _image, "build the sandbox image")
+    image.add_argument("--base", default="", help="base image; see docker/README.md")
+    image.add_argument("--accelerator", choices=("cpu", "cuda"), default="cpu")
+    image.add_argument("--force", action="store_true", help="build every step again")
+
+    doctor = command(commands, "doctor", _doctor, "what is there, what is missing, how to cure it")
+    track_option(doctor, "auto")
+    data_option(doctor)
+    runs_option(doctor)
+    doctor.add_argument(
+        "--sandbox", action="store_true", help="prove the Docker sandbox, flag by flag, instead"
+    )
+    runtime_option(doctor)
+
+
+def _image(options: argparse.Namespace) -> int:
+    from functools import partial
+
+    from harness.sandbox.docker import image
+
+    make = partial(image.build, force=True) if options.force else image.ensure
+    note = partial(print, file=sys.stderr, flush=True)
+    tell(" ".join(make(note, base=options.base or None, accelerator=options.accelerator)))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from harness.doctor import examine
+    from harness.report.findings import show_findings
+
+    if options.sandbox:
+        return _prove_sandbox(options)
+    if options.runtime:
+        raise UsageError("doctor --runtime: what is proved is the sandbox; add --sandbox")
+    track = choose_track(options.track)
+    findings = examine(track, data=options.data, runs=options.runs)
+    show_findings(findings, console_for(options), title=f"this machine, for track {track.name}")
+    return EXIT_INCONCLUSIVE if any(finding.status == "fail" for finding in findings) else 0
+
+
+def _prove_sandbox(options: argparse.Namespace) -> int:
+    from harness.doctor import known_escapes, prove_sandbox
+    from harness.report.findings import show_findings
+    from harness.report.proofs import show_proofs
+
+    console = console_for(options)
+    track = choose_track(options.track)
+    proofs = prove_sandbox(track, runtime=options.runtime, note=console.print)
+    show_proofs(proofs, console)
+    show_findings([known_escapes()], console)
+    return 0 if all(proof.stands for proof in proofs) else EXIT_INCONCLUSIVE

@@ -1,0 +1,70 @@
+"""The command line: parses, and hands over to ``harness/commands/``; holds no logic."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.cli.guard import guarded
+from harness.errors import UsageError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 verified or rehearsed, 1, 2, 3 or 130."""
+    return guarded(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    for name, value in vars(options).items():
+        if isinstance(value, Path):
+            _require_utf8(name, value)
+    for name in ("json", "svg", "markdown", "summary", "junit"):
+        path = getattr(options, name, None)
+        if path is not None and str(path) != "-":
+            _require_writable(f"--{name}", Path(path))
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def _require_utf8(name: str, path: Path) -> None:
+    """Evidence is JSON and mounts are told to the engine in JSON: both hold text, not bytes."""
+    try:
+        os.path.realpath(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{name} {path}: the path is not UTF-8; rename it") from error
+
+
+def _require_writable(option: str, path: Path) -> None:
+    """Found out now, not when hours of work are to be written."""
+    try:
+        writable = os.access(path.parent, os.W_OK | os.X_OK) and path.parent.is_dir()
+        replaceable = path.is_file() or not path.exists()
+    except OSError:
+        writable = False
+    if not writable or not replaceable:
+        raise UsageError(
+            f"{option} {path}: cannot be written; name a file in a directory that exists and "
+            "that you may write to"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    from harness import __version__
+    from harness.cli import data, judging, machine, reading, running
+
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="The referee for Parameter Golf: trains, seals, weighs, re-scores and "
+        "judges a submission.",
+        epilog="exit codes: 0 verified or rehearsed, 1 rejected, 2 wrong usage or malformed "
+        "input, 3 inconclusive (our side), 130 interrupted (resumable)",
+    )
+    parser.add_argument("--version", action="version", version=f"harness {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    for module in (running, judging, reading, data, machine):
+        module.add(commands)
+    return parser

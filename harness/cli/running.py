@@ -1,0 +1,181 @@
+"""Commands that look at a submission, or run it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.cli.guard import EXIT_REJECTED
+from harness.cli.options import (
+    choose_sandbox,
+    choose_track,
+    command,
+    console_for,
+    data_option,
+    json_option,
+    keep_scorecard,
+    leaderboard_option,
+    publish_verdict,
+    runs_option,
+    sandbox_option,
+    track_option,
+    write_json,
+)
+from harness.errors import InfrastructureError, UsageError
+
+_LARGEST_SEED_DIGITS = 10
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add these commands to the parser."""
+    verify = command(commands, "verify", _verify, "run a submission and judge it")
+    verify.add_argument("submission", type=Path, help="folder of the submission")
+    track_option(verify, "auto")
+    sandbox_option(verify)
+    verify.add_argument(
+        "--seeds", default="auto", help="auto (drawn), or numbers such as 1,2,3: never a record"
+    )
+    runs_option(verify)
+    verify.add_argument(
+        "--resume", action="store_true", help="finish the latest unfinished verification"
+    )
+    verify.add_argument(
+        "--quantization-gap",
+        action="store_true",
+        help="also score the unquantised weights that training left, as information",
+    )
+    data_option(verify)
+    leaderboard_option(verify)
+    json_option(verify)
+
+    check = command(commands, "check", _check, "judge what can be judged without running it")
+    check.add_argument("submission", type=Path, help="folder of the submission")
+    track_option(check, "10min_16mb")
+
+    rescore = command(commands, "rescore", _rescore, "score sealed artifacts again, no training")
+    rescore.add_argument("run", type=Path, metavar="RUN_DIR")
+    sandbox_option(rescore)
+    data_option(rescore)
+    json_option(rescore)
+
+    inspect = command(commands, "inspect", _inspect, "where the bytes of an artifact go")
+    inspect.add_argument("artifact", type=Path, metavar="RUN_DIR|ARTIFACT")
+    inspect.add_argument("--submission", type=Path, help="folder, when it is a lone artifact")
+    track_option(inspect, "smoke")
+    sandbox_option(inspect)
+    inspect.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from harness.contest.submission import load_submission
+    from harness.data.format.dataset import open_dataset
+    from harness.hardware.machine import machine, missing_for
+    from harness.ledger.leaderboard import bar_of, default_path
+    from harness.report.live import make_progress
+    from harness.run.verify import verify
+
+    submission = load_submission(options.submission)
+    seeds = _seeds(options.seeds)
+    if options.resume and seeds:
+        raise UsageError("--resume goes on with the seeds it was begun with: leave out --seeds")
+    console = console_for(options)
+    track = choose_track(options.track)
+    here = machine(needs_accelerators=track.hardware.accelerators > 0)
+    if missing := missing_for(track, here):
+        raise InfrastructureError(
+            f"this machine does not meet track {track.name}: {'; '.join(missing)}",
+            remedy="run it on a machine that does, or rehearse with --track smoke",
+        )
+    dataset = open_dataset(options.data, track.dataset.name)
+    bar = bar_of(track, options.leaderboard or default_path())
+    progress = make_progress(console)
+    try:
+        sandbox = choose_sandbox(options, track, progress.note)
+        verdict, directory = verify(
+            submission,
+            track,
+            dataset,
+            sandbox,
+            runs=options.runs,
+            seeds=seeds,
+            resume=options.resume,
+            quantization_gap=options.quantization_gap,
+            bar=bar,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    keep_scorecard(directory, verdict)
+    return publish_verdict(verdict, options, console)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from harness.contest.submission import load_submission
+    from harness.contest.track import load_track
+    from harness.gate.precheck import precheck
+    from harness.report.findings import show_findings
+
+    submission = load_submission(options.submission)
+    findings = precheck(submission, load_track(options.track))
+    show_findings(findings, console_for(options), title=str(options.submission))
+    return EXIT_REJECTED if any(finding.status == "fail" for finding in findings) else 0
+
+
+def _rescore(options: argparse.Namespace) -> int:
+    from harness.data.format.dataset import open_dataset
+    from harness.evidence.store import Ledger
+    from harness.report.live import make_progress
+    from harness.run.verify import rescore
+
+    original = Ledger.open(options.run)
+    console = console_for(options)
+    track = original.verification.track
+    dataset = open_dataset(options.data, track.dataset.name)
+    progress = make_progress(console)
+    try:
+        sandbox = choose_sandbox(options, track, progress.note)
+        verdict, directory = rescore(original, dataset, sandbox, progress=progress)
+    finally:
+        progress.close()
+    keep_scorecard(directory, verdict)
+    return publish_verdict(verdict, options, console)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from harness.contest.submission import load_submission
+    from harness.contest.track import load_track
+    from harness.evidence.store import Ledger
+    from harness.report.inspection import inspection_table
+    from harness.run.inspect_artifact import inspect_file, inspect_run
+
+    console = console_for(options)
+    if options.artifact.is_dir():
+        ledger = Ledger.open(options.artifact)
+        sandbox = choose_sandbox(options, ledger.verification.track, console.print)
+        sandbox.prepare()
+        found = inspect_run(ledger, sandbox)
+    elif options.submission:
+        submission, track = load_submission(options.submission), load_track(options.track)
+        sandbox = choose_sandbox(options, track, console.print)
+        sandbox.prepare()
+        found = inspect_file(options.artifact, submission, track, sandbox)
+    else:
+        raise UsageError(
+            f"{options.artifact}: not a run directory; a lone artifact needs --submission FOLDER"
+        )
+    console.print(inspection_table(found))
+    write_json(found.model_dump_json(indent=2), options.json)
+    return 0
+
+
+def _seeds(text: str) -> tuple[int, ...] | None:
+    if text == "auto":
+        return None
+    words = [word.strip() for word in text.split(",")]
+    short = all(word.isdecimal() and len(word) <= _LARGEST_SEED_DIGITS for word in words)
+    seeds = tuple(int(word) for word in words) if short else ()
+    if not short or max(seeds) >= 1 << 31:
+        raise UsageError(f"--seeds {text[:100]}: expected auto, or numbers such as 1,2,3")
+    if len(set(seeds)) != len(seeds):
+        raise UsageError(f"--seeds {text[:100]}: a seed is given twice")
+    return seeds

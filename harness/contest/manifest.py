@@ -1,0 +1,207 @@
+"""What ``submission.toml`` may say: the contract of a submission, as models.
+
+Reading the folder that it lies in is ``submission.py``.
+"""
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.contest.track import LARGEST_SEGMENT
+
+CONTRACT_VARIABLES = (
+    "SEED",
+    "DATA_PATH",
+    "TOKENIZER_PATH",
+    "VOCAB_SIZE",
+    "OUTPUT_DIR",
+    "MAX_WALLCLOCK_SECONDS",
+    "WALLCLOCK_STARTED_AT",
+    "RUN_ID",
+)
+_PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"
+_FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class About(_Section):
+    """Who made it."""
+
+    name: str = Field(min_length=1, max_length=200)
+    author: str = Field(min_length=1, max_length=200)
+    github_id: str = Field(min_length=1, max_length=100)
+
+
+def _check_name(name: str) -> str:
+    if not _FILE_NAME.fullmatch(name) or len(name) > 200:
+        raise ValueError(
+            f"{name[:80]!r} is not a plain relative path; expected letters, digits, "
+            "'.', '_' and '-', separated by '/', inside the folder"
+        )
+    return name
+
+
+class Code(_Section):
+    """Exactly what is mounted, so exactly what is counted (``submission.toml`` too)."""
+
+    files: tuple[str, ...] = Field(min_length=1, max_length=1000)
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        for name in files:
+            _check_name(name)
+        if len(set(files)) != len(files):
+            raise ValueError("a file is listed twice")
+        return files
+
+
+class OwnTokenizer(_Section):
+    """A tokenizer to use instead of the dataset's: a SentencePiece model, or pure bytes.
+
+    ``model`` is a file of the folder; it is mounted and counted like those of ``[code]``.
+    ``kind = "bytes"`` needs no file: ids 0 to 3 are special (BOS is 1), byte ``b`` is ``4 + b``.
+    """
+
+    model: str | None = None
+    kind: Literal["bytes"] | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _plain_name(cls, model: str | None) -> str | None:
+        return None if model is None else _check_name(model)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "OwnTokenizer":
+        if (self.model is None) == (self.kind is None):
+            raise ValueError('give either model = "FILE" or kind = "bytes"')
+        return self
+
+
+def _check_environment(environment: dict[str, str]) -> dict[str, str]:
+    for name, value in environment.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"{name[:80]!r} is not a name of an environment variable")
+        if name in CONTRACT_VARIABLES:
+            raise ValueError(f"{name} is set by the harness; remove it")
+        if "\0" in value:
+            raise ValueError(f"{name} holds a NUL character")
+    return environment
+
+
+class TrainOverride(_Section):
+    """What a track changes of ``[train]``; ``env`` is laid over the general one."""
+
+    command: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=100)
+    env: dict[str, str] = Field(default_factory=dict)
+
+    _environment = field_validator("env")(_check_environment)
+
+
+class Train(_Section):
+    """How to train. ``artifact`` is a plain file name under ``OUTPUT_DIR``.
+
+    ``checkpoint`` names another file there, with the unquantised weights in a form that the
+    loader reads too: optional, not counted, never scored as the result.
+    """
+
+    command: tuple[str, ...] = Field(min_length=1, max_length=100)
+    artifact: str = Field(pattern=_PLAIN_NAME)
+    checkpoint: str | None = Field(default=None, pattern=_PLAIN_NAME)
+    env: dict[str, str] = Field(default_factory=dict)
+
+    _environment = field_validator("env")(_check_environment)
+
+    @model_validator(mode="after")
+    def _two_files(self) -> "Train":
+        if self.checkpoint == self.artifact:
+            raise ValueError("checkpoint and artifact must be two files")
+        return self
+
+
+class ScoreOverride(_Section):
+    """What a track changes of ``[score]``."""
+
+    sequence_length: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
+    stride: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
+    segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
+
+
+class Score(_Section):
+    """How to score: the loader, the tokens a window may hold, the new targets in each.
+
+    ``describe`` names an optional function that lists the tensors of an artifact. The model of an
+    ``adaptive`` submission observes each ``segment`` of so many targets after they were scored.
+    """
+
+    load: str = Field(pattern=_FUNCTION)
+    describe: str | None = Field(default=None, pattern=_FUNCTION)
+    sequence_length: int = Field(ge=1, le=1 << 16, strict=True)
+    stride: int = Field(ge=1, le=1 << 16, strict=True)
+    adaptive: bool = Field(default=False, strict=True)
+    segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
+
+    @model_validator(mode="after")
+    def _segment_if_adaptive(self) -> "Score":
+        if self.adaptive and self.segment is None:
+            raise ValueError(
+                "adaptive = true needs segment = N: how many targets are scored before the model "
+                f"observes them, 1 to {LARGEST_SEGMENT:,}"
+            )
+        if not self.adaptive and self.segment is not None:
+            raise ValueError(
+                f"segment = {self.segment} without adaptive = true: only an adaptive model "
+                "observes segments; add adaptive = true or remove segment"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stride_fits(self) -> "Score":
+        if self.stride > self.sequence_length:
+            raise ValueError(
+                f"stride {self.stride} is larger than sequence_length {self.sequence_length}: "
+                "some targets would never be scored"
+            )
+        return self
+
+
+class TrackOverride(_Section):
+    """``[tracks.NAME]``: what differs on that track."""
+
+    train: TrainOverride = TrainOverride()
+    score: ScoreOverride = ScoreOverride()
+
+
+class Manifest(_Section):
+    """``submission.toml``."""
+
+    submission: About
+    code: Code
+    tokenizer: OwnTokenizer | None = None
+    train: Train
+    score: Score
+    tracks: dict[str, TrackOverride] = Field(default_factory=dict)
+
+    def on(self, track: str) -> tuple[Train, Score]:
+        """``[train]`` and ``[score]`` as they hold on a track."""
+        override = self.tracks.get(track, TrackOverride())
+        train = self.train.model_copy(
+            update={
+                "command": override.train.command or self.train.command,
+                "env": {**self.train.env, **override.train.env},
+            }
+        )
+        score = Score(
+            load=self.score.load,
+            describe=self.score.describe,
+            sequence_length=override.score.sequence_length or self.score.sequence_length,
+            stride=override.score.stride or self.score.stride,
+            adaptive=self.score.adaptive,
+            segment=override.score.segment or self.score.segment,
+        )
+        return train, score

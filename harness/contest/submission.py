@@ -1,0 +1,286 @@
+"""A submission: load its folder, hold it against the contract, weigh its code.
+
+Nothing of the submission is run or imported here. Every counted file is read once, without
+following links; what was read is what is weighed, hashed and later mounted.
+"""
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from harness.contest.entry import Claim, FileFact, SubmissionFacts
+from harness.contest.manifest import Manifest
+from harness.contest.track import LARGEST_SEGMENT, Track, problems_of
+from harness.errors import SubmissionError
+from harness.safeio.files import digest_of_named, sha256_of_bytes
+from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
+
+MANIFEST = "submission.toml"
+CLAIMS = "submission.json"
+LARGEST_CODE_BYTES = 64 << 20
+LARGEST_CLAIMS_BYTES = 1 << 20
+LARGEST_TOKENIZER_BYTES = 4 << 20
+"""Ten times the field's largest tokenizer; a parser of foreign files is given no more."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A loaded submission; ``contents`` maps each counted file to its bytes."""
+
+    folder: Path
+    manifest: Manifest
+    contents: dict[str, bytes]
+    claim: Claim
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of all counted files, ``submission.toml`` included."""
+        return sum(len(content) for content in self.contents.values())
+
+    def counted_bytes(self, *, tokenizer_counted: bool) -> int:
+        """``code_bytes``, less the model of its own tokenizer where the track leaves that out."""
+        name = self.manifest.tokenizer.model if self.manifest.tokenizer else None
+        given = len(self.contents[name]) if name and not tokenizer_counted else 0
+        return self.code_bytes - given
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names and contents of the counted files."""
+        return digest_of_named(self.contents)
+
+    def facts(self) -> SubmissionFacts:
+        """What evidence keeps of the submission."""
+        return SubmissionFacts(
+            name=self.manifest.submission.name,
+            author=self.manifest.submission.author,
+            github_id=self.manifest.submission.github_id,
+            folder=self.folder.name,
+            digest=self.digest,
+            files=tuple(
+                FileFact(name=name, bytes=len(content), sha256=sha256_of_bytes(content))
+                for name, content in sorted(self.contents.items())
+            ),
+            code_bytes=self.code_bytes,
+            claim=self.claim,
+        )
+
+
+def load_submission(folder: Path) -> Submission:
+    """Load and validate a submission folder.
+
+    Raises:
+        SubmissionError: the folder, a file or a field breaks the contract; the message names
+            the file and the field, says what was expected and what to do.
+    """
+    try:
+        found = folder.is_dir()
+    except OSError as error:
+        raise SubmissionError(
+            f"{folder}: cannot be looked at: {error.strerror}; expected a readable folder"
+        ) from error
+    if not found:
+        raise SubmissionError(
+            f"{folder}: no such folder; expected a submission, a folder that holds {MANIFEST}"
+        )
+    folder = folder.resolve()
+    toml = _read(folder, MANIFEST, limit_bytes=LARGEST_BYTES)
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate(parse_toml(toml))
+        for track in manifest.tracks:
+            manifest.on(track)
+    except ValidationError as error:
+        raise SubmissionError(f"{path}: " + "; ".join(problems_of(error))) from error
+    except ValueError as error:
+        raise SubmissionError(f"{path}: {error}") from error
+    contents = {MANIFEST: toml}
+    left = LARGEST_CODE_BYTES - len(toml)
+    for name in manifest.code.files:
+        contents[name] = _read(folder, name, limit_bytes=left)
+        left -= len(contents[name])
+    _read_tokenizer(folder, manifest, contents)
+    _check_functions(path, manifest, contents)
+    _check_commands(path, manifest, contents)
+    return Submission(
+        folder=folder,
+        manifest=manifest,
+        contents=contents,
+        claim=_read_claim(folder),
+    )
+
+
+def check_on_track(submission: Submission, track: Track) -> None:
+    """Hold a submission against what its track allows.
+
+    Raises:
+        SubmissionError: its windows are too long for the track to probe them, or it is adaptive
+            in a way that the track does not allow.
+    """
+    _, score = submission.manifest.on(track.name)
+    where = f"{submission.folder / MANIFEST}: score"
+    longest = track.probes.longest_sequence
+    if score.sequence_length > longest:
+        raise SubmissionError(
+            f"{where}.sequence_length: {score.sequence_length:,} on track {track.name}; expected "
+            f"at most {longest:,}, because each probe of its causality costs a window"
+        )
+    if score.segment is None:
+        return
+    if not track.adaptive.allowed:
+        raise SubmissionError(
+            f"{where}.adaptive: track {track.name} allows no adaptive model; expected false"
+        )
+    if score.segment < track.adaptive.least_segment:
+        raise SubmissionError(
+            f"{where}.segment: {score.segment:,} on track {track.name}; expected "
+            f"{track.adaptive.least_segment:,} to {LARGEST_SEGMENT:,}"
+        )
+
+
+def _read_tokenizer(folder: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+    """Count the model of the submission's own tokenizer among its files, listed or not."""
+    name = manifest.tokenizer.model if manifest.tokenizer else None
+    if name is None:
+        return
+    if name not in contents:
+        left = LARGEST_CODE_BYTES - sum(len(content) for content in contents.values())
+        contents[name] = _read(folder, name, limit_bytes=left)
+    if name == MANIFEST or len(contents[name]) > LARGEST_TOKENIZER_BYTES:
+        raise SubmissionError(
+            f"{folder / MANIFEST}: tokenizer.model: {name} has {len(contents[name]):,} bytes; "
+            f"expected a SentencePiece model of at most {LARGEST_TOKENIZER_BYTES:,}"
+        )
+
+
+def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
+    """The bytes of a regular file inside ``folder``, no link followed on the way."""
+    where = folder / name
+    field = "" if name in (MANIFEST, CLAIMS) else f" (named in {MANIFEST})"
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise SubmissionError(
+            f"{folder}: not readable ({error.strerror}); expected a folder that you may read"
+        ) from error
+    try:
+        parts = PurePosixPath(name).parts
+        for index, part in enumerate(parts):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            if index < len(parts) - 1:
+                flags |= os.O_DIRECTORY
+            try:
+                inner = os.open(part, flags, dir_fd=descriptor)
+            except FileNotFoundError:
+                hint = "create it" if name == MANIFEST else "add the file or correct the name"
+                raise SubmissionError(f"{where}: no such file{field}; {hint}") from None
+            except OSError as error:
+                raise SubmissionError(
+                    f"{where}: a symbolic link, or not readable ({error.strerror}){field}; "
+                    "expected a regular file inside the folder: copy the file itself there"
+                ) from error
+            os.close(descriptor)
+            descriptor = inner
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SubmissionError(f"{where}: not a regular file{field}; expected a regular file")
+        content = b""
+        if status.st_size <= limit_bytes:
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                content = file.read(limit_bytes + 1)
+        if max(status.st_size, len(content)) > limit_bytes:
+            over = max(status.st_size, len(content))
+            limit = (
+                f"all code files together may have {LARGEST_CODE_BYTES:,}, and "
+                f"{LARGEST_CODE_BYTES - limit_bytes:,} were read before"
+                if field
+                else f"at most {limit_bytes:,} are read"
+            )
+            raise SubmissionError(f"{where}: {over:,} bytes{field}; {limit}")
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def _check_functions(path: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+    load = "def {}(artifact: Path, device: torch.device)` that returns the model"
+    _check_function(path, "score.load", manifest.score.load, contents, expected=load)
+    if manifest.score.describe:
+        describe = "def {}(artifact: Path, checkpoint: Path | None)` that lists its tensors"
+        _check_function(
+            path, "score.describe", manifest.score.describe, contents, expected=describe
+        )
+
+
+def _check_function(
+    path: Path, field: str, named: str, contents: dict[str, bytes], *, expected: str
+) -> None:
+    module, _, function = named.partition(":")
+    base = module.replace(".", "/")
+    for name in (f"{base}.py", f"{base}/__init__.py"):
+        if name in contents:
+            break
+    else:
+        raise SubmissionError(
+            f"{path}: {field}: module {module!r} is {base}.py, which [code] files does not "
+            "list; list it or correct the name"
+        )
+    if len(contents[name]) > LARGEST_PARSED_BYTES:
+        raise SubmissionError(
+            f"{path}: {field}: {name} has {len(contents[name]):,} bytes; keep the loader's module "
+            f"below {LARGEST_PARSED_BYTES:,}: move data and other code into files of their own"
+        )
+    defined = examine(path.parent / name, contents[name]).defined
+    if function not in defined and "*" not in defined:
+        raise SubmissionError(
+            f"{path}: {field}: {name} defines no {function!r}; expected `"
+            + expected.format(function)
+        )
+
+
+def _check_commands(path: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+    commands = {"train.command": manifest.train.command}
+    for track, override in manifest.tracks.items():
+        if override.train.command:
+            commands[f"tracks.{track}.train.command"] = override.train.command
+    for field, command in commands.items():
+        for word in command:
+            if "\0" in word:
+                raise SubmissionError(f"{path}: {field}: holds a NUL character")
+            if word.endswith(".py") and str(PurePosixPath(word)) not in contents:
+                raise SubmissionError(
+                    f"{path}: {field}: runs {word!r}, which [code] files does not list; "
+                    "only listed files are mounted, so list it"
+                )
+
+
+def _read_claim(folder: Path) -> Claim:
+    """Claims of ``submission.json``; a missing file claims nothing, a malformed one is an error."""
+    path = folder / CLAIMS
+    if not path.exists() and not path.is_symlink():
+        return Claim()
+    content = _read(folder, CLAIMS, limit_bytes=LARGEST_CLAIMS_BYTES)
+    try:
+        claims = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise SubmissionError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(claims, dict):
+        raise SubmissionError(f"{path}: expected a JSON object of claims")
+    size = _figure(path, claims, "bytes_total")
+    return Claim(
+        val_bpb=_figure(path, claims, "val_bpb"),
+        bytes_total=None if size is None else int(size),
+    )
+
+
+def _figure(path: Path, claims: dict[str, object], key: str) -> float | None:
+    value = claims.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
+        raise SubmissionError(f"{path}: {key}: expected a number of at least 0")
+    return float(value)

@@ -1,0 +1,227 @@
+"""A track: the rules of a contest as data, with an edition and a digest."""
+
+import math
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import UsageError
+from harness.safeio.files import digest_of_named
+from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+
+GIB = 1 << 30
+# Of an adaptive submission, in targets; all workers are shown one at once.
+LARGEST_SEGMENT = 1 << 16
+_PROBED_ANSWER_BYTES = 4 * GIB
+PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(_Section):
+    """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
+
+    ``tokenizer_counted``: whether the model file of a submission's own tokenizer is part of its
+    code. Where it is not, whatever text its pieces hold is carried for nothing.
+    """
+
+    train_seconds: float = Field(gt=0, le=86_400)
+    score_seconds: float = Field(gt=0, le=86_400)
+    bytes: PositiveBytes
+    tokenizer_counted: bool = Field(default=True, strict=True)
+
+
+class Hardware(_Section):
+    """Accelerators that the track needs; 0 means any machine, CPU only."""
+
+    accelerators: int = Field(ge=0, le=1024, strict=True)
+    accelerator_name: str = ""
+
+    @model_validator(mode="after")
+    def _named_when_needed(self) -> "Hardware":
+        if (self.accelerators > 0) != bool(self.accelerator_name):
+            raise ValueError("accelerator_name must be given exactly when accelerators > 0")
+        return self
+
+
+class Dataset(_Section):
+    """The dataset by name; the figures pin what it must hold where they are known."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    validation_documents: int | None = Field(default=None, gt=0)
+    validation_tokens: int | None = Field(default=None, gt=1)
+
+
+class Holdout(_Section):
+    """A second set of documents, never published, that every artifact is scored on too.
+
+    ``dataset`` names a dataset of the same tokenizer, of which the validation split is used. A
+    model that has not seen the validation text is as good on both, but for what the documents
+    themselves are like: ``reference_gap_bpb`` is the gap of a model known to be honest, and
+    ``tolerance_bpb`` how much larger than that it may be.
+    """
+
+    dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    reference_gap_bpb: float = Field(default=0, gt=-10, lt=10)
+    tolerance_bpb: float = Field(ge=0, lt=10)
+
+
+class Significance(_Section):
+    """How many seeds are run, and what the t-test must show."""
+
+    seeds: int = Field(ge=2, le=100, strict=True)
+    margin_nats_per_token: float = Field(ge=0, lt=10)
+    p_below: float = Field(gt=0, lt=0.5)
+
+
+class Probes(_Section):
+    """How many targets are asked twice to test causality, and what change is put up with.
+
+    As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
+    the windows are; because each costs a window, none may be longer than ``longest_sequence``.
+    Kernels are not bit-stable when a batch's company changes, so equality cannot be asked for:
+    ``largest_change_nats`` bounds any one log-probability, ``mean_gain_nats`` the average
+    advantage of the true company, which rounding leaves at nothing and a leak in every window does
+    not, and ``mean_change_nats`` the average change whatever its sign, behind which a gain that is
+    made good in the probing sandbox could hide.
+    """
+
+    rate: float = Field(ge=0, le=1)
+    least: int = Field(ge=1, le=1_000_000, strict=True)
+    most: int = Field(ge=1, le=1_000_000, strict=True)
+    longest_sequence: int = Field(ge=1, le=1 << 16, strict=True)
+    largest_change_nats: float = Field(gt=0, lt=10)
+    mean_change_nats: float = Field(gt=0, lt=10)
+    mean_gain_nats: float = Field(gt=0, lt=10)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least {self.least:,} is more than most {self.most:,}")
+        return self
+
+    def count(self, *, windows: int, targets: int, vocabulary_size: int) -> int:
+        """How many targets are probed; fewer where our memory cannot keep so many answers."""
+        room = max(1, _PROBED_ANSWER_BYTES // (4 * vocabulary_size))
+        wanted = max(self.least, math.ceil(self.rate * windows))
+        return min(wanted, self.most, targets, room)
+
+
+class Adaptive(_Section):
+    """Whether a model may learn from targets that were scored, and how many are scored before."""
+
+    allowed: bool = Field(default=True, strict=True)
+    least_segment: int = Field(default=1, ge=1, le=LARGEST_SEGMENT, strict=True)
+
+
+class Bar(_Section):
+    """The BPB to beat: a figure, or a baseline that the dataset's manifest holds.
+
+    With ``leaderboard`` it is the lower one of the figure and of the best record that the
+    leaderboard holds for the track when a verification begins.
+    """
+
+    bpb: float | None = Field(default=None, gt=0, lt=100)
+    baseline: str | None = None
+    next_baseline: str | None = None
+    source: str = Field(min_length=1)
+    leaderboard: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Bar":
+        if (self.bpb is None) == (self.baseline is None):
+            raise ValueError("give exactly one of bpb and baseline")
+        if self.leaderboard and self.bpb is None:
+            raise ValueError("leaderboard needs bpb, the bar while the leaderboard is empty")
+        return self
+
+
+class Limits(_Section):
+    """What a sandbox may use besides time."""
+
+    memory_bytes: PositiveBytes
+    shm_bytes: PositiveBytes
+    scratch_bytes: PositiveBytes
+    output_bytes: PositiveBytes
+    log_bytes: PositiveBytes
+    processes: int = Field(gt=0, le=1_000_000, strict=True)
+
+
+class Track(_Section):
+    """One track. ``rehearsal`` tracks judge all the same but can never verify a record."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    edition: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    rehearsal: bool = Field(strict=True)
+    budget: Budget
+    hardware: Hardware
+    dataset: Dataset
+    significance: Significance
+    probes: Probes
+    adaptive: Adaptive = Adaptive()
+    bar: Bar
+    sandbox: Limits
+    holdout: Holdout | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the rules themselves, so that white space and comments do not count."""
+        return digest_of_named({"track": self.model_dump_json().encode()})
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """A validation error as lines of ``field: what was expected``."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        kind: Literal["extra_forbidden", "missing"] | str = problem["type"]
+        if kind == "extra_forbidden":
+            lines.append(f"{field}: unknown key; remove it or correct its spelling")
+        elif kind == "missing":
+            lines.append(f"{field}: missing; it must be given")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            shown = repr(problem["input"])
+            shown = shown if len(shown) <= 60 else shown[:57] + "..."
+            lines.append(f"{field}: {message} (found {shown})")
+    return lines
+
+
+def track_names() -> list[str]:
+    """Names of the tracks that come with the harness."""
+    folder = resources.files("harness.contest") / "tracks"
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
+
+
+def load_track(name: str) -> Track:
+    """A track by name, or by the path of a TOML file (anything that ends in ``.toml``).
+
+    Raises:
+        UsageError: no such track, or a key is unknown, missing or makes no sense.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+    elif re.fullmatch(r"[A-Za-z0-9_-]+", name) and name in track_names():
+        path = Path(str(resources.files("harness.contest") / "tracks" / f"{name}.toml"))
+    else:
+        raise UsageError(
+            f"track {name!r}: no such track; known are {', '.join(track_names())}, "
+            "or give the path of a .toml file"
+        )
+    try:
+        with path.open("rb") as file:
+            return Track.model_validate(parse_toml(file.read(LARGEST_BYTES + 1)))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error

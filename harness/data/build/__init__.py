@@ -1,0 +1,1 @@
+"""Making datasets: documents and a tokenizer in, a checked directory out."""

@@ -1,0 +1,301 @@
+"""Make a dataset directory from documents and a tokenizer, whole or not at all."""
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.build.baselines import unigram_bpb, witten_bell_bigram_bpb
+from harness.data.build.encoding import encode_documents
+from harness.data.build.publishing import publish, refuse_existing, staging
+from harness.data.format.dataset import Dataset, check_dataset
+from harness.data.format.documents import DocumentWriter
+from harness.data.format.manifest import (
+    FOLDERS,
+    MANIFEST_NAME,
+    FileEntry,
+    Kind,
+    Manifest,
+    TextRule,
+    check_name,
+    load_manifest,
+    totals_of,
+)
+from harness.data.format.reading import Progress, silent
+from harness.data.format.shards import Tokens, concatenated, read_shard, write_shard
+from harness.data.format.tokenizers import AnyTokenizer, parse_tokenizer
+from harness.errors import InfrastructureError
+from harness.safeio.files import sha256_of, write_atomically
+
+SHARD_TOKENS = 100_000_000
+"""Tokens in a full shard, as in the field."""
+
+BASELINE_TOKENS = 40_000_000
+"""Most tokens that baselines are counted on: they take some 40 bytes of memory for each."""
+
+
+Position = Callable[[], tuple[int, int]]
+
+
+class TextLost(InfrastructureError):
+    """A validation document that its tokens do not give back.
+
+    Attributes:
+        document: its number, from 1, among the validation documents.
+        problem: where they part, and how.
+    """
+
+    def __init__(self, document: int, problem: str) -> None:
+        super().__init__(
+            f"validation document {document}: the tokenizer loses text: {problem}",
+            remedy="leave the document out, use a tokenizer that gives back every text, or let "
+            "the dataset be of the normalised text (--text normalized)",
+        )
+        self.document = document
+        self.problem = problem
+
+
+def build_dataset(
+    documents_train: Iterable[str],
+    documents_val: Iterable[str],
+    tokenizer_model: bytes,
+    destination: Path,
+    *,
+    source: str,
+    tokenizer_name: str = "tokenizer.model",
+    text: TextRule = "raw",
+    published_val: Iterable[str] | None = None,
+    shard_tokens: int = SHARD_TOKENS,
+    workers: int | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+    position: Position | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Build a dataset at ``destination``, whose last part is its name.
+
+    It is made in a directory beside, checked there, and renamed, so that half of a dataset
+    never stands under the final name. With ``replace`` an older one is removed. The validation
+    documents are read to their end before the first of the others; of neither is more in memory
+    than a few batches. Same documents and tokenizer, same bytes, whatever ``workers`` is.
+
+    Every validation document must come back from its tokens, exactly; with
+    ``text="normalized"``, what the tokenizer's own normalisation makes of it. Train documents
+    need not: how many do not is told to ``note``. ``published_val`` are the validation documents
+    before they were normalised, for another tokenizer on a dataset of normalised text: see
+    :func:`harness.data.build.encoding.encode_documents`. ``position`` tells how far the reading of
+    documents is, for progress, where they are not sequences.
+
+    Raises:
+        UsageError: ``destination`` does not end in a name fit for a dataset.
+        TokenizerError: the model is no tokenizer.
+        TextLost: a validation document does not come back.
+        InfrastructureError: something is there already, or the disk is full.
+    """
+    progress = progress or silent
+    check_name(destination.name)
+    refuse_existing(destination, replace=replace)
+    tokenizer = parse_tokenizer(tokenizer_model)
+    with staging(destination) as directory:
+        maker = _Maker(
+            directory=directory,
+            tokenizer=tokenizer,
+            text=text,
+            shard_tokens=shard_tokens,
+            workers=workers,
+            progress=progress,
+            position=position,
+            note=note or (lambda _: None),
+            total=len(documents_train) + len(documents_val)
+            if isinstance(documents_train, Sized) and isinstance(documents_val, Sized)
+            else 0,
+        )
+        val = list(maker.split("val", documents_val, published_val))
+        train = list(maker.split("train", documents_train))
+        tokenizer_path = f"{FOLDERS['tokenizer']}/{tokenizer_name}"
+        write_atomically(directory / tokenizer_path, tokenizer_model)
+        files = (
+            *(entry for entry in train if entry.kind == "train"),
+            *(entry for entry in val if entry.kind == "val"),
+            file_entry(directory, tokenizer_path, "tokenizer"),
+            *(entry for entry in (*train, *val) if entry.kind not in ("train", "val")),
+        )
+        totals = totals_of(files)
+        if not totals.validation_bytes:
+            raise InfrastructureError(
+                "the validation documents hold no text", remedy="use a larger corpus"
+            )
+        manifest = Manifest(
+            name=destination.name,
+            source=source,
+            text=text,
+            vocabulary_size=tokenizer.vocabulary_size,
+            bos_id=tokenizer.bos_id,
+            tokenizer=tokenizer_path,
+            files=files,
+            baselines=_baselines(directory, files, tokenizer.vocabulary_size, progress),
+            totals=totals,
+        )
+        write_atomically(directory / MANIFEST_NAME, manifest.to_json())
+        # What was written is checked, not what was meant to be written.
+        manifest = load_manifest(directory / MANIFEST_NAME)
+        check_dataset(Dataset(directory=directory, manifest=manifest), progress=progress)
+        publish(directory, destination)
+    return Dataset(directory=destination.resolve(), manifest=manifest)
+
+
+@dataclass(kw_only=True)
+class _Maker:
+    """Writes the files of one split after the other."""
+
+    directory: Path
+    tokenizer: AnyTokenizer
+    text: TextRule
+    shard_tokens: int
+    workers: int | None
+    progress: Progress
+    position: Position | None
+    note: Callable[[str], None]
+    total: int
+    documents: int = 0
+
+    def split(
+        self, kind: Kind, documents: Iterable[str], published: Iterable[str] | None = None
+    ) -> Iterator[FileEntry]:
+        """The shards of one split, its documents and, where they differ, the raw ones."""
+        validation = kind == "val"
+        normalized = validation and self.text == "normalized"
+        shards = _ShardsWriter(self.directory, kind, self.shard_tokens)
+        path = self.directory / f"docs_{kind}.jsonl"
+        raw_path = self.directory / "docs_raw.jsonl"
+        inexact, first_inexact = 0, ""
+        with DocumentWriter(path) as texts, DocumentWriter(raw_path, wanted=normalized) as raw:
+            for batch in encode_documents(
+                documents,
+                self.tokenizer,
+                text=self.text if validation else "raw",
+                published=published,
+                workers=self.workers,
+            ):
+                for place, problem in batch.problems.items():
+                    number = texts.documents + place + 1
+                    if validation:
+                        raise TextLost(number, problem)
+                    inexact += 1
+                    first_inexact = first_inexact or f"document {number}, {problem}"
+                texts.write(batch.texts)
+                raw.write(batch.raw)
+                shards.write(batch.tokens)
+                self.documents += len(batch.texts)
+                if self.position is not None:
+                    self.progress("tokenizing documents", *self.position())
+                elif self.total:
+                    self.progress("tokenizing documents", self.documents, self.total)
+        if inexact:
+            self.note(
+                f"{inexact:,} of {texts.documents:,} train documents do not come back exactly "
+                f"from their tokens (only validation documents must); the first: {first_inexact}"
+            )
+        yield from shards.close()
+        yield document_entry(self.directory, texts, "docs_val" if validation else "docs_train")
+        if normalized:
+            yield document_entry(self.directory, raw, "docs_raw")
+
+
+class _ShardsWriter:
+    """Cuts a stream of tokens into shards."""
+
+    def __init__(self, directory: Path, kind: Kind, shard_tokens: int) -> None:
+        self.directory = directory
+        self.kind: Kind = kind
+        self.shard_tokens = shard_tokens
+        self.waiting: list[Tokens] = []
+        self.waiting_tokens = 0
+        self.entries: list[FileEntry] = []
+
+    def write(self, tokens: Tokens) -> None:
+        """Take some more of the stream."""
+        while self.waiting_tokens + len(tokens) >= self.shard_tokens:
+            room = self.shard_tokens - self.waiting_tokens
+            self.waiting.append(tokens[:room])
+            self._flush()
+            tokens = tokens[room:]
+        if len(tokens):
+            self.waiting.append(tokens)
+            self.waiting_tokens += len(tokens)
+
+    def close(self) -> list[FileEntry]:
+        """The shards: at least one, though it be empty."""
+        if self.waiting or not self.entries:
+            self._flush()
+        return self.entries
+
+    def _flush(self) -> None:
+        path = f"{FOLDERS[self.kind]}/fineweb_{self.kind}_{len(self.entries):06d}.bin"
+        tokens = np.concatenate([np.empty(0, dtype=np.uint16), *self.waiting])
+        write_shard(self.directory / path, tokens)
+        self.entries.append(file_entry(self.directory, path, self.kind, tokens=len(tokens)))
+        self.waiting, self.waiting_tokens = [], 0
+
+
+def _baselines(
+    directory: Path, files: tuple[FileEntry, ...], vocabulary_size: int, progress: Progress
+) -> dict[str, float]:
+    """Rounded far below any margin, so that the order of a sum cannot change the digest.
+
+    None on a corpus too large to count in memory.
+    """
+
+    def stream(kind: Kind) -> Tokens:
+        return concatenated(
+            [
+                read_shard(directory / entry.path, vocabulary_size=vocabulary_size)
+                for entry in files
+                if entry.kind == kind
+            ]
+        )
+
+    totals = totals_of(files)
+    if totals.train_tokens + totals.validation_tokens > BASELINE_TOKENS:
+        return {}
+    progress("counting baselines", 0, 1)
+    what = stream("train"), stream("val"), vocabulary_size, totals.validation_bytes
+    found = {
+        "unigram": round(unigram_bpb(*what), 6),
+        "witten_bell_bigram": round(witten_bell_bigram_bpb(*what), 6),
+    }
+    progress("counting baselines", 1, 1)
+    return found
+
+
+def file_entry(
+    directory: Path,
+    path: str,
+    kind: Kind,
+    *,
+    tokens: int | None = None,
+    documents: int | None = None,
+    text_bytes: int | None = None,
+) -> FileEntry:
+    """The manifest's line for a file that is there."""
+    return FileEntry(
+        path=path,
+        kind=kind,
+        bytes=(directory / path).stat().st_size,
+        sha256=sha256_of(directory / path),
+        tokens=tokens,
+        documents=documents,
+        text_bytes=text_bytes,
+    )
+
+
+def document_entry(directory: Path, written: DocumentWriter, kind: Kind) -> FileEntry:
+    """The manifest's line for a file of documents that was just written."""
+    return file_entry(
+        directory,
+        written.path.name,
+        kind,
+        documents=written.documents,
+        text_bytes=written.text_bytes,
+    )

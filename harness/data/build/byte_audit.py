@@ -1,0 +1,177 @@
+"""The field's count of bytes by table, held against the bytes of the text.
+
+The field's scripts never look at text: they add up, for each target, the bytes of its piece, plus
+one for a leading space unless the token before is a boundary. That is right for a lossless
+tokenizer used as the field uses it, and wrong in ways that this module names. Source: the function
+``build_sentencepiece_luts`` of the field's training scripts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.format.documents import text_bytes
+from harness.data.format.reading import Progress, silent
+from harness.data.format.shards import Tokens
+from harness.data.format.tokenizers import SPACE_SYMBOL, AnyTokenizer, Tokenizer, difference
+
+Cause = Literal["leading_space", "inner_space", "unknown", "normalization"]
+CAUSES: dict[Cause, str] = {
+    "leading_space": "a piece begins with a space after a boundary, such as BOS: the table does "
+    "not count it, though it stands in the text",
+    "inner_space": "a piece holds more spaces than its first: the table counts the space symbol, "
+    "3 bytes, for each",
+    "unknown": "an unknown or control piece stands in the text: the table counts nothing",
+    "normalization": "the tokenizer changes the text before it encodes: what it scores is not "
+    "the document",
+}
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Differing:
+    """One document whose count by table is not its bytes of text.
+
+    Attributes:
+        document: its number, from 1.
+        table_bytes: by the table.
+        text_bytes: UTF-8 bytes of its text.
+        causes: bytes that the table counts too many (or, negative, too few), by cause.
+        place: where the first of them is.
+    """
+
+    document: int
+    table_bytes: int
+    text_bytes: int
+    causes: dict[Cause, int]
+    place: str
+
+
+@dataclass
+class Weighing:
+    """What the counts of all documents came to; ``causes`` holds documents and bytes of each."""
+
+    documents: int = 0
+    tokens: int = 0
+    table_bytes: int = 0
+    text_bytes: int = 0
+    differing: int = 0
+    causes: dict[Cause, tuple[int, int]] = field(default_factory=dict)
+    first: list[Differing] = field(default_factory=list)
+
+    def add(self, found: Differing) -> None:
+        """Count a document that differs; the first few are kept whole."""
+        self.differing += 1
+        for cause, amount in found.causes.items():
+            documents, total = self.causes.get(cause, (0, 0))
+            self.causes[cause] = documents + 1, total + amount
+        if len(self.first) < SHOWN:
+            self.first.append(found)
+
+
+class Table:
+    """Bytes of each id, as the table counts them and as they are in decoded text.
+
+    Attributes:
+        base: int64[V], bytes of a piece without a leading space; byte pieces weigh 1, special
+            ids 0.
+        leading: bool[V], whether the piece begins with a space.
+        decoded: int64[V], bytes that the id stands for in decoded text, any spaces included.
+        textless: bool[V], special ids: boundaries after which no space is counted.
+    """
+
+    def __init__(self, tokenizer: AnyTokenizer) -> None:
+        """Read the pieces."""
+        size = tokenizer.vocabulary_size
+        self.textless = tokenizer.textless
+        self.base = np.where(self.textless, 0, 1).astype(np.int64)
+        self.leading = np.zeros(size, dtype=bool)
+        self.decoded = self.base.copy()
+        self.begins_with_space_added = False
+        if isinstance(tokenizer, Tokenizer):
+            self.begins_with_space_added = tokenizer.adds_a_space
+            for i in np.flatnonzero(~self.textless).tolist():
+                if tokenizer.processor.is_byte(i):
+                    continue
+                piece = tokenizer.processor.id_to_piece(i)
+                self.leading[i] = piece.startswith(SPACE_SYMBOL)
+                self.base[i] = text_bytes(piece.removeprefix(SPACE_SYMBOL))
+                self.decoded[i] = text_bytes(piece.replace(SPACE_SYMBOL, " "))
+
+    def by_table(self, tokens: Tokens) -> NDArray[np.int64]:
+        """Bytes of each token of one document, BOS before it: int64[N]."""
+        return self.base[tokens] + self.leading[tokens] - self.uncounted(tokens)
+
+    def uncounted(self, tokens: Tokens) -> NDArray[np.int64]:
+        """Leading spaces that the table leaves out, for a boundary stands before: int64[N]."""
+        after_boundary = np.ones(len(tokens), dtype=bool)
+        after_boundary[1:] = self.textless[tokens[:-1]]
+        return (self.leading[tokens] & after_boundary).astype(np.int64)
+
+    def by_decoding(self, tokens: Tokens) -> NDArray[np.int64]:
+        """Bytes that each token stands for in the decoded document: int64[N]."""
+        found = self.decoded[tokens]
+        found[:1] -= self.added(tokens)
+        return found
+
+    def added(self, tokens: Tokens) -> int:
+        """1 if the document's first space is one that the tokenizer added and takes away again."""
+        return int(self.begins_with_space_added and len(tokens) > 0 and self.leading[tokens[0]])
+
+
+def weigh(
+    documents: Iterable[str],
+    tokenizer: AnyTokenizer,
+    *,
+    position: Callable[[], tuple[int, int]] = lambda: (0, 1),
+    progress: Progress = silent,
+) -> Weighing:
+    """Count the bytes of each document both ways; ``position`` is how far the reading is."""
+    table = Table(tokenizer)
+    found = Weighing()
+    for text in documents:
+        tokens = tokenizer.encode(text)
+        found.documents += 1
+        found.tokens += len(tokens)
+        by_table, weight = int(table.by_table(tokens).sum()), text_bytes(text)
+        found.table_bytes += by_table
+        found.text_bytes += weight
+        causes = dict(_causes(table, tokenizer, tokens, text))
+        if causes:
+            place = _place(table, tokenizer, tokens, text)
+            found.add(Differing(found.documents, by_table, weight, causes, place))
+        if found.documents % 64 == 0:
+            progress("weighing documents", *position())
+    return found
+
+
+def _causes(
+    table: Table, tokenizer: AnyTokenizer, tokens: Tokens, text: str
+) -> Iterator[tuple[Cause, int]]:
+    """Why the counts differ; the amounts add up to table less text."""
+    off = table.by_table(tokens) - table.by_decoding(tokens)
+    leading = table.added(tokens) - int(table.uncounted(tokens).sum())
+    decoded = tokenizer.decode(tokens)
+    plain = int(table.by_decoding(tokens).sum())
+    unknown = plain - text_bytes(decoded)
+    amounts: dict[Cause, int] = {
+        "leading_space": leading,
+        "inner_space": int(off.sum()) - leading,
+        "unknown": unknown,
+        "normalization": text_bytes(decoded) - text_bytes(text),
+    }
+    for cause, amount in amounts.items():
+        if amount or (cause == "normalization" and not unknown and decoded != text):
+            yield cause, amount
+
+
+def _place(table: Table, tokenizer: AnyTokenizer, tokens: Tokens, text: str) -> str:
+    decoded = tokenizer.decode(tokens)
+    if decoded != text:
+        return difference(text, decoded)
+    index = int(np.argmax(table.by_table(tokens) != table.by_decoding(tokens)))
+    at = len(tokenizer.decode(tokens[:index]))
+    return f"character {at}, token {index}: {text[at : at + 20]!a}"

@@ -1,0 +1,114 @@
+"""Datasets of one's own: documents and any tokenizer in, a directory that can be verified out."""
+
+import gzip
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from harness.data.build.building import SHARD_TOKENS, build_dataset
+from harness.data.format.dataset import Dataset
+from harness.data.format.documents import DocumentFiles
+from harness.data.format.manifest import TextRule
+from harness.data.format.reading import Progress, reading
+from harness.data.format.tokenizers import AnyTokenizer, load_tokenizer
+from harness.errors import UsageError
+
+PURE_BYTES = "bytes"
+"""What names the pure-byte tokenizer on the command line, instead of a file."""
+
+_SPLITS = ("docs_val", "docs_train")
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+
+
+def tokenize_documents(
+    documents: Iterable[str],
+    tokenizer: AnyTokenizer,
+    directory: Path,
+    *,
+    name: str,
+    validation_documents: int,
+    source: str,
+    tokenizer_name: str = "tokenizer.model",
+    text: TextRule = "raw",
+    shard_tokens: int = SHARD_TOKENS,
+    workers: int | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Make the dataset ``directory/name``: the first documents are validation, the others train.
+
+    ``documents`` is read once, in order, and never held as a whole. See
+    :func:`harness.data.build.building.build_dataset` for the rest: it is deterministic, parallel,
+    all or nothing, and proves that every validation document comes back from its tokens.
+
+    Raises:
+        UsageError: ``name`` is not a name, or ``validation_documents`` is not positive.
+        TextLost: the tokenizer does not give a validation document back; names it, and where.
+        InfrastructureError: the documents cannot be read, the disk is full, or something stands
+            at ``directory/name`` already.
+    """
+    if validation_documents < 1:
+        raise UsageError(f"{validation_documents} validation documents: must be at least 1")
+    stream = iter(documents)
+    return build_dataset(
+        stream,
+        itertools.islice(stream, validation_documents),
+        tokenizer.model,
+        directory / name,
+        source=source,
+        tokenizer_name=tokenizer_name,
+        text=text,
+        shard_tokens=shard_tokens,
+        workers=workers,
+        replace=replace,
+        progress=progress,
+        position=documents.position if isinstance(documents, DocumentFiles) else None,
+        note=note,
+    )
+
+
+def tokenizer_at(where: str) -> tuple[AnyTokenizer, str]:
+    """The tokenizer in a file, or the one of pure bytes; and a name for its file in a dataset.
+
+    Raises:
+        InfrastructureError: missing, or no tokenizer.
+    """
+    from harness.data.format.tokenizers import ByteTokenizer
+
+    if where == PURE_BYTES:
+        return ByteTokenizer(), "pure_byte_260.json"
+    path = Path(where)
+    tokenizer = load_tokenizer(path)
+    usable = path.name.isascii() and path.name[:1].isalnum() and " " not in path.name
+    return tokenizer, path.name if usable else "tokenizer.model"
+
+
+def document_files(paths: list[Path]) -> tuple[DocumentFiles, int | None]:
+    """Files of documents in the order given, or those of a directory.
+
+    A directory holds ``docs_val`` and ``docs_train``, as ``.jsonl`` or ``.jsonl.gz``; of it, all
+    of ``docs_val`` is validation, and so its number of documents is known and returned.
+
+    Raises:
+        UsageError: a directory among several paths, or one without these files.
+        InfrastructureError: a file is missing or cannot be read.
+    """
+    if len(paths) == 1 and paths[0].is_dir():
+        found = [_split_file(paths[0], split) for split in _SPLITS]
+        with reading(found[0]):
+            opened = gzip.open if found[0].suffix == ".gz" else Path.open
+            with opened(found[0], "rb") as file:
+                count = sum(1 for _ in file)
+        return DocumentFiles(found), count
+    for path in paths:
+        if path.is_dir():
+            raise UsageError(f"{path}: a directory; give it alone, or files of documents")
+    return DocumentFiles(paths), None
+
+
+def _split_file(directory: Path, split: str) -> Path:
+    for suffix in _SUFFIXES:
+        if (directory / f"{split}{suffix}").is_file():
+            return directory / f"{split}{suffix}"
+    raise UsageError(f"{directory}: holds neither {split}.jsonl nor {split}.jsonl.gz")

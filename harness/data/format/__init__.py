@@ -1,0 +1,1 @@
+"""Datasets as files: shards, documents, tokenizers and the manifest that binds them."""

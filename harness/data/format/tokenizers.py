@@ -1,0 +1,260 @@
+"""Tokenizers: load, train, and hold to giving every text back exactly.
+
+Two kinds: SentencePiece models, and the field's pure bytes, which need no model at all.
+"""
+
+import io
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.data.format.documents import first_difference
+from harness.data.format.reading import RESTORE, reading, regular_file_bytes
+from harness.data.format.shards import TOKEN_LIMIT, Tokens
+from harness.errors import InfrastructureError
+
+MODEL_BYTES_LIMIT = 256 << 20
+SPACE_SYMBOL = "\u2581"
+"""How SentencePiece writes a space."""
+
+
+class TokenizerError(InfrastructureError):
+    """A file that is no usable tokenizer. Whose fault that is, the caller knows."""
+
+
+class AnyTokenizer(ABC):
+    """What texts are turned into tokens with, and back.
+
+    Attributes:
+        model: content of the file it came from.
+        vocabulary_size: number of ids, special ones included.
+        bos_id: id put before each document; it stands for no text.
+        textless: bool[vocabulary_size], true for ids that may not stand inside a document:
+            control symbols, the unknown symbol and unused pieces, BOS among them.
+    """
+
+    model: bytes
+    vocabulary_size: int
+    bos_id: int
+    textless: NDArray[np.bool_]
+
+    @abstractmethod
+    def encode(self, text: str) -> Tokens:
+        """Tokens of one text, without BOS: uint16[N]."""
+
+    @abstractmethod
+    def decode(self, tokens: Tokens) -> str:
+        """Text of one document's tokens, BOS left out by the caller."""
+
+    @abstractmethod
+    def normalized(self, text: str) -> str:
+        """``text`` after this tokenizer's own normalisation, which is done before it encodes.
+
+        Not taken from any tokens, so that it can be held against what tokens decode to.
+        """
+
+    def mismatch(self, tokens: Tokens, text: str) -> str:
+        """Why ``tokens`` (without BOS) are not exactly ``text``; empty when they are."""
+        textless = self.textless[tokens]
+        if textless.any():
+            index = int(np.argmax(textless))
+            return f"token {index} is the special id {int(tokens[index])}, which stands for no text"
+        decoded = self.decode(tokens)
+        return "" if decoded == text else difference(text, decoded)
+
+
+def difference(expected: str, found: str) -> str:
+    """Where two different texts part, with a little of both."""
+    at = first_difference(expected, found)
+    return (
+        f"character {at} onwards: expected {expected[at : at + 20]!a}, "
+        f"decoded {found[at : at + 20]!a}"
+    )
+
+
+class Tokenizer(AnyTokenizer):
+    """A SentencePiece model held in memory."""
+
+    def __init__(self, model: bytes, *, path: Path | None = None) -> None:
+        """Parse a model; ``path`` is where it came from, for messages.
+
+        Raises:
+            TokenizerError: not a SentencePiece model, no BOS, or a vocabulary beyond uint16.
+        """
+        from sentencepiece import SentencePieceProcessor
+
+        where = path or Path("tokenizer")
+        self.processor: Any = SentencePieceProcessor()
+        try:
+            self.processor.LoadFromSerializedProto(model)
+        except (RuntimeError, OSError) as error:
+            raise _unusable(where, "not a SentencePiece model") from error
+        self.model = model
+        self.vocabulary_size = self.processor.vocab_size()
+        self.bos_id = self.processor.bos_id()
+        if self.bos_id < 0:
+            raise _unusable(where, "the tokenizer has no BOS piece")
+        if self.vocabulary_size > TOKEN_LIMIT:
+            raise _unusable(where, f"{self.vocabulary_size} pieces do not fit in uint16")
+        self.textless = np.array(
+            [
+                self.processor.is_control(i)
+                or self.processor.is_unknown(i)
+                or self.processor.is_unused(i)
+                for i in range(self.vocabulary_size)
+            ]
+        )
+        # A model may put a space before every text, and decoding takes it away again.
+        self.adds_a_space = self.processor.normalize("a").startswith(SPACE_SYMBOL)
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Read a ``.model`` file.
+
+        Raises:
+            InfrastructureError: missing, or not such a file.
+        """
+        return cls(_content(path), path=path)
+
+    def encode(self, text: str) -> Tokens:
+        """See :class:`AnyTokenizer`."""
+        return np.array(self.processor.encode(text), dtype=np.uint16)
+
+    def decode(self, tokens: Tokens) -> str:
+        """See :class:`AnyTokenizer`."""
+        return str(self.processor.decode(tokens.tolist()))
+
+    def normalized(self, text: str) -> str:
+        """See :class:`AnyTokenizer`."""
+        shown = str(self.processor.normalize(text))
+        if self.adds_a_space:
+            shown = shown.removeprefix(SPACE_SYMBOL)
+        return shown.replace(SPACE_SYMBOL, " ")
+
+
+class _ByteConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    pad_id: Literal[0] = 0
+    bos_id: Literal[1] = 1
+    eos_id: Literal[2] = 2
+    unk_id: Literal[3] = 3
+    byte_offset: Literal[4] = 4
+    byte_count: Literal[256] = 256
+
+
+class _ByteFile(BaseModel):
+    """Content of the field's ``fineweb_pure_byte_260.json``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    tokenizer_type: Literal["pure_byte"] = "pure_byte"
+    config: _ByteConfig = _ByteConfig()
+    vocab_size: Literal[260] = 260
+
+
+class ByteTokenizer(AnyTokenizer):
+    """UTF-8 bytes as tokens: ids 0 to 3 are special (BOS is 1), byte ``b`` is ``4 + b``."""
+
+    OFFSET = 4
+
+    def __init__(self, model: bytes = b"") -> None:
+        """``model`` is the content of its file, if it came from one."""
+        self.model = model or (json.dumps(_ByteFile().model_dump(), indent=2) + "\n").encode()
+        self.vocabulary_size = self.OFFSET + 256
+        self.bos_id = 1
+        self.textless = np.arange(self.vocabulary_size) < self.OFFSET
+
+    def encode(self, text: str) -> Tokens:
+        """See :class:`AnyTokenizer`."""
+        return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint16) + self.OFFSET
+
+    def decode(self, tokens: Tokens) -> str:
+        """See :class:`AnyTokenizer`; what is not UTF-8 becomes U+FFFD."""
+        return (tokens - self.OFFSET).astype(np.uint8).tobytes().decode(errors="replace")
+
+    def normalized(self, text: str) -> str:
+        """Bytes change nothing."""
+        return text
+
+
+def parse_tokenizer(model: bytes, *, path: Path | None = None) -> AnyTokenizer:
+    """The tokenizer in the content of a file: a SentencePiece model, or the JSON of pure bytes.
+
+    Raises:
+        TokenizerError: neither.
+    """
+    if model[:1] != b"{":
+        return Tokenizer(model, path=path)
+    try:
+        _ByteFile.model_validate_json(model)
+    except ValidationError as error:
+        raise _unusable(
+            path or Path("tokenizer"),
+            "neither a SentencePiece model nor the JSON of the pure-byte tokenizer with 260 ids",
+        ) from error
+    return ByteTokenizer(model)
+
+
+def load_tokenizer(path: Path) -> AnyTokenizer:
+    """Read a tokenizer file of either kind.
+
+    Raises:
+        InfrastructureError: missing, or no such file.
+    """
+    return parse_tokenizer(_content(path), path=path)
+
+
+def _content(path: Path) -> bytes:
+    if regular_file_bytes(path) > MODEL_BYTES_LIMIT:
+        raise _unusable(path, f"larger than {MODEL_BYTES_LIMIT} bytes")
+    with reading(path):
+        return path.read_bytes()
+
+
+def _unusable(path: Path, problem: str) -> TokenizerError:
+    return TokenizerError(f"{path}: {problem}", remedy=RESTORE)
+
+
+def train_bpe(texts: Sequence[str], *, vocabulary_size: int) -> bytes:
+    """Train a byte-fallback BPE model that gives every text back exactly.
+
+    The one exception is U+2581, which SentencePiece keeps for the space. White space is kept as
+    it stands and may form pieces, because indentation is a large part of source code. Same texts,
+    same bytes: BPE draws nothing, and one thread fixes the order of everything.
+
+    Raises:
+        InfrastructureError: the texts do not hold enough for that many pieces.
+    """
+    from sentencepiece import SentencePieceTrainer
+
+    model = io.BytesIO()
+    try:
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocabulary_size,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            allow_whitespace_only_pieces=True,
+            max_sentence_length=1 << 24,
+            num_threads=1,
+            minloglevel=2,
+            # The ids of the field's own models.
+            pad_id=0,
+            bos_id=1,
+            eos_id=2,
+            unk_id=3,
+        )
+    except RuntimeError as error:
+        raise InfrastructureError(
+            f"the tokenizer cannot be trained: {error}", remedy="use a larger corpus"
+        ) from error
+    return model.getvalue()

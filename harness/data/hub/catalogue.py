@@ -1,0 +1,116 @@
+"""What a repository of the field says it holds: its own ``manifest.json``.
+
+Written by upstream's export script; only what is needed of it is read, and none of its figures
+is believed: they say which files to ask for.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from harness.contest.track import problems_of
+from harness.data.format.manifest import MANIFEST_BYTES_LIMIT
+from harness.data.format.reading import damaged, printable, reading
+from harness.errors import UsageError
+
+CATALOGUE_NAME = "manifest.json"
+DOCUMENTS_NAME = "docs_selected.jsonl"
+SHARDS_LIMIT = 10_000
+
+_PATH = r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*"
+_Text = Annotated[str, StringConstraints(max_length=500)]
+
+
+class _Loose(BaseModel):
+    # Theirs to extend: keys that we don't need are none of our business, and an entry that is
+    # not wanted may lack what it likes.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Stats(_Loose):
+    files_train: int = Field(default=0, ge=0, le=SHARDS_LIMIT)
+    files_val: int = Field(default=0, ge=0, le=SHARDS_LIMIT)
+
+
+class CatalogueDataset(_Loose):
+    """One dataset of the repository."""
+
+    name: _Text
+    tokenizer_name: _Text = ""
+    stats: _Stats = _Stats()
+
+    def shard(self, split: str, number: int) -> str:
+        """Path of one shard, relative to the folder of the manifest."""
+        return f"datasets/{self.name}/fineweb_{split}_{number:06d}.bin"
+
+
+class CatalogueTokenizer(_Loose):
+    """One tokenizer; ``model_path`` is a SentencePiece model, ``path`` the JSON of pure bytes."""
+
+    name: _Text
+    model_path: _Text | None = None
+    path: _Text | None = None
+
+
+class Catalogue(_Loose):
+    """The whole manifest."""
+
+    datasets: tuple[CatalogueDataset, ...] = Field(max_length=10_000)
+    tokenizers: tuple[CatalogueTokenizer, ...] = Field(max_length=10_000)
+
+    def dataset(self, name: str) -> CatalogueDataset:
+        """The dataset of that name.
+
+        Raises:
+            UsageError: there is none, and the message names those there are; or it has no shards.
+        """
+        for dataset in self.datasets:
+            if dataset.name == name:
+                if not dataset.stats.files_train or not dataset.stats.files_val:
+                    raise UsageError(
+                        f"dataset {name}: the repository's manifest lists "
+                        f"{dataset.stats.files_train} train and {dataset.stats.files_val} "
+                        "validation shards; at least one of each is needed"
+                    )
+                return dataset
+        known = ", ".join(printable(dataset.name) for dataset in self.datasets[:20]) or "none"
+        raise UsageError(f"dataset {name}: not in the repository's manifest; it lists {known}")
+
+    def tokenizer_path(self, dataset: CatalogueDataset) -> str:
+        """Path of the tokenizer's file, relative to the folder of the manifest.
+
+        Raises:
+            UsageError: the manifest names no file for the dataset's tokenizer.
+        """
+        for tokenizer in self.tokenizers:
+            path = tokenizer.model_path or tokenizer.path or ""
+            if tokenizer.name == dataset.tokenizer_name and re.fullmatch(_PATH, path):
+                return path
+        raise UsageError(
+            f"dataset {dataset.name}: the repository's manifest names no file for its tokenizer "
+            f"{printable(dataset.tokenizer_name)!r}"
+        )
+
+
+def load_catalogue(path: Path) -> Catalogue:
+    """Read and validate a repository's manifest.
+
+    Raises:
+        InfrastructureError: not JSON, or without what is needed; each field is named.
+    """
+    with reading(path), path.open("rb") as file:
+        content = file.read(MANIFEST_BYTES_LIMIT + 1)
+    if len(content) > MANIFEST_BYTES_LIMIT:
+        raise damaged(path, f"larger than {MANIFEST_BYTES_LIMIT} bytes")
+    try:
+        return Catalogue.model_validate_json(content)
+    except ValidationError as error:
+        problems = printable("; ".join(problems_of(error)[:10]), limit=1000)
+        raise damaged(path, f"not a manifest of the field: {problems}") from error
+
+
+def remote(folder: str, path: str) -> str:
+    """A path in the repository."""
+    return str(PurePosixPath(folder) / path)

@@ -1,0 +1,1 @@
+"""What machine this is, and what its accelerators do meanwhile."""

@@ -1,0 +1,50 @@
+"""Whether a seed matters. A pure function of the evidence, offered by ``checks.py``.
+
+The t-test takes every seed run for an independent draw. Runs that all come to the same model are
+one run told several times: their spread says nothing about luck, and one lucky seed, written into
+the script, would pass for many. No seed run is at fault by itself, and a method without any chance
+in it is no fraud, so a human decides: unknown, never a failure.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from harness.evidence.facts import SeedRun
+from harness.judge.verdict import Check
+from harness.models import Status
+
+# A seventieth of the 0.0007 BPB by which seeds scatter in the field: three honest ones lie this
+# close together once in five thousand times.
+SMALLEST_SPREAD_BPB = 1e-5
+
+
+def check_seed_spread(runs: Sequence[SeedRun]) -> Check:
+    """Different seeds led to different models, and the models to different scores."""
+    artifacts = [(run.seed, run.artifact.sha256) for run in runs if run.artifact is not None]
+    scores = [(run.seed, run.scoring.val_bpb) for run in runs if run.scoring is not None]
+    same = [(a, b) for (a, one), (b, other) in combinations(artifacts, 2) if one == other]
+    values = [bpb for _, bpb in scores]
+    spread = max(values) - min(values) if len(values) > 1 else None
+    status: Status = "unknown"
+    if same:
+        detail = (
+            f"seeds {same[0][0]} and {same[0][1]} left identical artifacts: a seed must matter, or "
+            "there is no chance to test against; a human must see why"
+        )
+    elif spread is None:
+        detail = "it takes two seed runs with a score to see whether the seed matters"
+    elif spread < SMALLEST_SPREAD_BPB:
+        detail = (
+            "the artifacts differ, but score as the same model: the seeds seem to change nothing "
+            "that matters; a human must see why"
+        )
+    else:
+        status, detail = "pass", "between the best and the worst seed: the seed matters"
+    return Check(
+        id="seed_spread",
+        status=status,
+        measured=spread,
+        limit=SMALLEST_SPREAD_BPB,
+        unit="BPB",
+        detail=detail,
+    )

@@ -1,0 +1,207 @@
+"""Where do the bytes of an artifact go? Asked of the submission itself, in the score sandbox.
+
+Nothing of the artifact is read here: its format is the submission's own, and untrusted. What
+comes back is the submission's word, held against the one figure we have, the artifact's size.
+"""
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from harness.contest.submission import Submission
+from harness.contest.track import Track, problems_of
+from harness.errors import SubmissionError, UsageError
+from harness.evidence.store import Ledger
+from harness.models import Fact
+from harness.run.context import CHECKPOINT
+from harness.run.scoring_session import ending, score_job, with_last_line
+from harness.safeio.files import disk_errors, write_files
+from harness.sandbox.protocol import Mount, Sandbox
+
+LARGEST_ANSWER_BYTES = 4 << 20
+Count = Annotated[int, Field(ge=0, le=1 << 50)]
+
+
+class TensorFacts(Fact):
+    """One stored tensor, as the submission describes it.
+
+    ``bits_per_weight`` counts levels and scales before compression; ``compressed_bytes`` is the
+    tensor's share of the artifact; ``rms_error`` is relative to the unquantised weights, when
+    there are any; ``control`` marks small tensors that steer (gains, scales, mixes).
+    """
+
+    name: str = Field(max_length=200)
+    shape: tuple[Count, ...] = Field(max_length=8)
+    stored: str = Field(max_length=40)
+    bits_per_weight: float = Field(ge=0, le=1024, allow_inf_nan=False)
+    bytes: Count
+    compressed_bytes: Count
+    control: bool = False
+    rms_error: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+
+class Inspection(Fact):
+    """An artifact's size, what it is made of, and the cap it is held against."""
+
+    submission: str
+    artifact: str
+    artifact_bytes: int
+    code_bytes: int
+    bytes_limit: int
+    tensors: tuple[TensorFacts, ...]
+    warnings: tuple[str, ...]
+
+
+_TENSORS = TypeAdapter(Annotated[tuple[TensorFacts, ...], Field(max_length=100_000)])
+
+
+def inspect_artifact(
+    sandbox: Sandbox,
+    submission: Submission,
+    track: Track,
+    *,
+    code: Path,
+    artifact: Path,
+    checkpoint: Path | None,
+    log: Path,
+) -> Inspection:
+    """Let the submission describe an artifact, in the score sandbox, without accelerators.
+
+    Args:
+        sandbox: prepared.
+        submission: whose artifact it is.
+        track: bounds what the sandbox may use, and holds the cap.
+        code: directory with exactly the counted files, absolute.
+        artifact: the file, absolute.
+        checkpoint: the unquantised weights of the same training, if there are any.
+        log: gets the sandbox's output.
+
+    Raises:
+        UsageError: the submission declares no ``[score] describe``.
+        SubmissionError: its function raised, or what it returned is not a list of tensors.
+    """
+    from harness.scoring.channel import AnswerError, Channel, WorkerGone
+
+    describe = submission.manifest.score.describe
+    if describe is None:
+        raise UsageError(
+            f"{submission.folder / 'submission.toml'}: score.describe: missing, so nobody can say "
+            'what the bytes of the artifact are; expected describe = "module:function"'
+        )
+    options, mounts = ["--describe", describe], []
+    if checkpoint is not None:
+        mounts.append(Mount(checkpoint, CHECKPOINT / checkpoint.name))
+        options += ["--checkpoint", sandbox.inside(mounts[0])]
+    with Channel() as channel:
+        job = score_job(
+            sandbox,
+            code=code,
+            load=submission.manifest.score.load,
+            track=track,
+            accelerators=(),
+            file=artifact,
+            channel=channel.directory,
+            log=log,
+        )
+        job = replace(job, command=(*job.command, *options), mounts=(*job.mounts, *mounts))
+        with sandbox.start(job) as running:
+            try:
+                content = channel.receive_text(
+                    lambda: running.wait(0) is None, limit_bytes=LARGEST_ANSWER_BYTES
+                )
+            except WorkerGone:
+                raise SubmissionError(f"{describe}: {ending(running.stop(), running)}") from None
+            except AnswerError as error:
+                raise SubmissionError(f"{describe}: {error}") from error
+            if not content:
+                raise SubmissionError(with_last_line(f"{describe} raised an exception", running))
+    size = artifact.stat().st_size
+    tensors = _tensors(describe, content)
+    return Inspection(
+        submission=submission.manifest.submission.name,
+        artifact=artifact.name,
+        artifact_bytes=size,
+        code_bytes=submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted),
+        bytes_limit=track.budget.bytes,
+        tensors=tensors,
+        warnings=tuple(_warnings(tensors, size)),
+    )
+
+
+def inspect_run(ledger: Ledger, sandbox: Sandbox) -> Inspection:
+    """The first sealed artifact of a verification, with its checkpoint where there is one.
+
+    Raises:
+        UsageError: no seed run left an artifact.
+    """
+    for run in ledger.runs():
+        if run.artifact is not None:
+            return inspect_artifact(
+                sandbox,
+                ledger.submission(),
+                ledger.verification.track,
+                code=ledger.code,
+                artifact=ledger.artifact(run),
+                checkpoint=ledger.checkpoint(run) if run.checkpoint else None,
+                log=ledger.seed_directory(run.seed) / "inspect.log",
+            )
+    raise UsageError(f"{ledger.directory}: holds no sealed artifact to inspect")
+
+
+def inspect_file(
+    artifact: Path, submission: Submission, track: Track, sandbox: Sandbox
+) -> Inspection:
+    """An artifact that no verification sealed, such as one trained by hand.
+
+    Raises:
+        UsageError: the file is not there.
+    """
+    if not artifact.is_file():
+        raise UsageError(f"{artifact}: no such file; expected an artifact, or a run directory")
+    with tempfile.TemporaryDirectory() as name, disk_errors(Path(name)):
+        # Copies that a sandbox's user may read, whatever the modes of the originals are.
+        folder = Path(name)
+        folder.chmod(0o755)
+        write_files(folder / "code", submission.contents)
+        copy = folder / submission.manifest.train.artifact
+        shutil.copyfile(artifact, copy)
+        return inspect_artifact(
+            sandbox,
+            submission,
+            track,
+            code=folder / "code",
+            artifact=copy,
+            checkpoint=None,
+            log=folder / "inspect.log",
+        )
+
+
+def _tensors(describe: str, content: bytes) -> tuple[TensorFacts, ...]:
+    try:
+        return _TENSORS.validate_python(json.loads(content))
+    except ValidationError as error:
+        raise SubmissionError(
+            f"{describe}: not a list of tensors: {'; '.join(problems_of(error)[:5])}"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SubmissionError(f"{describe}: not valid JSON: {error}") from error
+
+
+def _warnings(tensors: tuple[TensorFacts, ...], artifact_bytes: int) -> list[str]:
+    found = [
+        f"control tensor {tensor.name} is stored as {tensor.stored}, below float32"
+        for tensor in tensors
+        if tensor.control and tensor.bits_per_weight < 32
+    ]
+    total = sum(tensor.compressed_bytes for tensor in tensors)
+    if total > artifact_bytes:
+        found.append(
+            f"the tensors' shares add up to {total:,} bytes, more than the artifact's "
+            f"{artifact_bytes:,}: the description is wrong"
+        )
+    return found

@@ -1,0 +1,90 @@
+"""The process that handles a stranger's tokenizer: it may crash, hang or eat memory, alone.
+
+Started by ``own_tokenizer.py`` with an order on its command line; says how far it is and how it
+ended on stdout, one JSON object a line.
+"""
+
+import os
+import resource
+import sys
+import threading
+from pathlib import Path
+
+from harness.data.build.building import TextLost, build_dataset
+from harness.data.build.encoding import TokenizerMemoryError
+from harness.data.format.documents import DocumentFiles
+from harness.data.format.tokenizers import TokenizerError
+from harness.errors import InfrastructureError
+from harness.run.tokenizing import Order, Word
+
+
+def main() -> None:
+    """Build the dataset that was ordered; every outcome is a line on stdout and exit code 0."""
+    order = Order.model_validate_json(sys.argv[1])
+    _limit(order)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        build_dataset(
+            DocumentFiles([Path(path) for path in order.train_documents]),
+            DocumentFiles([Path(order.validation_documents)]),
+            Path(order.tokenizer).read_bytes(),
+            Path(order.destination),
+            source=order.source,
+            tokenizer_name=order.tokenizer_name,
+            published_val=DocumentFiles([Path(order.published_documents)])
+            if order.published_documents
+            else None,
+            replace=True,
+            progress=lambda what, done, total: _say(
+                Word(kind="progress", text=what, done=done, total=total)
+            ),
+        )
+    except TextLost as error:
+        problem = f"validation document {error.document} does not come back: {error.problem}"
+        _say(Word(kind="rejected", text=problem[:2000], document=error.document))
+    except (MemoryError, TokenizerMemoryError) as error:
+        _say(_short_of_memory(error, order.enough_bytes))
+    except TokenizerError as error:
+        _say(Word(kind="rejected", text=error.message.removeprefix("tokenizer: ")[:2000]))
+    except InfrastructureError as error:
+        _say(Word(kind="ours", text=error.message[:2000], remedy=error.remedy[:500]))
+    else:
+        _say(Word(kind="done"))
+
+
+def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: int) -> Word:
+    """Theirs, unless the machine has so little left that an honest one might need more."""
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    problem = f"needs more memory than {most / (1 << 30):.1f} GiB"
+    if isinstance(error, TokenizerMemoryError):
+        problem = error.message
+    if most < enough_bytes:
+        return Word(
+            kind="ours",
+            text=f"tokenizing {problem[:1900]}, and no more can be had here",
+            remedy=f"see that {2 * enough_bytes >> 30} GiB of memory are left, and try again",
+        )
+    return Word(kind="rejected", text=problem[:2000])
+
+
+def _limit(order: Order) -> None:
+    """Before the first byte of the model is read. Processes that tokenize for us inherit it."""
+    for what, most in (
+        (resource.RLIMIT_CPU, order.cpu_seconds),
+        (resource.RLIMIT_AS, order.address_space_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (least, hard))
+
+
+def _end_with_parent() -> None:
+    """A harness that was killed cannot end us, but our stdin ends with it."""
+    while os.read(sys.stdin.fileno(), 1 << 10):
+        pass
+    os._exit(1)
+
+
+def _say(word: Word) -> None:
+    print(word.model_dump_json(), flush=True)

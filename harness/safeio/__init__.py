@@ -1,0 +1,1 @@
+"""Input of strangers and files that must last: bounded, validated, whole or absent."""

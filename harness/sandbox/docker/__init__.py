@@ -1,0 +1,1 @@
+"""The real sandbox: containers of a Docker engine."""

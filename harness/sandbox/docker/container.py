@@ -1,0 +1,287 @@
+"""One phase in a container: its end by the engine's clock, its artifact, its removal."""
+
+import contextlib
+import io
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InfrastructureError
+from harness.evidence.facts import ArtifactFacts, IsolationFact
+from harness.safeio.files import CHUNK_BYTES
+from harness.sandbox.docker.engine import Engine, engine_errors, nanoseconds_of
+from harness.sandbox.limits import OUTPUT
+from harness.sandbox.logs import LogCapture
+from harness.sandbox.phase import Ending, WatchedPhase
+from harness.sandbox.protocol import ArtifactError, Job
+from harness.sandbox.sealing import (
+    absent,
+    copy_hashed,
+    not_regular,
+    require_plain_name,
+    require_size,
+)
+
+_ENGINES_OWN_FILE = "/etc/hostname"
+_CLEANUP_SECONDS = 15.0
+_KILL_SECONDS = 15.0
+_WAIT_SLACK_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Names:
+    """What one phase has at the engine; names are ours, so they are known before creation."""
+
+    container: str
+    keeper: str | None
+    volume: str | None
+
+
+def remove_all(engine: Engine, names: Names) -> None:
+    """Remove container, keeper and volume, in this order; what is gone already is fine.
+
+    Raises:
+        InfrastructureError: the engine did not do so; the next start reaps what is left.
+    """
+    import docker.errors
+
+    with engine.connection(_CLEANUP_SECONDS) as client:
+        for name in (names.container, names.keeper):
+            if name is not None:
+                with contextlib.suppress(docker.errors.NotFound):
+                    client.remove_container(name, force=True, v=True)
+        if names.volume is not None:
+            with contextlib.suppress(docker.errors.NotFound):
+                client.remove_volume(names.volume)
+
+
+class ContainerPhase(WatchedPhase):
+    """A phase that runs in a container, held by the container's id."""
+
+    def __init__(
+        self,
+        job: Job,
+        log: LogCapture,
+        *,
+        engine: Engine,
+        container_id: str,
+        names: Names,
+        called_at: float,
+        returned_at: float,
+        overhead_seconds: float,
+    ) -> None:
+        super().__init__(
+            job,
+            log,
+            called_at=called_at,
+            returned_at=returned_at,
+            overhead_seconds=overhead_seconds,
+        )
+        self._engine = engine
+        self.container_id = container_id
+        self._names = names
+        self.read_back: tuple[IsolationFact, ...] = ()
+        self._kills = 0
+
+    @property
+    def volume_name(self) -> str | None:
+        """The engine's name of the output volume; None in the score phase."""
+        return self._names.volume
+
+    def owns(self, process: int) -> bool:
+        """Whether the process's control groups are the container's; one that is gone may be."""
+        try:
+            return self.container_id in Path(f"/proc/{process}/cgroup").read_text()
+        except OSError:
+            return True
+
+    def await_end(self) -> None:
+        """Block in the engine's own wait call; a connection that breaks means a lost engine."""
+        limit = self.job.wallclock_seconds + _WAIT_SLACK_SECONDS
+        with self._engine.connection(limit) as client:
+            client.wait(self.container_id, timeout=limit)
+
+    def kill(self) -> bool:
+        """SIGKILL to the container's first process, and so to all of its process namespace."""
+        import docker.errors
+
+        with self._engine.connection(_KILL_SECONDS) as client:
+            try:
+                client.kill(self.container_id, signal="SIGKILL")
+            except docker.errors.APIError as error:
+                if error.status_code in (404, 409):  # it has ended by itself
+                    return False
+                raise
+            self._kills += 1
+            return True
+
+    def isolation(self) -> tuple[IsolationFact, ...]:
+        """What was read back right after the start."""
+        return self.read_back
+
+    def ending(self) -> Ending:
+        """The engine's own record of the end.
+
+        Raises:
+            InfrastructureError: the engine is gone, or someone else killed the container.
+        """
+        with self._engine.connection() as client:
+            state: dict[str, Any] = client.inspect_container(self.container_id)["State"]
+            if state.get("Running"):
+                raise InfrastructureError(
+                    "the Docker engine reported an end, but the container still runs",
+                    remedy="see the engine's own log, then --resume",
+                )
+            started = nanoseconds_of(state["StartedAt"])
+            finished = nanoseconds_of(state["FinishedAt"])
+            if self._kills == 0 and self._killed_by_others(client, started):
+                raise InfrastructureError(
+                    f"the {self.job.phase} container was killed from outside (docker stop, "
+                    "docker kill, or an engine that is shutting down)",
+                    remedy="leave the engine and its containers alone meanwhile; then --resume",
+                )
+        exit_code = int(state["ExitCode"])
+        oom_killed = bool(state.get("OOMKilled"))
+        detail = ""
+        if oom_killed:
+            which = "it" if exit_code == 137 else "one of its processes"
+            detail = (
+                f"{which} was killed for exceeding the memory limit of "
+                f"{self.job.limits.memory_bytes:,} bytes (exit code {exit_code})"
+            )
+        return Ending(
+            started_nanoseconds=started,
+            finished_nanoseconds=finished,
+            exit_code=exit_code,
+            oom_killed=oom_killed,
+            detail=detail,
+        )
+
+    def _killed_by_others(self, client: Any, since_nanoseconds: int) -> bool:
+        # The exit code cannot tell: a submission may exit with 137 or 143 by itself.
+        events = client.events(
+            since=since_nanoseconds // 1_000_000_000,
+            until=f"{time.time():.9f}",
+            filters={"container": self.container_id, "event": "kill"},
+            decode=True,
+        )
+        return any(True for _ in events)
+
+    def seal_now(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
+        """Remove the container, then take the file from the keeper by the archive API."""
+        require_plain_name(name)
+        if self._names.keeper is None:
+            raise RuntimeError("this phase has no output directory")
+        import docker.errors
+
+        with (
+            self._engine.connection(_CLEANUP_SECONDS) as client,
+            contextlib.suppress(docker.errors.NotFound),  # gone since an earlier file was sealed
+        ):
+            client.remove_container(self.container_id, force=True, v=True)
+        with self._archive(name) as (archive, member):
+            if not member.isreg():
+                raise not_regular(name, _kind(member))
+            if member.name != name:
+                raise InfrastructureError(f"the engine sent {member.name!r} instead of {name!r}")
+            require_size(name, member.size, limit_bytes=limit_bytes)
+            content = archive.extractfile(member)
+            if content is None:
+                raise not_regular(name, _kind(member))
+            chunks = iter(lambda: content.read(CHUNK_BYTES), b"")
+            try:
+                return copy_hashed(chunks, destination, name=name, size_bytes=member.size)
+            except ArtifactError as error:
+                # Nothing can write there any more: a short read is the engine's.
+                raise InfrastructureError(
+                    f"the engine broke off while it sent the artifact {name}",
+                    remedy="see the engine's own log, then --resume",
+                ) from error
+
+    @contextlib.contextmanager
+    def _archive(self, name: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+        """The tar stream of one path in the output directory, at its first member."""
+        import docker.errors
+
+        with self._engine.connection() as client:
+            self._require_keeper(client)
+            try:
+                stream, _ = client.get_archive(
+                    self._names.keeper, str(OUTPUT / name), chunk_size=CHUNK_BYTES
+                )
+            except docker.errors.NotFound as error:
+                self._require_keeper(client)
+                raise absent(name) from error
+            except docker.errors.APIError as error:
+                # A date beyond the engine's calendar or a link without end is theirs; what ails
+                # the engine itself also ails the copy of a file that it made.
+                self._require_keeper(client)
+                client.get_archive(self._names.keeper, _ENGINES_OWN_FILE)[0].close()
+                raise ArtifactError(
+                    f"artifact {name}: the engine cannot hand it over as a regular file"
+                ) from error
+            try:
+                reader = io.BufferedReader(_Chunks(stream), CHUNK_BYTES)
+                with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK_BYTES) as archive:
+                    member = archive.next()
+                    if member is None:  # the engine leaves sockets out
+                        raise not_regular(name, "socket or another thing that is not a file")
+                    yield archive, member
+            except tarfile.TarError as error:
+                raise InfrastructureError(
+                    f"the engine broke off while it sent the artifact {name}: {error}",
+                    remedy="see the engine's own log, then --resume",
+                ) from error
+            finally:
+                stream.close()
+
+    def _require_keeper(self, client: Any) -> None:
+        # Without its keeper the tmpfs is empty, and "absent" would blame the submission.
+        state = client.inspect_container(self._names.keeper)["State"]
+        if not state.get("Running"):
+            raise InfrastructureError(
+                "the container that keeps the output directory has ended",
+                remedy="leave the engine and its containers alone meanwhile; then --resume",
+            )
+
+    def remove(self) -> None:
+        """Remove container, keeper and volume."""
+        remove_all(self._engine, self._names)
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    kinds = {
+        tarfile.SYMTYPE: "symbolic link",
+        tarfile.LNKTYPE: "hard link",
+        tarfile.DIRTYPE: "directory",
+        tarfile.FIFOTYPE: "FIFO",
+        tarfile.CHRTYPE: "device",
+        tarfile.BLKTYPE: "device",
+    }
+    return kinds.get(member.type, "thing of unknown kind")
+
+
+class _Chunks(io.RawIOBase):
+    """An iterator of bytes as a readable file; engine errors inside become ours."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            with engine_errors("copy the artifact out of the sandbox"):
+                try:
+                    self._rest = memoryview(next(self._chunks))
+                except StopIteration:
+                    return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

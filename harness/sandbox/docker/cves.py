@@ -1,0 +1,130 @@
+"""Known escapes: which versions of engine, runtime and GPU toolkit code has got out of.
+
+Versions alone prove nothing: distributions repair an old version without changing its number.
+So a match is named as a warning, with the version to look for.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from harness.errors import InfrastructureError
+from harness.safeio.parsing import parse_toml
+from harness.sandbox.logs import plain_text
+
+Component = Literal["runc", "containerd", "nvidia-container-toolkit"]
+Version = tuple[int, int, int, int]
+
+TOOLKIT: Component = "nvidia-container-toolkit"
+
+_FILE = "escapes.toml"
+_VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-~.+]?rc\.?(\d{1,6}))?")
+_RELEASED = 1_000_000  # above any release candidate
+_TOOL_SECONDS = 10.0
+
+
+def version_of(text: str) -> Version | None:
+    """Major, minor, patch and release candidate of the first version in a text, if any."""
+    found = _VERSION.search(text)
+    if found is None:
+        return None
+    candidate = int(found[4]) if found[4] else _RELEASED
+    return int(found[1]), int(found[2]), int(found[3] or 0), candidate
+
+
+class Escape(BaseModel):
+    """One known escape, or several that were repaired together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1)
+    component: Component
+    fixed: tuple[str, ...] = Field(min_length=1)
+    what: str = Field(min_length=1)
+
+    @field_validator("fixed")
+    @classmethod
+    def _are_versions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(version_of(text) is None for text in value):
+            raise ValueError("fixed: expected versions such as 1.2.8")
+        return value
+
+    def open_in(self, version: Version) -> bool:
+        """Whether that version has it, as far as its number tells."""
+        repaired = sorted(found for text in self.fixed if (found := version_of(text)))
+        own_branch = [good for good in repaired if good[:2] == version[:2]]
+        return version < (own_branch[0] if own_branch else repaired[-1])
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    escape: tuple[Escape, ...] = Field(min_length=1)
+
+
+@cache
+def known() -> tuple[Escape, ...]:
+    """The table.
+
+    Raises:
+        InfrastructureError: the file that came with the harness is damaged.
+    """
+    source = resources.files("harness.sandbox.docker") / _FILE
+    try:
+        return _Table.model_validate(parse_toml(source.read_bytes())).escape
+    except (OSError, ValueError, ValidationError) as error:
+        raise InfrastructureError(
+            f"{_FILE}: {error}", remedy="install the harness again from a clone of its repository"
+        ) from error
+
+
+def components(description: Mapping[str, Any]) -> dict[str, str]:
+    """Versions by component: what the engine says, and the GPU toolkit of this machine.
+
+    Args:
+        description: the engine's answer to the question for its version.
+    """
+    found = {}
+    for part in description.get("Components") or []:
+        commit = str((part.get("Details") or {}).get("GitCommit") or "")
+        version = str(part.get("Version") or "")
+        # A distribution shows its own revision here, and only here.
+        shown = commit if version and commit.startswith(version) else version
+        found[str(part.get("Name"))] = plain_text(shown, limit=80)
+    return found | _toolkit()
+
+
+def escapes_of(versions: Mapping[str, str]) -> list[tuple[str, Escape]]:
+    """Escapes that versions have by their numbers, each with the version it was found in."""
+    return [
+        (versions[escape.component], escape)
+        for escape in known()
+        if escape.component in versions
+        and (version := version_of(versions[escape.component])) is not None
+        and escape.open_in(version)
+    ]
+
+
+def _toolkit() -> dict[str, str]:
+    program = shutil.which("nvidia-ctk") or shutil.which("nvidia-container-cli")
+    if program is None:
+        return {}
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TOOL_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    found = _VERSION.search(done.stdout)
+    return {TOOLKIT: found[0]} if found else {}

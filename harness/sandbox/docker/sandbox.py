@@ -1,0 +1,352 @@
+"""The real sandbox: each phase in a fresh container without network, rights or writable disk.
+
+Train writes to a tmpfs of bounded size. It is kept alive by a second, trusted container, so
+that the artifact is taken when no process of the submission exists any more.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.facts import IsolationFact, SandboxFacts
+from harness.safeio import ownership as owner
+from harness.sandbox import limits
+from harness.sandbox.docker import image, seccomp
+from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
+from harness.sandbox.docker.cves import components
+from harness.sandbox.docker.engine import (
+    OWNER_LABEL,
+    Engine,
+    available,
+    require_runtime,
+    require_usable,
+)
+from harness.sandbox.docker.readback import isolation_facts
+from harness.sandbox.docker.reaping import reap
+from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.protocol import Job, Mount
+
+if TYPE_CHECKING:
+    from docker.api.client import APIClient
+
+__all__ = ["DockerSandbox", "available"]
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the channel lies
+
+
+class DockerSandbox:
+    """Runs phases in containers.
+
+    Args:
+        accelerator: ``cpu`` or ``cuda``: which image is used.
+        note: gets a line of text for each step of :meth:`prepare`.
+        url: of the engine; DOCKER_HOST or the usual socket when not given.
+        worker: our scoring worker, which the image holds.
+        runtime: the engine's runtime for every phase, such as ``runsc``; its default when empty.
+
+    After :meth:`prepare`, ``runtime``, ``image_id`` and ``engine_info`` say what is used, and
+    the engine's description of itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        accelerator: str = "cpu",
+        note: Callable[[str], None] = lambda line: None,
+        url: str | None = None,
+        worker: Path = image.WORKER_SOURCE,
+        runtime: str = "",
+    ) -> None:
+        self.engine = Engine(url)
+        self.runtime = runtime
+        self._accelerator = accelerator
+        self._note = note
+        self._worker = worker
+        self.engine_info: dict[str, Any] = {}
+        self.image_id = ""
+        self._image_names: tuple[str, ...] = ()
+
+    def prepare(self) -> SandboxFacts:
+        """See :class:`harness.sandbox.protocol.Sandbox`."""
+        with self.engine.connection() as client:
+            self.engine_info = require_usable(client)
+            self.runtime = require_runtime(self.engine_info, self.runtime)
+            versions = components(client.version())
+            reap(client)
+        tag, self.image_id = image.ensure(
+            self._note,
+            accelerator=self._accelerator,
+            worker=self._worker,
+            engine=self.engine,
+        )
+        with self.engine.connection() as client:
+            config = client.inspect_image(self.image_id)["Config"]
+            self._image_names = tuple(entry.partition("=")[0] for entry in config.get("Env") or [])
+            self._require_shared_files(client)
+        return SandboxFacts(
+            kind="docker",
+            engine=str(self.engine_info["ServerVersion"]),
+            image=tag,
+            image_digest=self.image_id,
+            runtime=self.runtime,
+            seccomp_digest=seccomp.digest_of(seccomp.security_option()),
+            versions=versions,
+        )
+
+    def inside(self, mount: Mount) -> str:
+        """The mount's target."""
+        return str(mount.target)
+
+    @property
+    def output(self) -> str:
+        """The output directory of train."""
+        return str(limits.OUTPUT)
+
+    @property
+    def worker_command(self) -> tuple[str, ...]:
+        """Our scoring worker, as the image holds it."""
+        return (f"{limits.VENV}/bin/python", str(limits.WORKER))
+
+    def start(self, job: Job) -> ContainerPhase:
+        """See :class:`harness.sandbox.protocol.Sandbox`; call :meth:`prepare` before."""
+        if not self.image_id:
+            raise RuntimeError("prepare() must come before start()")
+        begun = time.monotonic()
+        token = owner.token()
+        name = f"parameter-golf-{token}"
+        train = job.phase == "train"
+        names = Names(
+            container=f"{name}-{job.phase}",
+            keeper=f"{name}-keeper" if train else None,
+            volume=f"{name}-output" if train else None,
+        )
+        log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
+        try:
+            with self.engine.connection() as client:
+                self._keep_output(client, job, names, token)
+                environment = limits.as_entries(
+                    limits.environment(
+                        job, path=limits.CONTAINER_PATH, scratch=str(limits.SCRATCH), token=token
+                    )
+                )
+                identity = self._create(client, job, names, token, environment)
+                log.drain(self._attach(identity))
+                log.starts_now()
+                called_at = time.monotonic()
+                self._start(client, identity, job)
+                returned_at = time.monotonic()
+                phase = ContainerPhase(
+                    job,
+                    log,
+                    engine=self.engine,
+                    container_id=identity,
+                    names=names,
+                    called_at=called_at,
+                    returned_at=returned_at,
+                    overhead_seconds=called_at - begun,
+                )
+                phase.watch()
+                phase.read_back = self._read_back(client, job, names, identity, environment)
+        except BaseException:
+            with contextlib.suppress(InfrastructureError):
+                remove_all(self.engine, names)
+            with contextlib.suppress(InfrastructureError):
+                log.finish(1.0)
+            raise
+        return phase
+
+    def _keep_output(self, client: "APIClient", job: Job, names: Names, token: str) -> None:
+        """Create the output volume, and start the container that keeps it mounted."""
+        if names.volume is None or names.keeper is None:
+            return
+        from docker.types import Mount as EngineMount
+
+        labels = {OWNER_LABEL: token}
+        client.create_volume(
+            names.volume,
+            driver="local",
+            driver_opts=limits.volume_options(job.limits),
+            labels=labels,
+        )
+        output = EngineMount(
+            str(limits.OUTPUT), names.volume, type="volume", read_only=True, no_copy=True
+        )
+        client.create_container(
+            self.image_id,
+            ["/bin/sleep", "infinity"],
+            name=names.keeper,
+            labels=labels,
+            user=f"{limits.USER_ID}:{limits.USER_ID}",
+            entrypoint=[],
+            host_config=client.create_host_config(
+                **self._sealed_off(),
+                mounts=[output],
+                # It needs one; but the runtime that starts it has threads, more of them when busy.
+                pids_limit=64,
+                mem_limit=limits.KEEPER_MEMORY_BYTES,
+                memswap_limit=limits.KEEPER_MEMORY_BYTES,
+            ),
+        )
+        client.start(names.keeper)
+
+    def _create(
+        self, client: "APIClient", job: Job, names: Names, token: str, environment: list[str]
+    ) -> str:
+        """Create the phase's container; its id."""
+        from docker.types import DeviceRequest, Ulimit
+        from docker.types import Mount as EngineMount
+
+        mounts = [_bound(mount) for mount in (job.code, *job.mounts)]
+        if names.volume is not None:
+            mounts.append(
+                EngineMount(str(limits.OUTPUT), names.volume, type="volume", no_copy=True)
+            )
+        requests = None
+        if job.accelerators:
+            requests = [
+                DeviceRequest(
+                    driver="nvidia", device_ids=list(job.accelerators), capabilities=[["gpu"]]
+                )
+            ]
+        ours = {entry.partition("=")[0] for entry in environment}
+        # A bare name takes a variable of the base image away.
+        emptied = [name for name in self._image_names if name not in ours]
+        created = client.create_container(
+            self.image_id,
+            list(job.command),
+            name=names.container,
+            labels={OWNER_LABEL: token},
+            hostname="localhost",  # torchrun --standalone looks its own host name up
+            user=f"{limits.USER_ID}:{limits.USER_ID}",
+            working_dir=str(job.code.target),
+            environment=[*environment, *emptied],
+            entrypoint=[],
+            host_config=client.create_host_config(
+                **self._sealed_off(),
+                mounts=mounts,
+                pids_limit=job.limits.processes,
+                mem_limit=job.limits.memory_bytes,
+                memswap_limit=job.limits.memory_bytes,
+                shm_size=job.limits.shm_bytes,
+                tmpfs={str(limits.SCRATCH): limits.scratch_options(job.limits)},
+                ulimits=[
+                    Ulimit(name="core", soft=0, hard=0),
+                    Ulimit(name="nofile", soft=limits.OPEN_FILES, hard=limits.OPEN_FILES),
+                ],
+                device_requests=requests,
+            ),
+        )
+        return str(created["Id"])
+
+    def _attach(self, identity: str) -> Iterator[bytes]:
+        """The container's output; attached when this returns, so that no line is missed."""
+        from docker.utils.socket import frames_iter
+
+        client = self.engine.client()
+        socket = client.attach_socket(identity, params={"stdout": 1, "stderr": 1, "stream": 1})
+
+        def chunks() -> Iterator[bytes]:
+            # A connection that breaks ends the output; the phase's own wait call reports why.
+            try:
+                with contextlib.suppress(OSError):
+                    for _, chunk in frames_iter(socket, tty=False):
+                        yield chunk
+            finally:
+                socket.close()
+                client.close()
+
+        return chunks()
+
+    def _start(self, client: "APIClient", identity: str, job: Job) -> None:
+        import docker.errors
+
+        try:
+            client.start(identity)
+        except docker.errors.APIError as error:
+            text = plain_text(str(error.explanation), limit=100_000)
+            if "exec:" in text and any(reason in text for reason in _NOT_EXECUTABLE):
+                raise SubmissionError(
+                    f"{job.phase} command {plain_text(job.command[0], limit=100)!r}: cannot be "
+                    f"executed in the sandbox: {text.rpartition('exec:')[2].strip()[-300:]}"
+                ) from error
+            raise
+
+    def _read_back(
+        self, client: "APIClient", job: Job, names: Names, identity: str, environment: list[str]
+    ) -> tuple[IsolationFact, ...]:
+        return isolation_facts(
+            job,
+            image_digest=self.image_id,
+            environment=environment,
+            container=client.inspect_container(identity),
+            runtime=self.runtime,
+            volume=client.inspect_volume(names.volume) if names.volume else None,
+            volume_expected=limits.volume_options(job.limits),
+        )
+
+    def _sealed_off(self) -> dict[str, Any]:
+        """Flags that hold for every container of ours."""
+        return {
+            "network_mode": "none",
+            "read_only": True,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges", seccomp.security_option()],
+            "ipc_mode": "private",
+            "cgroupns": "private",
+            "log_config": {"Type": "none"},
+            "runtime": self.runtime,
+        }
+
+    def _require_shared_files(self, client: "APIClient") -> None:
+        """Prove that a directory of ours, mounted, is this very directory to the engine."""
+        from docker.errors import APIError
+
+        token = owner.token()
+        with tempfile.TemporaryDirectory(dir=_SHARED_MEMORY, prefix="pgolf-probe-") as folder:
+            (Path(folder) / token).touch()
+            mount = Mount(source=Path(folder), target=PurePosixPath("/probe"))
+            created = client.create_container(
+                self.image_id,
+                ["/bin/true"],
+                name=f"parameter-golf-{token}-probe",
+                labels={OWNER_LABEL: token},
+                host_config=client.create_host_config(mounts=[_bound(mount)], **self._sealed_off()),
+            )
+            try:
+                stream, _ = client.get_archive(created["Id"], f"/probe/{token}")
+                stream.close()
+            except APIError as error:
+                raise InfrastructureError(
+                    "the Docker engine does not see this machine's shared memory "
+                    f"({plain_text(str(error.explanation), limit=200)})",
+                    remedy="run the harness beside the engine, not in another container or machine",
+                ) from error
+            finally:
+                client.remove_container(created["Id"], force=True, v=True)
+
+
+_NOT_EXECUTABLE = (
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+    "not a directory",
+    "is a directory",
+    "too many levels of symbolic links",
+    "exec format error",
+    "file name too long",
+)
+
+
+def _bound(mount: Mount) -> Any:
+    """A read-only bind mount of exactly this source, without what is mounted below it."""
+    from docker.types import Mount as EngineMount
+
+    bound = EngineMount(
+        str(mount.target), str(mount.source), type="bind", read_only=True, propagation="rprivate"
+    )
+    bound["BindOptions"]["NonRecursive"] = True
+    return bound

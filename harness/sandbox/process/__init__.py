@@ -1,0 +1,1 @@
+"""The rehearsal: a process of this machine, limited but not isolated."""

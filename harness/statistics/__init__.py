@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: units, tests and power. Imports nothing of the harness."""

@@ -1,0 +1,1 @@
+"""Folders in the contest's own layout, read as files."""

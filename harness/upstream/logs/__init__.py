@@ -1,0 +1,1 @@
+"""Training logs of the field, read line by line."""

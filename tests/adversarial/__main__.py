@@ -1,0 +1,127 @@
+"""``python -m tests.adversarial``: verify every cheater and print what became of it.
+
+In Docker when an engine answers; else in the process sandbox, those that make sense there.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from tests.adversarial.gallery import (
+    GALLERY,
+    SEED,
+    Cheater,
+    Kind,
+    Result,
+    cheaters,
+    readme,
+    run,
+    verify,
+)
+from tests.factories.playground import BIGRAM, Outcome, build_small_dataset
+
+
+def main() -> int:
+    """Exit code 0 when every cheater came to what its shelf says, 1 otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m tests.adversarial", description=__doc__)
+    parser.add_argument("--sandbox", choices=("auto", "docker", "process"), default="auto")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="parts of names")
+    parser.add_argument("--jobs", type=int, default=2, help="verifications at a time (default 2)")
+    parser.add_argument("--readme", action="store_true", help="write README.md again, run nothing")
+    options = parser.parse_args()
+    if options.readme:
+        (GALLERY / "README.md").write_text(readme())
+        return 0
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
+    sandbox = _sandbox(options.sandbox, console)
+    wanted = [
+        cheater for cheater in cheaters() if any(text in cheater.name for text in options.only)
+    ]
+    here = [cheater for cheater in wanted if sandbox in cheater.card.sandboxes]
+    began = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory(prefix="rogues-") as folder,
+        ProcessPoolExecutor(options.jobs, context) as pool,
+    ):
+        place = Path(folder)
+        data = build_small_dataset(place / "data", place / "whole")
+        twins = [
+            pool.submit(verify, BIGRAM, place / name, data, sandbox, seeds=seeds)
+            for name, seeds in (("honest", "auto"), ("twin", SEED))
+        ]
+        honest, twin = (future.result() for future in twins)
+        rows: list[tuple[Cheater, Future[Result]]] = [
+            (c, pool.submit(run, c, place / c.name.replace("/", "-"), data, sandbox, twin))
+            for c in here
+        ]
+        bad = _print(console, sandbox, honest, rows)
+    if left := len(wanted) - len(here):
+        other = "Docker" if sandbox == "process" else "the process sandbox"
+        console.print(f"{left} more make sense in {other} alone.")
+    seconds = time.monotonic() - began
+    wrong = f"{bad} not as expected"
+    console.print(f"{len(here)} cheaters, {wrong}, {seconds:.0f} s, {sandbox} sandbox")
+    return 1 if bad else 0
+
+
+def _sandbox(asked: str, console: Console) -> Kind:
+    from harness.sandbox.docker.engine import available
+
+    if asked == "process" or (asked == "auto" and not available()):
+        if asked == "auto":
+            console.print("No Docker engine answers: the process sandbox, which isolates nothing.")
+        return "process"
+    return "docker"
+
+
+def _print(
+    console: Console,
+    sandbox: Kind,
+    honest: Outcome,
+    rows: list[tuple[Cheater, Future[Result]]],
+) -> int:
+    """Print the table; how many rows are wrong."""
+    table = Table(title=f"The rogues' gallery, {sandbox} sandbox", title_justify="left")
+    for heading in ("cheater", "trick", "expected", "actual", "s", ""):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "s" else "left")
+    tolerated = {"isolation"} if sandbox == "process" else set()
+    not_passed = [
+        f"{check['id']}: {check['detail']}"
+        for check in honest.verdict.get("checks", [])
+        if check["status"] != "pass" and check["id"] not in tolerated
+    ] or ([] if honest.verdict else [honest.err])
+    sound = not not_passed and honest.verdict["verdict"] == "REHEARSED"
+    bad = 0 if sound else 1
+    table.add_row(
+        "honest/bigram",
+        "none",
+        "every check passes",
+        "every check passes" if sound else "; ".join(not_passed),
+        "",
+        "ok" if sound else "WRONG",
+    )
+    for cheater, future in track(rows, console=Console(stderr=True), transient=True):
+        cells = [cheater.name, cheater.card.trick]
+        if error := future.exception():
+            bad += 1
+            table.add_row(*cells, "", f"{type(error).__name__}: {error}", "", "WRONG")
+            continue
+        result = future.result()
+        bad += bool(result.problems)
+        cells += [result.expected, "; ".join(result.problems)[:400] or result.actual]
+        table.add_row(*cells, f"{result.seconds:.0f}", "WRONG" if result.problems else "ok")
+    console.print(table)
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())

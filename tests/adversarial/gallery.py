@@ -1,0 +1,267 @@
+"""The rogues' gallery: what each cheater must come to, and what it came to.
+
+A cheater is the honest twin (``tests/factories/honest/bigram``) with the files of its own folder
+laid over it. ``cheat.py`` takes the place of the twin's script when it has a main part, and of its
+loader when it has a ``load_model``. ``cheater.toml`` is its card. Its shelf, the folder around
+it, says what is expected:
+
+``<check>/``      that check alone refuses it;
+``in_vain/``      nothing refuses it, and it gains nothing: every check reads as for the honest
+                  twin, the score is the twin's, and it reports itself that its trick failed;
+``malformed/``    it is not even loaded: exit code 2;
+``admitted/``     the trick works, and the README says so.
+"""
+
+import shutil
+import time
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.judge.verdict import CheckId
+from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
+
+GALLERY = ROOT / "tests/adversarial"
+CARD = "cheater.toml"
+CHECKS: tuple[CheckId, ...] = get_args(CheckId)
+SHELVES = (*CHECKS, "in_vain", "malformed", "admitted")
+SEED = "1"
+Kind = Literal["docker", "process"]
+# Prose for people, not laid over the twin.
+_NOT_CODE = {CARD, "__pycache__"}
+
+
+class Card(BaseModel):
+    """``cheater.toml``.
+
+    ``trick`` and ``field`` (where it happened) are sentences. ``reason`` must be in the reason of
+    the verdict, ``finding`` in a finding's name. ``sandboxes``: where the trick makes sense; what
+    only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
+    one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
+    is what the trick may do to the honest twin's BPB; ``speaks``: it prints whether it worked;
+    ``suite``: the unit tests run it too, not ``make cheaters`` alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trick: str
+    field: str = ""
+    reason: str = ""
+    finding: str = ""
+    sandboxes: tuple[Kind, ...] = ("docker", "process")
+    seeds: Literal["1", "auto"] = "1"
+    verdict: Literal["REJECTED", "INCONCLUSIVE"] = "REJECTED"
+    track: dict[str, str] = Field(default_factory=dict)
+    score: Literal["equal", "not better", "better"] = "equal"
+    speaks: bool = True
+    suite: bool = True
+
+
+@dataclass(frozen=True)
+class Cheater:
+    """One folder of the gallery."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def shelf(self) -> str:
+        """A check, ``in_vain``, ``malformed`` or ``admitted``."""
+        return self.folder.parent.name
+
+    @property
+    def name(self) -> str:
+        """Shelf and folder."""
+        return f"{self.shelf}/{self.folder.name}"
+
+    def assemble(self, place: Path) -> Path:
+        """The submission's folder: the twin's code, then the gallery's manifest, then its own."""
+        place.mkdir(parents=True, exist_ok=True)
+        target = place / self.folder.name
+        shutil.copytree(BIGRAM, target)
+        shutil.copy(GALLERY / "submission.toml", target)
+        ignore = shutil.ignore_patterns(*_NOT_CODE)
+        shutil.copytree(self.folder, target, dirs_exist_ok=True, symlinks=True, ignore=ignore)
+        cheat, manifest = (target / name for name in ("cheat.py", "submission.toml"))
+        source, text = cheat.read_text(), manifest.read_text()
+        if "__main__" not in source:
+            text = text.replace('["python", "cheat.py"]', '["python", "bigram.py"]')
+        if "def load_model" not in source:
+            text = text.replace("cheat:load_model", "bigram:load_model")
+        manifest.write_text(text)
+        return target
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a cheater came to; ``problems`` is empty when that is what was expected."""
+
+    expected: str
+    actual: str
+    problems: tuple[str, ...]
+    outcome: Outcome
+    seconds: float = 0.0
+
+
+def cheaters() -> list[Cheater]:
+    """Every cheater, by name."""
+    cards = sorted(GALLERY.glob(f"*/*/{CARD}"))
+    return [
+        Cheater(card.parent, Card.model_validate(tomllib.loads(card.read_text()))) for card in cards
+    ]
+
+
+def verify(
+    submission: Path, place: Path, data: Path, sandbox: Kind, *, seeds: str, **track: str
+) -> Outcome:
+    """Verify a folder; ``track`` changes lines of the smoke track with two seeds."""
+    place.mkdir(parents=True, exist_ok=True)
+    rules = write_track(place / "track.toml", **{"seeds": "2", **track})
+    arguments = ["--track", rules, "--sandbox", sandbox, "--data", data, "--json", "-"]
+    return harness("verify", submission, *arguments, "--runs", place / "runs", "--seeds", seeds)
+
+
+def run(cheater: Cheater, place: Path, data: Path, sandbox: Kind, twin: Outcome | None) -> Result:
+    """Verify one cheater in ``place`` and hold the outcome against its shelf and its card.
+
+    ``twin`` is the outcome of :func:`verify` for the honest twin with seed :data:`SEED`, needed for
+    the shelves that compare with it.
+    """
+    began = time.monotonic()
+    place.mkdir(parents=True, exist_ok=True)
+    result = _run(cheater, place, data, sandbox, twin)
+    if _ours(result.outcome):  # an overloaded machine says nothing of a cheater: once more
+        result = _run(cheater, place / "again", data, sandbox, twin)
+    return replace(result, seconds=time.monotonic() - began)
+
+
+def _run(cheater: Cheater, place: Path, data: Path, sandbox: Kind, twin: Outcome | None) -> Result:
+    card = cheater.card
+    done = verify(cheater.assemble(place), place, data, sandbox, seeds=card.seeds, **card.track)
+    if cheater.shelf == "malformed":
+        problems = [] if done.code == 2 else [f"exit code {done.code}, expected 2: {done.err}"]
+        if card.reason not in done.err:
+            problems.append(f"expected {card.reason!r} in: {done.err.strip()}")
+        return Result("malformed", f"exit code {done.code}", tuple(problems), done)
+    if not done.verdict:
+        return Result(cheater.shelf, f"exit code {done.code}", (done.err.strip(),), done)
+    logs = _logs(done)
+    problems = _unclean(done, logs)
+    if cheater.shelf in CHECKS:
+        problems += _not_caught(cheater, done)
+        expected = f"{card.verdict} by {cheater.shelf}"
+        actual = f"{done.verdict['verdict']}: {done.verdict['reason']}"
+    else:
+        problems += _not_as_honest(cheater, done, twin)
+        expected = actual = "admitted: it works"
+        if cheater.shelf == "in_vain":
+            said = [line for text in logs.values() for line in text.splitlines()]
+            failed = [line for line in said if FAILED in line]
+            problems += [f"it says: {line.strip()}" for line in said if WORKED in line]
+            if card.speaks and not failed:
+                problems.append("its log does not say that the trick failed")
+            expected = "as the honest twin"
+            actual = f"{expected}; {failed[0].partition(FAILED)[2][2:]}" if failed else expected
+    if card.finding and card.finding not in [f["name"] for f in done.verdict["findings"]]:
+        problems.append(f"no finding {card.finding!r}")
+    return Result(expected, actual, tuple(problems), done)
+
+
+def _ours(done: Outcome) -> bool:
+    """Whether a clock of ours stood still, or our side broke."""
+    return done.code == 3 and (not done.verdict or done.status("clocks") == "unknown")
+
+
+# What cheaters print.
+WORKED, FAILED = "trick worked", "trick failed"
+
+
+def _logs(done: Outcome) -> dict[str, str]:
+    evidence = Path(done.verdict["evidence"])
+    files = [*evidence.glob("seed-*/*.log"), evidence / "scorecard.txt"]
+    return {str(path.relative_to(evidence)): path.read_bytes().decode() for path in files}
+
+
+def _unclean(done: Outcome, logs: dict[str, str]) -> list[str]:
+    """Whatever a cheater prints, what people read of it is plain and bounded."""
+    problems = []
+    for name, text in {**logs, "output": done.err}.items():
+        if not all(character.isprintable() or character == "\n" for character in text):
+            problems.append(f"{name} holds control characters")
+        if len(text) > 8_388_608:
+            problems.append(f"{name} has {len(text):,} characters")
+    return problems
+
+
+def _not_caught(cheater: Cheater, done: Outcome) -> list[str]:
+    """Why that check alone did not refuse it; empty when it did."""
+    card, verdict = cheater.card, done.verdict
+    problems = []
+    if verdict["verdict"] != card.verdict:
+        problems.append(f"{verdict['verdict']}, expected {card.verdict}")
+    wanted = "fail" if card.verdict == "REJECTED" else "unknown"
+    if done.status(cheater.shelf) != wanted:
+        problems.append(f"{cheater.shelf} reads {done.status(cheater.shelf)}, expected {wanted}")
+    others = [name for name in done.failed if name != cheater.shelf]
+    if others:
+        problems.append(f"failed too: {', '.join(others)}")
+    if card.reason not in verdict["reason"]:
+        problems.append(f"expected {card.reason!r} in the reason")
+    return problems
+
+
+def _not_as_honest(cheater: Cheater, done: Outcome, twin: Outcome | None) -> list[str]:
+    """How the outcome is worse than the honest twin's, or its score another than the card says."""
+    assert twin is not None and twin.verdict, "the honest twin must come first"
+    problems = []
+    passed = {check["id"] for check in twin.verdict["checks"] if check["status"] == "pass"}
+    for check in done.verdict["checks"]:
+        if check["status"] == "fail" or (check["status"] != "pass" and check["id"] in passed):
+            problems.append(f"{check['id']} reads {check['status']}: {check['detail']}")
+    if not problems:
+        bpb, honest = (v["seeds"][0]["val_bpb"] for v in (done.verdict, twin.verdict))
+        difference = bpb - honest
+        fine = {
+            "equal": abs(difference) < 1e-9,
+            "not better": difference > -1e-3,
+            "better": difference < -1e-5,
+        }
+        if not fine[cheater.card.score]:
+            problems.append(f"{bpb:.6f} BPB, the honest twin {honest:.6f}")
+    return problems
+
+
+def readme() -> str:
+    """README.md of the gallery: the cards, shelf by shelf."""
+    text = _PREFACE
+    for shelf in SHELVES:
+        cards = [(c.folder.name, c.card) for c in cheaters() if c.shelf == shelf]
+        meaning = _MEANINGS.get(shelf, f"The check `{shelf}`, and no other, refuses them.")
+        text += f"\n## {shelf}\n\n{meaning}\n\n{_HEADING}" if cards else ""
+        for name, card in cards:
+            where = ", ".join(card.sandboxes)
+            text += f"| `{name}` | {card.trick} | {card.field} | {where} |\n"
+    return text
+
+
+_PREFACE = """\
+# The rogues' gallery
+
+One small submission for each way to cheat, on the shelf that says what must become of it. Each is
+the honest twin, `tests/factories/honest/bigram`, with the files of its folder laid over it;
+`cheater.toml` is its card. `make cheaters` verifies all of them in Docker; without an engine, those
+that make sense in the process sandbox. `python -m tests.adversarial --readme` writes this file.
+"""
+_HEADING = "| folder | trick | where it happened | where it is run |\n|---|---|---|---|\n"
+_MEANINGS = {
+    "in_vain": "Nothing refuses them, as there is nothing to refuse: the score is the honest "
+    "twin's, and they report themselves that the trick failed.",
+    "malformed": "They are not even loaded: exit code 2.",
+    "admitted": "The trick works, as the README admits.",
+    "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
+    "With unpublished documents it is `holdout` that refuses them.",
+    "seed_spread": "The check `seed_spread`, and no other, hands them to a human: INCONCLUSIVE.",
+}

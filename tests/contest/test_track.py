@@ -1,0 +1,98 @@
+"""Tracks: what comes with the harness loads; what makes no sense is refused by name."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import PACKAGE
+from harness.contest.track import load_track, track_names
+from harness.errors import UsageError
+
+SMOKE = (PACKAGE / "contest/tracks/smoke.toml").read_text()
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "custom.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_shipped_tracks_hold_the_rules_of_the_contest() -> None:
+    assert track_names() == ["10min_16mb", "smoke"]
+    official = load_track("10min_16mb")
+    assert not official.rehearsal
+    assert official.budget.train_seconds == official.budget.score_seconds == 600
+    assert official.budget.bytes == 16_000_000
+    assert official.hardware.accelerators == 8
+    assert official.hardware.accelerator_name == "NVIDIA H100 80GB HBM3"
+    assert official.significance.seeds >= 3
+    assert official.significance.p_below == 0.01
+    assert official.bar.bpb is not None and official.bar.source
+    assert load_track("smoke").rehearsal
+
+
+def test_digest_follows_the_rules_not_the_text(tmp_path: Path) -> None:
+    commented = load_track(write(tmp_path, "# a comment\n\n" + SMOKE))
+    assert commented.digest == load_track("smoke").digest
+    changed = load_track(write(tmp_path, SMOKE.replace("train_seconds = 20", "train_seconds = 21")))
+    assert changed.digest != load_track("smoke").digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "expectation"),
+    [
+        ("train_seconds = 20", "train_secs = 20", "budget.train_secs", "unknown key"),
+        ("train_seconds = 20", "", "budget.train_seconds", "missing"),
+        ("train_seconds = 20", "train_seconds = -1", "budget.train_seconds", "greater than 0"),
+        ("train_seconds = 20", "train_seconds = nan", "budget.train_seconds", "less than"),
+        ("bytes = 16_000_000", "bytes = 1.5", "budget.bytes", "integer"),
+        ("p_below = 0.01", "p_below = 2", "significance.p_below", "less than"),
+        ("seeds = 3", "seeds = 1", "significance.seeds", "greater than or equal to 2"),
+        ("accelerators = 0", "accelerators = 8", "hardware", "accelerator_name"),
+        ('baseline = "unigram"', 'baseline = "unigram"\nbpb = 1.0', "bar", "exactly one"),
+        ("rehearsal = true", 'rehearsal = "yes"', "rehearsal", "boolean"),
+        ('name = "smoke"', 'name = "../x"', "name", "match pattern"),
+    ],
+)
+def test_nonsense_is_refused_with_file_field_and_expectation(
+    tmp_path: Path, old: str, new: str, field: str, expectation: str
+) -> None:
+    assert old in SMOKE
+    path = write(tmp_path, SMOKE.replace(old, new, 1))
+    with pytest.raises(UsageError) as caught:
+        load_track(path)
+    assert path in str(caught.value)
+    assert field in str(caught.value)
+    assert expectation in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../smoke", "", "smoke.toml", "a\nb"])
+def test_unknown_track_is_named(name: str) -> None:
+    with pytest.raises(UsageError):
+        load_track(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "expectation"),
+    [
+        (f"edition = {'1' * 5000}", "not valid TOML"),
+        ("a = " + "[" * 30_000, "not valid TOML"),
+        ("a = " + "[" * 100_000, "larger than 32,768 bytes"),
+        ("a." * 40 + "a = 1", "levels deep"),
+    ],
+)
+def test_what_would_break_the_parser_is_refused(
+    tmp_path: Path, text: str, expectation: str
+) -> None:
+    with pytest.raises(UsageError, match=expectation):
+        load_track(write(tmp_path, text))
+
+
+@given(st.text(max_size=200))
+def test_any_text_as_track_is_refused_or_loads(tmp_path_factory: pytest.TempPathFactory, text: str):
+    path = tmp_path_factory.mktemp("t") / "x.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError):
+        load_track(str(path))

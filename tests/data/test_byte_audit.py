@@ -1,0 +1,147 @@
+"""The field's count of bytes by table against the bytes of text: where they part, and why."""
+
+import io
+import string
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from harness.data.build.byte_audit import Table, Weighing, weigh
+from harness.data.format.tokenizers import AnyTokenizer, ByteTokenizer, Tokenizer, load_tokenizer
+from tests.data.test_tokenizing import FIELD
+from tests.factories.playground import harness
+
+CORPUS = [
+    "the cat sat on the mat and the dog sat on the log",
+    "    indented    code    here\n    more    of    it\n",
+    "a far\u00e7ade of na\u00efve caf\u00e9s, \u20ac5 each",
+] * 40
+
+
+def trained(**options: object) -> Tokenizer:
+    from sentencepiece import SentencePieceTrainer
+
+    model = io.BytesIO()
+    settings: dict[str, object] = {
+        "model_type": "bpe",
+        "vocab_size": 330,
+        "byte_fallback": True,
+        "normalization_rule_name": "identity",
+        "add_dummy_prefix": False,
+        "remove_extra_whitespaces": False,
+        "hard_vocab_limit": False,
+        "pad_id": 0,
+        "bos_id": 1,
+        "eos_id": 2,
+        "unk_id": 3,
+        "minloglevel": 2,
+    }
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS), model_writer=model, **{**settings, **options}
+    )
+    return Tokenizer(model.getvalue())
+
+
+KINDS: dict[str, AnyTokenizer] = {
+    "lossless": trained(),
+    "spaces in pieces": trained(allow_whitespace_only_pieces=True),
+    "space added": trained(add_dummy_prefix=True),
+    "folding": trained(normalization_rule_name="nmt_nfkc", remove_extra_whitespaces=True),
+    "no bytes": trained(byte_fallback=False, vocab_size=60),
+    "bytes": ByteTokenizer(),
+}
+
+
+def weighed(kind: str, *texts: str) -> Weighing:
+    return weigh(texts, KINDS[kind])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "no bytes"])
+def test_plain_text_weighs_the_same_both_ways(kind: str) -> None:
+    found = weighed(kind, "the cat sat", "on the mat, caf\u00e9 \u20ac5", "")
+    assert found.table_bytes == found.text_bytes == len("the cat saton the mat, caf 5") + 2 + 3
+    assert (found.differing, found.causes, found.first) == (0, {}, [])
+    assert found.documents == 3
+
+
+def test_a_space_at_the_start_of_a_document_is_not_counted() -> None:
+    found = weighed("lossless", "the cat", " the cat")
+    assert found.causes == {"leading_space": (1, -1)}
+    assert (found.first[0].document, found.first[0].place[:11]) == (2, "character 0")
+    assert (found.first[0].table_bytes, found.first[0].text_bytes) == (7, 8)
+
+
+def test_spaces_inside_a_piece_count_three_times() -> None:
+    found = weighed("spaces in pieces", "the    cat")
+    (documents, amount) = found.causes["inner_space"]
+    assert documents == 1
+    assert amount > 0
+    assert amount % 2 == 0
+    assert found.first[0].place.startswith("character 3, token ")
+
+
+def test_a_space_that_the_tokenizer_adds_is_no_text() -> None:
+    assert weighed("space added", "the cat").differing == 0
+
+
+def test_normalisation_is_named_even_where_the_sums_agree() -> None:
+    found = weighed("folding", "the cat", "a\nline", "two  spaces", "\ufb01n")
+    assert found.causes == {"normalization": (3, -1 - 1)}
+    assert found.table_bytes - found.text_bytes == -2
+    assert found.first[0].document == 2
+    assert found.first[0].place.startswith("character 1 onwards: expected '\\nline'")
+
+
+def test_what_the_tokenizer_does_not_know_counts_nothing() -> None:
+    found = weighed("no bytes", "the \u4e16\u754c cat")
+    # The unknown symbol is a boundary too, so the space after it is left out as well.
+    assert found.table_bytes == len("the cat")
+    assert found.text_bytes == len("the  cat") + 6
+    assert found.causes["leading_space"] == (1, -1)
+    assert "unknown" in found.causes
+    assert found.first[0].place.startswith("character 4 onwards")
+
+
+text = st.text(
+    st.sampled_from(string.ascii_lowercase + "   \n\u00e9\u20ac\u4e16\ufb01"), max_size=60
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts=st.lists(text, max_size=4), kind=st.sampled_from(sorted(KINDS)))
+@example(texts=["\u2581", " \u2581 "], kind="folding")
+@example(texts=["   "], kind="space added")
+def test_the_causes_add_up_to_the_difference(texts: list[str], kind: str) -> None:
+    found = weigh(texts, KINDS[kind])
+    assert found.text_bytes == sum(len(text.encode()) for text in texts)
+    off = found.table_bytes - found.text_bytes
+    assert off == sum(amount for _, amount in found.causes.values())
+    if kind != "no bytes":
+        tokenizer = KINDS[kind]
+        table = Table(tokenizer)
+        for text in texts:
+            tokens = tokenizer.encode(text)
+            decoded = tokenizer.decode(tokens)
+            assert decoded == tokenizer.normalized(text)
+            assert table.by_decoding(tokens).sum() == len(decoded.encode())
+
+
+def test_the_field_s_models_on_english(shared_data: object) -> None:
+    from pathlib import Path
+
+    root = Path(str(shared_data))
+    for model in FIELD:
+        outcome = harness(
+            "data",
+            "bytes",
+            root / "english/docs_val.jsonl.gz",
+            "--tokenizer",
+            root / "tokenizers" / model,
+        )
+        assert outcome.code == 0
+        assert outcome.out.count("490,760") == 2
+        assert "none in all" in outcome.out
+    tokenizer = load_tokenizer(root / "tokenizers" / FIELD[0])
+    found = weigh(["fine", "a\x12b \ufb01\u2026"], tokenizer)
+    assert found.causes == {"normalization": (1, -2)}

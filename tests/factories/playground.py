@@ -1,0 +1,113 @@
+"""Submissions of a few lines, and the command run on them as a user would run it."""
+
+import json
+import sys
+import textwrap
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import main
+from tests.factories.samples import SMOKE_TOML
+
+ROOT = Path(__file__).parents[2]
+BIGRAM = ROOT / "tests/factories/honest/bigram"
+UNIFORM = """
+    def load_model(artifact, device):
+        import torch
+        return lambda tokens, first: torch.zeros(tokens.shape[0], tokens.shape[1] - first, 1024)
+"""
+WRITE = "import os; open(os.environ['OUTPUT_DIR'] + '/model.bin', 'wb').write(b'weights')"
+MANIFEST = """\
+[submission]
+name = "Toy"
+author = "A. Author"
+github_id = "author"
+[code]
+files = ["train.py", "model.py"]
+[train]
+command = ["python", "train.py"]
+artifact = "model.bin"
+[score]
+load = "model:load_model"
+sequence_length = 256
+stride = 256
+"""
+
+
+def write_submission(
+    folder: Path, *, train: str = WRITE, model: str = UNIFORM, manifest: str = MANIFEST
+) -> Path:
+    """A folder with a train script and a model, each given as source."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "submission.toml").write_text(manifest)
+    (folder / "train.py").write_text(textwrap.dedent(train))
+    (folder / "model.py").write_text(textwrap.dedent(model))
+    return folder
+
+
+def write_track(path: Path, *, train_seconds: float = 20, **changes: str) -> Path:
+    """The smoke track with one line or another changed: ``rehearsal="false"``, ``seeds="2"``."""
+    lines = []
+    for line in SMOKE_TOML.read_text().splitlines():
+        key = line.partition(" = ")[0]
+        value = {"train_seconds": str(train_seconds), **changes}.get(key)
+        lines.append(line if value is None else f"{key} = {value}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed and returned; ``verdict`` is empty when there was none."""
+
+    code: int
+    out: str
+    err: str
+    verdict: dict[str, Any]
+
+    def status(self, check: str) -> str:
+        """Status of one check."""
+        return next(c["status"] for c in self.verdict["checks"] if c["id"] == check)
+
+    @property
+    def failed(self) -> list[str]:
+        """Checks that failed."""
+        return [c["id"] for c in self.verdict["checks"] if c["status"] == "fail"]
+
+
+def harness(*arguments: str | Path) -> Outcome:
+    """Run a command in this process; ``--json -`` is understood."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        # An engine on two busy cores tells of an end up to a second late.
+        patch.setattr("harness.judge.rules.clocks.CLOCK_TOLERANCE_SECONDS", 5.0)
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as error:
+            code = int(str(error.code))
+    text = out.getvalue()
+    verdict = json.loads(text) if text.startswith("{") else {}
+    return Outcome(code=code, out=text, err=err.getvalue(), verdict=verdict)
+
+
+def build_small_dataset(root: Path, whole: Path) -> Path:
+    """A few documents of the demo dataset, built into ``root``; the demo itself into ``whole``."""
+    from harness.data.build.building import build_dataset
+    from harness.data.build.demo import build_demo
+    from harness.data.format.documents import read_documents
+
+    demo = build_demo(whole)
+    train, val = (
+        [text for text in read_documents(demo.directory / name) if len(text) < 12_000][:count]
+        for name, count in (("docs_train.jsonl", 200), ("docs_val.jsonl", 6))
+    )
+    tokenizer = demo.tokenizer_path.read_bytes()
+    place = root / demo.manifest.name
+    build_dataset(train, val, tokenizer, place, source="parts of the demo dataset")
+    return root

@@ -1,0 +1,304 @@
+"""Realistic verdicts to draw: consistent in themselves, every part replaceable."""
+
+from typing import Any
+
+from harness.contest.entry import Claim
+from harness.evidence.facts import TimelineSpan
+from harness.judge.verdict import Check, Digests, SeedResult, StatisticsResult, Verdict
+from harness.models import Status
+
+TOKENS_PER_BYTE = 1 / 2.43592
+
+
+def seed_result(seed: int, val_bpb: float, **changes: Any) -> SeedResult:
+    fields: dict[str, Any] = {
+        "seed": seed,
+        "val_bpb": val_bpb,
+        "val_loss": val_bpb * 0.6931471805599453 * 2.43592,
+        "artifact_bytes": 15_815_847 - seed % 1000,
+        "code_bytes": 47_642,
+        "train_seconds": 594.318 + seed % 5,
+        "score_seconds": 211.5 + seed % 7,
+        "targets": 62_021_845,
+        "bytes": 151_080_891,
+        "artifact": f"seed-{seed}/artifact",
+        "artifact_sha256": "ab" * 32,
+        "tokens_per_second": 301_234.5,
+        "timeline": (
+            TimelineSpan(name="start-up", seconds=21.4),
+            TimelineSpan(name="compile and warm-up", seconds=38.25),
+            TimelineSpan(name="training", seconds=501.75),
+            TimelineSpan(name="quantisation", seconds=32.918),
+        ),
+    }
+    return SeedResult(**(fields | changes))
+
+
+def statistics_result(**changes: Any) -> StatisticsResult:
+    fields: dict[str, Any] = {
+        "case": "tested",
+        "n": 3,
+        "mean_bpb": 1.0551273,
+        "mean_nats_per_token": 1.78154,
+        "sd_bpb": 0.000712,
+        "t": -8.1763,
+        "degrees_of_freedom": 2,
+        "p": 0.00731,
+        "p_below": 0.01,
+        "ci99_bpb": (1.0510471, 1.0592075),
+        "bar_bpb": 1.06145,
+        "bar_source": "record merged upstream on 2026-04-29, as published",
+        "margin_nats_per_token": 0.005,
+        "margin_bpb": 0.002961,
+        "threshold_bpb": 1.058489,
+        "seeds_for_power_90": 3,
+        "significant": True,
+    }
+    return StatisticsResult(**(fields | changes))
+
+
+def checks(**statuses: Status) -> tuple[Check, ...]:
+    rows: list[dict[str, Any]] = [
+        {
+            "id": "hardware",
+            "measured": 8,
+            "limit": 8,
+            "unit": "accelerators",
+            "detail": "8 x NVIDIA H100 80GB HBM3",
+        },
+        {
+            "id": "dataset",
+            "measured": 62_021_846,
+            "limit": 62_021_846,
+            "unit": "tokens",
+            "detail": "fineweb10B_sp1024: every file matches its manifest",
+        },
+        {
+            "id": "isolation",
+            "measured": 17,
+            "limit": 17,
+            "unit": "properties",
+            "detail": "the engine applied every property that was asked of it",
+        },
+        {
+            "id": "seeds",
+            "measured": 3,
+            "limit": 3,
+            "unit": "seeds",
+            "detail": "drawn from the digest of submission and track and a nonce",
+        },
+        {
+            "id": "training",
+            "measured": 3,
+            "limit": 3,
+            "unit": "seeds",
+            "detail": "every training ended by itself with exit code 0",
+        },
+        {
+            "id": "train_wallclock",
+            "measured": 598.318,
+            "limit": 600.0,
+            "unit": "s",
+            "detail": "longest training, from the engine's StartedAt to FinishedAt",
+        },
+        {
+            "id": "clocks",
+            "measured": 0.0412,
+            "limit": 0.5,
+            "unit": "s",
+            "detail": "largest difference between the engine's clock and ours",
+        },
+        {"id": "artifact", "measured": 3, "limit": 3, "unit": "seeds", "detail": "all sealed"},
+        {
+            "id": "bytes",
+            "measured": 15_863_489,
+            "limit": 16_000_000,
+            "unit": "bytes",
+            "detail": "code 47,642 and the largest artifact 15,815,847",
+        },
+        {
+            "id": "scoring",
+            "measured": 3,
+            "limit": 3,
+            "unit": "seeds",
+            "detail": "every artifact came to a finite score",
+        },
+        {
+            "id": "score_wallclock",
+            "measured": 217.5,
+            "limit": 600.0,
+            "unit": "s",
+            "detail": "longest scoring, loading included",
+        },
+        {
+            "id": "coverage",
+            "measured": 62_021_845,
+            "limit": 62_021_845,
+            "unit": "targets",
+            "detail": "every target of the validation split scored exactly once",
+        },
+        {
+            "id": "significance",
+            "measured": 0.00731,
+            "limit": 0.01,
+            "unit": "p",
+            "detail": "one-sided t-test at 1.058489 BPB",
+        },
+    ]
+    return tuple(Check(**row, status=statuses.get(row["id"], "pass")) for row in rows)
+
+
+def verdict(**changes: Any) -> Verdict:
+    fields: dict[str, Any] = {
+        "verdict": "VERIFIED",
+        "reason": "all 13 checks pass: mean 1.055127 BPB is below 1.058489 BPB with p = 0.0073",
+        "track": "10min_16mb",
+        "edition": "2026-11",
+        "submission": "Int6 MLP3x with sliding window",
+        "author": "A. Golfer",
+        "claim": Claim(val_bpb=1.0549, bytes_total=15_863_489),
+        "sandbox": "docker",
+        "rehearsal": False,
+        "created_at": "2026-11-21T23:52:00Z",
+        "dataset": "fineweb10B_sp1024",
+        "checks": checks(),
+        "seeds": (
+            seed_result(1_804_289_383, 1.0545012),
+            seed_result(846_930_886, 1.0549772),
+            seed_result(1_681_692_777, 1.0559035),
+        ),
+        "seeds_drawn": True,
+        "statistics": statistics_result(),
+        "baselines": {},
+        "train_limit_seconds": 600.0,
+        "score_limit_seconds": 600.0,
+        "bytes_limit": 16_000_000,
+        "digests": Digests(
+            submission="1f" * 32,
+            track="2e" * 32,
+            dataset="3d" * 32,
+            image="sha256:" + "4c" * 32,
+            harness="5b" * 32,
+        ),
+        "evidence": "runs/20261121-235200-naive_baseline-10min_16mb-1f1f1f1f",
+    }
+    return Verdict(**(fields | changes))
+
+
+def rehearsed(**changes: Any) -> Verdict:
+    """The smoke track in the process sandbox, as a submitter sees it at home."""
+    changed: dict[str, dict[str, Any]] = {
+        "hardware": {
+            "measured": "2 cores, AMD EPYC 7R32 48-Core Processor",
+            "limit": None,
+            "unit": "",
+            "detail": "this track runs anywhere",
+        },
+        "dataset": {"measured": 1_284_552, "limit": None, "detail": "demo_sp1024: as built"},
+        "isolation": {
+            "measured": None,
+            "limit": None,
+            "unit": "",
+            "detail": "rehearsal: not isolated; needs Docker",
+        },
+        "train_wallclock": {"measured": 18.402, "limit": 20.0},
+        "score_wallclock": {"measured": 9.771, "limit": 60.0},
+        "bytes": {"measured": 3_465_544, "detail": "largest artifact + 47,642 bytes of code"},
+        "coverage": {"measured": 1_284_551, "limit": 1_284_551},
+        "significance": {"measured": 1.95e-06},
+    }
+    home = tuple(
+        check.model_copy(update=changed.get(check.id, {})) for check in checks(isolation="unknown")
+    )
+    seeds = tuple(
+        seed_result(
+            seed,
+            bpb,
+            artifact_bytes=3_417_902,
+            train_seconds=18.402,
+            score_seconds=9.771,
+            targets=1_284_551,
+            bytes=3_301_772,
+            timeline=(
+                TimelineSpan(name="start-up", seconds=2.6),
+                TimelineSpan(name="training", seconds=14.9),
+                TimelineSpan(name="quantisation", seconds=0.8),
+            ),
+        )
+        for seed, bpb in ((1_804_289_383, 2.6151), (846_930_886, 2.6204), (77, 2.6181))
+    )
+    fields: dict[str, Any] = {
+        "verdict": "REHEARSED",
+        "reason": "every check that a rehearsal can judge passes; isolation is unknown",
+        "track": "smoke",
+        "submission": "Naive baseline",
+        "claim": Claim(),
+        "sandbox": "process",
+        "rehearsal": True,
+        "dataset": "demo_sp1024",
+        "checks": home,
+        "seeds": seeds,
+        "statistics": statistics_result(
+            mean_bpb=2.6178667,
+            mean_nats_per_token=4.66121,
+            sd_bpb=0.0026577,
+            t=-506.31,
+            p=1.95e-06,
+            ci99_bpb=(2.6026373, 2.6330960),
+            bar_bpb=3.39812,
+            bar_source="count-based unigram model over the train tokens",
+            margin_bpb=0.0028104,
+            threshold_bpb=3.3953096,
+            seeds_for_power_90=2,
+        ),
+        "baselines": {"unigram": 3.39812, "witten_bell_bigram": 2.19331},
+        "train_limit_seconds": 20.0,
+        "score_limit_seconds": 60.0,
+        "digests": Digests(
+            submission="1f" * 32, track="2e" * 32, dataset="3d" * 32, image="", harness="5b" * 32
+        ),
+        "evidence": "runs/20261121-235200-naive_baseline-smoke-1f1f1f1f",
+    }
+    return verdict(**(fields | changes))
+
+
+def rejected(**changes: Any) -> Verdict:
+    """A run whose one seed trained too long and one was too large."""
+    changed: dict[str, dict[str, Any]] = {
+        "train_wallclock": {
+            "measured": 600.0004,
+            "detail": "seed 846930886 still trained at the limit and was killed",
+        },
+        "training": {"measured": 2},
+        "bytes": {"measured": 16_000_001},
+        "significance": {"measured": None, "detail": "fewer seeds than the track asks"},
+    }
+    broken = checks(train_wallclock="fail", training="fail", bytes="fail", significance="unknown")
+    fields: dict[str, Any] = {
+        "verdict": "REJECTED",
+        "reason": "train_wallclock: seed 846930886 was killed at the limit of 600 s",
+        "checks": tuple(check.model_copy(update=changed.get(check.id, {})) for check in broken),
+        "seeds": (
+            seed_result(1_804_289_383, 1.0545012, artifact_bytes=16_000_001 - 47_642),
+            SeedResult(
+                seed=846_930_886,
+                code_bytes=47_642,
+                train_seconds=600.0004,
+                trouble="train: killed at the limit of 600 s; a late artifact does not exist",
+            ),
+        ),
+        "seeds_drawn": False,
+        "statistics": statistics_result(
+            case="one seed",
+            n=1,
+            mean_bpb=1.0545012,
+            sd_bpb=None,
+            t=None,
+            degrees_of_freedom=None,
+            p=None,
+            ci99_bpb=None,
+            seeds_for_power_90=None,
+            significant=False,
+        ),
+    }
+    return verdict(**(fields | changes))

@@ -1,0 +1,420 @@
+"""Submissions with a tokenizer of their own: proved, made ready, and never a say in the bar."""
+
+import json
+import math
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+from harness.contest.submission import LARGEST_TOKENIZER_BYTES, load_submission
+from harness.contest.track import Holdout
+from harness.data.build.building import build_dataset
+from harness.data.format.dataset import Dataset, open_dataset
+from harness.data.format.documents import read_documents
+from harness.data.format.tokenizers import train_bpe
+from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.facts import StreamPart, TokenizerFacts
+from harness.judge.judgement import judge
+from harness.report.terminal import render_text
+from harness.run import texts
+from harness.run import tokenizing as own_tokenizer
+from harness.run.tokenizing import FOLDER, Retokenized, retokenize
+from tests.factories.playground import BIGRAM, ROOT, harness, write_track
+from tests.factories.samples import (
+    CODE_BYTES,
+    TEXT_BYTES,
+    TOKENS,
+    good_runs,
+    memorisation,
+    strict_track,
+    verification,
+)
+from tests.test_memorisation import add_holdout, gaps, with_unpublished
+
+LOSSY = sorted((ROOT / "tests/adversarial/tokenizer").glob("*/tokenizer.model"))
+# Its normaliser turns one letter into 100,000.
+BOMB = ROOT / "tests/factories/memory_bomb.model"
+
+
+@pytest.fixture(scope="module")
+def root(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Datasets of this module's own, an unpublished one among them."""
+    return with_unpublished(data_root, tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def model(root: Path) -> bytes:
+    """An honest tokenizer of 384 pieces."""
+    documents = list(read_documents(root / "demo_sp1024" / "docs_train.jsonl"))
+    return train_bpe(documents[:40], vocabulary_size=384)
+
+
+@pytest.fixture
+def fresh(root: Path) -> Iterator[Dataset]:
+    """The dataset, with nothing made of it yet."""
+    shutil.rmtree(root / FOLDER, ignore_errors=True)
+    yield open_dataset(root, "demo_sp1024")
+    shutil.rmtree(root / FOLDER, ignore_errors=True)
+
+
+def write_own(folder: Path, model: bytes | None) -> Path:
+    """The counted bigram over tokens of its own; over bytes if there is no model."""
+    shutil.copytree(BIGRAM, folder)
+    line = 'kind = "bytes"' if model is None else 'model = "own.model"'
+    with (folder / "submission.toml").open("a") as file:
+        file.write(f"\n[tokenizer]\n{line}\n")
+    if model is not None:
+        (folder / "own.model").write_bytes(model)
+    return folder
+
+
+def made(folder: Path, model: bytes | None, dataset: Dataset) -> tuple[Retokenized, list[str]]:
+    notes: list[str] = []
+    own = retokenize(load_submission(write_own(folder, model)), dataset, note=notes.append)
+    assert own is not None
+    return own, notes
+
+
+def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
+    tmp_path: Path, root: Path, fresh: Dataset, model: bytes
+) -> None:
+    folder = write_own(tmp_path / "own", model)
+    track = add_holdout(write_track(tmp_path / "track.toml", seeds="2"))
+    options = ["--sandbox", "process", "--data", root, "--json", "-"]
+    verify = ["verify", folder, "--track", track, "--runs", tmp_path / "runs", *options]
+    done = harness(*verify)
+    verdict = done.verdict
+    assert verdict["verdict"] == "REHEARSED", done.err
+    assert "tokenizing demo_sp1024 with own.model" in done.err
+    assert done.status("tokenizer") == done.status("holdout") == "pass"
+
+    own, statistics = verdict["tokenizer"], verdict["statistics"]
+    facts = fresh.facts()
+    assert own["vocabulary_size"] == 384
+    assert own["sha256"] == verdict["digests"]["tokenizer"]
+    for seed in verdict["seeds"]:
+        assert seed["bytes"] == facts.validation_bytes
+        assert seed["targets"] > facts.validation_tokens  # 384 pieces say less each than 1,024
+        assert seed["val_bpb"] == pytest.approx(seed["val_loss"] * own["bpb_per_nat"])
+        assert seed["code_bytes"] == sum(
+            (folder / name).stat().st_size for name in ("bigram.py", "submission.toml", "own.model")
+        )
+    # Bar and margin are those of anybody else.
+    assert statistics["bar_bpb"] == facts.baselines["unigram"]
+    tokens, size = facts.validation_tokens - 1, facts.validation_bytes
+    assert statistics["margin_bpb"] == pytest.approx(0.005 / math.log(2) * tokens / size)
+
+    # Cut off before the verdict and resumed: what was made is found again.
+    (Path(verdict["evidence"]) / "verdict.json").unlink()
+    resumed = harness(*verify, "--resume")
+    assert resumed.verdict == verdict, resumed.err
+    assert "tokenizing" not in resumed.err
+
+
+def test_pure_bytes_are_scored_and_scored_again(tmp_path: Path, root: Path, fresh: Dataset) -> None:
+    folder = write_own(tmp_path / "own", None)
+    track = write_track(tmp_path / "track.toml", seeds="2")
+    options = ["--sandbox", "process", "--data", root, "--json", "-"]
+    verify = ["verify", folder, "--track", track, "--runs", tmp_path / "runs", *options]
+    done = harness(*verify, "--seeds", "1")
+    assert done.status("tokenizer") == done.status("coverage") == "pass", done.err
+    assert done.verdict["seeds"][0]["code_bytes"] == sum(
+        (folder / name).stat().st_size for name in ("bigram.py", "submission.toml")
+    )
+    again = harness("rescore", done.verdict["evidence"], *options)
+    assert again.verdict["seeds"][0]["val_bpb"] == done.verdict["seeds"][0]["val_bpb"], again.err
+
+
+def test_a_lossy_one_is_rejected_before_anything_runs(
+    tmp_path: Path, root: Path, fresh: Dataset
+) -> None:
+    folder = write_own(tmp_path / "own", LOSSY[1].read_bytes())
+    track = write_track(tmp_path / "track.toml", seeds="2")
+    arguments = ["--track", track, "--sandbox", "process", "--data", root, "--json", "-"]
+    done = harness("verify", folder, *arguments, "--runs", tmp_path / "runs")
+    assert (done.code, done.failed) == (1, ["tokenizer"]), done.err
+    assert "validation document 1 does not come back: character" in done.verdict["reason"]
+    assert done.verdict["seeds"] == []
+    judged = harness("judge", done.verdict["evidence"], "--json", "-")
+    assert judged.verdict == done.verdict
+
+
+@pytest.mark.parametrize("lossy", LOSSY, ids=lambda path: path.parent.name)
+def test_every_loss_is_found_at_its_document_and_place(tmp_path: Path, lossy: Path) -> None:
+    # All five come through the first document, and none through the second.
+    documents = ["x" * 20, "x x  Xe\u0416", "another"]
+    safe = {"no_lone_space": "xx", "drops_characters": "x"}.get(lossy.parent.name, "x x")
+    tokenizer = train_bpe([*documents, "abc " * 99], vocabulary_size=290)
+    dataset = build_dataset(
+        ["some text"], [safe, *documents[1:]], tokenizer, tmp_path / "d", source="t"
+    )
+    own, _ = made(tmp_path / "own", lossy.read_bytes(), dataset)
+    assert own.dataset is None
+    assert own.facts.document == 2
+    assert "validation document 2 does not come back" in own.facts.problem
+    assert "character" in own.facts.problem or "token" in own.facts.problem
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_pure_bytes_need_no_file(tmp_path: Path, fresh: Dataset) -> None:
+    own, _ = made(tmp_path / "own", None, fresh)
+    assert own.dataset is not None
+    assert (own.facts.kind, own.facts.file, own.facts.vocabulary_size) == ("bytes", "", 260)
+    totals = fresh.manifest.totals
+    stream = own.dataset.validation_tokens()
+    assert len(stream) == totals.validation_bytes + totals.validation_documents
+    text = next(read_documents(fresh.documents_path)).encode()
+    assert stream[0] == 1
+    assert (np.array(stream[1 : len(text) + 1]) - 4).astype(np.uint8).tobytes() == text
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "SentencePiece"),
+        (b"\x0a\x03abc" * 50, "SentencePiece"),
+        (np.random.default_rng(1).bytes(5000), "SentencePiece"),
+        (b'{"tokenizer_type": "pure_byte", "vocab_size": 1000000000}', "neither"),
+    ],
+)
+def test_what_is_no_tokenizer_is_the_submissions_fault(
+    tmp_path: Path, fresh: Dataset, content: bytes, problem: str
+) -> None:
+    own, _ = made(tmp_path / "own", content, fresh)
+    assert own.dataset is None
+    assert own.facts.problem.startswith("own.model: ")
+    assert problem in own.facts.problem
+    assert "Traceback" not in own.facts.problem and str(tmp_path) not in own.facts.problem
+
+
+def test_one_that_takes_for_ever_is_stopped_by_the_processor_time_it_used(
+    tmp_path: Path, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = "".join(chr(97 + i % 26) * (i % 7) + " " for i in range(2_000_000))
+    tokenizer = train_bpe(["abc " * 99], vocabulary_size=270)
+    dataset = build_dataset(["some text"], ["a text"], tokenizer, tmp_path / "d", source="t")
+    path = dataset.directory / "docs_train.jsonl"
+    path.write_text(json.dumps({"text": document}) + "\n")
+    monkeypatch.setattr(own_tokenizer, "LEAST_CPU_SECONDS", 1)
+    own, _ = made(tmp_path / "own", model, dataset)
+    assert "needs more than 1 s of processor time" in own.facts.problem
+
+
+@pytest.mark.parametrize("enough_bytes", [1 << 30, 4 << 30])
+def test_one_that_needs_all_memory_is_at_fault_where_there_is_enough(
+    tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch, enough_bytes: int
+) -> None:
+    bomb = BOMB.read_bytes()
+    monkeypatch.setattr(own_tokenizer, "ADDRESS_SPACE_BYTES", 1 << 30)
+    monkeypatch.setattr(own_tokenizer, "ENOUGH_BYTES", enough_bytes)
+    if enough_bytes > 1 << 30:
+        with pytest.raises(InfrastructureError, match="no more can be had here"):
+            made(tmp_path / "own", bomb, fresh)
+    else:
+        own, _ = made(tmp_path / "own", bomb, fresh)
+        assert own.dataset is None
+        assert "needs more memory than 1.0 GiB, on document 1, which begins" in own.facts.problem
+
+
+@pytest.mark.parametrize(
+    ("does", "fault"),
+    [
+        ("kill -SEGV $$", "theirs"),
+        ("kill -ABRT $$", "theirs"),
+        ("kill -KILL $$", "ours"),
+        ("echo rubbish", "ours"),
+        ('echo \'{"kind": "done"}\'', "ours"),  # but nothing is there
+        ("exit 3", "ours"),
+    ],
+)
+def test_how_the_child_dies_says_whose_fault_it_is(
+    tmp_path: Path,
+    fresh: Dataset,
+    model: bytes,
+    does: str,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = tmp_path / "child"
+    script.write_text(f"#!/bin/sh\n{does}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(own_tokenizer.sys, "executable", str(script))
+    if fault == "theirs":
+        own, _ = made(tmp_path / "own", model, fresh)
+        assert "ends the library that reads it with SIG" in own.facts.problem
+    else:
+        with pytest.raises(InfrastructureError):
+            made(tmp_path / "own", model, fresh)
+
+
+def test_nothing_is_imported_from_the_folder_that_the_harness_is_called_in(
+    tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = tmp_path / "hostile"
+    (hostile / "harness").mkdir(parents=True)
+    for name in ("numpy.py", "json.py", "sentencepiece.py", "harness/__init__.py"):
+        (hostile / name).write_text("raise SystemExit('trick worked')")
+    monkeypatch.chdir(hostile)
+    own, _ = made(tmp_path / "own", None, fresh)
+    assert own.dataset is not None
+
+
+def test_it_is_made_once_even_for_two_at_once_and_again_when_damaged(
+    tmp_path: Path, fresh: Dataset, model: bytes
+) -> None:
+    results: list[tuple[Retokenized, list[str]]] = []
+
+    def one(number: int) -> None:
+        results.append(made(tmp_path / str(number), model, fresh))
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (first, notes), (second, more) = results
+    assert first.facts == second.facts
+    assert sorted([len(notes), len(more)]) == [0, 1]
+    assert first.dataset is not None
+
+    shard = next(first.dataset.train_directory.iterdir())
+    shard.write_bytes(shard.read_bytes()[:-2] + b"\0\0")
+    third, anew = made(tmp_path / "3", model, fresh)
+    assert anew and third.facts == first.facts
+    assert len(list((fresh.directory.parent / FOLDER).iterdir())) == 1
+
+
+def test_a_dataset_without_its_train_texts_cannot_serve(
+    tmp_path: Path, fresh: Dataset, model: bytes
+) -> None:
+    files = tuple(entry for entry in fresh.manifest.files if entry.kind != "docs_train")
+    poor = Dataset(fresh.directory, fresh.manifest.model_copy(update={"files": files}))
+    with pytest.raises(InfrastructureError, match="docs_train"):
+        made(tmp_path / "own", model, poor)
+    submission = load_submission(tmp_path / "own")
+    alone = retokenize(submission, poor, note=print, train=False)
+    assert alone is not None and alone.facts.train_tokens == 0
+    # What has no train shards is never found for somebody who needs them.
+    assert retokenize(submission, fresh, note=print, train=False) is not None
+    whole = retokenize(submission, fresh, note=print)
+    assert whole is not None and (whole.facts.train_tokens or 0) > 0
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("", "give either model"),
+        ('model = "a.model"\nkind = "bytes"', "give either model"),
+        ('model = "../a.model"', "not a plain relative path"),
+        ('model = "/etc/passwd"', "not a plain relative path"),
+        ('kind = "words"', "kind"),
+        ('model = "missing.model"', "no such file"),
+        ('model = "link.model"', "symbolic link"),
+        ('model = "large.model"', "expected a SentencePiece model of at most"),
+        ('model = "submission.toml"', "expected a SentencePiece model of at most"),
+        ("vocabulary_size = 9", "unknown key"),
+    ],
+)
+def test_the_section_is_held_to_its_form(tmp_path: Path, section: str, message: str) -> None:
+    folder = write_own(tmp_path / "own", b"")
+    text = (folder / "submission.toml").read_text()
+    (folder / "submission.toml").write_text(text.replace('model = "own.model"', section))
+    (folder / "link.model").symlink_to("own.model")
+    (folder / "large.model").write_bytes(bytes(LARGEST_TOKENIZER_BYTES + 1))
+    with pytest.raises(SubmissionError, match=message):
+        load_submission(folder)
+
+
+def test_windows_and_vocabulary_together_are_bounded(
+    tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission = load_submission(write_own(tmp_path / "own", None))
+    monkeypatch.setattr(texts, "LARGEST_WINDOW_BYTES", 4 * 256 * 260)
+    assert texts.prepare_texts(submission, strict_track(), fresh, note=print).scored != fresh
+    monkeypatch.setattr(texts, "LARGEST_WINDOW_BYTES", 4 * 256 * 260 - 1)
+    with pytest.raises(SubmissionError, match="256 positions with logits for 260 ids"):
+        texts.prepare_texts(submission, strict_track(), fresh, note=print)
+
+
+OWN = TokenizerFacts(
+    kind="model",
+    file="own.model",
+    bytes=20_000,
+    sha256="c" * 64,
+    vocabulary_size=512,
+    dataset_digest="d" * 64,
+    train_tokens=5_000_000,
+    validation_tokens=2 * TOKENS,
+)
+
+
+def in_own_tokens(plan_scores: tuple[float, ...] = (2.61, 2.62, 2.60), **changes: object):  # type: ignore[no-untyped-def]
+    plan = verification(tokenizer=OWN, **changes)
+    runs = [
+        run.model_copy(
+            update={"scoring": run.scoring.model_copy(update={"targets": 2 * TOKENS - 1})}
+        )
+        for run in good_runs(plan, plan_scores)
+        if run.scoring
+    ]
+    return plan, runs
+
+
+def test_margin_and_bar_come_from_the_datasets_own_tokens() -> None:
+    plan, runs = in_own_tokens()
+    mine = judge(plan, runs, evidence="x")
+    other = verification()
+    theirs = judge(other, good_runs(other), evidence="x")
+    assert mine.verdict == "VERIFIED"
+    assert mine.statistics == theirs.statistics
+    # Half the targets would be half of the stream.
+    half = judge(plan, good_runs(plan), evidence="x")
+    assert next(c.status for c in half.checks if c.id == "coverage") == "unknown"
+
+
+def test_a_track_may_leave_the_tokenizer_out_of_the_count() -> None:
+    plan, runs = in_own_tokens()
+    cap = 16_000_000
+    exact = runs[0].artifact.model_copy(update={"bytes": cap - CODE_BYTES + OWN.bytes})
+    runs[0] = runs[0].model_copy(update={"artifact": exact})
+    budget = plan.track.budget
+    assert judge(plan, runs, evidence="x").verdict == "REJECTED"
+    free = strict_track(budget=budget.model_copy(update={"tokenizer_counted": False}))
+    verdict = judge(plan, runs, evidence="x", track=free)
+    assert next(c.status for c in verdict.checks if c.id == "bytes") == "pass"
+    assert verdict.seeds[0].code_bytes == CODE_BYTES - OWN.bytes
+
+
+def test_the_scorecard_converts_nats_to_bits_per_byte() -> None:
+    plan, runs = in_own_tokens()
+    text = render_text(judge(plan, runs, evidence="x"))
+    worth = (2 * TOKENS - 1) / TEXT_BYTES / math.log(2)
+    assert f"{worth:.6f} BPB (the dataset's own: " in text
+    assert f"{TEXT_BYTES / (2 * TOKENS):.5f} (the dataset's own: {TEXT_BYTES / TOKENS:.5f})" in text
+    assert "cannot be compared" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_line_about_the_text_is_wider_than_asked(width: int) -> None:
+    parts = tuple(
+        StreamPart(documents=1000, bytes=3_000_000, bpb=1 + place / 100, plain_bpb=3)
+        for place in range(50)
+    )
+    gap = gaps(0.01)[0]
+    plan, runs = in_own_tokens()
+    runs = [
+        run.model_copy(update={"memorisation": memorisation(0.001, parts=parts), "gap": gap})
+        for run in runs
+    ]
+    track = strict_track(holdout=Holdout(dataset="h", tolerance_bpb=0.1))
+    text = render_text(judge(plan, runs, evidence="x", track=track), width=width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    steps = set("\u2584\u2585\u2586\u2587\u2588")
+    curve = [line.strip() for line in text.splitlines() if set(line.strip()) <= steps]
+    assert len("".join(curve)) == 50
+    assert "0.010000" in text and "2.610000" in text
