@@ -11,3 +11,24 @@ class Fact(BaseModel):
     """Base of all that is stored: immutable, and a key that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Finding(Fact):
+    """What a rule, a reader or a gate has to say: one question, one answer.
+
+    ``fail`` stands in the way; ``unknown`` is a doubt or a warning. ``detail`` is a sentence for a
+    person, ``remedy`` what to do about it. ``file`` is relative to what was looked at, ``line``
+    counts from 1, ``field`` is a dotted key. ``measured`` and ``limit`` share ``unit``. Strings may
+    come from strangers: whoever shows them bounds and cleans them.
+    """
+
+    id: str
+    status: Status
+    detail: str
+    file: str | None = None
+    line: int | None = None
+    field: str | None = None
+    measured: float | int | str | None = None
+    limit: float | int | str | None = None
+    unit: str = ""
+    remedy: str = ""
