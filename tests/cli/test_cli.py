@@ -217,7 +217,11 @@ def test_a_json_file_that_cannot_be_written_leaves_the_verdict(
     from harness.errors import InfrastructureError
 
     def fail(path: Path, content: bytes) -> None:
-        raise InfrastructureError(f"{path}: the disk is full")
+        if path == tmp_path / "verdict.json":
+            raise InfrastructureError(f"{path}: the disk is full")
+        write_atomically(path, content)
+
+    from harness.safeio.files import write_atomically
 
     monkeypatch.setattr("harness.safeio.files.write_atomically", fail)
     folder = write_submission(tmp_path / "toy", train="pass")

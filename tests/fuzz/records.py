@@ -6,8 +6,8 @@ import lzma
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import samples
 from tests.audit.records import OFFICIAL, SCRIPT, log, write_record
+from tests.factories import samples
 
 
 def audit_with(name: str) -> Callable[[bytes, Path], object]:

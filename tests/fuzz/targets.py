@@ -206,7 +206,7 @@ def _evidence(content: bytes, scratch: Path) -> None:
 
 
 def _evidences() -> tuple[bytes, ...]:
-    from tests import samples
+    from tests.factories import samples
 
     return (samples.seed_run(7, 2.6).model_dump_json(indent=1).encode(),)
 
@@ -225,7 +225,7 @@ TARGETS = (
     Target("loader module", _submission_with("bigram.py"),
            lambda: ((BIGRAM / "bigram.py").read_bytes(),)),
     Target("track", _track, lambda: tuple(
-        path.read_bytes() for path in (ROOT / "harness/tracks").glob("*.toml"))),
+        path.read_bytes() for path in (ROOT / "harness/contest/tracks").glob("*.toml"))),
     Target("train log", _train_log, _train_logs),
     Target("log line", _log_line, _train_logs),
     Target("shard", _shard, _shards),

@@ -221,7 +221,7 @@ def test_a_run_is_judged_again_before_it_is_accepted(
     options = ("--leaderboard", board, "--track", strict)
     better = judge(made, good_runs(made, (2.5, 2.51, 2.52)), evidence="x")
     kept = (ledger.directory / "verdict.json").read_bytes()
-    ledger.write_verdict(better, "")
+    ledger.write_verdict(better)
     done = harness("leaderboard", "accept", ledger.directory, *options)
     assert done.code == 2
     assert "not what follows from the evidence" in done.err

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-import verdict_samples as samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -24,6 +23,7 @@ from harness.report.markdown import (
 )
 from harness.report.markdown_scorecard import render_markdown
 from harness.safeio.text import plain
+from tests.factories import verdicts as samples
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 HARMLESS = {

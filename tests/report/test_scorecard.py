@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any, get_args
 
 import pytest
-import verdict_samples as samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -16,6 +15,7 @@ from harness.contest.entry import Claim
 from harness.judge.verdict import Check, CheckId, Verdict, VerdictName
 from harness.report.sentences import ttest_in_words
 from harness.report.terminal import export_svg, render_text, scorecard
+from tests.factories import verdicts as samples
 
 WIDTHS = (60, 80, 100, 120)
 SAMPLES = {

@@ -34,7 +34,7 @@ from tests.factories.samples import (
     strict_track,
     verification,
 )
-from tests.test_memorisation import add_holdout, gaps, with_unpublished
+from tests.scoring.test_document_costs import add_holdout, gaps, with_unpublished
 
 LOSSY = sorted((ROOT / "tests/adversarial/tokenizer").glob("*/tokenizer.model"))
 # Its normaliser turns one letter into 100,000.

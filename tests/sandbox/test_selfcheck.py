@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from rich.console import Console
 
-from harness.cli.main import main as cli
+from harness.cli import main as cli
 from harness.contest.track import load_track
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.facts import SandboxFacts

@@ -23,7 +23,7 @@ Version = tuple[int, int, int, int]
 
 TOOLKIT: Component = "nvidia-container-toolkit"
 
-_FILE = "escapes.toml"
+_FILE = "cves.toml"
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-~.+]?rc\.?(\d{1,6}))?")
 _RELEASED = 1_000_000  # above any release candidate
 _TOOL_SECONDS = 10.0
