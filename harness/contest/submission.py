@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from harness.contest.entry import Claim, FileFact, SubmissionFacts
+from harness.contest.entry import Claim, Entry, Function, Score, Tokenizer, Train, file_facts
 from harness.contest.manifest import Manifest
 from harness.contest.track import LARGEST_SEGMENT, Track, problems_of
 from harness.errors import SubmissionError
-from harness.safeio.files import digest_of_named, sha256_of_bytes
+from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, parse_toml
 from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
@@ -42,31 +42,40 @@ class Submission:
         """Bytes of all counted files, ``submission.toml`` included."""
         return sum(len(content) for content in self.contents.values())
 
-    def counted_bytes(self, *, tokenizer_counted: bool) -> int:
-        """``code_bytes``, less the model of its own tokenizer where the track leaves that out."""
-        name = self.manifest.tokenizer.model if self.manifest.tokenizer else None
-        given = len(self.contents[name]) if name and not tokenizer_counted else 0
-        return self.code_bytes - given
-
     @property
     def digest(self) -> str:
         """SHA-256 over names and contents of the counted files."""
         return digest_of_named(self.contents)
 
-    def facts(self) -> SubmissionFacts:
-        """What evidence keeps of the submission."""
-        return SubmissionFacts(
-            name=self.manifest.submission.name,
-            author=self.manifest.submission.author,
-            github_id=self.manifest.submission.github_id,
+    def entry(self, track: str) -> Entry:
+        """The submission as it is entered on a track."""
+        about, own = self.manifest.submission, self.manifest.tokenizer
+        train, score = self.manifest.on(track)
+        tokenizer = Tokenizer()
+        if own is not None:
+            tokenizer = Tokenizer(kind=own.kind or "model", file=own.model)
+        return Entry(
+            layout="submission",
+            name=about.name,
+            author=about.author,
+            github_id=about.github_id,
             folder=self.folder.name,
-            digest=self.digest,
-            files=tuple(
-                FileFact(name=name, bytes=len(content), sha256=sha256_of_bytes(content))
-                for name, content in sorted(self.contents.items())
-            ),
-            code_bytes=self.code_bytes,
             claim=self.claim,
+            files=tuple(file_facts(self.contents)),
+            digest=self.digest,
+            tokenizer=tokenizer,
+            train=Train(
+                command=train.command,
+                environment=train.env,
+                artifact=train.artifact,
+                checkpoint=train.checkpoint,
+            ),
+            score=Score(
+                loader=Function(load=score.load, describe=score.describe),
+                sequence_length=score.sequence_length,
+                stride=score.stride,
+                segment=score.segment,
+            ),
         )
 
 

@@ -26,12 +26,14 @@ class _Section(BaseModel):
 class Budget(_Section):
     """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
 
+    A track without a time budget leaves that time unjudged.
+
     ``tokenizer_counted``: whether the model file of a submission's own tokenizer is part of its
     code. Where it is not, whatever text its pieces hold is carried for nothing.
     """
 
-    train_seconds: float = Field(gt=0, le=86_400)
-    score_seconds: float = Field(gt=0, le=86_400)
+    train_seconds: float | None = Field(default=None, gt=0, le=86_400)
+    score_seconds: float | None = Field(default=None, gt=0, le=86_400)
     bytes: PositiveBytes
     tokenizer_counted: bool = Field(default=True, strict=True)
 
@@ -72,11 +74,19 @@ class Holdout(_Section):
 
 
 class Significance(_Section):
-    """How many seeds are run, and what the t-test must show."""
+    """How many seeds are run, and what the t-test must show; no test where there is no bar."""
 
-    seeds: int = Field(ge=2, le=100, strict=True)
-    margin_nats_per_token: float = Field(ge=0, lt=10)
-    p_below: float = Field(gt=0, lt=0.5)
+    seeds: int = Field(ge=1, le=100, strict=True)
+    margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
+    p_below: float | None = Field(default=None, gt=0, lt=0.5)
+
+    @model_validator(mode="after")
+    def _test_is_whole(self) -> Self:
+        if (self.margin_nats_per_token is None) != (self.p_below is None):
+            raise ValueError("give both margin_nats_per_token and p_below, or neither")
+        if self.p_below is not None and self.seeds < 2:
+            raise ValueError(f"seeds {self.seeds}: a t-test needs at least 2")
+        return self
 
 
 class Probes(_Section):
@@ -165,14 +175,27 @@ class Track(_Section):
     significance: Significance
     probes: Probes
     adaptive: Adaptive = Adaptive()
-    bar: Bar
+    bar: Bar | None = None
     sandbox: Limits
     holdout: Holdout | None = None
 
+    @model_validator(mode="after")
+    def _bar_and_test(self) -> Self:
+        if (self.bar is None) != (self.significance.p_below is None):
+            raise ValueError(
+                "significance: margin_nats_per_token and p_below are given exactly where there is "
+                "a bar to beat"
+            )
+        return self
+
     @property
     def digest(self) -> str:
-        """SHA-256 over the rules themselves, so that white space and comments do not count."""
-        return digest_of_named({"track": self.model_dump_json().encode()})
+        """SHA-256 over the rules themselves, so that white space and comments do not count.
+
+        What a track leaves out does not count either: a setting that a later harness knows does not
+        change the digest of the tracks that do without it.
+        """
+        return digest_of_named({"track": self.model_dump_json(exclude_none=True).encode()})
 
 
 def problems_of(error: ValidationError) -> list[str]:
