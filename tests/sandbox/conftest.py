@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from harness.contest.track import Limits
-from harness.evidence.facts import PhaseFacts, PhaseName
+from harness.evidence.phase import PhaseFacts, PhaseName
 from harness.safeio import ownership as owner
 from harness.sandbox.docker.engine import OWNER_LABEL, Engine
 from harness.sandbox.docker.sandbox import DockerSandbox

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import IsolationFact
+from harness.evidence.phase import IsolationFact
 from harness.sandbox.docker import engine, image, seccomp
 from harness.sandbox.docker.engine import Engine
 from harness.sandbox.docker.sandbox import DockerSandbox

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError
-from harness.evidence.facts import IsolationFact
+from harness.evidence.phase import IsolationFact
 from harness.judge.rules.environment import PROPERTIES_OF_TRAINING
 from harness.safeio import ownership as owner
 from harness.sandbox import limits
