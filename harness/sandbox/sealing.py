@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.evidence.facts import ArtifactFacts
+from harness.evidence.results import ArtifactFacts
 from harness.safeio.files import disk_errors, sync_directory
 from harness.sandbox.logs import plain_text
 from harness.sandbox.protocol import ArtifactError

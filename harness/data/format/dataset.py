@@ -24,7 +24,7 @@ from harness.data.format.shards import Tokens, concatenated, read_shard
 from harness.data.format.tokenizers import AnyTokenizer, load_tokenizer
 from harness.data.hub.repositories import KNOWN
 from harness.errors import InfrastructureError
-from harness.evidence.facts import DatasetFacts
+from harness.evidence.plan import DatasetFacts
 from harness.safeio.files import sha256_of
 
 DEFAULT_ROOT = Path("data")

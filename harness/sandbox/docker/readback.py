@@ -7,7 +7,7 @@ an engine ignored or rewrote (swap limits without kernel support, say) is seen.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.evidence.facts import IsolationFact
+from harness.evidence.phase import IsolationFact
 from harness.sandbox.docker import seccomp
 from harness.sandbox.limits import OPEN_FILES, OUTPUT, SCRATCH, USER_ID, scratch_options
 from harness.sandbox.logs import plain_text

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership as owner
 from harness.sandbox import limits
 from harness.sandbox.docker import image, seccomp

@@ -21,7 +21,9 @@ from pathlib import Path
 
 from harness import PACKAGE
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import ArtifactFacts, IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import IsolationFact
+from harness.evidence.results import ArtifactFacts
 from harness.safeio import ownership as owner
 from harness.safeio.files import CHUNK_BYTES, disk_errors
 from harness.sandbox import limits

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from harness import PACKAGE
 from harness.contest.track import Limits
 from harness.errors import InfrastructureError
-from harness.evidence.facts import IsolationFact, PhaseFacts
+from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.models import Fact
 from harness.safeio import ownership as owner
 from harness.safeio.files import disk_errors
