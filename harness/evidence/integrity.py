@@ -8,7 +8,6 @@ import hashlib
 import io
 import math
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.facts import ArtifactFacts, ScoreFacts, SeedRun
 from harness.evidence.store import PLAN, Ledger
+from harness.safeio.reading import open_inside
 
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 _RELATIVE_TOLERANCE = 1e-9
@@ -53,19 +53,20 @@ def check_kept(ledger: Ledger, runs: Sequence[SeedRun]) -> None:
             raise _changed(
                 ledger.directory / PLAN, f"submission.{field}: not that of {ledger.code}"
             )
+    root = ledger.directory.absolute()
     for run in runs:
         directory = ledger.seed_directory(run.seed)
         if run.artifact is not None:
-            _check_sealed(ledger.artifact(run), run.artifact)
+            _check_sealed(root, ledger.artifact(run), run.artifact)
         if run.checkpoint is not None:
-            _check_sealed(ledger.checkpoint(run), run.checkpoint)
+            _check_sealed(root, ledger.checkpoint(run), run.checkpoint)
         for name, scoring in (
             ("documents.npz", run.scoring),
             ("holdout.npz", run.holdout_scoring),
             ("unquantised.npz", run.unquantised),
         ):
             if scoring is not None:
-                _check_documents(directory / name, scoring)
+                _check_documents(root, root / directory.name / name, scoring)
 
 
 def lies_ahead(date: str) -> bool:
@@ -92,16 +93,16 @@ def _check_date(path: Path, date: str) -> None:
         )
 
 
-def _check_sealed(path: Path, facts: ArtifactFacts) -> None:
-    with _opened(path, "not what was sealed") as (file, size):
+def _check_sealed(root: Path, path: Path, facts: ArtifactFacts) -> None:
+    with _opened(root, path, "not what was sealed") as (file, size):
         # The size first: what is too large is not read at all.
         if size != facts.bytes or hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256:
             raise _changed(path, "missing, or not what was sealed")
 
 
-def _check_documents(path: Path, scoring: ScoreFacts) -> None:
+def _check_documents(root: Path, path: Path, scoring: ScoreFacts) -> None:
     what = "not what was scored"
-    with _opened(path, what) as (file, size):
+    with _opened(root, path, what) as (file, size):
         content = file.read(_LARGEST_DOCUMENTS_BYTES) if size <= _LARGEST_DOCUMENTS_BYTES else b""
     if (
         scoring.documents_file != path.name
@@ -134,15 +135,11 @@ def _sums(content: bytes) -> tuple[float, int, int, int]:
 
 
 @contextmanager
-def _opened(path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
+def _opened(root: Path, path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
     """A regular file and its size in bytes; no link is followed, and no pipe is waited for."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise _changed(path, f"missing, or {what}")
-            yield file, status.st_size
+        with open_inside(root, path.relative_to(root)) as file:
+            yield file, os.fstat(file.fileno()).st_size
     except OSError as error:
         raise _changed(path, f"missing, or {what} ({error.strerror or error})") from error
 

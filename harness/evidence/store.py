@@ -18,22 +18,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from harness.contest.submission import Submission, load_submission
-from harness.contest.track import problems_of
 from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.facts import SeedRun, Verification
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
+from harness.safeio.parsing import Model, parse_model, problems_of
+from harness.safeio.reading import read_inside
 
 PLAN = "verification.json"
 EVIDENCE = "evidence.json"
 VERDICT = "verdict.json"
 SCORECARD = "scorecard.txt"
-Model = TypeVar("Model", bound=BaseModel)
+LARGEST_EVIDENCE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Ledger:
                 f"{directory}: not the directory of a verification: it holds no {PLAN}; "
                 "expected one that `harness verify` made under runs/"
             )
-        return cls(directory=directory, verification=_read(directory / PLAN, Verification))
+        return cls(directory=directory, verification=_read(directory, PLAN, Verification))
 
     @property
     def code(self) -> Path:
@@ -132,7 +132,7 @@ class Ledger:
         for seed in self.verification.seeds:
             path = self.seed_directory(seed) / EVIDENCE
             if path.is_file():
-                run = _read(path, SeedRun)
+                run = _read(self.directory, f"seed-{seed}/{EVIDENCE}", SeedRun)
                 if run.seed != seed:
                     raise UsageError(f"{path}: seed: expected {seed}, found {run.seed}")
                 found.append(run)
@@ -217,10 +217,14 @@ def _new_directory(runs: Path, name: str) -> Path:
     raise InfrastructureError(f"{runs}: too many verifications named {name}")
 
 
-def _read(path: Path, model: type[Model]) -> Model:
+def _read(directory: Path, name: str, model: type[Model]) -> Model:
+    path = directory / name
     try:
-        return model.model_validate_json(path.read_bytes())
+        content = read_inside(directory, name, limit_bytes=LARGEST_EVIDENCE_BYTES)
+        return parse_model(model, content, limit_bytes=LARGEST_EVIDENCE_BYTES)
     except ValidationError as error:
         raise UsageError(f"{path}: damaged evidence: {'; '.join(problems_of(error))}") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: damaged evidence: {error}") from error

@@ -4,6 +4,7 @@ Read top to bottom: :func:`verify` fixes the plan, runs each seed and judges. Wh
 within a seed run is ``seed_run.py``; what the evidence means is ``rules.py``.
 """
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from harness.run.progress import Progress
 from harness.run.seed_run import run_seed, score_artifact
 from harness.run.texts import Texts, prepare_texts
 from harness.safeio.files import digest_of_named, disk_errors, sha256_of_bytes
+from harness.safeio.reading import read_inside
 from harness.sandbox.protocol import Sandbox
 
 # What a rescoring finds out anew.
@@ -289,7 +291,10 @@ def _check_disk(runs: Path, track: Track) -> None:
 
 def _copy_sealed(source: Path, target: Path, run: SeedRun) -> None:
     """Copy a sealed artifact, refusing one that is not what was sealed."""
-    content = source.read_bytes() if source.is_file() else b""
+    content = b""
+    if run.artifact is not None:
+        with contextlib.suppress(OSError):
+            content = read_inside(source.parent, source.name, limit_bytes=run.artifact.bytes)
     if run.artifact is None or sha256_of_bytes(content) != run.artifact.sha256:
         raise InfrastructureError(
             f"{source}: missing, or not what was sealed", remedy="run the verification again"
