@@ -243,7 +243,9 @@ def _read_claim(folder: Path) -> Claim:
         return Claim()
     content = _read(folder, CLAIMS, limit_bytes=LARGEST_CLAIMS_BYTES)
     try:
-        claims = parse_json(content, limit_bytes=LARGEST_CLAIMS_BYTES)
+        claims = parse_json(
+            content, limit_bytes=LARGEST_CLAIMS_BYTES, longest_text=LARGEST_CLAIMS_BYTES
+        )
     except ValueError as error:
         raise SubmissionError(f"{path}: {error}") from error
     if not isinstance(claims, dict):

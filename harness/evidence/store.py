@@ -221,7 +221,9 @@ def _read(directory: Path, name: str, model: type[Model]) -> Model:
     path = directory / name
     try:
         content = read_inside(directory, name, limit_bytes=LARGEST_EVIDENCE_BYTES)
-        return parse_model(model, content, limit_bytes=LARGEST_EVIDENCE_BYTES)
+        return parse_model(
+            model, content, limit_bytes=LARGEST_EVIDENCE_BYTES, longest_text=LARGEST_EVIDENCE_BYTES
+        )
     except ValidationError as error:
         raise UsageError(f"{path}: damaged evidence: {'; '.join(problems_of(error))}") from error
     except OSError as error:
