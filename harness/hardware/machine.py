@@ -1,4 +1,4 @@
-"""What machine this is, and whether it is what a track asks for."""
+"""What machine this is, whether it is what a track asks for, and what its GPUs do meanwhile."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What GPUs do while a phase runs: whether they slow themselves down, and who else uses them."""
+"""What the accelerators do while a phase runs."""
 
 import contextlib
 import threading
@@ -8,13 +8,7 @@ from typing import Self
 
 from harness.errors import InfrastructureError
 from harness.evidence.host import TelemetryFacts
-from harness.hardware.nvidia_smi import (
-    TIMEOUT_SECONDS,
-    integer,
-    nvidia_smi,
-    query_gpus,
-    rows_of,
-)
+from harness.hardware.nvidia_smi import TIMEOUT_SECONDS, integer, nvidia_smi, query_gpus, rows_of
 
 _SLOWDOWNS = (
     "hw_slowdown",

@@ -1,8 +1,7 @@
 """Has the model seen the validation text? Where the cost of documents gives it away.
 
 Measured beside a plain compressor, which tells an easy document (a licence, a table of numbers)
-from one that was learnt by heart. What the figures mean is ``judge/rules/memorisation.py`` and
-``judge/rules/holdout.py``.
+from one that was learnt by heart. What the figures mean is ``judge/rules/``.
 """
 
 import functools
