@@ -5,16 +5,18 @@ first run) and ``seed-N/evidence.json`` (:class:`SeedRun`) for each seed run tha
 """
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from harness.contest.entry import SubmissionFacts
 from harness.contest.track import Track
+from harness.evidence.isolation import REQUIRED
 from harness.models import Fact
 
 PhaseName = Literal["train", "score"]
-SandboxKind = Literal["docker", "process"]
+SandboxKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+PropertyId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Outcome = Literal["completed", "failed", "deadline", "stopped", "lost"]
 
 
@@ -105,13 +107,16 @@ class MachineFacts(Fact):
 
 
 class SandboxFacts(Fact):
-    """Where untrusted code ran; everything but ``kind`` is empty for the process sandbox.
+    """Where untrusted code ran: a backend, and what it says of itself.
 
-    ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256 of
-    the profile of system calls; ``versions`` those of the engine's components.
+    ``kind`` is the backend's name; ``proves`` the ids of :mod:`harness.evidence.isolation` that it
+    reads back in every phase, none for a rehearsal. The rest is empty where a backend has no such
+    thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256
+    of the profile of system calls; ``versions`` those of the engine's components.
     """
 
     kind: SandboxKind
+    proves: tuple[PropertyId, ...] = ()
     engine: str = ""
     image: str = ""
     image_digest: str = ""
@@ -119,17 +124,25 @@ class SandboxFacts(Fact):
     seccomp_digest: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def isolated(self) -> bool:
+        """Whether it proves all that a verdict needs; a sandbox that does not only rehearses."""
+        return set(self.proves) >= REQUIRED
+
 
 class IsolationFact(Fact):
-    """One property of a sandbox, as the engine reports it back after the start."""
+    """One property of a sandbox, as its backend reports it back after the start.
 
-    name: str
+    ``id`` is one of :mod:`harness.evidence.isolation`, of the edition that was run.
+    """
+
+    id: PropertyId
     expected: str
     actual: str
 
     @property
     def holds(self) -> bool:
-        """Whether the engine applied what was asked of it."""
+        """Whether what was asked for is in force."""
         return self.expected == self.actual
 
 
