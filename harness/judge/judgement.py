@@ -80,7 +80,7 @@ def judge(
         checks.check_significance(track, statistics),
     )
     results = tuple(check for check in asked if check is not None)
-    rehearsal = track.rehearsal or verification.sandbox.kind == "process"
+    rehearsal = track.rehearsal or not verification.sandbox.isolated
     name, reason = conclude(results, rehearsal=rehearsal)
     return Verdict(
         verdict=name,
@@ -92,6 +92,7 @@ def judge(
         claim=verification.submission.claim,
         sandbox=verification.sandbox.kind,
         sandbox_runtime=verification.sandbox.runtime,
+        isolated=verification.sandbox.isolated,
         rehearsal=rehearsal,
         created_at=verification.created_at,
         dataset=verification.dataset.name,

@@ -153,6 +153,7 @@ class Verdict(Fact):
 
     ``findings`` are warnings that changed nothing: what a reader should know besides. ``segment``
     is how many targets an adaptive model is scored on before it learns from them; else null.
+    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     """
 
     verdict: VerdictName
@@ -164,6 +165,7 @@ class Verdict(Fact):
     claim: Claim = Claim()
     sandbox: SandboxKind
     sandbox_runtime: str = ""
+    isolated: bool
     rehearsal: bool
     created_at: str
     dataset: str

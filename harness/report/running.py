@@ -74,7 +74,7 @@ def opening(verification: Verification, directory: Path) -> list[str]:
     """What is about to run, where, and with which seeds: a title and some lines."""
     track, submission = verification.track, verification.submission
     seeds = ", ".join(str(seed) for seed in verification.seeds)
-    isolated = " (rehearsal: not isolated)" if verification.sandbox.kind == "process" else ""
+    isolated = "" if verification.sandbox.isolated else " (rehearsal: not isolated)"
     return [
         f"verifying {plain(submission.name, NAME_LIMIT)} "
         f"on track {track.name}, edition {plain(track.edition, NAME_LIMIT)}",

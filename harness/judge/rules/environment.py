@@ -1,25 +1,16 @@
 """Where it was run and with what: machine, dataset, isolation, seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.contest.track import Track
 from harness.evidence.draws import draw_seeds
 from harness.evidence.facts import PhaseFacts, SeedRun, Verification
+from harness.evidence.isolation import REQUIRED, phrase_of, required_of
 from harness.judge.rules.clocks import phases_of
 from harness.judge.verdict import Check
 from harness.models import Status
 
-# What the engine is asked back about a phase of either kind, and about training besides.
-PROPERTIES = frozenset(
-    (
-        *("image", "network", "hostname", "user", "read-only root", "capabilities", "privileged"),
-        *("no new privileges", "seccomp", "runtime", "processes", "memory", "memory and swap"),
-        *("shared memory", "resource limits", "log driver", "restart", "process namespace"),
-        *("ipc namespace", "host name namespace", "control group namespace", "user namespace"),
-        *("devices", "scratch", "mounts", "environment"),
-    )
-)
-PROPERTIES_OF_TRAINING = PROPERTIES | {"output"}
+_SHOWN = 5
 
 
 def check_hardware(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
@@ -77,39 +68,56 @@ def check_dataset(verification: Verification, track: Track) -> Check:
 
 
 def check_isolation(verification: Verification, runs: Sequence[SeedRun]) -> Check:
-    """The engine, asked back, confirms every property of every sandbox."""
-    if verification.sandbox.kind != "docker":
-        return Check(
-            id="isolation", status="unknown", detail="rehearsal: not isolated; needs Docker"
+    """Every phase proves every property that its kind of phase needs."""
+    sandbox = verification.sandbox
+    if not sandbox.isolated:
+        stated = REQUIRED & set(sandbox.proves)
+        return _isolation(
+            len(stated),
+            len(REQUIRED),
+            f"rehearsal: not isolated; the {sandbox.kind} sandbox does not prove it",
         )
-    phases = phases_of(runs)
-    broken = sorted({f.name for phase in phases for f in phase.isolation if not f.holds})
-    unread = [phase.phase for phase in phases if not phase.isolation and phase.outcome != "lost"]
-    unasked = sorted({name for phase in phases if phase.isolation for name in _unasked(phase)})
-    proved = min((len(phase.isolation) for phase in phases if phase.isolation), default=0)
-    if broken or unread or unasked or not proved:
-        if broken:
-            detail = f"the engine did not apply: {', '.join(broken)}"
-        elif unasked:
-            detail = f"the engine was not asked about: {', '.join(unasked)}"
-        else:
-            detail = "the engine was not asked what it applied"
-        return Check(id="isolation", status="unknown", detail=detail)
+    # One that was lost before it could be asked is no phase that ran otherwise.
+    phases = [phase for phase in phases_of(runs) if phase.isolation or phase.outcome != "lost"]
+    if not phases:
+        return _isolation(0, len(REQUIRED), "no phase was begun that could prove anything")
+    worst = max(phases, key=lambda phase: len(_unproven(phase)))
+    needed = len(required_of(worst.phase))
+    proven = needed - len(_unproven(worst))
+    broken = {fact.id for phase in phases for fact in phase.isolation if not fact.holds}
+    unproven = {id for phase in phases for id in _unproven(phase)} - broken
+    if broken:
+        detail = f"not in force: {_phrases(broken)}"
+    elif unproven:
+        detail = f"not read back: {_phrases(unproven)}"
+    else:
+        detail = "read back in every phase: no network, read-only root, no capabilities, "
+        detail += "own files and limits only"
+    return _isolation(proven, needed, detail, passes=not broken and not unproven)
+
+
+def _isolation(proven: int, needed: int, detail: str, *, passes: bool = False) -> Check:
     return Check(
         id="isolation",
-        status="pass",
-        measured=proved,
-        limit=proved,
+        status="pass" if passes else "unknown",
+        measured=proven,
+        limit=needed,
         unit="properties",
-        detail="read back from the engine: no network, read-only root, no capabilities, "
-        "own files and limits only",
+        detail=detail,
     )
 
 
-def _unasked(phase: PhaseFacts) -> frozenset[str]:
-    """Properties of a phase's sandbox of which its evidence says nothing."""
-    wanted = PROPERTIES_OF_TRAINING if phase.phase == "train" else PROPERTIES
-    return wanted - {fact.name for fact in phase.isolation}
+def _unproven(phase: PhaseFacts) -> frozenset[str]:
+    """What a phase needs and its evidence does not prove."""
+    broken = {fact.id for fact in phase.isolation if not fact.holds}
+    return required_of(phase.phase) - ({fact.id for fact in phase.isolation} - broken)
+
+
+def _phrases(ids: Iterable[str]) -> str:
+    """The first of some properties in words, and how many more there are."""
+    phrases = sorted(map(phrase_of, ids))
+    more = f", and {len(phrases) - _SHOWN} more" if len(phrases) > _SHOWN else ""
+    return "; ".join(phrases[:_SHOWN]) + more
 
 
 def check_seeds(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
