@@ -78,7 +78,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("no_ptrace", "no ptrace", (_I,)),
     Property("no_foreign_memory", "no call that reads other processes' memory", (_I,)),
     Property("no_system_v", "no System V objects, no POSIX queues", (_I,)),
-    Property("no_page_sharing", "no page sharing, no relics", (_I,)),
+    Property("no_page_sharing", "no page sharing, no outdated calls", (_I,)),
     Property("no_change_of_user", "no change of user or root", (_I,)),
     Property("no_keyrings", "no keyrings", (_I,)),
     Property("no_bpf", "no bpf, no perf", (_I,)),
