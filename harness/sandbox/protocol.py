@@ -1,7 +1,7 @@
 """What a sandbox is to the main job: start one phase, wait for its end, seal what it left.
 
-Two implementations: ``docker`` isolates, ``process`` only rehearses. Both charge the same
-clock and kill at the same limit, so that a verdict differs in its isolation check alone.
+The backends are in :mod:`harness.sandbox.registry`. All charge the same clock and kill at the same
+limit, so that a verdict differs in its isolation check alone.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ from harness.sandbox.docker.engine import (
     require_runtime,
     require_usable,
 )
-from harness.sandbox.docker.readback import isolation_facts
+from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
 from harness.sandbox.logs import LogCapture, plain_text
 from harness.sandbox.protocol import Job, Mount
@@ -89,6 +89,7 @@ class DockerSandbox:
             self._require_shared_files(client)
         return SandboxFacts(
             kind="docker",
+            proves=tuple(sorted(READERS)),
             engine=str(self.engine_info["ServerVersion"]),
             image=tag,
             image_digest=self.image_id,
@@ -279,13 +280,14 @@ class DockerSandbox:
         self, client: "APIClient", job: Job, names: Names, identity: str, environment: list[str]
     ) -> tuple[IsolationFact, ...]:
         return isolation_facts(
-            job,
-            image_digest=self.image_id,
-            environment=environment,
-            container=client.inspect_container(identity),
-            runtime=self.runtime,
-            volume=client.inspect_volume(names.volume) if names.volume else None,
-            volume_expected=limits.volume_options(job.limits),
+            Started(
+                job=job,
+                image_digest=self.image_id,
+                environment=tuple(environment),
+                runtime=self.runtime,
+                container=client.inspect_container(identity),
+                volume=client.inspect_volume(names.volume) if names.volume else None,
+            )
         )
 
     def _sealed_off(self) -> dict[str, Any]:

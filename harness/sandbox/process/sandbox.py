@@ -28,6 +28,7 @@ from harness.sandbox import limits
 from harness.sandbox.logs import LogCapture, plain_text
 from harness.sandbox.phase import Ending, WatchedPhase
 from harness.sandbox.process import orphans as strays
+from harness.sandbox.process.backend import PROVES
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.sealing import (
     absent,
@@ -56,7 +57,7 @@ class ProcessSandbox:
         """Remove what dead harnesses left: their processes and directories."""
         strays.kill_strays(owner.is_dead)
         owner.reap_directories(self._root.parent)
-        return SandboxFacts(kind="process")
+        return SandboxFacts(kind="process", proves=tuple(sorted(PROVES)))
 
     def inside(self, mount: Mount) -> str:
         """The mount's source: there is no other file system."""
