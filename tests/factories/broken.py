@@ -52,7 +52,7 @@ SLOW = phase("score", wallclock_seconds=60.5, harness_seconds_low=60.4, harness_
 KILLED = LATE.model_copy(update={"outcome": "deadline", "exit_code": 137})
 
 
-LEAKY = phase("train", isolation=(IsolationFact(name="network", expected="none", actual="x"),))
+LEAKY = phase("train", isolation=(IsolationFact(id="no_network", expected="none", actual="x"),))
 TWO = Hardware(accelerators=2, accelerator_name="GPU")
 LOSSY = TokenizerFacts(kind="model", file="t.model", bytes=1, sha256="a", problem="loses a space")
 UNPUBLISHED = Holdout(dataset="unpublished", tolerance_bpb=0.01)

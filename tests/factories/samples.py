@@ -21,7 +21,7 @@ from harness.evidence.facts import (
     StreamPart,
     Verification,
 )
-from harness.judge.rules.environment import PROPERTIES, PROPERTIES_OF_TRAINING
+from harness.evidence.isolation import REQUIRED, required_of
 
 SMOKE_TOML = PACKAGE / "contest/tracks/smoke.toml"
 TOKENS, TEXT_BYTES, DOCUMENTS = 200_000, 480_000, 40
@@ -35,8 +35,9 @@ def strict_track(**changes: object) -> Track:
 
 def isolation(name: PhaseName) -> tuple[IsolationFact, ...]:
     """Every property of a phase's sandbox, as it should be."""
-    names = PROPERTIES_OF_TRAINING if name == "train" else PROPERTIES
-    return tuple(IsolationFact(name=each, expected="x", actual="x") for each in sorted(names))
+    return tuple(
+        IsolationFact(id=each, expected="x", actual="x") for each in sorted(required_of(name))
+    )
 
 
 def phase(name: PhaseName, **changes: object) -> PhaseFacts:
@@ -158,7 +159,13 @@ def verification(track: Track | None = None, **changes: object) -> Verification:
             python="3.11",
             accelerators=(Accelerator(name="GPU", uuid="GPU-1", memory_bytes=1),),
         ),
-        sandbox=SandboxFacts(kind="docker", engine="20.10", image="i", image_digest="sha256:1"),
+        sandbox=SandboxFacts(
+            kind="docker",
+            proves=tuple(sorted(REQUIRED)),
+            engine="20.10",
+            image="i",
+            image_digest="sha256:1",
+        ),
         nonce="n",
         seeds=tuple(seeds),
         seeds_drawn=True,

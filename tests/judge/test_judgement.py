@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from harness.contest.entry import Claim
 from harness.contest.track import Budget, Hardware, Track, load_track
 from harness.evidence.facts import IsolationFact, SandboxFacts, SeedRun, Throttle, Verification
+from harness.evidence.isolation import REQUIRED, phrase_of
 from harness.judge.judgement import EXIT_CODES, is_hopeless, judge
 from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
 from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
-from harness.judge.verdict import CheckId, Verdict
+from harness.judge.verdict import Check, CheckId, Verdict
 from harness.report.terminal import render_text
 from tests.factories.broken import (
     BIG,
@@ -139,17 +140,62 @@ def test_each_fault_of_ours_is_inconclusive_even_in_a_rehearsal(
 
 
 def test_isolation_needs_every_property_read_back() -> None:
-    leaky = phase("train", isolation=(IsolationFact(name="network", expected="none", actual="x"),))
+    leaky = phase("train", isolation=(IsolationFact(id="no_network", expected="none", actual="x"),))
     unread = phase("train", isolation=())
     whole = phase("train").isolation
     fewer = [
-        phase("train", isolation=tuple(fact for fact in whole if fact.name != left_out))
-        for left_out in ("network", "output")
+        phase("train", isolation=tuple(fact for fact in whole if fact.id != left_out))
+        for left_out in ("no_network", "output_limit")
     ]
     for train in (leaky, unread, *fewer):
         verdict = verdict_of(PLAN, with_first(PLAN, train=train))
         assert status(verdict, "isolation") == "unknown"
         assert verdict.verdict == "INCONCLUSIVE"
+
+
+def isolation_check(runs: list[SeedRun], plan: Verification = PLAN) -> Check:
+    return next(check for check in verdict_of(plan, runs).checks if check.id == "isolation")
+
+
+def test_isolation_shows_the_phase_that_proves_least() -> None:
+    check = isolation_check(good_runs(PLAN))
+    assert (check.status, check.measured, check.limit) == ("pass", 29, 29)
+    proven = phase("score").isolation
+    broken = proven[0].model_copy(update={"actual": "y"})
+    check = isolation_check(
+        with_first(PLAN, score=phase("score", isolation=(broken, *proven[1:-3])))
+    )
+    assert (check.status, check.measured, check.limit) == ("unknown", 24, 28)
+    assert check.detail == f"not in force: {phrase_of(broken.id)}"
+    check = isolation_check(with_first(PLAN, train=phase("train", isolation=())))
+    assert (check.status, check.measured, check.limit) == ("unknown", 0, 29)
+    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 24 more")
+
+
+def test_one_proof_that_holds_does_not_make_up_for_one_that_fails() -> None:
+    whole = phase("train").isolation
+    twice = (*whole, whole[0].model_copy(update={"actual": "y"}))
+    check = isolation_check(with_first(PLAN, train=phase("train", isolation=twice)))
+    assert (check.status, check.measured) == ("unknown", 28)
+
+
+def test_a_phase_that_was_lost_before_it_was_asked_says_nothing() -> None:
+    lost_early = phase("train", outcome="lost", isolation=())
+    assert isolation_check(with_first(PLAN, train=lost_early)).status == "pass"
+    assert isolation_check([]).status == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["docker", "process", "of_tomorrow"])
+def test_what_a_sandbox_is_called_decides_nothing(kind: str) -> None:
+    plan = verification(sandbox=SandboxFacts(kind=kind, proves=tuple(REQUIRED)))
+    verdict = verdict_of(plan, good_runs(plan))
+    assert (verdict.verdict, verdict.sandbox, verdict.isolated) == ("VERIFIED", kind, True)
+    almost = tuple(REQUIRED - {"no_swap"})
+    plan = verification(sandbox=SandboxFacts(kind=kind, proves=almost))
+    verdict = verdict_of(plan, good_runs(plan))
+    assert (verdict.verdict, verdict.isolated) == ("REHEARSED", False)
+    check = isolation_check(good_runs(plan), plan)
+    assert (check.status, check.measured, check.limit) == ("unknown", 28, 29)
 
 
 def test_hand_given_seeds_never_verify() -> None:
