@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.evidence.draws import Draw, Purpose
+from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
 from harness.evidence.steps import StepName
 from harness.models import Fact
 
@@ -105,14 +106,19 @@ class Required(Fact):
     ``measured_by`` is the digest of the measuring code.
     """
 
-    sandbox: str
+    sandbox: BackendName
     runtime: str = ""
     image: str = ""
     image_digest: str = ""
     seccomp_digest: str = ""
-    isolation: tuple[str, ...] = ()
+    isolation: tuple[PropertyId, ...] = ()
     harness_version: str
     measured_by: str
+
+    @property
+    def isolated(self) -> bool:
+        """Whether such a sandbox proves all that a verdict needs; others only rehearse."""
+        return set(self.isolation) >= REQUIRED
 
 
 class PlanRef(Fact):

@@ -50,6 +50,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         claim=plan.entry.claim,
         sandbox=plan.required.sandbox,
         sandbox_runtime=plan.required.runtime,
+        isolated=plan.required.isolated,
         rehearsal=rehearsal,
         created_at=plan.created_at,
         dataset=dataset.name,
@@ -85,7 +86,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
 
 def is_rehearsal(case: Case) -> bool:
     """Whether nothing of it can ever be a record."""
-    return case.track.rehearsal or case.plan.required.sandbox == "process"
+    return case.track.rehearsal or not case.plan.required.isolated
 
 
 def _rule_facts(rule: Rule) -> RuleFacts:

@@ -79,8 +79,12 @@ def _about_checks(verdict: Verdict) -> list[str]:
     concluded, _ = conclude(verdict.checks, rehearsal=verdict.rehearsal)
     if concluded != verdict.verdict:
         problems.append(f"verdict: says {verdict.verdict}, its checks say {concluded}")
-    if verdict.sandbox == "process" and not verdict.rehearsal:
-        problems.append("rehearsal: the process sandbox only rehearses")
+    if not verdict.isolated and not verdict.rehearsal:
+        problems.append("rehearsal: a sandbox that is not isolated only rehearses")
+    if not verdict.isolated and any(
+        c.id == "isolation" and c.status == "pass" for c in verdict.checks
+    ):
+        problems.append("isolated: says no, its check of isolation says yes")
     if verdict.verdict == "VERIFIED" and not verdict.seeds_drawn:
         problems.append("seeds_drawn: seeds chosen by hand verify nothing")
     try:

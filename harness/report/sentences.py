@@ -21,8 +21,8 @@ TAGLINES: dict[VerdictName, str] = {
 def qualifiers(verdict: Verdict) -> list[str]:
     """What limits this verdict, one sentence each; empty for an ordinary one."""
     lines = []
-    if verdict.sandbox == "process":
-        lines.append("rehearsal: not isolated (process sandbox)")
+    if not verdict.isolated:
+        lines.append(f"rehearsal: not isolated ({verdict.sandbox} sandbox)")
     if verdict.rehearsal:
         lines.append("rehearsal: never a verified record")
     if not verdict.seeds_drawn:

@@ -75,10 +75,11 @@ def checks(**statuses: Status) -> tuple[Check, ...]:
         },
         {
             "id": "isolation",
-            "measured": 17,
-            "limit": 17,
+            "measured": 29,
+            "limit": 29,
             "unit": "properties",
-            "detail": "the engine applied every property that was asked of it",
+            "detail": "read back in every phase: no network, read-only root, no capabilities, "
+            "own files and limits only",
         },
         {
             "id": "seeds",
@@ -158,6 +159,7 @@ def verdict(**changes: Any) -> Verdict:
         "author": "A. Golfer",
         "claim": Claim(val_bpb=1.0549, bytes_total=15_863_489),
         "sandbox": "docker",
+        "isolated": True,
         "rehearsal": False,
         "created_at": "2026-11-21T23:52:00Z",
         "dataset": "fineweb10B_sp1024",
@@ -196,10 +198,8 @@ def rehearsed(**changes: Any) -> Verdict:
         },
         "dataset": {"measured": 1_284_552, "limit": None, "detail": "demo_sp1024: as built"},
         "isolation": {
-            "measured": None,
-            "limit": None,
-            "unit": "",
-            "detail": "rehearsal: not isolated; needs Docker",
+            "measured": 0,
+            "detail": "rehearsal: not isolated; the process sandbox does not prove it",
         },
         "train_wallclock": {"measured": 18.402, "limit": 20.0},
         "score_wallclock": {"measured": 9.771, "limit": 60.0},
@@ -234,6 +234,7 @@ def rehearsed(**changes: Any) -> Verdict:
         "submission": "Naive baseline",
         "claim": Claim(),
         "sandbox": "process",
+        "isolated": False,
         "rehearsal": True,
         "dataset": "demo_sp1024",
         "checks": home,
