@@ -362,7 +362,7 @@ def claiming(**claims: float) -> Plan:
     ("claims", "found"),
     [
         ({}, []),
-        ({"val_bpb": 2.6101, "bytes_total": 34_100}, []),
+        ({"val_bpb": 2.6101, "bytes_total": 30_400}, []),
         ({"val_bpb": 2.5}, ["claimed score"]),
         ({"val_bpb": 2.7}, ["claimed score"]),
         ({"bytes_total": 29_000}, ["claimed bytes"]),

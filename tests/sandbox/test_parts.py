@@ -242,7 +242,7 @@ class TestIsolationFacts:
         self, container: dict[str, Any], volume: dict[str, Any] | None = VOLUME
     ) -> tuple[IsolationFact, ...]:
         job = Job(
-            phase="train",
+            label="train",
             command=("true",),
             environment={},
             code=Mount(Path("/code"), PurePosixPath("/submission")),
@@ -250,6 +250,7 @@ class TestIsolationFacts:
             limits=LIMITS,
             wallclock_seconds=1,
             log=Path("/log"),
+            output=True,
         )
         return isolation_facts(
             Started(
