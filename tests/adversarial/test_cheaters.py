@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.contest.track import load_track
-from harness.evidence.facts import ArtifactFacts
+from harness.evidence.results import ArtifactFacts
 from harness.sandbox.process.sandbox import ProcessPhase
 from harness.sandbox.sealing import copy_hashed
 from tests.adversarial.gallery import (

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from harness.contest.entry import Claim
 from harness.evidence.facts import TimelineSpan
+
+from harness.contest.entry import Claim
 from harness.judge.verdict import Check, Digests, SeedResult, StatisticsResult, Verdict
 from harness.models import Status
 

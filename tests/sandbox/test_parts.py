@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError
-from harness.evidence.phase import IsolationFact
 from harness.evidence.isolation import REQUIRED
+from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership as owner
 from harness.sandbox import limits
 from harness.sandbox.docker import backend as docker_backend
@@ -242,7 +242,8 @@ class TestIsolationFacts:
         self, container: dict[str, Any], volume: dict[str, Any] | None = VOLUME
     ) -> tuple[IsolationFact, ...]:
         job = Job(
-            phase="train",
+            label="train",
+            output=True,
             command=("true",),
             environment={},
             code=Mount(Path("/code"), PurePosixPath("/submission")),

@@ -11,8 +11,9 @@ from harness import doctor
 from harness.cli.main import main as cli
 from harness.contest.track import Track, load_track
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.facts import IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
 from harness.evidence.isolation import PROPERTIES, REQUIRED, required_of
+from harness.evidence.phase import IsolationFact
 from harness.judge.verdict import Finding
 from harness.sandbox import registry
 from harness.sandbox.process.sandbox import ProcessPhase, ProcessSandbox

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from harness.judge.judgement import judge
 from rich.console import Console
 
 from harness.cli import main as cli
 from harness.contest.track import load_track
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.facts import SandboxFacts
+from harness.evidence.host import SandboxFacts
 from harness.evidence.isolation import PROPERTIES
-from harness.judge.judgement import judge
 from harness.report.markdown_scorecard import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
