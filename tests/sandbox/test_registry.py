@@ -37,7 +37,7 @@ class Jail(ProcessSandbox):
         phase = super().start(job)
         facts = tuple(
             IsolationFact(id=id, expected="yes", actual="yes")
-            for id in sorted(required_of(job.phase))
+            for id in sorted(required_of(output=job.output))
         )
         phase.isolation = lambda: facts  # type: ignore[method-assign]
         return phase
