@@ -11,9 +11,10 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.evidence.facts import SeedRun, Verification
+from harness.report.blocks import Bar
 from harness.report.console import PatientConsole
 from harness.report.figures import number
-from harness.report.layout import Bar, BudgetBars, Pairs
+from harness.report.layout import BudgetBars, Pairs
 from harness.report.running import LINE_LIMIT, RunningPhase, closing, opening
 from harness.report.sentences import PATH_LIMIT
 from harness.run.progress import Progress, SilentProgress
