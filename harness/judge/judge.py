@@ -55,7 +55,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         created_at=plan.created_at,
         dataset=dataset.name,
         checks=findings,
-        rules=tuple(_rule_facts(rule) for rule in CHECKS),
+        rules=tuple(rule_facts(rule) for rule in CHECKS),
         decisions=case.decisions,
         findings=notes_on(case),
         seeds=tuple(_seed_result(case, run, evidence) for run in case.seeds),
@@ -89,7 +89,8 @@ def is_rehearsal(case: Case) -> bool:
     return case.track.rehearsal or not case.plan.required.isolated
 
 
-def _rule_facts(rule: Rule) -> RuleFacts:
+def rule_facts(rule: Rule) -> RuleFacts:
+    """What a verdict keeps of a rule."""
     return RuleFacts(
         id=rule.id,
         better=rule.better,

@@ -14,8 +14,8 @@ def test_each_id_and_each_phrase_stands_once() -> None:
 
 def test_a_verdict_needs_what_can_be_read_back_and_only_train_has_an_output() -> None:
     assert len(REQUIRED) == 29
-    assert required_of("train") == REQUIRED
-    assert REQUIRED - required_of("score") == {"output_limit"}
+    assert required_of(output=True) == REQUIRED
+    assert REQUIRED - required_of(output=False) == {"output_limit"}
 
 
 def test_a_property_in_words() -> None:

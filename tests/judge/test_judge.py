@@ -20,6 +20,7 @@ from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
 from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
 from harness.judge.verdict import EXIT_CODES, Verdict
 from harness.models import Finding
+from harness.report.terminal import render_text
 from tests.factories.broken import (
     BIG,
     BROKEN_IN_EVIDENCE,
@@ -382,8 +383,6 @@ def test_a_wrong_claim_is_told_and_rejects_nothing(
 
 
 def shown(verdict: Verdict) -> str:
-    from harness.report.terminal import render_text
-
     return render_text(verdict, width=1000)
 
 

@@ -11,10 +11,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-
-from harness.contest.entry import FileFact, SubmissionFacts
-from harness.contest.track import load_track
 from harness.evidence.facts import (
     ArtifactFacts,
     DatasetFacts,
@@ -26,6 +22,10 @@ from harness.evidence.facts import (
     Trouble,
     Verification,
 )
+from rich.console import Console
+
+from harness.contest.entry import FileFact, SubmissionFacts
+from harness.contest.track import load_track
 from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
 from harness.run.progress import Progress, SilentProgress
 

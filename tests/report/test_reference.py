@@ -1,10 +1,10 @@
 """The schemas in the repository are those of the models, and a real verdict satisfies its own."""
 
 import pytest
+from harness.judge.judgement import judge
 
 from harness.errors import UsageError
 from harness.evidence.isolation import PROPERTIES
-from harness.judge.judgement import judge
 from harness.judge.verdict import Verdict
 from harness.report.reference import (
     DIRECTORY,

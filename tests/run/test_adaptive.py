@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.evidence.facts import ProbeFacts, SeedRun
+from harness.judge.judgement import judge
 
 from harness.contest.submission import load_submission
 from harness.contest.track import load_track
 from harness.errors import SubmissionError
-from harness.evidence.facts import ProbeFacts, SeedRun
 from harness.gate.precheck import precheck
-from harness.judge.judgement import judge
 from harness.judge.rules import check_causality, check_coverage
 from harness.report.terminal import render_text
 from tests.conftest import SANDBOXES

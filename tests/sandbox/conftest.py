@@ -74,6 +74,7 @@ class Phases:
         output = {"OUTPUT_DIR": self.sandbox.output} if phase == "train" else {}
         return Job(
             label=phase,
+            output=phase == "train",
             command=command,
             environment=output | (environment or {}),
             code=Mount(code, PurePosixPath("/submission")),
@@ -81,7 +82,6 @@ class Phases:
             limits=limits,
             wallclock_seconds=seconds,
             log=log or self.log,
-            output=phase == "train",
         )
 
     def start(self, source: str, **options: object) -> Running:

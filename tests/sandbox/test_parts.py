@@ -243,6 +243,7 @@ class TestIsolationFacts:
     ) -> tuple[IsolationFact, ...]:
         job = Job(
             label="train",
+            output=True,
             command=("true",),
             environment={},
             code=Mount(Path("/code"), PurePosixPath("/submission")),
@@ -250,7 +251,6 @@ class TestIsolationFacts:
             limits=LIMITS,
             wallclock_seconds=1,
             log=Path("/log"),
-            output=True,
         )
         return isolation_facts(
             Started(

@@ -14,7 +14,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.evidence.digests import measured_by
 from harness.evidence.host import SandboxFacts
 from harness.evidence.isolation import PROPERTIES
-from harness.report.markdown_scorecard import render_markdown
+from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
 from harness.run.workbench import check_host
