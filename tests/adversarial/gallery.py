@@ -181,7 +181,7 @@ WORKED, FAILED = "trick worked", "trick failed"
 
 def _logs(done: Outcome) -> dict[str, str]:
     evidence = Path(done.verdict["evidence"])
-    files = [*evidence.glob("seed-*/*.log"), evidence / "scorecard.txt"]
+    files = [*evidence.glob("seed-*/try-*/*.log"), evidence / "scorecard.txt"]
     return {str(path.relative_to(evidence)): path.read_bytes().decode() for path in files}
 
 
