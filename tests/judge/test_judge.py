@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contest.entry import Claim
-from harness.contest.track import Budget, Hardware, load_track
+from harness.contest.track import Budget, Hardware, Significance, load_track
 from harness.evidence.host import TelemetryFacts
+from harness.evidence.isolation import REQUIRED, phrase_of
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan, Tries
 from harness.evidence.run import Run
@@ -18,8 +19,8 @@ from harness.judge.rules import CHECKS
 from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
 from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
 from harness.judge.verdict import EXIT_CODES, Verdict
-
-render_text = None
+from harness.models import Finding
+from harness.report.terminal import render_text
 from tests.factories.broken import (
     BIG,
     BROKEN_IN_EVIDENCE,
@@ -70,7 +71,7 @@ def test_a_rehearsal_track_never_verifies() -> None:
 
 
 def test_the_process_sandbox_never_verifies() -> None:
-    made = plan(required=required(sandbox="process"))
+    made = plan(required=required(sandbox="process", isolation=()))
     verdict = verdict_of(made, good_runs(made))
     assert verdict.verdict == "REHEARSED"
     assert status(verdict, "isolation") == "unknown"
@@ -145,17 +146,62 @@ def test_each_fault_of_ours_is_inconclusive_even_in_a_rehearsal(
 
 
 def test_isolation_needs_every_property_read_back() -> None:
-    leaky = phase("train", isolation=(IsolationFact(name="network", expected="none", actual="x"),))
+    leaky = phase("train", isolation=(IsolationFact(id="no_network", expected="none", actual="x"),))
     unread = phase("train", isolation=())
     whole = phase("train").isolation
     fewer = [
-        phase("train", isolation=tuple(fact for fact in whole if fact.name != left_out))
-        for left_out in ("network", "output")
+        phase("train", isolation=tuple(fact for fact in whole if fact.id != left_out))
+        for left_out in ("no_network", "output_limit")
     ]
     for train in (leaky, unread, *fewer):
         verdict = verdict_of(PLAN, with_first(PLAN, train=train))
         assert status(verdict, "isolation") == "unknown"
         assert verdict.verdict == "INCONCLUSIVE"
+
+
+def isolation_check(runs: list[Run], made: Plan = PLAN) -> Finding:
+    return next(check for check in verdict_of(made, runs).checks if check.id == "isolation")
+
+
+def test_isolation_shows_the_phase_that_proves_least() -> None:
+    check = isolation_check(good_runs(PLAN))
+    assert (check.status, check.measured, check.limit) == ("pass", 29, 29)
+    proven = phase("score").isolation
+    broken = proven[0].model_copy(update={"actual": "y"})
+    check = isolation_check(
+        with_first(PLAN, score=phase("score", isolation=(broken, *proven[1:-3])))
+    )
+    assert (check.status, check.measured, check.limit) == ("unknown", 24, 28)
+    assert check.detail == f"not in force: {phrase_of(broken.id)}"
+    check = isolation_check(with_first(PLAN, train=phase("train", isolation=())))
+    assert (check.status, check.measured, check.limit) == ("unknown", 0, 29)
+    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 24 more")
+
+
+def test_one_proof_that_holds_does_not_make_up_for_one_that_fails() -> None:
+    whole = phase("train").isolation
+    twice = (*whole, whole[0].model_copy(update={"actual": "y"}))
+    check = isolation_check(with_first(PLAN, train=phase("train", isolation=twice)))
+    assert (check.status, check.measured) == ("unknown", 28)
+
+
+def test_a_phase_that_was_lost_before_it_was_asked_says_nothing() -> None:
+    lost_early = phase("train", outcome="lost", isolation=())
+    assert isolation_check(with_first(PLAN, train=lost_early)).status == "pass"
+    assert isolation_check([]).status == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["docker", "process", "of_tomorrow"])
+def test_what_a_sandbox_is_called_decides_nothing(kind: str) -> None:
+    made = plan(required=required(sandbox=kind))
+    verdict = verdict_of(made, good_runs(made))
+    assert (verdict.verdict, verdict.sandbox, verdict.isolated) == ("VERIFIED", kind, True)
+    almost = tuple(REQUIRED - {"no_swap"})
+    made = plan(required=required(sandbox=kind, isolation=almost))
+    verdict = verdict_of(made, good_runs(made))
+    assert (verdict.verdict, verdict.isolated) == ("REHEARSED", False)
+    check = isolation_check(good_runs(made), made)
+    assert (check.status, check.measured, check.limit) == ("unknown", 28, 29)
 
 
 def test_hand_given_seeds_never_verify() -> None:
@@ -291,7 +337,7 @@ def test_what_ends_a_run_is_found_by_one_rule_and_leaves_the_others_open(name: s
 
 
 def test_a_question_that_does_not_arise_is_not_answered() -> None:
-    made = plan(strict_track(significance={"seeds": 1}, bar=None))
+    made = plan(strict_track(significance=Significance(seeds=1), bar=None))
     assert made.bar is None and made.test is None
     found = verdict_of(made, good_runs(made))
     unasked = {rule.id for rule in CHECKS} - {check.id for check in found.checks}
@@ -317,7 +363,7 @@ def claiming(**claims: float) -> Plan:
     ("claims", "found"),
     [
         ({}, []),
-        ({"val_bpb": 2.6101, "bytes_total": 34_100}, []),
+        ({"val_bpb": 2.6101, "bytes_total": 30_400}, []),
         ({"val_bpb": 2.5}, ["claimed score"]),
         ({"val_bpb": 2.7}, ["claimed score"]),
         ({"bytes_total": 29_000}, ["claimed bytes"]),

@@ -3,22 +3,21 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from harness.judge.judgement import judge
 from rich.console import Console
 
 from harness.cli import main as cli
 from harness.contest.track import load_track
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.digests import measured_by
 from harness.evidence.host import SandboxFacts
 from harness.evidence.isolation import PROPERTIES
 from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
-from harness.run import verify
+from harness.run.workbench import check_host
 from harness.sandbox.docker import sandbox as docker
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
@@ -26,7 +25,7 @@ from harness.sandbox.registry import choose
 from harness.sandbox.selfcheck import selfcheck as proof
 from harness.sandbox.selfcheck.host import observe
 from harness.sandbox.selfcheck.selfcheck import Proof, prove
-from tests.factories.samples import good_runs, verification
+from tests.factories.samples import good_runs, plan, required, verdict_of
 from tests.sandbox.conftest import Phases
 
 # Properties that a default container has too. Each names its reason; no other may be missing
@@ -203,8 +202,8 @@ class TestRuntime:
         assert all(fact.holds for fact in facts.isolation)
 
     def test_the_scorecards_name_it(self) -> None:
-        plan = verification(sandbox=SandboxFacts(kind="docker", runtime="runsc"))
-        verdict = judge(plan, good_runs(plan), evidence="runs/x")
+        made = plan(required=required(runtime="runsc"))
+        verdict = verdict_of(made, good_runs(made))
         console = Console(width=100, record=True, file=io.StringIO())
         console.print(scorecard(verdict))
         assert "docker, runtime runsc" in console.export_text()
@@ -215,14 +214,17 @@ class TestRuntime:
         [({"runtime": "runc"}, "runtime"), ({"seccomp_digest": "0" * 64}, "profile")],
     )
     def test_a_verification_is_not_finished_under_another_one(
-        self, changes: dict[str, str], what: str, monkeypatch: pytest.MonkeyPatch
+        self, changes: dict[str, str], what: str
     ) -> None:
         before = SandboxFacts(kind="docker", runtime="runsc", seccomp_digest="1" * 64)
-        plan = verification(sandbox=before, harness_digest=verify.harness_digest())
-        texts = SimpleNamespace(dataset=SimpleNamespace(digest=plan.dataset.digest))
-        monkeypatch.setattr(verify, "_check_texts", lambda *arguments: None)
-        same = SimpleNamespace(prepare=lambda: before)
-        verify._check_unchanged(plan, texts, same)
-        other = SimpleNamespace(prepare=lambda: before.model_copy(update=changes))
-        with pytest.raises(InfrastructureError, match=f"--resume: the {what}"):
-            verify._check_unchanged(plan, texts, other)
+        made = plan(
+            required=required(
+                runtime="runsc",
+                seccomp_digest="1" * 64,
+                image_digest="",
+                measured_by=measured_by(),
+            )
+        )
+        check_host(made, before)
+        with pytest.raises(InfrastructureError, match=f"the {what}"):
+            check_host(made, before.model_copy(update=changes))

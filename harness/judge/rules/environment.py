@@ -114,8 +114,8 @@ def _proven(proven: int, needed: int, detail: str, *, passes: bool = False) -> F
 
 def _unproven(phase: PhaseFacts) -> frozenset[str]:
     """What a phase needs and its evidence does not prove."""
-    holding = {fact.id for fact in phase.isolation if fact.holds}
-    return required_of(output=phase.output) - holding
+    broken = {fact.id for fact in phase.isolation if not fact.holds}
+    return required_of(output=phase.output) - ({fact.id for fact in phase.isolation} - broken)
 
 
 def _phrases(ids: Iterable[str]) -> str:
