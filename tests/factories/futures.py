@@ -42,7 +42,7 @@ from tests.factories.samples import (
 from tests.factories.stored import decide, store
 
 FORMATS = Path(__file__).parents[1] / "evidence/formats"
-TRAIN = {"train.py": b"import os\n\nopen(os.environ['OUTPUT_DIR'] + '/model.bin', 'wb')\n"}
+TRAIN = {"train.py": b'print("trains")\n'}
 _SHORT = spread().model_copy(update={"lowest": spread().lowest[:2]})
 
 
@@ -89,10 +89,7 @@ def looks_and_confirmation(path: Path) -> RunDirectory:
         test=test,
         bar=Bar(bpb=2.63, source="the record", verdict_sha256="c" * 64, seeds=(2.629, 2.631)),
     )
-    runs = [
-        seed_run(draw, bpb, spread=_SHORT)
-        for draw, bpb in zip(made.draws, (2.610, 2.611, 2.6105), strict=True)
-    ]
+    runs = good_runs(made, (2.610, 2.611, 2.6105), spread=_SHORT)
     return store(path, made, runs, files=TRAIN)
 
 
@@ -211,11 +208,7 @@ def decided(path: Path) -> RunDirectory:
     made = plan(short_track(), entry=entry(TRAIN))
     cheap = spread(*[0.001] * 3)
     cheap = cheap.model_copy(update={"lowest": cheap.lowest[:4]})
-    runs = [
-        seed_run(draw, bpb, spread=cheap)
-        for draw, bpb in zip(made.draws, (2.61, 2.62), strict=True)
-    ]
-    directory = store(path, made, runs, files=TRAIN)
+    directory = store(path, made, good_runs(made, spread=cheap), files=TRAIN)
     decide(directory, "memorisation")
     decide(directory, "memorisation", outcome="fail", why="Of another run.", evidence="0" * 64)
     return directory
@@ -227,11 +220,7 @@ def no_bar(path: Path) -> RunDirectory:
         bar=None, significance=Significance(seeds=2), budget=Budget(bytes=16_000_000)
     )
     made = plan(track, entry=entry(TRAIN))
-    runs = [
-        run if run.role != "seed" else seed_run(made.draws[run.draw], bpb, spread=_SHORT)
-        for run, bpb in zip(good_runs(made), (2.61, 2.62), strict=True)
-    ]
-    return store(path, made, runs, files=TRAIN)
+    return store(path, made, good_runs(made, spread=_SHORT), files=TRAIN)
 
 
 # Each with the verdict that follows from it.

@@ -504,17 +504,20 @@ def _run(draw: Draw, steps: Sequence[StepFacts], **changes: Any) -> Run:
     return Run(**(fields | changes))
 
 
-def good_runs(made: Plan, values: Sequence[float] = GOOD_SCORES) -> list[Run]:
+def good_runs(
+    made: Plan, values: Sequence[float] = GOOD_SCORES, **parts: Unpack[Parts]
+) -> list[Run]:
     """All runs of a plan that went well: what comes before its seeds, and its seed runs.
 
-    ``values`` are the BPB of the seeds in turn; the sample bar falls. Reproductions are not among
-    them.
+    ``values`` are the BPB of the seeds in turn; the sample bar falls. Each seed run consists of
+    ``parts``. Reproductions are not among them.
     """
     before = [preparation(made)] if made.draws_for("preparation") else []
     draws = made.draws_for("look", "confirmation")
-    with_gap: Parts = {"gap": gap()} if made.texts.holdout is not None else {}
+    if made.texts.holdout is not None:
+        parts = {"gap": gap(), **parts}
     seeds = [
-        seed_run(draw, bpb, **with_gap)
+        seed_run(draw, bpb, **parts)
         for draw, bpb in zip(draws, itertools.cycle(values), strict=False)
     ]
     return [*before, *seeds]

@@ -71,10 +71,8 @@ def verdict_file(content: bytes, scratch: Path) -> None:
 
 def verdicts() -> tuple[bytes, ...]:
     """Verdicts of two kinds."""
-    from harness.judge.judgement import judge
-
-    plan = samples.verification()
-    made = [judge(plan, samples.good_runs(plan)[:count], evidence="runs/toy") for count in (3, 1)]
+    plan = samples.plan()
+    made = [samples.verdict_of(plan, samples.good_runs(plan)[:count]) for count in (3, 1)]
     return tuple(verdict.model_dump_json(indent=1).encode() for verdict in made)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from tests.factories.playground import BIGRAM, ROOT
-from tests.fuzz import own_tokenizers, records
+from tests.fuzz import evidence, own_tokenizers, records
 
 _BASELINE = ROOT / "submissions/naive_baseline"
 
@@ -196,21 +196,6 @@ def _archives() -> tuple[bytes, ...]:
     return tuple(made)
 
 
-def _evidence(content: bytes, scratch: Path) -> None:
-    from harness.evidence.facts import SeedRun
-
-    from harness.evidence.store import _read
-
-    (scratch / "evidence.json").write_bytes(content)
-    _read(scratch, "evidence.json", SeedRun)
-
-
-def _evidences() -> tuple[bytes, ...]:
-    from tests.factories import samples
-
-    return (samples.seed_run(7, 2.6).model_dump_json(indent=1).encode(),)
-
-
 def _log_line(content: bytes, scratch: Path) -> None:
     from harness.safeio.text import plain_line
     from harness.sandbox.logs import LINE_CHARACTERS
@@ -234,7 +219,9 @@ TARGETS = (
     Target("tensor description", _tensor_list, _tensor_lists),
     Target("worker messages", _worker_messages, _messages),
     Target("artifact archive", _archive, _archives, (HarnessError, tarfile.TarError)),
-    Target("evidence", _evidence, _evidences),
+    Target("plan", evidence.fixed_plan, evidence.plans),
+    Target("evidence", evidence.run, evidence.runs, cost=4),
+    Target("decision", evidence.decision, evidence.decisions, cost=4),
     Target("record's log", records.audit_with("train_seed42.log"), records.logs),
     Target("record's claims", records.audit_with("submission.json"), records.claims),
     Target("record's script", records.audit_with("train_gpt.py"), records.scripts),

@@ -1,25 +1,38 @@
 """Validation text inside an artifact: seen by the documents, the stream and a second set."""
 
 import shutil
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.evidence.facts import GapFacts, MemorisationFacts, Trouble, Verification
-from harness.judge.judgement import judge
-from harness.judge.rules.data_leakage import cheap_parts, suspects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contest.track import Holdout
 from harness.data.build.building import build_dataset
 from harness.data.format.documents import read_documents
+from harness.evidence.results import Gap, Spread
+from harness.evidence.run import Run
+from harness.judge.rules.memorisation import cheap_parts, suspects
 from harness.judge.verdict import Verdict
 from harness.report.terminal import render_text
-from harness.scoring.document_costs import LEAST_BYTES, PARTS, gap_facts, memorisation_facts
+from harness.scoring.document_costs import LEAST_BYTES, PARTS, gap_of, spread_of
 from tests.adversarial.gallery import cheaters
 from tests.factories.playground import BIGRAM, harness, write_track
-from tests.factories.samples import good_runs, memorisation, strict_track, verification
+from tests.factories.samples import (
+    TEXT_BYTES,
+    TOKENS,
+    failure,
+    gap,
+    good_runs,
+    plan,
+    seed_run,
+    spread,
+    strict_track,
+    texts,
+    verdict_of,
+)
 
 HOLDOUT = "unpublished"
 
@@ -59,7 +72,7 @@ def test_parts_are_the_whole_stream_in_order(documents: list[tuple[int, float, f
     sizes = np.array([size for size, _, _ in documents], np.int64)
     bits = np.array([bpb for _, bpb, _ in documents]) * sizes
     plain = np.array([bpb for _, _, bpb in documents]) * sizes + 8
-    facts = memorisation_facts(bits, sizes, plain)
+    facts = spread_of(bits, sizes, plain)
     assert len(facts.parts) <= PARTS
     assert sum(part.bytes for part in facts.parts) == sizes.sum()
     total = sum(part.bpb * part.bytes for part in facts.parts)
@@ -68,16 +81,11 @@ def test_parts_are_the_whole_stream_in_order(documents: list[tuple[int, float, f
     assert [cost.ratio for cost in facts.lowest] == sorted(cost.ratio for cost in facts.lowest)
 
 
-def judged(facts: MemorisationFacts, *, times: int = 1) -> tuple[Verification, Verdict]:
+def judged(facts: Spread, *, times: int = 1) -> Verdict:
     """The verdict on some costs, in a dataset that is so many times as large as the sample."""
-    dataset = verification().dataset
-    larger = {
-        "validation_bytes": dataset.validation_bytes * times,
-        "validation_tokens": dataset.validation_tokens * times,
-    }
-    plan = verification(dataset=dataset.model_copy(update=larger))
-    runs = [run.model_copy(update={"memorisation": facts}) for run in good_runs(plan)]
-    return plan, judge(plan, runs, evidence="x")
+    larger = {"validation_bytes": TEXT_BYTES * times, "validation_tokens": TOKENS * times}
+    made = plan(texts=texts(strict_track(), **larger))
+    return verdict_of(made, good_runs(made, spread=facts))
 
 
 def status(verdict: Verdict, name: str) -> str:
@@ -87,7 +95,7 @@ def status(verdict: Verdict, name: str) -> str:
 @pytest.mark.parametrize("spread", [0.1, 0.25, 0.35])
 def test_honest_costs_raise_no_alarm(spread: float) -> None:
     for seed in range(40):
-        facts = memorisation_facts(*honest_costs(5000, seed=seed, spread=spread))
+        facts = spread_of(*honest_costs(5000, seed=seed, spread=spread))
         assert suspects(facts) == []
         assert cheap_parts(facts) == []
 
@@ -97,10 +105,10 @@ def test_documents_learnt_by_heart_are_found_however_many_they_are(share: float)
     bits, sizes, plain = honest_costs(1000, seed=1)
     known = int(1000 * share)
     bits[:known] = 0.01 * sizes[:known]
-    facts = memorisation_facts(bits, sizes, plain)
+    facts = spread_of(bits, sizes, plain)
     found = suspects(facts)
     assert found and all(cost.document <= known for cost in found)
-    _, verdict = judged(facts)
+    verdict = judged(facts)
     assert status(verdict, "memorisation") == "unknown"
     assert verdict.verdict == "INCONCLUSIVE"  # a human must look: it may be honest
     assert f"validation document {found[0].document}" in verdict.reason
@@ -111,37 +119,37 @@ def test_a_weak_model_is_held_against_itself() -> None:
     bits, sizes, plain = honest_costs(1000, seed=4, ratio=1.2)
     sizes[:5] += LEAST_BYTES
     bits[:5] = 0.1 * plain[:5]
-    found = suspects(memorisation_facts(bits, sizes, plain))
+    found = suspects(spread_of(bits, sizes, plain))
     assert sorted(cost.document for cost in found) == [1, 2, 3, 4, 5]
     strong = bits / 4
     strong[:5] *= 4
-    assert suspects(memorisation_facts(strong, sizes, plain)) == []
+    assert suspects(spread_of(strong, sizes, plain)) == []
 
 
 def test_an_easy_document_is_no_suspect() -> None:
     bits, sizes, plain = honest_costs(1000, seed=2)
     bits[7], plain[7] = bits[7] / 100, plain[7] / 100  # one line, a thousand times
-    assert suspects(memorisation_facts(bits, sizes, plain)) == []
+    assert suspects(spread_of(bits, sizes, plain)) == []
     bits[7], plain[7] = bits[7], plain[7] * 100
-    assert [c.document for c in suspects(memorisation_facts(bits, sizes, plain))] == [8]
+    assert [c.document for c in suspects(spread_of(bits, sizes, plain))] == [8]
 
 
 def test_a_prefix_half_paid_shows_along_the_stream_alone() -> None:
     bits, sizes, plain = honest_costs(5000, seed=3)
     bits[:500] *= 0.5
-    facts = memorisation_facts(bits, sizes, plain)
+    facts = spread_of(bits, sizes, plain)
     assert suspects(facts) == []
     assert cheap_parts(facts) and max(cheap_parts(facts)) <= 5
-    _, verdict = judged(facts)
+    verdict = judged(facts)
     assert status(verdict, "memorisation") == "unknown"
     assert "parts of the validation stream are far cheaper" in verdict.reason
 
 
 def test_a_boilerplate_document_decides_nothing() -> None:
     """It is shown, but a tenth of the margin is what it takes to matter."""
-    _, verdict = judged(memorisation(0.001))
+    verdict = judged(spread(0.001))
     assert status(verdict, "memorisation") == "unknown"  # one of forty: 2 % of the text
-    _, verdict = judged(memorisation(0.001), times=1000)
+    verdict = judged(spread(0.001), times=1000)
     assert status(verdict, "memorisation") == "pass"
     assert verdict.memorisation is not None and verdict.memorisation.suspicious == 1
     shown = render_text(verdict)
@@ -153,7 +161,7 @@ def test_a_gap_of_honest_costs_is_within_its_error() -> None:
     for seed in range(200):
         one = honest_costs(300, seed=2 * seed)
         other = honest_costs(300, seed=2 * seed + 1)
-        facts = gap_facts(one, other)
+        facts = gap_of(one, other)
         assert facts.gap_bpb == pytest.approx(
             facts.holdout_bpb * facts.validation_plain_bpb / facts.holdout_plain_bpb
             - facts.validation_bpb
@@ -162,18 +170,8 @@ def test_a_gap_of_honest_costs_is_within_its_error() -> None:
     assert beyond <= 10  # 1 % of 200 is 2
 
 
-def gaps(*figures: float, error: float = 0.01) -> list[GapFacts]:
-    return [
-        GapFacts(
-            validation_bpb=2.6,
-            holdout_bpb=2.6 + gap,
-            validation_plain_bpb=3,
-            holdout_plain_bpb=3,
-            gap_bpb=gap,
-            standard_error_bpb=error,
-        )
-        for gap in figures
-    ]
+def gaps(*figures: float, error: float = 0.01) -> list[Gap]:
+    return [gap(bpb).model_copy(update={"standard_error_bpb": error}) for bpb in figures]
 
 
 @pytest.mark.parametrize(
@@ -190,17 +188,14 @@ def gaps(*figures: float, error: float = 0.01) -> list[GapFacts]:
         (gaps(0.3, 0.31), "unknown"),
     ],
 )
-def test_the_gap_must_exceed_seeds_documents_and_tolerance(
-    found: list[GapFacts], expected: str
-) -> None:
+def test_the_gap_must_exceed_seeds_documents_and_tolerance(found: list[Gap], expected: str) -> None:
     track = strict_track(holdout=Holdout(dataset="h", reference_gap_bpb=0.02, tolerance_bpb=0.03))
-    plan = verification(track)
-    runs = good_runs(plan)
+    made = plan(track)
     runs = [
-        run.model_copy(update={"gap": found[place] if place < len(found) else None})
-        for place, run in enumerate(runs)
+        seed_run(draw, bpb, gap=each)
+        for draw, bpb, each in zip_longest(made.draws, (2.61, 2.62, 2.60), found)
     ]
-    verdict = judge(plan, runs, evidence="x")
+    verdict = verdict_of(made, runs)
     assert status(verdict, "holdout") == expected
     outcome = {"pass": "VERIFIED", "fail": "REJECTED", "unknown": "INCONCLUSIVE"}
     assert verdict.verdict == outcome[expected]
@@ -210,18 +205,17 @@ def test_the_gap_must_exceed_seeds_documents_and_tolerance(
     ("fault", "expected"), [("submission", "fail"), ("infrastructure", "unknown")]
 )
 def test_a_model_that_answers_on_published_documents_alone_fails(fault: str, expected: str) -> None:
-    plan = verification(strict_track(holdout=Holdout(dataset="h", tolerance_bpb=0.03)))
-    first, *others = good_runs(plan)
-    trouble = {"fault": fault, "phase": "holdout", "reason": "the model answered NaN"}
-    runs = [first.model_copy(update={"trouble": Trouble.model_validate(trouble)}), *others]
-    verdict = judge(plan, runs, evidence="x")
+    made = plan(strict_track(holdout=Holdout(dataset="h", tolerance_bpb=0.03)))
+    why = failure(fault, "holdout", "the model answered NaN")
+    runs: list[Run] = [seed_run(made.draws[0], failure=why), *good_runs(made)[1:]]
+    verdict = verdict_of(made, runs)
     assert status(verdict, "holdout") == expected
     assert verdict.reason.startswith("holdout: ") and "answered NaN" in verdict.reason
 
 
 def test_without_an_unpublished_set_there_is_no_such_check() -> None:
-    plan = verification()
-    verdict = judge(plan, good_runs(plan), evidence="x")
+    made = plan()
+    verdict = verdict_of(made, good_runs(made))
     assert "holdout" not in [check.id for check in verdict.checks]
     assert "names no unpublished documents" in " ".join(render_text(verdict).split())
     assert verdict.verdict == "VERIFIED"

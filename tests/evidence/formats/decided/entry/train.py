@@ -1,3 +1,1 @@
-import os
-
-open(os.environ['OUTPUT_DIR'] + '/model.bin', 'wb')
+print("trains")
