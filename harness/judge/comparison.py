@@ -17,13 +17,11 @@ from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bp
 def bar_under(plan: Plan, track: Track) -> Bar | None:
     """What is to be beaten under a track: its own figure, or the record that it was begun against.
 
-    A plan's bar is that of the plan's track. Under any other rules, those rules say what the bar
-    is; a record that a leaderboard held still counts where it is harder to beat.
+    What a track's digest names is judged, always. A plan's bar counts beside it only as the record
+    that a leaderboard held, on the track that it was begun on, and where it is harder to beat.
     """
     if track.bar is None:
         return None
-    if track.digest == plan.track.digest:
-        return plan.bar
     if track.bar.bpb is not None:
         own = Bar(bpb=track.bar.bpb, source=track.bar.source)
     else:
@@ -54,10 +52,11 @@ def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> St
 
 
 def _p_below(plan: Plan, track: Track) -> float | None:
-    """The plan's own level under the plan's own track, which earlier tries may have lowered."""
-    if plan.test is not None and track.digest == plan.track.digest:
-        return plan.test.p_below
-    return track.significance.p_below
+    """The track's level, or what earlier tries have left of it under the plan's own track."""
+    level = track.significance.p_below
+    if level is None or plan.test is None or track.digest != plan.track.digest:
+        return level
+    return min(level, plan.test.p_below)
 
 
 def compare(
