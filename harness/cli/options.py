@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.contest.track import Track
     from harness.judge.verdict import Verdict
+    from harness.run.verify import Referee
     from harness.sandbox.protocol import Sandbox
     from harness.sandbox.registry import SandboxChoice
 
@@ -114,6 +116,28 @@ def choose_sandbox(
     return choose(choice, track=track, note=note, runtime=options.runtime)
 
 
+@contextlib.contextmanager
+def referee_for(
+    options: argparse.Namespace, track: Track, console: Console, *, runs: Path
+) -> Iterator[Referee]:
+    """This machine as the referee; what is shown live ends with the block."""
+    from harness.report.live import make_progress
+    from harness.run.launcher.local import LocalLauncher
+    from harness.run.verify import Referee
+
+    progress = make_progress(console)
+    try:
+        yield Referee(
+            runs=runs,
+            data=options.data,
+            sandbox=choose_sandbox(options, track, progress.note),
+            launcher=LocalLauncher(options.data, progress),
+            progress=progress,
+        )
+    finally:
+        progress.close()
+
+
 def console_for(options: argparse.Namespace) -> Console:
     """Where people read: stdout, or stderr when stdout carries the JSON."""
     from harness.report.console import PatientConsole
@@ -123,7 +147,7 @@ def console_for(options: argparse.Namespace) -> Console:
 
 def publish_verdict(verdict: Verdict, options: argparse.Namespace, console: Console) -> int:
     """Draw the scorecard, write the JSON that was asked for; the exit code."""
-    from harness.judge.judgement import EXIT_CODES
+    from harness.judge.verdict import EXIT_CODES
     from harness.report.terminal import scorecard
 
     console.print(scorecard(verdict))

@@ -41,7 +41,7 @@ _REMEDY = "restore the directory from a copy of it, or run the verification agai
 def check_kept(directory: RunDirectory) -> None:
     """Compare the kept files of a verification with its plan and its evidence.
 
-    Code with the plan's digest, files and names; each sealed file with size and SHA-256; each
+    Code with the plan's digest, files and names; of each try that counts, each sealed file with size and SHA-256; each
     scoring's file of documents with SHA-256 and the sums of the score. Runs that led to no artifact
     or no score keep nothing, so nothing is asked of them.
 
@@ -50,9 +50,8 @@ def check_kept(directory: RunDirectory) -> None:
         UsageError: the plan's date is none.
     """
     check_entry(directory)
-    for draw in directory.plan.draws:
-        for run in directory.tries(draw):
-            check_run(directory, run)
+    for run in directory.runs():
+        check_run(directory, run)
 
 
 def check_entry(directory: RunDirectory) -> None:

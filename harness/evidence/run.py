@@ -59,6 +59,11 @@ class StepFacts(Fact):
             raise ValueError(f"{self.name}: a result without the phases that it comes from")
         return self
 
+    @property
+    def done(self) -> bool:
+        """Whether it led to its result; a training that failed may still have a timeline."""
+        return self.result is not None and self.failure is None
+
 
 class Run(Fact):
     """One try of one draw of a plan.
@@ -87,7 +92,7 @@ class Run(Fact):
             step = step_of(facts.name)
             if step.role != self.role:
                 raise ValueError(f"{step.name}: not a step of a {self.role} run")
-            before = {earlier.name for earlier in self.steps[:place] if earlier.result is not None}
+            before = {earlier.name for earlier in self.steps[:place] if earlier.done}
             for need in sorted(step.needs - before):
                 raise ValueError(f"{step.name}: given without {need}, which it comes from")
         return self
@@ -112,8 +117,8 @@ class Run(Fact):
 
     @property
     def done(self) -> frozenset[StepName]:
-        """Steps that led to their result."""
-        return frozenset(facts.name for facts in self.steps if facts.result is not None)
+        """Steps that led to their result and did not fail."""
+        return frozenset(facts.name for facts in self.steps if facts.done)
 
     @property
     def failure(self) -> Failure | None:

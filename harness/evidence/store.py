@@ -19,6 +19,7 @@ written after each step. The first try of a draw that our side did not lose is t
 import contextlib
 import fcntl
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -218,6 +219,27 @@ class RunDirectory:
     def write_verdict(self, verdict: Fact) -> None:
         """Keep the verdict."""
         _write(self.path / VERDICT, verdict)
+
+    @contextlib.contextmanager
+    def hold(self, draw: Draw) -> Iterator[None]:
+        """Hold one draw, so that no two tries of it run at the same time.
+
+        Raises:
+            InfrastructureError: another harness holds it.
+        """
+        place = self.draw_directory(draw)
+        with disk_errors(place):
+            place.mkdir(exist_ok=True)
+            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise InfrastructureError(
+                f"{place}: another harness is at work on this run", remedy="wait for it to end"
+            ) from None
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -55,7 +55,8 @@ def warnings(submission: Submission) -> list[str]:
 
 
 def _code_bytes(submission: Submission, track: Track) -> Finding:
-    code = submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
+    entry = submission.entry(track.name)
+    code = entry.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
     left = track.budget.bytes - code
     return Finding(
         name="code bytes",

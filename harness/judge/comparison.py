@@ -7,11 +7,22 @@ converted with the tokens per byte of the track's own dataset, whatever tokens a
 from collections.abc import Sequence
 
 from harness.contest.track import Track
-from harness.evidence.plan import Bar, Plan
+from harness.evidence.plan import Bar, DatasetFacts, Plan
 from harness.judge.verdict import StatisticsResult
 from harness.statistics.power import seeds_for_power
 from harness.statistics.tests import one_sample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
+
+
+def own_bar(track: Track, dataset: DatasetFacts) -> Bar | None:
+    """What a track itself says is to be beaten: a figure, or a baseline of its dataset."""
+    if track.bar is None:
+        return None
+    bpb = track.bar.bpb
+    if bpb is None:
+        # A manifest without the baseline leaves no bar to beat; 0 can't be beaten.
+        bpb = dataset.baselines.get(track.bar.baseline or "", 0.0)
+    return Bar(bpb=bpb, source=track.bar.source)
 
 
 def bar_under(plan: Plan, track: Track) -> Bar | None:
@@ -20,14 +31,9 @@ def bar_under(plan: Plan, track: Track) -> Bar | None:
     What a track's digest names is judged, always. A plan's bar counts beside it only as the record
     that a leaderboard held, on the track that it was begun on, and where it is harder to beat.
     """
-    if track.bar is None:
+    own = own_bar(track, plan.texts.dataset)
+    if own is None or track.bar is None:
         return None
-    if track.bar.bpb is not None:
-        own = Bar(bpb=track.bar.bpb, source=track.bar.source)
-    else:
-        # A manifest without the baseline leaves no bar to beat; 0 can't be beaten.
-        baseline = plan.texts.dataset.baselines.get(track.bar.baseline or "", 0.0)
-        own = Bar(bpb=baseline, source=track.bar.source)
     record = plan.bar if plan.bar is not None and plan.bar.verdict_sha256 else None
     same_contest = track.bar.leaderboard and track.name == plan.track.name
     return record if record and same_contest and record.bpb < own.bpb else own

@@ -45,7 +45,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         evidence: where the evidence lies, for the reader.
     """
     plan, track, dataset = case.plan, case.track, case.dataset
-    findings = ask_all(case)
+    findings = ask_all(case, CHECKS)
     rehearsal = is_rehearsal(case)
     name, reason = conclude(findings, CHECKS, rehearsal=rehearsal)
     scale = plan.time_scale

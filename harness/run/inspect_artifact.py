@@ -7,19 +7,22 @@ comes back is the submission's word, held against the one figure we have, the ar
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from harness.contest.submission import Submission
+from harness.contest.entry import Entry, Function
 from harness.contest.track import Track, problems_of
 from harness.errors import SubmissionError, UsageError
-from harness.evidence.store import Ledger
+from harness.evidence.integrity import check_entry
+from harness.evidence.store import RunDirectory
 from harness.models import Fact
-from harness.run.context import CHECKPOINT
-from harness.run.scoring_session import ending, score_job, with_last_line
+from harness.run.endings import ending, with_last_line
+from harness.run.paths import CHECKPOINT
+from harness.run.scoring_session import score_job
 from harness.safeio.files import disk_errors, write_files
 from harness.sandbox.protocol import Mount, Sandbox
 
@@ -62,7 +65,7 @@ _TENSORS = TypeAdapter(Annotated[tuple[TensorFacts, ...], Field(max_length=100_0
 
 def inspect_artifact(
     sandbox: Sandbox,
-    submission: Submission,
+    entry: Entry,
     track: Track,
     *,
     code: Path,
@@ -74,7 +77,7 @@ def inspect_artifact(
 
     Args:
         sandbox: prepared.
-        submission: whose artifact it is.
+        entry: whose artifact it is.
         track: bounds what the sandbox may use, and holds the cap.
         code: directory with exactly the counted files, absolute.
         artifact: the file, absolute.
@@ -87,10 +90,11 @@ def inspect_artifact(
     """
     from harness.scoring.channel import AnswerError, Channel, WorkerGone
 
-    describe = submission.manifest.score.describe
+    loader = entry.score.loader
+    describe = loader.describe if isinstance(loader, Function) else None
     if describe is None:
         raise UsageError(
-            f"{submission.folder / 'submission.toml'}: score.describe: missing, so nobody can say "
+            f"{entry.folder}/submission.toml: score.describe: missing, so nobody can say "
             'what the bytes of the artifact are; expected describe = "module:function"'
         )
     options, mounts = ["--describe", describe], []
@@ -101,12 +105,13 @@ def inspect_artifact(
         job = score_job(
             sandbox,
             code=code,
-            load=submission.manifest.score.load,
+            entry=entry,
             track=track,
             accelerators=(),
             file=artifact,
             channel=channel.directory,
             log=log,
+            seconds=track.budget.score_seconds,
         )
         job = replace(job, command=(*job.command, *options), mounts=(*job.mounts, *mounts))
         with sandbox.start(job) as running:
@@ -115,7 +120,9 @@ def inspect_artifact(
                     lambda: running.wait(0) is None, limit_bytes=LARGEST_ANSWER_BYTES
                 )
             except WorkerGone:
-                raise SubmissionError(f"{describe}: {ending(running.stop(), running)}") from None
+                raise SubmissionError(
+                    f"{describe}: {ending('score', running.stop(), running)}"
+                ) from None
             except AnswerError as error:
                 raise SubmissionError(f"{describe}: {error}") from error
             if not content:
@@ -123,40 +130,49 @@ def inspect_artifact(
     size = artifact.stat().st_size
     tensors = _tensors(describe, content)
     return Inspection(
-        submission=submission.manifest.submission.name,
+        submission=entry.name,
         artifact=artifact.name,
         artifact_bytes=size,
-        code_bytes=submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted),
+        code_bytes=entry.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted),
         bytes_limit=track.budget.bytes,
         tensors=tensors,
         warnings=tuple(_warnings(tensors, size)),
     )
 
 
-def inspect_run(ledger: Ledger, sandbox: Sandbox) -> Inspection:
+def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
     """The first sealed artifact of a verification, with its checkpoint where there is one.
 
     Raises:
         UsageError: no seed run left an artifact.
+        InfrastructureError: somebody has changed the kept files since.
     """
-    for run in ledger.runs():
+    check_entry(directory)
+    for run in directory.runs():
         if run.artifact is not None:
             return inspect_artifact(
                 sandbox,
-                ledger.submission(),
-                ledger.verification.track,
-                code=ledger.code,
-                artifact=ledger.artifact(run),
-                checkpoint=ledger.checkpoint(run) if run.checkpoint else None,
-                log=ledger.seed_directory(run.seed) / "inspect.log",
+                directory.plan.entry,
+                directory.plan.track,
+                code=directory.entry,
+                artifact=directory.artifact(run),
+                checkpoint=directory.checkpoint(run) if run.checkpoint else None,
+                log=directory.directory_of(run) / "inspect.log",
             )
-    raise UsageError(f"{ledger.directory}: holds no sealed artifact to inspect")
+    raise UsageError(f"{directory.path}: holds no sealed artifact to inspect")
 
 
 def inspect_file(
-    artifact: Path, submission: Submission, track: Track, sandbox: Sandbox
+    artifact: Path, entry: Entry, files: Mapping[str, bytes], track: Track, sandbox: Sandbox
 ) -> Inspection:
     """An artifact that no verification sealed, such as one trained by hand.
+
+    Args:
+        artifact: the file.
+        entry: whose artifact it is.
+        files: the entry's files by name.
+        track: bounds what the sandbox may use, and holds the cap.
+        sandbox: prepared.
 
     Raises:
         UsageError: the file is not there.
@@ -167,12 +183,12 @@ def inspect_file(
         # Copies that a sandbox's user may read, whatever the modes of the originals are.
         folder = Path(name)
         folder.chmod(0o755)
-        write_files(folder / "code", submission.contents)
-        copy = folder / submission.manifest.train.artifact
+        write_files(folder / "code", dict(files))
+        copy = folder / entry.train.artifact
         shutil.copyfile(artifact, copy)
         return inspect_artifact(
             sandbox,
-            submission,
+            entry,
             track,
             code=folder / "code",
             artifact=copy,
