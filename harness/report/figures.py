@@ -1,6 +1,7 @@
 """Figures as text: never cut, always with their unit, and true to which one is larger."""
 
 import math
+from collections.abc import Sequence
 
 from harness.judge.verdict import Check
 
@@ -22,6 +23,8 @@ _UPPER_LIMITS = frozenset(
         *("memorisation", "holdout", "significance"),
     }
 )
+_STEPS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
+_ASCII_STEPS = "0123456789"
 
 Number = int | float
 
@@ -110,3 +113,12 @@ def short_digest(digest: str) -> str:
     """The first twelve digits of a digest, enough to tell two apart by eye."""
     algorithm, colon, digits = digest.rpartition(":")
     return f"{algorithm}{colon}{digits[:12]}"
+
+
+def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
+    """A curve on one line: a character for each value, over an axis that begins at 0."""
+    steps = _ASCII_STEPS if ascii_only else _STEPS
+    highest = max(values, default=0.0)
+    if highest <= 0:
+        return steps[0] * len(values)
+    return "".join(steps[round(max(value, 0.0) / highest * (len(steps) - 1))] for value in values)

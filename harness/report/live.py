@@ -12,9 +12,10 @@ from rich.text import Text
 from harness.evidence.run import Run
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
+from harness.report.blocks import Bar
 from harness.report.console import PatientConsole
 from harness.report.figures import number
-from harness.report.layout import Bar, BudgetBars, Pairs
+from harness.report.layout import BudgetBars, Pairs
 from harness.report.running import LINE_LIMIT, RunningStep, closing, opening
 from harness.report.sentences import PATH_LIMIT
 from harness.run.progress import Progress

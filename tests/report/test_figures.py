@@ -15,6 +15,7 @@ from harness.report.figures import (
     odds,
     percent_used,
     short_digest,
+    sparkline,
 )
 
 UNITS = st.sampled_from(["", "s", "BPB", "p", "bytes", "targets"])
@@ -107,3 +108,11 @@ def test_short_digest_keeps_the_algorithm() -> None:
     assert short_digest("sha256:" + "ab" * 32) == "sha256:abababababab"
     assert short_digest("ab" * 32) == "ab" * 6
     assert short_digest("") == ""
+
+
+def test_a_curve_is_drawn_over_an_axis_that_begins_at_zero() -> None:
+    assert sparkline((0.0, 0.5, 1.0)) == "\u2581\u2585\u2588"
+    assert sparkline((0.0, 0.5, 1.0), ascii_only=True) == "049"
+    assert sparkline((0.9, 1.0), ascii_only=True) == "89"
+    assert sparkline((0.0, -1.0), ascii_only=True) == "00"
+    assert sparkline(()) == ""

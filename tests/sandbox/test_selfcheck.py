@@ -14,7 +14,7 @@ from harness.contest.track import load_track
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.facts import SandboxFacts
 from harness.judge.judgement import judge
-from harness.report.markdown_scorecard import render_markdown
+from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
 from harness.run import verify
