@@ -5,29 +5,26 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from harness.audit.findings import CheckName, ClaimKind
-from harness.contest.track import problems_of
 from harness.errors import UsageError
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+from harness.models import Fact
+from harness.safeio.parsing import LARGEST_BYTES, parse_toml, problems_of
+from harness.safeio.reading import read_named
 
 DEFAULT_POLICY = "strict"
 # judge: a broken rule fails the folder; note: it is told, as unknown; skip: it is not asked.
 Strictness = Literal["judge", "note", "skip"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Claims(_Section):
+class Claims(Fact):
     """What a claimed score may be with regard to the runs behind it."""
 
     accepted: tuple[ClaimKind, ...]
 
 
-class Time(_Section):
+class Time(Fact):
     """Seconds past the training budget that the last step of a loop is allowed.
 
     A loop that looks at its clock between steps stops at the first one past its cap.
@@ -36,7 +33,7 @@ class Time(_Section):
     last_step_seconds: float = Field(ge=0, le=5)
 
 
-class Significance(_Section):
+class Significance(Fact):
     """The test that a gain must pass; null takes the track's figure."""
 
     margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
@@ -44,7 +41,7 @@ class Significance(_Section):
     welch_p_below: float = Field(gt=0, lt=0.5)
 
 
-class Policy(_Section):
+class Policy(Fact):
     """One policy. ``checks`` names every rule once; a rule that is left out is skipped."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -83,10 +80,10 @@ def load_policy(name: str = DEFAULT_POLICY) -> Policy:
             "or give the path of a .toml file"
         )
     try:
-        with path.open("rb") as file:
-            return Policy.model_validate(parse_toml(file.read(LARGEST_BYTES + 1)))
+        content = read_named(path, limit_bytes=LARGEST_BYTES)
+        return Policy.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
     except ValueError as error:

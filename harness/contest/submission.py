@@ -4,9 +4,6 @@ Nothing of the submission is run or imported here. Every counted file is read on
 following links; what was read is what is weighed, hashed and later mounted.
 """
 
-import json
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,10 +11,11 @@ from pydantic import ValidationError
 
 from harness.contest.entry import Claim, Entry, Function, Score, Tokenizer, Train, file_facts
 from harness.contest.manifest import Manifest
-from harness.contest.track import LARGEST_SEGMENT, Track, problems_of
+from harness.contest.track import LARGEST_SEGMENT, Track
 from harness.errors import SubmissionError
 from harness.safeio.files import digest_of_named
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+from harness.safeio.parsing import LARGEST_BYTES, parse_json, parse_toml, problems_of
+from harness.safeio.reading import NotRegularError, TooLargeError, read_inside
 from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
 MANIFEST = "submission.toml"
@@ -171,48 +169,28 @@ def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
     where = folder / name
     field = "" if name in (MANIFEST, CLAIMS) else f" (named in {MANIFEST})"
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        return read_inside(folder, name, limit_bytes=limit_bytes)
+    except FileNotFoundError:
+        hint = "create it" if name == MANIFEST else "add the file or correct the name"
+        raise SubmissionError(f"{where}: no such file{field}; {hint}") from None
+    except NotRegularError as error:
+        raise SubmissionError(
+            f"{where}: not a regular file but a {error.kind}{field}; "
+            "expected a regular file inside the folder: copy the file itself there"
+        ) from error
+    except TooLargeError as error:
+        limit = (
+            f"all code files together may have {LARGEST_CODE_BYTES:,}, and "
+            f"{LARGEST_CODE_BYTES - limit_bytes:,} were read before"
+            if field
+            else f"at most {limit_bytes:,} are read"
+        )
+        raise SubmissionError(f"{where}: {error.size_bytes:,} bytes{field}; {limit}") from error
     except OSError as error:
         raise SubmissionError(
-            f"{folder}: not readable ({error.strerror}); expected a folder that you may read"
+            f"{error.filename}: not readable ({error.strerror}){field}; "
+            "expected files and folders that you may read"
         ) from error
-    try:
-        parts = PurePosixPath(name).parts
-        for index, part in enumerate(parts):
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            if index < len(parts) - 1:
-                flags |= os.O_DIRECTORY
-            try:
-                inner = os.open(part, flags, dir_fd=descriptor)
-            except FileNotFoundError:
-                hint = "create it" if name == MANIFEST else "add the file or correct the name"
-                raise SubmissionError(f"{where}: no such file{field}; {hint}") from None
-            except OSError as error:
-                raise SubmissionError(
-                    f"{where}: a symbolic link, or not readable ({error.strerror}){field}; "
-                    "expected a regular file inside the folder: copy the file itself there"
-                ) from error
-            os.close(descriptor)
-            descriptor = inner
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SubmissionError(f"{where}: not a regular file{field}; expected a regular file")
-        content = b""
-        if status.st_size <= limit_bytes:
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                content = file.read(limit_bytes + 1)
-        if max(status.st_size, len(content)) > limit_bytes:
-            over = max(status.st_size, len(content))
-            limit = (
-                f"all code files together may have {LARGEST_CODE_BYTES:,}, and "
-                f"{LARGEST_CODE_BYTES - limit_bytes:,} were read before"
-                if field
-                else f"at most {limit_bytes:,} are read"
-            )
-            raise SubmissionError(f"{where}: {over:,} bytes{field}; {limit}")
-        return content
-    finally:
-        os.close(descriptor)
 
 
 def _check_functions(path: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
@@ -274,9 +252,11 @@ def _read_claim(folder: Path) -> Claim:
         return Claim()
     content = _read(folder, CLAIMS, limit_bytes=LARGEST_CLAIMS_BYTES)
     try:
-        claims = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise SubmissionError(f"{path}: not valid JSON: {error}") from error
+        claims = parse_json(
+            content, limit_bytes=LARGEST_CLAIMS_BYTES, longest_text=LARGEST_CLAIMS_BYTES
+        )
+    except ValueError as error:
+        raise SubmissionError(f"{path}: {error}") from error
     if not isinstance(claims, dict):
         raise SubmissionError(f"{path}: expected a JSON object of claims")
     size = _figure(path, claims, "bytes_total")

@@ -4,13 +4,15 @@ import math
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import UsageError
+from harness.models import Fact
 from harness.safeio.files import digest_of_named
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+from harness.safeio.parsing import LARGEST_BYTES, parse_toml, problems_of
+from harness.safeio.reading import read_named
 
 GIB = 1 << 30
 # Of an adaptive submission, in targets; all workers are shown one at once.
@@ -19,11 +21,7 @@ _PROBED_ANSWER_BYTES = 4 * GIB
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Budget(_Section):
+class Budget(Fact):
     """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
 
     A track without a time budget leaves that time unjudged.
@@ -38,7 +36,7 @@ class Budget(_Section):
     tokenizer_counted: bool = Field(default=True, strict=True)
 
 
-class Hardware(_Section):
+class Hardware(Fact):
     """Accelerators that the track needs; 0 means any machine, CPU only."""
 
     accelerators: int = Field(ge=0, le=1024, strict=True)
@@ -51,7 +49,7 @@ class Hardware(_Section):
         return self
 
 
-class Dataset(_Section):
+class Dataset(Fact):
     """The dataset by name; the figures pin what it must hold where they are known."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -59,7 +57,7 @@ class Dataset(_Section):
     validation_tokens: int | None = Field(default=None, gt=1)
 
 
-class Holdout(_Section):
+class Holdout(Fact):
     """A second set of documents, never published, that every artifact is scored on too.
 
     ``dataset`` names a dataset of the same tokenizer, of which the validation split is used. A
@@ -73,7 +71,7 @@ class Holdout(_Section):
     tolerance_bpb: float = Field(ge=0, lt=10)
 
 
-class Significance(_Section):
+class Significance(Fact):
     """How many seeds are run, and what the t-test must show; no test where there is no bar."""
 
     seeds: int = Field(ge=1, le=100, strict=True)
@@ -89,7 +87,7 @@ class Significance(_Section):
         return self
 
 
-class Probes(_Section):
+class Probes(Fact):
     """How many targets are asked twice to test causality, and what change is put up with.
 
     As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
@@ -122,14 +120,14 @@ class Probes(_Section):
         return min(wanted, self.most, targets, room)
 
 
-class Adaptive(_Section):
+class Adaptive(Fact):
     """Whether a model may learn from targets that were scored, and how many are scored before."""
 
     allowed: bool = Field(default=True, strict=True)
     least_segment: int = Field(default=1, ge=1, le=LARGEST_SEGMENT, strict=True)
 
 
-class Bar(_Section):
+class Bar(Fact):
     """The BPB to beat: a figure, or a baseline that the dataset's manifest holds.
 
     With ``leaderboard`` it is the lower one of the figure and of the best record that the
@@ -151,7 +149,7 @@ class Bar(_Section):
         return self
 
 
-class Limits(_Section):
+class Limits(Fact):
     """What a sandbox may use besides time."""
 
     memory_bytes: PositiveBytes
@@ -162,7 +160,7 @@ class Limits(_Section):
     processes: int = Field(gt=0, le=1_000_000, strict=True)
 
 
-class Track(_Section):
+class Track(Fact):
     """One track. ``rehearsal`` tracks judge all the same but can never verify a record."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -198,24 +196,6 @@ class Track(_Section):
         return digest_of_named({"track": self.model_dump_json(exclude_none=True).encode()})
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """A validation error as lines of ``field: what was expected``."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
-        kind: Literal["extra_forbidden", "missing"] | str = problem["type"]
-        if kind == "extra_forbidden":
-            lines.append(f"{field}: unknown key; remove it or correct its spelling")
-        elif kind == "missing":
-            lines.append(f"{field}: missing; it must be given")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            shown = repr(problem["input"])
-            shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            lines.append(f"{field}: {message} (found {shown})")
-    return lines
-
-
 def track_names() -> list[str]:
     """Names of the tracks that come with the harness."""
     folder = resources.files("harness.contest") / "tracks"
@@ -240,10 +220,10 @@ def load_track(name: str) -> Track:
             "or give the path of a .toml file"
         )
     try:
-        with path.open("rb") as file:
-            return Track.model_validate(parse_toml(file.read(LARGEST_BYTES + 1)))
+        content = read_named(path, limit_bytes=LARGEST_BYTES)
+        return Track.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
     except ValueError as error:

@@ -8,7 +8,6 @@ import hashlib
 import io
 import math
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
 from harness.evidence.store import PLAN, RunDirectory
 from harness.safeio.files import digest_of_named
+from harness.safeio.reading import open_inside, read_inside
 
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 _RELATIVE_TOLERANCE = 1e-9
@@ -76,22 +76,24 @@ def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
     """
     contents = {}
     for name in names:
-        with _opened(folder / name, "not what was kept") as (file, size):
-            if size > LARGEST_FILE_BYTES:
-                raise _changed(folder / name, "not what was kept")
-            contents[name] = file.read(LARGEST_FILE_BYTES)
+        try:
+            contents[name] = read_inside(folder, name, limit_bytes=LARGEST_FILE_BYTES)
+        except OSError as error:
+            why = error.strerror or error
+            raise _changed(folder / name, f"missing, or not what was kept ({why})") from error
     return contents
 
 
 def check_run(directory: RunDirectory, run: Run) -> None:
     """Compare the evidence of one run with the files beside it; raises as the whole does."""
+    root = directory.path.absolute()
     if run.artifact is not None:
-        _check_sealed(directory.artifact(run), run.artifact)
+        _check_sealed(root, directory.artifact(run), run.artifact)
     if run.checkpoint is not None:
-        _check_sealed(directory.checkpoint(run), run.checkpoint)
+        _check_sealed(root, directory.checkpoint(run), run.checkpoint)
     for facts in run.steps:
         if isinstance(facts.result, Scores):
-            _check_documents(directory.documents(run, facts.name), facts.result)
+            _check_documents(root, directory.documents(run, facts.name).absolute(), facts.result)
 
 
 def lies_ahead(date: str) -> bool:
@@ -118,16 +120,16 @@ def _check_date(path: Path, date: str) -> None:
         )
 
 
-def _check_sealed(path: Path, facts: ArtifactFacts) -> None:
-    with _opened(path, "not what was sealed") as (file, size):
+def _check_sealed(root: Path, path: Path, facts: ArtifactFacts) -> None:
+    with _opened(root, path, "not what was sealed") as (file, size):
         # The size first: what is too large is not read at all.
         if size != facts.bytes or hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256:
             raise _changed(path, "missing, or not what was sealed")
 
 
-def _check_documents(path: Path, scores: Scores) -> None:
+def _check_documents(root: Path, path: Path, scores: Scores) -> None:
     what = "not what was scored"
-    with _opened(path, what) as (file, size):
+    with _opened(root, path, what) as (file, size):
         content = file.read(_LARGEST_DOCUMENTS_BYTES) if size <= _LARGEST_DOCUMENTS_BYTES else b""
     if hashlib.sha256(content).hexdigest() != scores.documents_sha256:
         raise _changed(path, f"missing, or {what}")
@@ -157,15 +159,11 @@ def _sums(content: bytes) -> tuple[float, int, int, int]:
 
 
 @contextmanager
-def _opened(path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
+def _opened(root: Path, path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
     """A regular file and its size in bytes; no link is followed, and no pipe is waited for."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise _changed(path, f"missing, or {what}")
-            yield file, status.st_size
+        with open_inside(root, path.relative_to(root)) as file:
+            yield file, os.fstat(file.fileno()).st_size
     except OSError as error:
         raise _changed(path, f"missing, or {what} ({error.strerror or error})") from error
 

@@ -23,12 +23,10 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from pathlib import Path, PurePath
 
 from pydantic import BaseModel, ValidationError
 
-from harness.contest.track import problems_of
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw
@@ -37,6 +35,8 @@ from harness.evidence.run import Run
 from harness.evidence.steps import Role, StepName, step_of
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
+from harness.safeio.parsing import Model, parse_model, problems_of
+from harness.safeio.reading import read_inside
 
 PLAN = "plan.json"
 EVIDENCE = "evidence.json"
@@ -52,7 +52,7 @@ _FOLDERS: dict[Role, str] = {
 }
 _MOST_TRIES = 1000
 _MOST_DECISIONS = 1000
-Model = TypeVar("Model", bound=BaseModel)
+LARGEST_EVIDENCE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class RunDirectory:
                 f"{path}: not the directory of a verification: it holds no {PLAN}; "
                 "expected one that `harness verify` made under runs/"
             )
-        return cls(path=path, plan=_read(path / PLAN, Plan))
+        return cls(path=path, plan=_read(path, PLAN, Plan))
 
     @property
     def entry(self) -> Path:
@@ -180,7 +180,11 @@ class RunDirectory:
         for attempt in range(1, self.attempts(draw) + 1):
             path = self.try_directory(draw, attempt) / EVIDENCE
             if path.is_file():
-                found.append(_checked(path, _read(path, Run), draw, attempt))
+                found.append(
+                    _checked(
+                        path, _read(self.path, path.relative_to(self.path), Run), draw, attempt
+                    )
+                )
         return found
 
     def counted(self, draw: Draw) -> Run | None:
@@ -203,7 +207,10 @@ class RunDirectory:
             (path for path in (self.path / "decisions").glob("*.json") if path.stem.isdecimal()),
             key=lambda path: int(path.stem),
         )
-        return [_read(path, Decision) for path in files[:_MOST_DECISIONS]]
+        return [
+            _read(self.path, path.relative_to(self.path), Decision)
+            for path in files[:_MOST_DECISIONS]
+        ]
 
     def evidence_digest(self, runs: Sequence[Run] | None = None) -> str:
         """SHA-256 over the plan and the evidence that counts: what a decision is about.
@@ -335,10 +342,16 @@ def _write(path: Path, model: BaseModel) -> None:
     write_atomically(path, model.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _read(path: Path, model: type[Model]) -> Model:
+def _read(directory: Path, name: str | PurePath, model: type[Model]) -> Model:
+    path = directory / name
     try:
-        return model.model_validate_json(path.read_bytes())
+        content = read_inside(directory, name, limit_bytes=LARGEST_EVIDENCE_BYTES)
+        return parse_model(
+            model, content, limit_bytes=LARGEST_EVIDENCE_BYTES, longest_text=LARGEST_EVIDENCE_BYTES
+        )
     except ValidationError as error:
         raise UsageError(f"{path}: damaged evidence: {'; '.join(problems_of(error))}") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: damaged evidence: {error}") from error

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness import REPOSITORY
-from harness.contest.track import Track, problems_of
+from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.evidence.integrity import lies_ahead
 from harness.evidence.plan import Bar
@@ -30,6 +30,8 @@ from harness.ledger.chain import (
     leaderboard_json,
 )
 from harness.safeio.files import disk_errors, write_atomically
+from harness.safeio.parsing import parse_model, problems_of
+from harness.safeio.reading import TooLargeError, read_named
 
 FILE_NAME = "leaderboard.json"
 LARGEST_BYTES = 16 << 20
@@ -59,22 +61,22 @@ def load_leaderboard(path: Path) -> Leaderboard:
         UsageError: no such file, too large, not a leaderboard, or its chain is broken.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+        content = read_named(path, limit_bytes=LARGEST_BYTES)
+        board = parse_model(Leaderboard, content, limit_bytes=LARGEST_BYTES)
+    except TooLargeError as error:
+        raise UsageError(f"{path}: {error.strerror}; not a leaderboard") from error
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read: {error.strerror or error}; name a leaderboard with "
             '--leaderboard, or begin one: a file that holds {"format": 2, "events": []}'
         ) from error
-    if len(content) > LARGEST_BYTES:
-        raise UsageError(f"{path}: larger than {LARGEST_BYTES:,} bytes; not a leaderboard")
-    try:
-        board = Leaderboard.model_validate_json(content)
     except ValidationError as error:
         if _is_empty_format_1(path, content):
             return Leaderboard()
         problems = "; ".join(problems_of(error)[:5])
         raise UsageError(f"{path}: not a leaderboard: {problems}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a leaderboard: {error}") from error
     if broken := broken_link(board):
         raise UsageError(f"{path}: a broken chain: {broken}; restore the file from git's history")
     return board

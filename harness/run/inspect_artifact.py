@@ -4,7 +4,6 @@ Nothing of the artifact is read here: its format is the submission's own, and un
 comes back is the submission's word, held against the one figure we have, the artifact's size.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.contest.entry import Entry, Function
-from harness.contest.track import Track, problems_of
+from harness.contest.track import Track
 from harness.errors import SubmissionError, UsageError
 from harness.evidence.integrity import check_entry
 from harness.evidence.store import RunDirectory
@@ -24,6 +23,7 @@ from harness.run.endings import ending, with_last_line
 from harness.run.paths import CHECKPOINT
 from harness.run.scoring_session import score_job
 from harness.safeio.files import disk_errors, write_files
+from harness.safeio.parsing import parse_json, problems_of
 from harness.sandbox.protocol import Mount, Sandbox
 
 LARGEST_ANSWER_BYTES = 4 << 20
@@ -199,13 +199,14 @@ def inspect_file(
 
 def _tensors(describe: str, content: bytes) -> tuple[TensorFacts, ...]:
     try:
-        return _TENSORS.validate_python(json.loads(content))
+        described = parse_json(content, limit_bytes=LARGEST_ANSWER_BYTES)
+        return _TENSORS.validate_python(described)
     except ValidationError as error:
         raise SubmissionError(
             f"{describe}: not a list of tensors: {'; '.join(problems_of(error)[:5])}"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise SubmissionError(f"{describe}: not valid JSON: {error}") from error
+    except ValueError as error:
+        raise SubmissionError(f"{describe}: {error}") from error
 
 
 def _warnings(tensors: tuple[TensorFacts, ...], artifact_bytes: int) -> list[str]:

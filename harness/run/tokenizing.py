@@ -7,7 +7,6 @@ compares. What was made is kept beside the datasets, by the digest of what it wa
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from harness import REPOSITORY
 from harness.contest.entry import Entry
@@ -31,8 +30,10 @@ from harness.data.format.manifest import MANIFEST_NAME, load_manifest
 from harness.data.format.reading import silent
 from harness.data.format.tokenizers import ByteTokenizer
 from harness.errors import InfrastructureError
+from harness.models import Fact
 from harness.safeio.files import digest_of_named, sha256_of_bytes, write_atomically
 from harness.safeio.memory import available_bytes
+from harness.safeio.parsing import parse_model
 from harness.safeio.text import plain
 
 FOLDER = "derived"
@@ -55,10 +56,9 @@ _LINE_BYTES = 1 << 16
 _NOTE_SECONDS = 15.0
 
 
-class Order(BaseModel):
+class Order(Fact):
     """What the child is to do, as JSON on its command line."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     train_documents: tuple[str, ...]
     validation_documents: str
     published_documents: str | None
@@ -71,10 +71,9 @@ class Order(BaseModel):
     enough_bytes: int
 
 
-class Word(BaseModel):
+class Word(Fact):
     """One line that the child says: how far it is, or how it ended."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["progress", "done", "rejected", "ours"]
     text: str = Field(default="", max_length=4000)
     remedy: str = Field(default="", max_length=1000)
@@ -297,8 +296,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _understood(line: bytes) -> Word:
     try:
-        return Word.model_validate(json.loads(line))
-    except (ValueError, RecursionError, ValidationError) as error:
+        return parse_model(Word, line, limit_bytes=_LINE_BYTES)
+    except ValueError as error:
         raise InfrastructureError(
             "the process that tokenizes said something that makes no sense",
             remedy="try again",

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import InfrastructureError
-from harness.evidence.facts import ArtifactFacts, IsolationFact, Outcome, PhaseFacts
+from harness.evidence.phase import IsolationFact, Outcome, PhaseFacts
+from harness.evidence.results import ArtifactFacts
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import ArtifactError, Job
 

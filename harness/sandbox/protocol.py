@@ -12,7 +12,9 @@ from typing import Protocol, Self
 
 from harness.contest.track import Limits
 from harness.errors import SubmissionError
-from harness.evidence.facts import ArtifactFacts, PhaseFacts, PhaseName, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import PhaseFacts, PhaseName
+from harness.evidence.results import ArtifactFacts
 
 
 class ArtifactError(SubmissionError):

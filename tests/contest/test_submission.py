@@ -196,6 +196,8 @@ def test_what_python_says_nothing_of_is_still_told(folder: Path, code: str) -> N
         ("[]", "JSON object"),
         ('{"val_bpb": "1"}', "val_bpb"),
         ("[" * 9999, "JSON"),
+        ("[" * 40 + "]" * 40, "nested more than 32 levels deep"),
+        ('{"val_bpb": NaN}', "NaN is not a JSON number"),
         (" " * (1 << 21), "1,048,576 are read"),
     ],
 )

@@ -46,7 +46,7 @@ def test_digest_follows_the_rules_not_the_text(tmp_path: Path) -> None:
         ("train_seconds = 20", "train_secs = 20", "budget.train_secs", "unknown key"),
         ("train_seconds = 20", "", "budget.train_seconds", "missing"),
         ("train_seconds = 20", "train_seconds = -1", "budget.train_seconds", "greater than 0"),
-        ("train_seconds = 20", "train_seconds = nan", "budget.train_seconds", "less than"),
+        ("train_seconds = 20", "train_seconds = nan", "budget.train_seconds", "finite"),
         ("bytes = 16_000_000", "bytes = 1.5", "budget.bytes", "integer"),
         ("p_below = 0.01", "p_below = 2", "significance.p_below", "less than"),
         ("seeds = 3", "seeds = 1", "significance.seeds", "greater than or equal to 2"),

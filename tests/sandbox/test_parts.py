@@ -19,23 +19,11 @@ from harness.safeio import ownership as owner
 from harness.sandbox import limits
 from harness.sandbox.docker import engine, seccomp, wheels
 from harness.sandbox.docker.readback import isolation_facts
-from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import timestamp
 from harness.sandbox.protocol import ArtifactError, Job, Mount
 from harness.sandbox.sealing import copy_hashed
 from tests.sandbox.conftest import LIMITS, MIB
-
-
-class TestPlainText:
-    @given(st.binary(max_size=300))
-    def test_anything_becomes_bounded_and_printable(self, raw: bytes) -> None:
-        text = plain_text(raw, limit=100)
-        assert text.isprintable()
-        assert len(text) <= 100
-
-    @given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=50))
-    def test_printable_text_passes_unchanged(self, text: str) -> None:
-        assert plain_text(text.encode()) == text
 
 
 class TestLogCapture:

@@ -1,11 +1,12 @@
 """What every reader of a dataset shares: errors that name the file, and progress."""
 
 import contextlib
-import stat
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.errors import InfrastructureError
+from harness.safeio.reading import NotRegularError, TooLargeError, open_named, read_named
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is in all."""
@@ -25,12 +26,6 @@ def damaged(path: Path, problem: str) -> InfrastructureError:
     return InfrastructureError(f"{path}: {problem}", remedy=RESTORE)
 
 
-def printable(text: str, *, limit: int = 200) -> str:
-    """``text`` on one line, without control characters, at most ``limit`` characters."""
-    shown = "".join(c if c.isprintable() else "?" for c in text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
-
-
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn an operating system error while reading ``path`` into an InfrastructureError."""
@@ -38,6 +33,12 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InfrastructureError(f"{path}: missing", remedy=RESTORE) from error
+    except NotRegularError as error:
+        linked = "a symbolic link; a mounted directory cannot follow it"
+        problem = linked if error.kind == "symbolic link" else "not a regular file"
+        raise damaged(Path(error.filename), problem) from error
+    except TooLargeError as error:
+        raise damaged(path, f"{error.strerror}") from error
     except OSError as error:
         raise InfrastructureError(
             f"{path}: cannot be read: {error.strerror or error}",
@@ -49,11 +50,17 @@ def regular_file_bytes(path: Path) -> int:
     """Size of a regular file in bytes.
 
     Raises:
-        InfrastructureError: missing, or a directory, FIFO, socket or device (opening a FIFO
-            would wait for ever).
+        InfrastructureError: missing, or a directory, FIFO, socket or device.
+    """
+    with reading(path), open_named(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def content_of(path: Path, *, limit_bytes: int) -> bytes:
+    """The whole of a file that must not be large.
+
+    Raises:
+        InfrastructureError: missing, not a regular file, larger, or not to be read.
     """
     with reading(path):
-        status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise damaged(path, "not a regular file")
-    return status.st_size
+        return read_named(path, limit_bytes=limit_bytes)

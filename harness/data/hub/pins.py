@@ -3,21 +3,19 @@
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from harness.contest.track import problems_of
 from harness.data.format.manifest import MANIFEST_BYTES_LIMIT, Count
-from harness.data.format.reading import damaged, printable, reading, regular_file_bytes
+from harness.data.format.reading import content_of, damaged
+from harness.models import Exact
+from harness.safeio.parsing import parse_model, problems_of
+from harness.safeio.text import plain
 
 PINS_NAME = "pins.json"
 REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Pin(_Section):
+class Pin(Exact):
     """One file by its path in the repository; of the documents, only the first bytes."""
 
     path: str = Field(min_length=1, max_length=500)
@@ -25,7 +23,7 @@ class Pin(_Section):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Pins(_Section):
+class Pins(Exact):
     """``pins.json``: a commit of a repository, and what was found in it."""
 
     repository: str = Field(pattern=REPOSITORY)
@@ -47,14 +45,13 @@ def load_pins(path: Path) -> Pins:
     Raises:
         InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense.
     """
-    if regular_file_bytes(path) > MANIFEST_BYTES_LIMIT:
-        raise damaged(path, f"larger than {MANIFEST_BYTES_LIMIT} bytes")
-    with reading(path):
-        content = path.read_bytes()
+    content = content_of(path, limit_bytes=MANIFEST_BYTES_LIMIT)
     try:
-        return Pins.model_validate_json(content)
+        return parse_model(Pins, content, limit_bytes=MANIFEST_BYTES_LIMIT)
     except ValidationError as error:
-        raise damaged(path, printable("; ".join(problems_of(error)), limit=1000)) from error
+        raise damaged(path, plain("; ".join(problems_of(error)), 1000)) from error
+    except ValueError as error:
+        raise damaged(path, f"(whole file): {error}") from error
 
 
 def pins_for(name: str, directory: Path, chosen: Path | None) -> tuple[Pins | None, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InfrastructureError
-from harness.evidence.facts import ArtifactFacts, IsolationFact
+from harness.evidence.phase import IsolationFact
+from harness.evidence.results import ArtifactFacts
 from harness.safeio.files import CHUNK_BYTES
 from harness.sandbox.docker.engine import Engine, engine_errors, nanoseconds_of
 from harness.sandbox.limits import OUTPUT

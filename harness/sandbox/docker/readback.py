@@ -7,10 +7,10 @@ an engine ignored or rewrote (swap limits without kernel support, say) is seen.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.evidence.facts import IsolationFact
+from harness.evidence.phase import IsolationFact
+from harness.safeio.text import plain_line
 from harness.sandbox.docker import seccomp
 from harness.sandbox.limits import OPEN_FILES, OUTPUT, SCRATCH, USER_ID, scratch_options
-from harness.sandbox.logs import plain_text
 from harness.sandbox.protocol import Job
 
 _SHOWN = 200
@@ -83,7 +83,7 @@ def isolation_facts(
     actual = [entry for entry in config.get("Env") or [] if "=" in entry]
     facts.append(("environment", *compared(environment, actual)))
     return tuple(
-        IsolationFact(name=name, expected=expected, actual=plain_text(str(found), limit=_SHOWN * 2))
+        IsolationFact(name=name, expected=expected, actual=plain_line(str(found), _SHOWN * 2))
         for name, expected, found in facts
     )
 
@@ -166,5 +166,5 @@ def compared(expected: Iterable[str], actual: Iterable[str]) -> tuple[str, str]:
         return same, same
     foreign = [entry for entry in found if entry not in wanted]
     missing = [entry for entry in wanted if entry not in found]
-    shown = plain_text(f"foreign {foreign}, missing {missing}", limit=_SHOWN)
+    shown = plain_line(f"foreign {foreign}, missing {missing}", _SHOWN)
     return same, f"{len(found)}: {shown}"

@@ -12,8 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership as owner
+from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker import image, seccomp
 from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
@@ -27,7 +29,7 @@ from harness.sandbox.docker.engine import (
 )
 from harness.sandbox.docker.readback import isolation_facts
 from harness.sandbox.docker.reaping import reap
-from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount
 
 if TYPE_CHECKING:
@@ -267,10 +269,10 @@ class DockerSandbox:
         try:
             client.start(identity)
         except docker.errors.APIError as error:
-            text = plain_text(str(error.explanation), limit=100_000)
+            text = plain(str(error.explanation), 100_000)
             if "exec:" in text and any(reason in text for reason in _NOT_EXECUTABLE):
                 raise SubmissionError(
-                    f"{job.phase} command {plain_text(job.command[0], limit=100)!r}: cannot be "
+                    f"{job.phase} command {plain(job.command[0], 100)!r}: cannot be "
                     f"executed in the sandbox: {text.rpartition('exec:')[2].strip()[-300:]}"
                 ) from error
             raise
@@ -322,7 +324,7 @@ class DockerSandbox:
             except APIError as error:
                 raise InfrastructureError(
                     "the Docker engine does not see this machine's shared memory "
-                    f"({plain_text(str(error.explanation), limit=200)})",
+                    f"({plain(str(error.explanation), 200)})",
                     remedy="run the harness beside the engine, not in another container or machine",
                 ) from error
             finally:

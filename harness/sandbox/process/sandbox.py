@@ -10,7 +10,6 @@ import secrets
 import select
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -21,11 +20,15 @@ from pathlib import Path
 
 from harness import PACKAGE
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import ArtifactFacts, IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import IsolationFact
+from harness.evidence.results import ArtifactFacts
 from harness.safeio import ownership as owner
 from harness.safeio.files import CHUNK_BYTES, disk_errors
+from harness.safeio.reading import NotRegularError, open_inside
+from harness.safeio.text import plain
 from harness.sandbox import limits
-from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import Ending, WatchedPhase
 from harness.sandbox.process import orphans as strays
 from harness.sandbox.protocol import Job, Mount
@@ -105,7 +108,7 @@ class ProcessSandbox:
             except OSError as error:
                 ended.set()
                 raise SubmissionError(
-                    f"{job.phase} command {plain_text(job.command[0], limit=100)!r}: "
+                    f"{job.phase} command {plain(job.command[0], 100)!r}: "
                     f"cannot be executed: {error.strerror}"
                 ) from error
             finally:
@@ -219,26 +222,18 @@ class ProcessPhase(WatchedPhase):
         output = self._folders[2]
         if output is None:
             raise RuntimeError("this phase has no output directory")
-        directory = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            before = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISREG(before.st_mode):
-                raise not_regular(name, _kind(before.st_mode))
-            # Not blocking: had a FIFO taken its place, opening it would wait for a writer.
-            descriptor = os.open(
-                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory
-            )
+            # The directory as well is the submission's to replace; its parent is ours.
+            file = open_inside(output.parent, f"{output.name}/{name}")
         except FileNotFoundError as error:
             raise absent(name) from error
-        finally:
-            os.close(directory)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            opened = os.fstat(file.fileno())
-            if not stat.S_ISREG(opened.st_mode):
-                raise not_regular(name, _kind(opened.st_mode))
-            require_size(name, opened.st_size, limit_bytes=limit_bytes)
+        except NotRegularError as error:
+            raise not_regular(name, error.kind) from error
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            require_size(name, size, limit_bytes=limit_bytes)
             chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
-            return copy_hashed(chunks, destination, name=name, size_bytes=opened.st_size)
+            return copy_hashed(chunks, destination, name=name, size_bytes=size)
 
     def remove(self) -> None:
         """Kill what runs and remove the directories."""
@@ -286,7 +281,7 @@ def _executable(job: Job, path: str, code: Path) -> str:
     found = str(code / name) if "/" in name else shutil.which(name, path=path)
     if found is None:
         raise SubmissionError(
-            f"{job.phase} command {plain_text(name, limit=100)!r}: no such program in the sandbox"
+            f"{job.phase} command {plain(name, 100)!r}: no such program in the sandbox"
         )
     return found
 
@@ -306,18 +301,6 @@ def _chunks(reading: int, ended: threading.Event) -> Iterator[bytes]:
                 return
     finally:
         os.close(reading)
-
-
-def _kind(mode: int) -> str:
-    for test, kind in (
-        (stat.S_ISLNK, "symbolic link"),
-        (stat.S_ISDIR, "directory"),
-        (stat.S_ISFIFO, "FIFO"),
-        (stat.S_ISSOCK, "socket"),
-    ):
-        if test(mode):
-            return kind
-    return "device"
 
 
 def _occupied_bytes(folder: Path) -> int:

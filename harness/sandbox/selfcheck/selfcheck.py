@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 from harness import PACKAGE
 from harness.contest.track import Limits
 from harness.errors import InfrastructureError
-from harness.evidence.facts import IsolationFact, PhaseFacts
+from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.models import Fact
 from harness.safeio import ownership as owner
 from harness.safeio.files import disk_errors
+from harness.safeio.text import plain, plain_line
 from harness.sandbox import limits
 from harness.sandbox.docker.container import ContainerPhase
 from harness.sandbox.docker.engine import OWNER_LABEL
 from harness.sandbox.docker.readback import compared, isolation_facts
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT_FILES
-from harness.sandbox.logs import plain_text
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.selfcheck.host import NAMESPACES, observe
 from harness.sandbox.selfcheck.properties import Property, properties, without_marker
@@ -148,7 +148,7 @@ def _words(item: Property, told: Mapping[str, Any]) -> str:
     if item.inside is None:
         return _UNSEEN
     try:
-        return plain_text(item.inside(told), limit=300)
+        return plain_line(item.inside(told), 300)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return "the probe could not tell"
 
@@ -257,7 +257,7 @@ def _told(read: Callable[[], list[str]], *, ended: Callable[[], bool]) -> dict[s
             told = lines[: lines.index("done")]
             return dict(json.loads(line) for line in told if line.startswith("["))
         if over:
-            said = plain_text(" ".join(lines[-3:]), limit=300) or "nothing"
+            said = plain(" ".join(lines[-3:]), 300) or "nothing"
             raise InfrastructureError(
                 f"the probe container ended before it was done; it said: {said}",
                 remedy="run it again; if it stays, build the image anew with harness image --force",
