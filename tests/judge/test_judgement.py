@@ -3,13 +3,13 @@
 from typing import get_args
 
 import pytest
+from harness.evidence.facts import IsolationFact, SandboxFacts, SeedRun, Throttle, Verification
+from harness.judge.judgement import EXIT_CODES, is_hopeless, judge
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contest.entry import Claim
 from harness.contest.track import Budget, Hardware, Track, load_track
-from harness.evidence.facts import IsolationFact, SandboxFacts, SeedRun, Throttle, Verification
-from harness.judge.judgement import EXIT_CODES, is_hopeless, judge
 from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
 from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
 from harness.judge.verdict import CheckId, Verdict
