@@ -10,7 +10,7 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,19 +38,20 @@ _UNREADABLE = (
 _REMEDY = "restore the directory from a copy of it, or run the verification again"
 
 
-def check_kept(directory: RunDirectory) -> None:
+def check_kept(directory: RunDirectory, runs: Sequence[Run] | None = None) -> None:
     """Compare the kept files of a verification with its plan and its evidence.
 
-    Code with the plan's digest, files and names; of each try that counts, each sealed file with size and SHA-256; each
-    scoring's file of documents with SHA-256 and the sums of the score. Runs that led to no artifact
-    or no score keep nothing, so nothing is asked of them.
+    Code with the plan's digest, files and names; of each try that counts (``runs``, where they were
+    read already), each sealed file with size and SHA-256; each scoring's file of documents with
+    SHA-256 and the sums of the score. Runs that led to no artifact or no score keep nothing, so
+    nothing is asked of them.
 
     Raises:
         InfrastructureError: a file is missing, or not what was kept; or it is a plan of the future.
         UsageError: the plan's date is none.
     """
     check_entry(directory)
-    for run in directory.runs():
+    for run in directory.runs() if runs is None else runs:
         check_run(directory, run)
 
 
