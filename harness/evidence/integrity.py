@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.contest.entry import file_facts
-from harness.errors import InfrastructureError, UsageError
+from harness.contest.submission import load_submission
+from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
 from harness.evidence.store import PLAN, RunDirectory
@@ -66,6 +67,20 @@ def check_entry(directory: RunDirectory) -> None:
             f"{directory.entry}: not the files that the verification was begun with",
             remedy="start a new verification",
         )
+    if plan.entry.layout == "submission":
+        _check_settings(directory)
+
+
+def _check_settings(directory: RunDirectory) -> None:
+    """The settings in a plan are those of its own ``submission.toml``."""
+    plan = directory.plan
+    try:
+        again = load_submission(directory.entry).entry(plan.track.name)
+    except SubmissionError as error:  # it was loaded when the verification was begun
+        raise _changed(directory.entry, f"not what was entered: {error}") from error
+    for field in ("name", "author", "github_id", "tokenizer", "train", "score"):
+        if getattr(again, field) != getattr(plan.entry, field):
+            raise _changed(directory.path / PLAN, f"entry.{field}: not that of {directory.entry}")
 
 
 def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
