@@ -19,8 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str] | None) -> int:
     options = _parser().parse_args(arguments)
     for name, value in vars(options).items():
-        if isinstance(value, Path):
-            _require_utf8(name, value)
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                _require_utf8(name, path)
     for name in ("json", "svg", "markdown", "summary", "junit"):
         path = getattr(options, name, None)
         if path is not None and str(path) != "-":

@@ -10,7 +10,7 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.contest.entry import file_facts
-from harness.errors import InfrastructureError, UsageError
+from harness.contest.submission import load_submission
+from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
 from harness.evidence.store import PLAN, RunDirectory
@@ -38,19 +39,20 @@ _UNREADABLE = (
 _REMEDY = "restore the directory from a copy of it, or run the verification again"
 
 
-def check_kept(directory: RunDirectory) -> None:
+def check_kept(directory: RunDirectory, runs: Sequence[Run] | None = None) -> None:
     """Compare the kept files of a verification with its plan and its evidence.
 
-    Code with the plan's digest, files and names; of each try that counts, each sealed file with size and SHA-256; each
-    scoring's file of documents with SHA-256 and the sums of the score. Runs that led to no artifact
-    or no score keep nothing, so nothing is asked of them.
+    Code with the plan's digest, files and names; of each try that counts (``runs``, where they were
+    read already), each sealed file with size and SHA-256; each scoring's file of documents with
+    SHA-256 and the sums of the score. Runs that led to no artifact or no score keep nothing, so
+    nothing is asked of them.
 
     Raises:
         InfrastructureError: a file is missing, or not what was kept; or it is a plan of the future.
         UsageError: the plan's date is none.
     """
     check_entry(directory)
-    for run in directory.runs():
+    for run in directory.runs() if runs is None else runs:
         check_run(directory, run)
 
 
@@ -65,6 +67,20 @@ def check_entry(directory: RunDirectory) -> None:
             f"{directory.entry}: not the files that the verification was begun with",
             remedy="start a new verification",
         )
+    if plan.entry.layout == "submission":
+        _check_settings(directory)
+
+
+def _check_settings(directory: RunDirectory) -> None:
+    """The settings in a plan are those of its own ``submission.toml``."""
+    plan = directory.plan
+    try:
+        again = load_submission(directory.entry).entry(plan.track.name)
+    except SubmissionError as error:  # it was loaded when the verification was begun
+        raise _changed(directory.entry, f"not what was entered: {error}") from error
+    for field in ("name", "author", "github_id", "tokenizer", "train", "score"):
+        if getattr(again, field) != getattr(plan.entry, field):
+            raise _changed(directory.path / PLAN, f"entry.{field}: not that of {directory.entry}")
 
 
 def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -212,10 +212,13 @@ class RunDirectory:
             for path in files[:_MOST_DECISIONS]
         ]
 
-    def evidence_digest(self) -> str:
-        """SHA-256 over the plan and the evidence that counts: what a decision is about."""
+    def evidence_digest(self, runs: Sequence[Run] | None = None) -> str:
+        """SHA-256 over the plan and the evidence that counts: what a decision is about.
+
+        ``runs`` are those of :meth:`runs`, where they were read already.
+        """
         digest = hashlib.sha256((self.path / PLAN).read_bytes())
-        for run in self.runs():
+        for run in self.runs() if runs is None else runs:
             digest.update((self.directory_of(run) / EVIDENCE).read_bytes())
         return digest.hexdigest()
 
@@ -260,6 +263,11 @@ class RunDirectory:
                     remedy="wait for it to end",
                 ) from None
             yield
+
+
+def is_run_directory(path: Path) -> bool:
+    """Whether a directory holds a verification, of this format or of an earlier one."""
+    return (path / PLAN).is_file() or (path / _FORMAT_1_PLAN).is_file()
 
 
 def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:

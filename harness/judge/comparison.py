@@ -28,15 +28,12 @@ def own_bar(track: Track, dataset: DatasetFacts) -> Bar | None:
 def bar_under(plan: Plan, track: Track) -> Bar | None:
     """What is to be beaten under a track: its own figure, or the record that it was begun against.
 
-    A plan's bar is that of the plan's track. Under any other rules, those rules say what the bar
-    is; a record that a leaderboard held still counts where it is harder to beat.
+    What a track's digest names is judged, always. A plan's bar counts beside it only as the record
+    that a leaderboard held, on the track that it was begun on, and where it is harder to beat.
     """
-    if track.bar is None:
-        return None
-    if track.digest == plan.track.digest:
-        return plan.bar
     own = own_bar(track, plan.texts.dataset)
-    assert own is not None  # noqa: S101 - the track has a bar
+    if own is None or track.bar is None:
+        return None
     record = plan.bar if plan.bar is not None and plan.bar.verdict_sha256 else None
     same_contest = track.bar.leaderboard and track.name == plan.track.name
     return record if record and same_contest and record.bpb < own.bpb else own
@@ -61,10 +58,11 @@ def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> St
 
 
 def _p_below(plan: Plan, track: Track) -> float | None:
-    """The plan's own level under the plan's own track, which earlier tries may have lowered."""
-    if plan.test is not None and track.digest == plan.track.digest:
-        return plan.test.p_below
-    return track.significance.p_below
+    """The track's level, or what earlier tries have left of it under the plan's own track."""
+    level = track.significance.p_below
+    if level is None or plan.test is None or track.digest != plan.track.digest:
+        return level
+    return min(level, plan.test.p_below)
 
 
 def compare(

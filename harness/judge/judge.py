@@ -5,11 +5,11 @@ edition of a track or another. What each rule asks is ``rules/``.
 """
 
 from harness.evidence.digests import judged_by
+from harness.evidence.phase import PhaseFacts
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.conclude import ask_all, conclude
 from harness.judge.notes import notes_on
-from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
 from harness.judge.rules.memorisation import suspects
 from harness.judge.verdict import (
@@ -24,6 +24,17 @@ from harness.judge.verdict import (
 from harness.statistics.units import nats_per_token_to_bpb
 
 CHEAPEST_SHOWN = 5
+RULE_FACTS = tuple(
+    RuleFacts(
+        id=rule.id,
+        better=rule.better,
+        open_in_rehearsal=rule.open_in_rehearsal,
+        decidable=rule.decidable,
+        since=rule.since,
+    )
+    for rule in CHECKS
+)
+"""Today's rules, as a verdict names them."""
 
 
 def judge(case: Case, *, evidence: str) -> Verdict:
@@ -55,7 +66,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         created_at=plan.created_at,
         dataset=dataset.name,
         checks=findings,
-        rules=tuple(rule_facts(rule) for rule in CHECKS),
+        rules=RULE_FACTS,
         decisions=case.decisions,
         findings=notes_on(case),
         seeds=tuple(_seed_result(case, run, evidence) for run in case.seeds),
@@ -89,17 +100,6 @@ def is_rehearsal(case: Case) -> bool:
     return case.track.rehearsal or not case.plan.required.isolated
 
 
-def rule_facts(rule: Rule) -> RuleFacts:
-    """What a verdict keeps of a rule."""
-    return RuleFacts(
-        id=rule.id,
-        better=rule.better,
-        open_in_rehearsal=rule.open_in_rehearsal,
-        decidable=rule.decidable,
-        since=rule.since,
-    )
-
-
 def _trouble(run: Run) -> str | None:
     if run.failure is not None:
         return run.failure.finding.detail
@@ -107,9 +107,13 @@ def _trouble(run: Run) -> str | None:
     return f"{killed[0]} killed at the limit" if killed else None
 
 
+def _seconds(phase: PhaseFacts | None) -> float | None:
+    """How long a phase took; of one that was lost nothing can be said."""
+    return None if phase is None or phase.outcome == "lost" else phase.wallclock_seconds
+
+
 def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
     artifact, scores, gap = run.artifact, run.scores, run.gap
-    train, score = run.phase("train"), run.phase("score")
     draw = case.plan.draws[run.draw]
     place = f"{evidence}/seed-{run.seed}/try-{run.attempt}"
     return SeedResult(
@@ -121,8 +125,8 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         val_loss=scores.val_loss if scores else None,
         artifact_bytes=artifact.bytes if artifact else None,
         code_bytes=case.code_bytes,
-        train_seconds=train.wallclock_seconds if train else None,
-        score_seconds=score.wallclock_seconds if score else None,
+        train_seconds=_seconds(run.phase("train")),
+        score_seconds=_seconds(run.phase("score")),
         targets=scores.targets if scores else None,
         bytes=scores.bytes if scores else None,
         artifact=f"{place}/artifact/{artifact.name}" if artifact else None,

@@ -4,8 +4,11 @@ A claim is no evidence, so a wrong one rejects nothing; and whether a second try
 necessity is not for a machine to say. Both are stated in the verdict and on every scorecard.
 """
 
+from collections.abc import Sequence
+
+from harness.contest.entry import Claim
 from harness.judge.case import Case
-from harness.judge.verdict import Note
+from harness.judge.verdict import Note, StatisticsResult
 
 # Compressed artifacts differ by some thousandths between seeds; claims give one figure for all.
 CLAIMED_BYTES_SHARE = 0.01
@@ -15,7 +18,16 @@ def notes_on(case: Case) -> tuple[Note, ...]:
     """All notes; each is a warning that leaves the verdict as it is. A rehearsal has none."""
     if case.track.rehearsal:  # it is there to be repeated, and claims are made for the contest
         return ()
-    found = (_earlier(case), _claimed_score(case), _claimed_bytes(case))
+    sizes = [run.artifact.bytes + case.code_bytes for run in case.seeds if run.artifact is not None]
+    found = (_earlier(case), *notes_on_claim(case.plan.entry.claim, case.statistics, sizes))
+    return tuple(note for note in found if note is not None)
+
+
+def notes_on_claim(
+    claim: Claim, statistics: StatisticsResult, sizes: Sequence[int]
+) -> tuple[Note, ...]:
+    """Claims that are off; ``sizes`` are bytes of artifact and code, one for each artifact."""
+    found = (_claimed_score(claim, statistics), _claimed_bytes(claim, sizes))
     return tuple(note for note in found if note is not None)
 
 
@@ -35,10 +47,9 @@ def _earlier(case: Case) -> Note | None:
     )
 
 
-def _claimed_score(case: Case) -> Note | None:
+def _claimed_score(claim: Claim, statistics: StatisticsResult) -> Note | None:
     """A claim that is off by what the track counts as a record."""
-    claimed, mean = case.plan.entry.claim.val_bpb, case.statistics.mean_bpb
-    margin = case.statistics.margin_bpb
+    claimed, mean, margin = claim.val_bpb, statistics.mean_bpb, statistics.margin_bpb
     if claimed is None or mean is None or margin is None or abs(mean - claimed) <= margin:
         return None
     better = "better" if claimed < mean else "worse"
@@ -55,10 +66,9 @@ def _claimed_score(case: Case) -> Note | None:
     )
 
 
-def _claimed_bytes(case: Case) -> Note | None:
+def _claimed_bytes(claim: Claim, sizes: Sequence[int]) -> Note | None:
     """A claim of fewer or more bytes than were weighed."""
-    claimed = case.plan.entry.claim.bytes_total
-    sizes = [run.artifact.bytes + case.code_bytes for run in case.seeds if run.artifact is not None]
+    claimed = claim.bytes_total
     if claimed is None or not sizes:
         return None
     largest = max(sizes)

@@ -1,26 +1,33 @@
 """From a stored verification to its case and its verdict."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.contest.track import Track
 from harness.evidence.integrity import check_kept
+from harness.evidence.run import Run
 from harness.evidence.store import RunDirectory
 from harness.judge.case import Case
 from harness.judge.judge import judge
 from harness.judge.verdict import Verdict
 
 
-def read_case(directory: RunDirectory, *, track: Track | None = None) -> Case:
+def read_case(
+    directory: RunDirectory, *, track: Track | None = None, runs: Sequence[Run] | None = None
+) -> Case:
     """Everything that is known of a verification so far.
+
+    ``runs`` are those that count, where they were read already.
 
     Raises:
         UsageError: evidence is damaged, or contradicts itself.
     """
+    runs = directory.runs() if runs is None else runs
     decisions = directory.decisions()
     if decisions:
-        about = directory.evidence_digest()
+        about = directory.evidence_digest(runs)
         decisions = [decision for decision in decisions if decision.evidence == about]
-    return Case.of(directory.plan, directory.runs(), track=track, decisions=decisions)
+    return Case.of(directory.plan, runs, track=track, decisions=decisions)
 
 
 def judge_stored(
@@ -37,9 +44,10 @@ def judge_stored(
         UsageError: evidence is damaged, or contradicts itself.
         InfrastructureError: a file beside it is not what it speaks of.
     """
+    runs = directory.runs()
     if files:
-        check_kept(directory)
-    return judge(read_case(directory, track=track), evidence=str(directory.path))
+        check_kept(directory, runs)
+    return judge(read_case(directory, track=track, runs=runs), evidence=str(directory.path))
 
 
 def judge_path(path: Path, *, track: Track | None = None, files: bool = True) -> Verdict:

@@ -1,82 +1,52 @@
 """The leaderboard: accepted verdicts in one file of the repository, and the bar that they set.
 
-An entry is added under a lock and the file replaced whole, so that two maintainers (or two jobs)
-who accept at the same moment both find their entry in it.
+It is a chain of events (``chain.py``). An event is added under a lock and the file replaced whole,
+so that two maintainers (or two jobs) who accept at the same moment both find theirs in it.
 """
 
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness import REPOSITORY
 from harness.contest.track import Track
 from harness.errors import UsageError
-from harness.evidence.facts import BarFacts
-from harness.evidence.store import PLAN, VERDICT, Ledger
-from harness.judge.verdict import Verdict
-from harness.judge.verdict_file import PublishedVerdict, read_verdict
-from harness.models import Fact
+from harness.evidence.integrity import lies_ahead
+from harness.evidence.plan import Bar
+from harness.judge.check_figures import sizes_of
+from harness.ledger.candidate import Candidate, check_under
+from harness.ledger.chain import (
+    Accepted,
+    Leaderboard,
+    Record,
+    Retracted,
+    broken_link,
+    leaderboard_json,
+)
 from harness.safeio.files import disk_errors, write_atomically
 from harness.safeio.parsing import parse_model, problems_of
 from harness.safeio.reading import TooLargeError, read_named
 
 FILE_NAME = "leaderboard.json"
 LARGEST_BYTES = 16 << 20
-MOST_ENTRIES = 10_000
-_NAME_CHARACTERS = 200
+FEWEST_DIGITS = 12
 
 
-def _dated(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("expected a time zone")
-    return text
+Made = TypeVar("Made", Accepted, Retracted)
 
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(max_length=_NAME_CHARACTERS)]
-Date = Annotated[str, Field(max_length=40), AfterValidator(_dated)]
+class _Format1(BaseModel):
+    """What a leaderboard was before it was a chain."""
 
-
-class Record(Fact):
-    """One accepted verdict. BPB, decimal bytes of the largest artifact and the code.
-
-    ``verdict_sha256`` is that of the verdict's file, ``bar_bpb`` what it was verified against.
-    """
-
-    verdict_sha256: Digest
-    date: Date
-    track: Name
-    edition: Name
-    track_digest: Digest
-    dataset: Name
-    submission: Name
-    author: Name
-    submission_digest: Digest
-    harness_digest: Digest
-    mean_bpb: float = Field(gt=0, lt=100)
-    sd_bpb: float = Field(ge=0)
-    seeds: tuple[int, ...] = Field(min_length=2, max_length=100)
-    p: float = Field(ge=0, le=1)
-    bar_bpb: float = Field(gt=0, lt=100)
-    bytes: int = Field(ge=0)
-
-
-class Leaderboard(Fact):
-    """Every accepted verdict, oldest first."""
-
-    format: Literal[1] = 1
-    records: tuple[Record, ...] = Field(default=(), max_length=MOST_ENTRIES)
-
-    def of(self, track: Track) -> list[Record]:
-        """The records on a track, of any edition of it that was scored on the same dataset."""
-        wanted = (track.name, track.dataset.name)
-        return [record for record in self.records if (record.track, record.dataset) == wanted]
+    model_config = ConfigDict(extra="forbid")
+    format: Literal[1]
+    records: tuple[Any, ...]
 
 
 def default_path() -> Path:
@@ -85,10 +55,10 @@ def default_path() -> Path:
 
 
 def load_leaderboard(path: Path) -> Leaderboard:
-    """Read a leaderboard.
+    """Read a leaderboard; an empty one of format 1 is an empty chain.
 
     Raises:
-        UsageError: no such file, too large, or not a leaderboard.
+        UsageError: no such file, too large, not a leaderboard, or its chain is broken.
     """
     try:
         content = read_named(path, limit_bytes=LARGEST_BYTES)
@@ -98,85 +68,86 @@ def load_leaderboard(path: Path) -> Leaderboard:
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read: {error.strerror or error}; name a leaderboard with "
-            '--leaderboard, or begin one: a file that holds {"format": 1, "records": []}'
+            '--leaderboard, or begin one: a file that holds {"format": 2, "events": []}'
         ) from error
     except ValidationError as error:
+        if _is_empty_format_1(path, content):
+            return Leaderboard()
         problems = "; ".join(problems_of(error)[:5])
         raise UsageError(f"{path}: not a leaderboard: {problems}") from error
     except ValueError as error:
         raise UsageError(f"{path}: not a leaderboard: {error}") from error
-    digests = [record.verdict_sha256 for record in board.records]
-    if len(set(digests)) != len(digests) or list(board.records) != _in_order(board.records):
-        raise UsageError(f"{path}: a verdict is in it twice, or they are not in order of date")
+    if broken := broken_link(board):
+        raise UsageError(f"{path}: a broken chain: {broken}; restore the file from git's history")
     return board
 
 
-def bar_of(track: Track, path: Path) -> BarFacts | None:
+def _is_empty_format_1(path: Path, content: bytes) -> bool:
+    try:
+        earlier = _Format1.model_validate_json(content)
+    except ValidationError:
+        return False
+    if earlier.records:
+        raise UsageError(
+            f"{path}: a leaderboard of format 1 with {len(earlier.records)} records, which names "
+            'nobody who accepted them: begin a new file, {"format": 2, "events": []}, and accept '
+            "their verdicts again"
+        )
+    return True
+
+
+def bar_of(track: Track, path: Path) -> Bar | None:
     """What is to be beaten on a track at this moment; None where the track alone says so.
 
     Raises:
         UsageError: the track takes its bar from the leaderboard, and that cannot be read.
     """
-    if not track.bar.leaderboard or track.bar.bpb is None:
+    own = track.bar
+    if own is None or not own.leaderboard or own.bpb is None:
         return None
     records = load_leaderboard(path).of(track)
     best = min(records, key=lambda record: record.mean_bpb, default=None)
-    if best is None or best.mean_bpb >= track.bar.bpb:
-        return BarFacts(bpb=track.bar.bpb, source=track.bar.source)
-    return BarFacts(
+    if best is None or best.mean_bpb >= own.bpb:
+        return Bar(bpb=own.bpb, source=own.source)
+    return Bar(
         bpb=best.mean_bpb,
         source=f"leaderboard: {best.submission} by {best.author}, verified on {best.date[:10]}, "
         f"mean of {len(best.seeds)} seeds",
         verdict_sha256=best.verdict_sha256,
+        seeds=best.scores,
     )
 
 
-def load_accepted(path: Path) -> PublishedVerdict:
-    """A verdict to accept: a file, or better the directory of its evidence, judged again.
-
-    Raises:
-        UsageError: it cannot be read, contradicts itself, or does not follow from its evidence.
-        InfrastructureError: a file beside the evidence is not what the evidence speaks of.
-    """
-    if not path.is_dir():
-        return read_verdict(path)
-    from harness.judge.stored import judge_ledger
-
-    ledger = Ledger.open(path)
-    plan = ledger.verification
-    if plan.track_digest != plan.track.digest:
-        # Judging looks past this, for the sake of evidence that is older than a rule of today's.
-        raise UsageError(
-            f"{path / PLAN}: track: not the rules whose digest stands beside them "
-            f"({plan.track_digest[:12]}); it was changed, or begun with another edition's harness"
-        )
-    kept = read_verdict(path / VERDICT)
-    if _without_place(judge_ledger(ledger)) != _without_place(kept.verdict):
-        raise UsageError(
-            f"{path / VERDICT}: not what follows from the evidence beside it under today's rules; "
-            "look at `harness judge` of it"
-        )
-    return kept
-
-
-def accept(path: Path, published: PublishedVerdict, *, track: Track) -> Record | None:
+def accept(
+    path: Path,
+    candidate: Candidate,
+    *,
+    track: Track,
+    by: str,
+    pull_request: str = "",
+    commit: str = "",
+    evidence: str = "",
+) -> Record | None:
     """Add a verified verdict to a leaderboard.
 
     Args:
         path: the leaderboard; it exists.
-        published: the verdict, read within bounds.
+        candidate: the verdict, and what was looked at.
         track: the rules that it must have been given under.
+        by: who accepts it.
+        pull_request: which one entered it.
+        commit: of the entry.
+        evidence: where its evidence lies.
 
     Returns:
-        The new record, or None when this very verdict is in the leaderboard already.
+        The new record, or None when this very verdict stands in the leaderboard already.
 
     Raises:
-        UsageError: not VERIFIED, given under other rules, or the same submission is in it.
+        UsageError: not VERIFIED, given under other rules, or the same submission stands in it.
     """
-    record = _record(published, track)
-    path = Path(os.path.realpath(path))
-    with _locked(path):
-        board = load_leaderboard(path)
+    record = _record(candidate, track)
+
+    def event(board: Leaderboard) -> Accepted | None:
         for other in board.records:
             if other.verdict_sha256 == record.verdict_sha256:
                 return None
@@ -185,45 +156,87 @@ def accept(path: Path, published: PublishedVerdict, *, track: Track) -> Record |
                     f"{path}: this submission was accepted on track {record.track} by the verdict "
                     f"{other.verdict_sha256[:12]} of {other.date[:10]}; one verdict each"
                 )
-        records = _in_order((*board.records, record))
-        write_atomically(path, leaderboard_json(Leaderboard(records=tuple(records))))
-    return record
-
-
-def leaderboard_json(board: Leaderboard) -> bytes:
-    """A leaderboard as it is kept: one record a line, so that a diff shows what was added."""
-    lines = ",\n".join(f"  {record.model_dump_json()}" for record in board.records)
-    body = f"\n{lines}\n" if lines else ""
-    text = f'{{"format": {board.format}, "records": [{body}]}}\n'
-    return text.encode()
-
-
-def _record(published: PublishedVerdict, track: Track) -> Record:
-    from harness.evidence.integrity import lies_ahead
-
-    verdict = published.verdict
-    if verdict.verdict != "VERIFIED":
-        raise UsageError(
-            f"the verdict is {verdict.verdict} ({verdict.reason[:200]}); "
-            "only a VERIFIED one can be accepted"
+        return _made(
+            Accepted,
+            before=board.head,
+            by=by,
+            pull_request=pull_request,
+            commit=commit,
+            evidence=evidence or candidate.published.verdict.evidence[:200],
+            seen=candidate.seen,
+            record=record,
         )
-    if verdict.digests.track != track.digest:
-        raise UsageError(
-            f"the verdict was given under other rules than track {track.name}, edition "
-            f"{track.edition} (digest {verdict.digests.track[:12]}, not {track.digest[:12]}); "
-            "name the file of those rules with --track if they are the contest's"
+
+    return record if _append(path, event) else None
+
+
+def retract(path: Path, digest: str, *, why: str, by: str) -> Record | None:
+    """Take back an accepted verdict; it stays in the chain, and sets no bar any more.
+
+    Args:
+        path: the leaderboard.
+        digest: SHA-256 of the verdict's file, or its first 12 digits or more.
+        why: for people.
+        by: who retracts it.
+
+    Returns:
+        The record that does not stand any more, or None when it was retracted already.
+
+    Raises:
+        UsageError: no such verdict was accepted, or several begin like that.
+    """
+    found: list[Record] = []
+
+    def event(board: Leaderboard) -> Retracted | None:
+        standing = _beginning(digest, board.records)
+        if not standing and _beginning(digest, [record for record, _ in board.retracted]):
+            return None
+        if len(standing) != 1:
+            raise UsageError(
+                f"{path}: {digest[:64]}: {len(standing)} accepted verdicts begin like that; "
+                f"expected the SHA-256 of one, or its first {FEWEST_DIGITS} digits or more"
+            )
+        found.extend(standing)
+        return _made(
+            Retracted, before=board.head, by=by, why=why, verdict_sha256=standing[0].verdict_sha256
         )
+
+    return found[0] if _append(path, event) else None
+
+
+def _beginning(digest: str, records: list[Record]) -> list[Record]:
+    if len(digest) < FEWEST_DIGITS:
+        return []
+    return [record for record in records if record.verdict_sha256.startswith(digest)]
+
+
+def _made(kind: type[Made], **fields: object) -> Made:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        return kind.model_validate({"at": now, **fields})
+    except ValidationError as error:
+        raise UsageError(f"not an event: {'; '.join(problems_of(error)[:5])}") from error
+
+
+def _append(path: Path, event: Callable[[Leaderboard], Accepted | Retracted | None]) -> bool:
+    """Add the event that a leaderboard asks for, if any; whether it was added."""
+    path = Path(os.path.realpath(path))
+    with _locked(path):
+        board = load_leaderboard(path)
+        made = event(board)
+        if made is not None:
+            write_atomically(path, leaderboard_json(board.plus(made)))
+    return made is not None
+
+
+def _record(candidate: Candidate, track: Track) -> Record:
+    verdict = candidate.published.verdict
+    check_under(verdict, track)
     statistics = verdict.statistics
-    if track.bar.bpb is not None and statistics.bar_bpb > track.bar.bpb:
-        raise UsageError(
-            f"the verdict was given against a bar of {statistics.bar_bpb:g} BPB, which is easier "
-            f"than the {track.bar.bpb:g} of track {track.name}"
-        )
-    sizes = [seed.artifact_bytes for seed in verdict.seeds if seed.artifact_bytes is not None]
     try:
         record = Record.model_validate(
             {
-                "verdict_sha256": published.sha256,
+                "verdict_sha256": candidate.published.sha256,
                 "date": verdict.created_at,
                 "track": verdict.track,
                 "edition": verdict.edition,
@@ -233,12 +246,14 @@ def _record(published: PublishedVerdict, track: Track) -> Record:
                 "author": verdict.author,
                 "submission_digest": verdict.digests.submission,
                 "harness_digest": verdict.digests.harness,
+                "rules_digest": verdict.digests.rules,
                 "mean_bpb": statistics.mean_bpb,
                 "sd_bpb": statistics.sd_bpb,
                 "seeds": tuple(seed.seed for seed in verdict.seeds),
+                "scores": tuple(seed.val_bpb for seed in verdict.seeds),
                 "p": statistics.p,
                 "bar_bpb": statistics.bar_bpb,
-                "bytes": max(sizes, default=0) + max(s.code_bytes for s in verdict.seeds),
+                "bytes": max(sizes_of(verdict), default=0),
             }
         )
     except ValidationError as error:
@@ -247,16 +262,6 @@ def _record(published: PublishedVerdict, track: Track) -> Record:
     if lies_ahead(record.date):
         raise UsageError(f"the verdict does not make a record: {record.date} lies in the future")
     return record
-
-
-def _in_order(records: tuple[Record, ...]) -> list[Record]:
-    return sorted(records, key=lambda r: (datetime.fromisoformat(r.date), r.verdict_sha256))
-
-
-def _without_place(verdict: Verdict) -> Verdict:
-    """A verdict but for where its evidence lay, which may have been moved since."""
-    seeds = tuple(seed.model_copy(update={"artifact": None}) for seed in verdict.seeds)
-    return verdict.model_copy(update={"evidence": "", "seeds": seeds})
 
 
 @contextlib.contextmanager

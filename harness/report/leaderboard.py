@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.errors import UsageError
-from harness.ledger.leaderboard import Record
+from harness.ledger.chain import Record, Retracted
 from harness.report.figures import number, short_digest
 from harness.report.layout import FigureTable, Row
 from harness.report.markdown import code, prose, table
-from harness.report.sentences import NAME_LIMIT
+from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.safeio.files import write_atomically
 from harness.safeio.reading import read_named
 from harness.safeio.text import plain
@@ -23,11 +23,29 @@ LARGEST_FILE_BYTES = 4 << 20
 _HEADINGS = ("date", "submission", "author", "track", "BPB", "seeds", "bytes", "verdict")
 
 
-def show_leaderboard(records: Sequence[Record], console: Console) -> None:
-    """Print records below each other, in the order given."""
-    if not records:
+def show_leaderboard(
+    records: Sequence[Record],
+    console: Console,
+    *,
+    retracted: Sequence[tuple[Record, Retracted]] = (),
+) -> None:
+    """Print records below each other, in the order given, and below them what was retracted."""
+    if records:
+        console.print(_as_figures(records))
+    else:
         console.print(Text("no record yet"))
-        return
+    for record, event in retracted:
+        words = (record.submission, event.by, event.why)
+        name, by, why = (plain(word, DETAIL_LIMIT) for word in words)
+        console.print(
+            Text(
+                f"retracted on {event.at[:10]} by {by}: {name}, {number(record.mean_bpb, 'BPB')} "
+                f"BPB, verdict {short_digest(record.verdict_sha256)}: {why}"
+            )
+        )
+
+
+def _as_figures(records: Sequence[Record]) -> FigureTable:
     rows = []
     for record in records:
         cells = (
@@ -42,7 +60,7 @@ def show_leaderboard(records: Sequence[Record], console: Console) -> None:
         note = Text("; ".join(plain(word, NAME_LIMIT) for word in words))
         rows.append(Row(tuple(Text(cell) for cell in cells), note))
     headings = ("date", "mean BPB", "deviation", "seeds", "bytes", "verdict")
-    console.print(FigureTable(headings, 1, rows))
+    return FigureTable(headings, 1, rows)
 
 
 def leaderboard_table(records: Sequence[Record]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.integrity import check_entry, check_kept, read_files
+from harness.evidence.integrity import check_kept, read_files
 from harness.evidence.plan import Bar, PlanRef, Tries
 from harness.evidence.steps import logs_of
 from harness.evidence.store import RunDirectory, count_earlier
@@ -127,9 +127,8 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
             f"{original.path}: expected evidence of all {len(plan.seeds)} seeds and a sealed "
             f"artifact, found {len(plan.seeds) - len(missing)} seed runs; finish it with --resume"
         )
-    check_entry(original)
-    check_texts(plan, open_texts(plan.track, referee.data).facts())
     check_kept(original)
+    check_texts(plan, open_texts(plan.track, referee.data).facts())
     again = plan.model_copy(
         update={
             "created_at": now(),
@@ -147,7 +146,9 @@ def finish(directories: Sequence[RunDirectory], referee: Referee) -> list[Judged
     with _held(directories), referee.launcher.open() as pool:
         work = [_Work(directory) for directory in directories]
         for each in work:
+            plan = each.directory.plan
             check_kept(each.directory)
+            check_texts(plan, open_texts(plan.track, referee.data).facts())
             referee.progress.started(each.directory)
             for run in each.directory.runs():
                 referee.progress.ended(each.directory, run)

@@ -1,10 +1,12 @@
 """How many seeds a difference needs to be seen."""
 
+import functools
 import math
 
 MOST_SEEDS_FOR_POWER = 1000
 
 
+@functools.lru_cache(maxsize=4096)
 def seeds_for_power(*, distance: float, sd: float, p_below: float, power: float) -> int | None:
     """Fewest seeds whose t-test falls below ``p_below`` with probability ``power``.
 
@@ -15,22 +17,34 @@ def seeds_for_power(*, distance: float, sd: float, p_below: float, power: float)
     if distance <= 0 or sd <= 0:
         return None
 
-    from scipy import stats
+    def reached(n: int) -> bool:
+        return _power(n, distance / sd, p_below=p_below) >= power
 
-    for n in range(2, MOST_SEEDS_FOR_POWER + 1):
-        critical = float(stats.t.ppf(1 - p_below, n - 1))
-        shift = distance / sd * math.sqrt(n)
-        # Far out the noncentral t is not computable, and not needed.
-        reached = float(stats.nct.sf(critical, n - 1, shift)) if shift < 30 else math.nan
-        if math.isnan(reached):
-            reached = _power_by_integration(critical, n - 1, shift)
-        if reached >= power:
-            return n
-    return None
+    # Power grows with n. Most answers are small, so the search starts there.
+    low, high = 1, 2
+    while not reached(high):
+        if high == MOST_SEEDS_FOR_POWER:
+            return None
+        low, high = high, min(2 * high, MOST_SEEDS_FOR_POWER)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def _power(n: int, effect: float, *, p_below: float) -> float:
+    """The probability that ``n`` seeds fall below; ``effect`` is distance / sd."""
+    from scipy import special
+
+    critical = float(special.stdtrit(n - 1, 1 - p_below))
+    shift = effect * math.sqrt(n)
+    # Far out the noncentral t is not computable, and not needed.
+    power = 1 - float(special.nctdtr(n - 1, shift, critical)) if shift < 30 else math.nan
+    return _power_by_integration(critical, n - 1, shift) if math.isnan(power) else power
 
 
 def _power_by_integration(critical: float, df: int, shift: float) -> float:
     """P(T > critical) for large shifts, where T is near shift / sqrt(chi2 / df)."""
-    from scipy import stats
+    from scipy import special
 
-    return float(stats.chi2.cdf(df * (shift / critical) ** 2, df))
+    return float(special.chdtr(df, df * (shift / critical) ** 2))

@@ -41,15 +41,15 @@ def one_sample(values: Sequence[float], *, threshold: float | None) -> OneSample
         return OneSample("one seed", n, mean)
     deviation = stdev(values)
     # Identical values up to rounding: the t statistic would be rounding noise.
-    if deviation <= 1e-12 * abs(mean):
+    if deviation <= max(1e-12 * abs(mean), 1e-100):
         return OneSample("zero variance", n, mean, deviation)
 
-    from scipy import stats
+    from scipy import special  # a fifth of the time that scipy.stats takes to load
 
-    half_width = float(stats.t.ppf(0.995, n - 1)) * deviation / math.sqrt(n)
+    error = deviation / math.sqrt(n)
+    half_width = float(special.stdtrit(n - 1, 0.995)) * error
     interval = (mean - half_width, mean + half_width)
     if threshold is None:
         return OneSample("no bar", n, mean, deviation, interval_99=interval)
-    test = stats.ttest_1samp(list(values), popmean=threshold, alternative="less")
-    figures = (float(test.statistic), float(test.pvalue), interval)
-    return OneSample("tested", n, mean, deviation, *figures)
+    t = (mean - threshold) / error
+    return OneSample("tested", n, mean, deviation, t, float(special.stdtr(n - 1, t)), interval)

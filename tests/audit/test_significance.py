@@ -8,9 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.audit.checks.significance import Bar, margins, one_sample, welch
+from harness.audit.checks.significance import (
+    Bar,
+    margins,
+    one_sample,
+    track_margin_bpb,
+    welch,
+)
 from harness.audit.one import audit_folder, load_policy
-from tests.audit.records import OFFICIAL, SCORES, SP1024, TEXT_BYTES, checked, log, write_record
+from harness.contest.track import load_track
+from harness.judge.comparison import compare
+from tests.audit.records import (
+    OFFICIAL,
+    SCORES,
+    SP1024,
+    SP8192,
+    TEXT_BYTES,
+    checked,
+    log,
+    write_record,
+)
 
 VALUES = st.lists(
     st.integers(900_000, 1_300_000).map(lambda n: n / 1e6), min_size=2, max_size=8, unique=True
@@ -43,10 +60,60 @@ def test_what_has_no_spread_is_not_tested(values: list[float]) -> None:
 
 
 def test_every_reading_of_the_margin() -> None:
-    found = margins(0.005, TEXT_BYTES / SP1024)
-    assert found["nats per token"] == pytest.approx(0.00296, abs=1e-5)
-    assert found["BPB"] == 0.005
-    assert found["nats per byte"] == pytest.approx(0.005 / math.log(2))
+    margin = track_margin_bpb(0.005, OFFICIAL)
+    assert margin == pytest.approx(0.002961281, abs=1e-9)
+    found = margins(0.005, margin)
+    assert found == {
+        "nats per token": margin,
+        "BPB": 0.005,
+        "nats per byte": pytest.approx(0.005 / math.log(2)),
+    }
+
+
+def test_the_margin_is_that_of_a_verification() -> None:
+    """Whoever is audited and whoever is verified must beat the same bar by the same margin."""
+    verified = compare(
+        [1.05, 1.051],
+        bar_bpb=1.06145,
+        bar_source="x",
+        margin_nats_per_token=0.005,
+        p_below=0.01,
+        targets=SP1024 - 1,
+        text_bytes=TEXT_BYTES,
+    )
+    assert track_margin_bpb(0.005, OFFICIAL) == verified.margin_bpb
+
+
+def test_other_tokens_do_not_move_the_margin_and_both_figures_are_told(tmp_path: Path) -> None:
+    """A gain of 0.0025: enough at 0.00194 BPB, sp8192's reading, and not at the track's 0.00296."""
+    scores = [1.05895 + shift / 1e5 for shift in (-1, 0, 1)]
+    claims = {"val_bpb": 1.05895, "date": "2026-10-01"}
+    found = {}
+    for name, tokens in (("sp1024", SP1024), ("sp8192", SP8192)):
+        logs = {
+            f"seed{seed}.log": log(bpb, seed=seed, tokens=tokens)
+            for seed, bpb in zip((42, 314, 999), scores, strict=True)
+        }
+        folder = write_record(tmp_path / name, claims=claims, logs=logs)
+        found[name] = checked(folder, "significance")
+    assert {check.status for check in found.values()} == {"fail"}
+    assert found["sp1024"].measured == found["sp8192"].measured
+    told = (
+        "the margin is 0.00296 BPB in the tokens of the track's dataset and would be 0.00194 in "
+        "the entry's own, with p = "
+    )
+    assert told in found["sp8192"].sentence
+    assert "entry's own" not in found["sp1024"].sentence
+
+
+def test_a_track_of_an_unknown_text_leaves_the_margin_unread(tmp_path: Path) -> None:
+    folder = write_record(tmp_path)
+    bar = Bar(1.3, "as given")
+    smoke = load_track("smoke")
+    audit = audit_folder(folder, track=smoke, policy=load_policy("strict"), bar=bar)
+    (found,) = (each for each in audit.checks if each.id == "significance")
+    assert found.status == "unknown"
+    assert "cannot be read as BPB" in found.sentence
 
 
 def judged(folder: Path, bar: Bar, policy: str, name: str) -> tuple[str, object]:

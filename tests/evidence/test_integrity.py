@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,16 +42,17 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 def test_resuming_repeats_only_what_is_missing(copy: Path, data_root: Path) -> None:
     before = json.loads((copy / "verdict.json").read_text())
     (copy / "verdict.json").unlink()
-    lost = copy / f"seed-{before['seeds'][1]['seed']}" / "evidence.json"
+    lost = copy / f"seed-{before['seeds'][1]['seed']}" / "try-1/evidence.json"
     lost.unlink()
     done = verify(copy.parents[1], copy.parents[1] / "track.toml", data_root, "--resume")
     assert done.code == 0, done.err
     assert [s["val_bpb"] for s in done.verdict["seeds"]] == [s["val_bpb"] for s in before["seeds"]]
-    assert (copy / f"{lost.parent.name}.broken-1").is_dir()  # set aside, not thrown away
+    assert [s["attempt"] for s in done.verdict["seeds"]] == [1, 2]
+    assert list(lost.parent.iterdir())  # another try of the same draw; nothing is thrown away
 
 
 def test_code_changed_since_is_not_run_under_the_old_digest(copy: Path, data_root: Path) -> None:
-    code = copy / "submission/bigram.py"
+    code = copy / "entry/bigram.py"
     code.write_text(code.read_text() + "# changed\n")
     (copy / "verdict.json").unlink()
     resumed = verify(copy.parents[1], copy.parents[1] / "track.toml", data_root, "--resume")
@@ -61,7 +63,7 @@ def test_code_changed_since_is_not_run_under_the_old_digest(copy: Path, data_roo
 
 
 def test_an_artifact_changed_since_is_not_scored(copy: Path, data_root: Path) -> None:
-    artifact = next(copy.glob("seed-*/artifact/bigram.bin"))
+    artifact = next(copy.glob("seed-*/try-1/artifact/bigram.bin"))
     artifact.write_bytes(artifact.read_bytes() + b"x")
     done = harness("rescore", copy, "--sandbox", "process", "--data", data_root)
     assert done.code == 3
@@ -71,38 +73,60 @@ def test_an_artifact_changed_since_is_not_scored(copy: Path, data_root: Path) ->
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("artifact", "name"), "../../pwned.bin"),
-        (("artifact", "bytes"), -1),
-        (("train", "wallclock_seconds"), float("nan")),
-        (("train", "outcome"), "fine"),
+        (("train", "result", "artifact", "name"), "../../pwned.bin"),
+        (("train", "result", "artifact", "bytes"), -1),
+        (("train", "phases", 0, "wallclock_seconds"), float("nan")),
+        (("train", "phases", 0, "outcome"), "fine"),
         (("seed",), 7),
-        (("scoring", "val_bpb"), "low"),
-        (("scoring", "val_bpb"), 1.0),
-        (("scoring", "val_bpb"), 10**400),
-        (("scoring", "val_loss"), 1.0),
-        (("scoring", "total_bits"), 1.0),
-        (("scoring", "total_nats"), -1.0),
-        (("scoring", "bytes"), 1_000_000),
-        (("scoring", "bytes"), 10**400),
-        (("scoring", "targets"), 1),
-        (("score",), None),
-        (("probe",), None),
-        (("artifact",), None),
+        (("draw",), 1),
+        (("attempt",), 2),
+        (("role",), "reproduction"),
+        (("score", "result", "val_bpb"), "low"),
+        (("score", "result", "val_bpb"), 1.0),
+        (("score", "result", "val_bpb"), 10**400),
+        (("score", "result", "val_loss"), 1.0),
+        (("score", "result", "total_bits"), 1.0),
+        (("score", "result", "total_nats"), -1.0),
+        (("score", "result", "bytes"), 1_000_000),
+        (("score", "result", "bytes"), 10**400),
+        (("score", "result", "targets"), 1),
+        (("score", "result", "kind"), "probes"),
+        (("score", "phases"), []),
+        (("probe", "phases"), []),
+        (("train", "result"), None),
+        (("score", "name"), "probe"),
         (("verified",), True),
     ],
 )
-def test_malformed_evidence_is_named(copy: Path, path: tuple[str, ...], value: object) -> None:
-    file = next(copy.glob("seed-*/evidence.json"))
+def test_malformed_evidence_is_named(copy: Path, path: tuple[Any, ...], value: object) -> None:
+    file = copy / f"seed-{seeds_of(copy)[0]}/try-1/evidence.json"
     evidence = json.loads(file.read_text())
-    inner = evidence
+    inner: Any = evidence
+    if path[0] in ("train", "score", "probe"):
+        inner, path = step(evidence, path[0]), path[1:]
     for key in path[:-1]:
         inner = inner[key]
     inner[path[-1]] = value
     file.write_text(json.dumps(evidence))
     done = harness("judge", copy)
     assert done.code == 2
-    assert str(file) in done.err and path[-1] in done.err
+    assert str(file) in done.err and re.search("damaged evidence|expected .* found", done.err)
     assert "Traceback" not in done.err
+
+
+def seeds_of(run: Path) -> list[int]:
+    plan = json.loads((run / "plan.json").read_text())
+    return [draw["seed"] for draw in plan["draws"]]
+
+
+def step(run: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in run["steps"] if each["name"] == name)
+    return found
+
+
+def sealed(run: dict[str, Any]) -> dict[str, Any]:
+    artifact: dict[str, Any] = step(run, "train")["result"]["artifact"]
+    return artifact
 
 
 def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -111,20 +135,23 @@ def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     file.write_text(json.dumps(document))
 
 
-def scaled(scoring: dict[str, Any]) -> None:
+def scaled(run: dict[str, Any]) -> None:
     """A better score that agrees with itself."""
     for figure in ("val_bpb", "total_nats", "total_bits", "val_loss"):
-        scoring[figure] *= 0.5
+        step(run, "score")["result"][figure] *= 0.5
 
 
 def rewrite_documents(seed: Path, **changes: Any) -> None:
     """Another file of documents, with its digest in the evidence."""
-    with np.load(seed / "documents.npz") as kept:
+    with np.load(seed / "score.npz") as kept:
         arrays = {name: kept[name] for name in kept.files}
     changed = {name: change(arrays[name]) for name, change in changes.items()}
-    np.savez_compressed(seed / "documents.npz", **(arrays | changed))
-    digest = sha256_of(seed / "documents.npz")
-    edit(seed / "evidence.json", lambda run: run["scoring"].update(documents_sha256=digest))
+    np.savez_compressed(seed / "score.npz", **(arrays | changed))
+    digest = sha256_of(seed / "score.npz")
+    edit(
+        seed / "evidence.json",
+        lambda run: step(run, "score")["result"].update(documents_sha256=digest),
+    )
 
 
 def append(file: Path) -> None:
@@ -141,18 +168,19 @@ def edit_run(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], Non
 
 
 def edit_plan(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    return lambda seed: edit(seed.parent / "verification.json", change)
+    return lambda seed: edit(seed.parents[1] / "plan.json", change)
 
 
-SEALED, SCORED = "artifact/bigram.bin: missing, or not what was sealed", "documents.npz: "
-CODE = "submission: not the files that the verification was begun with"
+SEALED, SCORED = "artifact/bigram.bin: missing, or not what was sealed", "score.npz: "
+CODE = "entry: not the files that the verification was begun with"
+GONE = "missing, or not what was kept"
 # What somebody does to a seed run's directory, exit code, and what is said of it.
 CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
-    "artifact bytes": (edit_run(lambda run: run["artifact"].update(bytes=10)), 3, SEALED),
-    "artifact digest": (edit_run(lambda run: run["artifact"].update(sha256="0" * 64)), 3, SEALED),
+    "artifact bytes": (edit_run(lambda run: sealed(run).update(bytes=10)), 3, SEALED),
+    "artifact digest": (edit_run(lambda run: sealed(run).update(sha256="0" * 64)), 3, SEALED),
     "artifact": (lambda seed: append(seed / "artifact/bigram.bin"), 3, SEALED),
     "artifact of another name": (
-        edit_run(lambda run: run["artifact"].update(name="other.bin")),
+        edit_run(lambda run: sealed(run).update(name="other.bin")),
         3,
         "artifact/other.bin: missing",
     ),
@@ -190,18 +218,13 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     ),
     "a pipe": (lambda seed: replace_by(seed / "artifact/bigram.bin", os.mkfifo), 3, SEALED),
     "a checkpoint from nowhere": (
-        edit_run(lambda run: run.update(checkpoint=run["artifact"])),
+        edit_run(lambda run: step(run, "train")["result"].update(checkpoint=sealed(run))),
         3,
         "checkpoint/bigram.bin: missing, or not what was sealed",
     ),
-    "all scores": (edit_run(lambda run: scaled(run["scoring"])), 3, "do not come to the score"),
-    "documents": (lambda seed: append(seed / "documents.npz"), 3, SCORED),
-    "no documents": (lambda seed: (seed / "documents.npz").unlink(), 3, SCORED),
-    "other documents": (
-        edit_run(lambda run: run["scoring"].update(documents_file="holdout.npz")),
-        3,
-        SCORED,
-    ),
+    "all scores": (edit_run(scaled), 3, "do not come to the score"),
+    "documents": (lambda seed: append(seed / "score.npz"), 3, SCORED),
+    "no documents": (lambda seed: (seed / "score.npz").unlink(), 3, SCORED),
     "nats of documents": (
         lambda seed: rewrite_documents(seed, nats=lambda nats: nats * 0.5),
         3,
@@ -222,19 +245,21 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         3,
         SCORED,
     ),
-    "code": (lambda seed: append(seed.parent / "submission/bigram.py"), 3, CODE),
+    "code": (lambda seed: append(seed.parents[1] / "entry/bigram.py"), 3, CODE),
     "code that is none": (
-        lambda seed: (seed.parent / "submission/submission.toml").write_text("["),
+        lambda seed: (seed.parents[1] / "entry/submission.toml").write_text("["),
         3,
         CODE,
     ),
-    "no code": (lambda seed: shutil.rmtree(seed.parent / "submission"), 3, CODE),
-    "code bytes": (
-        edit_plan(lambda plan: plan["submission"].update(code_bytes=1)),
-        2,
-        "code_bytes",
+    "no code": (lambda seed: shutil.rmtree(seed.parents[1] / "entry"), 3, GONE),
+    "code bytes": (edit_plan(lambda plan: plan["entry"]["files"][0].update(bytes=1)), 3, CODE),
+    "author": (edit_plan(lambda plan: plan["entry"].update(author="M")), 3, "entry.author: not"),
+    "command": (
+        edit_plan(lambda plan: plan["entry"]["train"].update(command=["python"])),
+        3,
+        "entry.train: not",
     ),
-    "author": (edit_plan(lambda plan: plan["submission"].update(author="M")), 3, "author: not"),
+    "stride": (edit_plan(lambda plan: plan["entry"]["score"].update(stride=1)), 3, "entry.score"),
     "a plan of the future": (
         edit_plan(lambda plan: plan.update(created_at="9999-01-01T00:00:00+00:00")),
         3,
@@ -247,7 +272,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_no_verdict_follows_from_what_was_changed(copy: Path, change: str) -> None:
     spoil, code, said = CHANGES[change]
-    spoil(next(copy.glob("seed-*")))
+    spoil(copy / f"seed-{seeds_of(copy)[0]}/try-1")
     for command in (("judge", copy), ("leaderboard", "accept", copy)):
         done = harness(*command)
         assert done.code == code, done.out + done.err
@@ -260,7 +285,7 @@ def test_baselines_are_held_against_the_dataset_where_it_is_at_hand(
 ) -> None:
     """The bar is one of them."""
     baselines = {"unigram": 99.0, "witten_bell_bigram": 98.0}
-    edit(copy / "verification.json", lambda plan: plan["dataset"].update(baselines=baselines))
+    edit(copy / "plan.json", lambda plan: plan["texts"]["dataset"].update(baselines=baselines))
     (copy / "verdict.json").unlink()
     resumed = verify(copy.parents[1], copy.parents[1] / "track.toml", data_root, "--resume")
     rescored = harness("rescore", copy, "--sandbox", "process", "--data", data_root)
@@ -270,28 +295,29 @@ def test_baselines_are_held_against_the_dataset_where_it_is_at_hand(
 
 
 def test_resuming_trains_nothing_beside_a_spoilt_seed(copy: Path, data_root: Path) -> None:
-    first, second = sorted(copy.glob("seed-*"))
+    first, second = (copy / f"seed-{seed}/try-1" for seed in seeds_of(copy))
     append(first / "artifact/bigram.bin")
     (second / "evidence.json").unlink()
     (copy / "verdict.json").unlink()
     done = verify(copy.parents[1], copy.parents[1] / "track.toml", data_root, "--resume")
     assert done.code == 3
     assert SEALED in done.err
-    assert not list(copy.glob("*.broken-*"))  # nothing was begun
+    assert not list(copy.glob("seed-*/try-2"))  # nothing was begun
 
 
-def test_what_came_to_no_artifact_keeps_none(copy: Path) -> None:
+def test_what_led_to_no_artifact_keeps_none(copy: Path) -> None:
     """A seed run that failed is judged with nothing but its evidence."""
-    seed = next(copy.glob("seed-*"))
+    seed = copy / f"seed-{seeds_of(copy)[0]}/try-1"
 
     def fail(run: dict[str, Any]) -> None:
-        trouble = {"fault": "submission", "phase": "train", "reason": "exit code 1"}
-        nothing = ("artifact", "score", "scoring", "probe", "probes", "memorisation")
-        run.update({**dict.fromkeys(nothing), "trouble": trouble})
+        finding = {"id": "training", "status": "fail", "detail": "exit code 1"}
+        train = step(run, "train")
+        train.update(result=None, failure={"fault": "submission", "finding": finding})
+        run["steps"] = [train]
 
     edit(seed / "evidence.json", fail)
     shutil.rmtree(seed / "artifact")
-    (seed / "documents.npz").unlink()
+    (seed / "score.npz").unlink()
     done = harness("judge", copy, "--json", "-")
     assert (done.code, done.verdict["verdict"]) == (1, "REJECTED"), done.err
 
@@ -302,12 +328,12 @@ def test_a_rescored_run_is_held_against_its_own_files(copy: Path, data_root: Pat
     rescored = Path(done.verdict["evidence"])
     shutil.rmtree(copy)
     assert harness("judge", rescored).code == 0
-    append(next(rescored.glob("seed-*/artifact/bigram.bin")))
+    append(next(rescored.glob("seed-*/try-1/artifact/bigram.bin")))
     assert harness("judge", rescored).code == 3
 
 
 def test_rescoring_needs_all_of_a_verification(copy: Path, data_root: Path) -> None:
-    next(copy.glob("seed-*/evidence.json")).unlink()
+    next(copy.glob("seed-*/try-1/evidence.json")).unlink()
     done = harness("rescore", copy, "--sandbox", "process", "--data", data_root)
     assert done.code == 2
     assert "found 1 seed runs" in done.err

@@ -5,13 +5,11 @@ from typing import Any
 
 from harness.contest.entry import Claim
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
-from harness.judge.judge import rule_facts
-from harness.judge.rules import CHECKS
+from harness.judge.judge import RULE_FACTS
 from harness.judge.verdict import (
     Digests,
     MemorisationResult,
     Note,
-    RuleFacts,
     SeedResult,
     StatisticsResult,
     TokenizerResult,
@@ -163,11 +161,6 @@ def checks(**statuses: Status) -> tuple[Finding, ...]:
     return tuple(Finding(**row, status=statuses.get(row["id"], "pass")) for row in rows)
 
 
-def rules() -> tuple[RuleFacts, ...]:
-    """Today's rules, as a verdict names them."""
-    return tuple(rule_facts(rule) for rule in CHECKS)
-
-
 def verdict(**changes: Any) -> Verdict:
     fields: dict[str, Any] = {
         "verdict": "VERIFIED",
@@ -183,7 +176,7 @@ def verdict(**changes: Any) -> Verdict:
         "created_at": "2026-11-21T23:52:00Z",
         "dataset": "fineweb10B_sp1024",
         "checks": checks(),
-        "rules": rules(),
+        "rules": RULE_FACTS,
         "seeds": (
             seed_result(1_804_289_383, 1.0545012),
             seed_result(846_930_886, 1.0549772),

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from harness.audit.checks.texts import BYTES_PER_TOKEN, bytes_per_token
+from harness.audit.checks.texts import TEXT_BYTES, bytes_per_token, is_known_text
 from harness.audit.findings import AuditCheck, ClaimKind
 from harness.audit.policy import Policy
 from harness.audit.verdicts import at, check
 from harness.contest.track import Track
+from harness.statistics.units import nats_per_token_to_bpb
 from harness.upstream.logs.logged import LoggedRun
 
 # Spreads below this are rounding: a t statistic of them would be rounding, too.
@@ -71,13 +72,26 @@ def _below(t: float, degrees_of_freedom: float) -> float:
     return float(stdtr(degrees_of_freedom, t))
 
 
-def margins(nats: float, ratio: float) -> dict[str, float]:
-    """A margin in BPB, in every reading of "0.005 nats": ``ratio`` is bytes per token."""
+def margins(nats: float, margin_bpb: float) -> dict[str, float]:
+    """A margin in BPB, in every reading of "0.005 nats"; ``margin_bpb`` is the one a token."""
     return {
-        "nats per token": nats / math.log(2) / ratio,
+        "nats per token": margin_bpb,
         "BPB": nats,
-        "nats per byte": nats / math.log(2),
+        "nats per byte": nats_per_token_to_bpb(nats, tokens=1, text_bytes=1),
     }
+
+
+def track_margin_bpb(nats: float, track: Track) -> float | None:
+    """A margin in nats per token, in BPB of the track's dataset; None where that is not known.
+
+    As in a verification: whatever tokens an entry uses, the margin is worth the same.
+    """
+    if nats == 0:
+        return 0.0
+    tokens = track.dataset.validation_tokens
+    if tokens is None or not is_known_text(track):
+        return None
+    return nats_per_token_to_bpb(nats, tokens=tokens - 1, text_bytes=TEXT_BYTES)
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,7 @@ def significance_checks(
     Without ``bar`` the track's is taken, except for a record older than it.
     """
     own, date = track.bar, contender.date
-    if bar is None and own.bpb is not None:
+    if bar is None and own is not None and own.bpb is not None:
         bar = Bar(own.bpb, own.source, _date_in(own.source))
         if date and bar.date and date[:10] <= bar.date:
             sentence = f"dated {date[:10]}, not after the bar of {bar.bpb:g} ({bar.date}): name a record before it"  # noqa: E501
@@ -125,11 +139,17 @@ def _significance(
     places = [at(run, "val_bpb") for run in contender.runs]
     if contender.kind == "unsupported" or not scores:
         return check("significance", "unknown", "no runs support the claimed score", *places)
-    ratios = [ratio for run in contender.runs if (ratio := bytes_per_token(run))]
-    ratio = fmean(ratios) if ratios else BYTES_PER_TOKEN["8192"]
-    readings = margins(nats, ratio)
-    threshold = bar.bpb - readings["nats per token"]
-    tests = {unit: one_sample(scores, bar.bpb - width) for unit, width in readings.items()}
+    if nats is None or p_below is None:
+        return check("significance", "unknown", f"track {track.name} asks for no test", *places)
+    margin_bpb = track_margin_bpb(nats, track)
+    if margin_bpb is None:
+        sentence = f"track {track.name} does not pin the tokens of a known text: {nats:g} nats per token cannot be read as BPB"  # noqa: E501
+        return check("significance", "unknown", sentence, *places)
+    threshold = bar.bpb - margin_bpb
+    tests = {
+        unit: one_sample(scores, bar.bpb - width)
+        for unit, width in margins(nats, margin_bpb).items()
+    }
     told = ", ".join(f"{test.p:.2g} read as {unit}" for unit, test in tests.items() if test)
     mean = fmean(scores)
     test = tests["nats per token"]
@@ -139,9 +159,25 @@ def _significance(
         sentence = f"{against}: {why}, not testable"
         return check("significance", "unknown", sentence, *places, measured=mean, limit=threshold,
                      unit="BPB")  # fmt: skip
-    sentence = f"{against}: p = {told}; needed {p_below:g}"
+    own = _in_own_tokens(contender, nats, bar, margin_bpb)
+    sentence = f"{against}: p = {told}; needed {p_below:g}{own}"
     return check("significance", "pass" if test.p < p_below else "fail", sentence, *places,
                  measured=test.p, limit=p_below, unit="p")  # fmt: skip
+
+
+def _in_own_tokens(contender: Contender, nats: float, bar: Bar, margin_bpb: float) -> str:
+    """What the margin would be in the entry's own tokens, where that is another figure."""
+    ratios = [ratio for run in contender.runs if (ratio := bytes_per_token(run))]
+    if not ratios:
+        return ""
+    own = nats_per_token_to_bpb(nats, tokens=1, text_bytes=fmean(ratios))
+    test = one_sample(contender.scores, bar.bpb - own)
+    if test is None or f"{own:.5f}" == f"{margin_bpb:.5f}":
+        return ""
+    return (
+        f"; the margin is {margin_bpb:.5f} BPB in the tokens of the track's dataset and would be "
+        f"{own:.5f} in the entry's own, with p = {test.p:.2g}"
+    )
 
 
 def _welch(contender: Contender, policy: Policy, bar: Bar | None) -> AuditCheck:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from harness.audit.findings import AuditCheck
 from harness.audit.summary import Evidence
 from harness.audit.verdicts import at, check
+from harness.contest.track import Track
 from harness.upstream.logs.lexing import number
 from harness.upstream.logs.logged import LoggedRun
 
@@ -28,6 +29,11 @@ def text_checks(evidence: Evidence) -> Iterator[AuditCheck]:
     yield _denominator(evidence)
 
 
+def is_known_text(track: Track) -> bool:
+    """Whether the text of a track's dataset is the one of ``TEXT_BYTES``."""
+    return track.dataset.name.startswith("fineweb")
+
+
 def bytes_per_token(run: LoggedRun) -> float | None:
     """What a run's loss and score say of its tokens: bytes of text each."""
     if not run.val_bpb or not run.val_loss:
@@ -37,7 +43,7 @@ def bytes_per_token(run: LoggedRun) -> float | None:
 
 def _denominator(evidence: Evidence) -> AuditCheck:
     unknown = check("denominator", "unknown", "no log has loss, score and tokens to compare")
-    if not evidence.track.dataset.name.startswith("fineweb"):
+    if not is_known_text(evidence.track):
         return check("denominator", "unknown", "the text of this track's dataset is not known")
     results = [
         (abs(found[1] - found[2]) / found[2] - found[3], run, found)

@@ -129,6 +129,7 @@ HARDWARE = Rule(
     "hardware",
     "Every run was made on the hardware of the track, which was left alone and not throttled.",
     _hardware,
+    better="higher",
     open_in_rehearsal=True,
 )
 DATASET = Rule(

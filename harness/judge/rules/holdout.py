@@ -30,7 +30,11 @@ def _holdout(case: Case) -> Finding | None:
         detail = f"seed {run.seed}: {failure.finding.detail}"
     elif mean is None or len(gaps) < len(case.seeds) or len(gaps) < 2 or p_below is None:
         status, detail = "unknown", "not scored on the unpublished documents in every seed run"
-    elif _beyond_chance(gaps, allowed, p_below=p_below):
+    elif beyond_chance(
+        [gap.gap_bpb - allowed for gap in gaps],
+        [gap.standard_error_bpb for gap in gaps],
+        p_below=p_below,
+    ):
         status, detail = "fail", _in_words(gaps, "better than")
     else:
         status, detail = "pass", _in_words(gaps, "as good as")
@@ -47,20 +51,22 @@ def _in_words(gaps: Sequence[Gap], how: str) -> str:
     )
 
 
-def _beyond_chance(gaps: Sequence[Gap], allowed: float, *, p_below: float) -> bool:
-    from scipy import stats
+def beyond_chance(excess: Sequence[float], errors: Sequence[float], *, p_below: float) -> bool:
+    """Whether gaps exceed what is tolerated by more than seeds and documents explain.
 
-    excess = [gap.gap_bpb - allowed for gap in gaps]
+    ``excess``, one a seed run, and ``errors``, the standard errors of the gaps, are in BPB.
+    """
+    from scipy import special
+
     mean = fmean(excess)
     # Every seed is scored on the same documents: their scatter does not average out over seeds.
-    documents = fmean(gap.standard_error_bpb for gap in gaps)
-    if mean <= float(stats.norm.isf(p_below)) * documents:
+    if mean <= -float(special.ndtri(p_below)) * fmean(errors):
         return False
     deviation = stdev(excess)
     if deviation <= 1e-12 * abs(mean):
         return True
     t = mean / deviation * math.sqrt(len(excess))
-    return float(stats.t.sf(t, len(excess) - 1)) < p_below
+    return float(special.stdtr(len(excess) - 1, -t)) < p_below
 
 
 HOLDOUT = Rule(

@@ -2,18 +2,23 @@
 
 from harness.judge.case import Case
 from harness.judge.rule import Rule
+from harness.judge.verdict import StatisticsResult
 from harness.models import Finding, Status
 
 
 def _significance(case: Case) -> Finding | None:
-    result, wanted = case.statistics, case.track.significance.seeds
     if case.track.bar is None:
         return None
+    return answer_of(case.statistics, seeds=case.track.significance.seeds)
+
+
+def answer_of(result: StatisticsResult, *, seeds: int) -> Finding:
+    """What a test says about a bar, where the track asks for so many seeds."""
     mean, threshold = result.mean_bpb, result.threshold_bpb
     above = mean is not None and threshold is not None and mean >= threshold
     status: Status
-    if result.n < wanted:
-        status, detail = "unknown", f"{result.n} of {wanted} seeds have a score"
+    if result.n < seeds:
+        status, detail = "unknown", f"{result.n} of {seeds} seeds have a score"
     elif result.case == "tested" and result.significant:
         status, detail = "pass", "the mean lies below the bar by more than the margin"
     elif result.case == "tested" or (result.case == "zero variance" and above):

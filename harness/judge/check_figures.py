@@ -1,0 +1,236 @@
+"""What the checks of a verdict must say, as far as the rest of the verdict holds it.
+
+The figures that follow hold for every edition: what an id asks, it asks for good. The answers, and
+limits that are constants of the rules, are those of this harness's own rules.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from statistics import fmean
+
+from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
+from harness.judge.rules.holdout import beyond_chance
+from harness.judge.rules.memorisation import LEAST_MARGIN_BPB, MATERIAL_SHARE
+from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
+from harness.judge.rules.significance import answer_of
+from harness.judge.verdict import Verdict
+from harness.models import Finding, Status
+
+Figure = float | int | str | None
+Either = frozenset[Status]
+PASS: Either = frozenset({"pass"})
+FAIL: Either = frozenset({"fail"})
+UNKNOWN: Either = frozenset({"unknown"})
+NO_PASS: Either = FAIL | UNKNOWN
+ANY: Either = PASS | NO_PASS
+
+
+def sizes_of(verdict: Verdict) -> list[int]:
+    """Bytes of artifact and code, one for each artifact."""
+    return [
+        row.artifact_bytes + row.code_bytes
+        for row in verdict.seeds
+        if row.artifact_bytes is not None
+    ]
+
+
+def scores_of(verdict: Verdict) -> list[float]:
+    """The scores of the seeds that have one, BPB."""
+    return [row.val_bpb for row in verdict.seeds if row.val_bpb is not None]
+
+
+def targets_of(verdict: Verdict) -> int:
+    """Targets of the validation split, in the tokens that the entry was scored in.
+
+    Raises:
+        ArithmeticError: bytes per token that no text has.
+    """
+    proof = verdict.tokenizer
+    if proof is None or proof.bytes_per_token is None:
+        return verdict.statistics.targets
+    return round(verdict.statistics.text_bytes / proof.bytes_per_token) - 1
+
+
+def measured_figures(verdict: Verdict) -> dict[str, Figure]:
+    """What checks must have measured, by id."""
+    rows, scores = verdict.seeds, scores_of(verdict)
+    gaps = [row.gap_bpb for row in rows if row.gap_bpb is not None]
+    return {
+        "seeds": sum(row.purpose == "look" for row in rows),
+        "train_wallclock": _worst(row.train_seconds for row in rows),
+        "artifact": sum(row.artifact_bytes is not None for row in rows),
+        "bytes": max(sizes_of(verdict), default=None),
+        "scoring": len(scores),
+        "score_wallclock": _worst(row.score_seconds for row in rows),
+        "coverage": min((row.targets for row in rows if row.targets is not None), default=None),
+        "seed_spread": max(scores) - min(scores) if len(scores) > 1 else None,
+        "holdout": fmean(gaps) if gaps else None,
+        "significance": verdict.statistics.p,
+    }
+
+
+def limit_figures(verdict: Verdict) -> dict[str, Figure]:
+    """What checks must have for a limit, by id."""
+    causality = _check(verdict, "causality")
+    told_as_step = causality is not None and causality.unit == "seed runs"
+    return {
+        **({"causality": len(verdict.seeds)} if told_as_step else {}),
+        "train_wallclock": verdict.train_limit_seconds,
+        "score_wallclock": verdict.score_limit_seconds,
+        "bytes": verdict.bytes_limit,
+        "coverage": targets_of(verdict),
+        "significance": verdict.statistics.p_below,
+        **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
+    }
+
+
+def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:
+    """Limits that are constants of this harness's rules, by id."""
+    margin = verdict.statistics.margin_bpb
+    return {
+        "seed_spread": SMALLEST_SPREAD_BPB,
+        "clocks": CLOCK_TOLERANCE_SECONDS,
+        "memorisation": MATERIAL_SHARE * (LEAST_MARGIN_BPB if margin is None else margin),
+    }
+
+
+def asked(verdict: Verdict, rule: str) -> bool | None:
+    """Whether a rule's question arose, where a verdict tells."""
+    seeds = _check(verdict, "seeds")
+    wanted = seeds.limit if seeds else None
+    if rule == "train_wallclock":
+        return verdict.train_limit_seconds is not None
+    if rule == "score_wallclock":
+        return verdict.score_limit_seconds is not None
+    if rule == "significance":
+        return verdict.statistics.bar_bpb is not None
+    if rule == "seed_spread":
+        return wanted >= 2 if isinstance(wanted, int) else None
+    return None if rule == "holdout" else True  # that one the track tells
+
+
+def possible(verdict: Verdict, check: Finding) -> Either:
+    """The answers that this harness's rules can have given to a question."""
+    ask = _ANSWERS.get(check.id)
+    return ask(verdict, check) if ask else ANY
+
+
+def _check(verdict: Verdict, rule: str) -> Finding | None:
+    return next((check for check in verdict.checks if check.id == rule), None)
+
+
+def _worst(seconds: Iterable[float | None]) -> float | None:
+    return max((each for each in seconds if each is not None), default=None)
+
+
+def _seeds(verdict: Verdict, check: Finding) -> Either:
+    if not verdict.seeds_drawn or check.measured != check.limit:
+        return UNKNOWN
+    return PASS | UNKNOWN
+
+
+def _isolation(verdict: Verdict, check: Finding) -> Either:
+    return PASS | UNKNOWN if verdict.sandbox == "docker" else UNKNOWN
+
+
+def _tokenizer(verdict: Verdict, check: Finding) -> Either:
+    whole = isinstance(check.limit, int) and check.measured == check.limit
+    return ANY if whole else NO_PASS
+
+
+def _step(verdict: Verdict, check: Finding) -> Either:
+    """A step that each run must pass: only where all did, and then unless one failed besides."""
+    return ANY if verdict.seeds and check.measured == len(verdict.seeds) else NO_PASS
+
+
+def _wallclock(verdict: Verdict, check: Finding) -> Either:
+    rows = verdict.seeds
+    train = check.id == "train_wallclock"
+    seconds = [row.train_seconds if train else row.score_seconds for row in rows]
+    limit = verdict.train_limit_seconds if train else verdict.score_limit_seconds
+    known = [each for each in seconds if each is not None]
+    if limit is not None and any(each > limit for each in known):
+        return NO_PASS
+    killed = any(row.trouble is not None for row in rows)
+    if not known or len(known) < len(rows):
+        return NO_PASS if killed else UNKNOWN
+    return ANY if killed else PASS
+
+
+def _bytes(verdict: Verdict, check: Finding) -> Either:
+    sizes = sizes_of(verdict)
+    if any(size > verdict.bytes_limit for size in sizes):
+        return FAIL
+    return PASS if sizes and len(sizes) == len(verdict.seeds) else UNKNOWN
+
+
+def _coverage(verdict: Verdict, check: Finding) -> Either:
+    whole = (targets_of(verdict), verdict.statistics.text_bytes)
+    covered = all((row.targets, row.bytes) == whole for row in verdict.seeds)
+    return PASS | UNKNOWN if verdict.seeds and covered else UNKNOWN
+
+
+def _causality(verdict: Verdict, check: Finding) -> Either:
+    if check.unit == "seed runs":  # a failure, told as of every step
+        return NO_PASS
+    return ANY if verdict.seeds else UNKNOWN
+
+
+def _seed_spread(verdict: Verdict, check: Finding) -> Either:
+    artifacts = [row.artifact_sha256 for row in verdict.seeds if row.artifact_sha256 is not None]
+    scores = scores_of(verdict)
+    same = any(one == other for one, other in combinations(artifacts, 2))
+    matters = len(scores) > 1 and max(scores) - min(scores) >= SMALLEST_SPREAD_BPB
+    return PASS if matters and not same else UNKNOWN
+
+
+def _clocks(verdict: Verdict, check: Finding) -> Either:
+    apart = check.measured
+    agree = isinstance(apart, int | float) and apart <= CLOCK_TOLERANCE_SECONDS
+    return PASS if agree else UNKNOWN
+
+
+def _memorisation(verdict: Verdict, check: Finding) -> Either:
+    known = verdict.memorisation is not None and check.measured is not None
+    return PASS | UNKNOWN if known else UNKNOWN
+
+
+def _holdout(verdict: Verdict, check: Finding) -> Either:
+    rows, p_below, allowed = verdict.seeds, verdict.statistics.p_below, check.limit
+    known = [
+        (row.gap_bpb, row.gap_standard_error_bpb)
+        for row in rows
+        if row.gap_bpb is not None and row.gap_standard_error_bpb is not None
+    ]
+    if len(known) < max(len(rows), 2) or p_below is None or not isinstance(allowed, int | float):
+        return NO_PASS
+    gaps, errors = [gap - allowed for gap, _ in known], [error for _, error in known]
+    # The verdict's own level is at most the track's: what is beyond chance there is so here too.
+    return NO_PASS if beyond_chance(gaps, errors, p_below=p_below) else ANY
+
+
+def _significance(verdict: Verdict, check: Finding) -> Either:
+    seeds = _check(verdict, "seeds")
+    if seeds is None or not isinstance(seeds.limit, int):
+        return ANY
+    return frozenset({answer_of(verdict.statistics, seeds=seeds.limit).status})
+
+
+_ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
+    "seeds": _seeds,
+    "isolation": _isolation,
+    "tokenizer": _tokenizer,
+    "training": _step,
+    "artifact": _step,
+    "scoring": _step,
+    "train_wallclock": _wallclock,
+    "score_wallclock": _wallclock,
+    "bytes": _bytes,
+    "coverage": _coverage,
+    "causality": _causality,
+    "seed_spread": _seed_spread,
+    "clocks": _clocks,
+    "memorisation": _memorisation,
+    "holdout": _holdout,
+    "significance": _significance,
+}

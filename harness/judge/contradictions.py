@@ -1,0 +1,289 @@
+"""Where a verdict cannot be one that rules gave: all that follows from it is reckoned again.
+
+A verdict is read by the rules that it names. Figures are reckoned for every edition; answers, and
+what rests on constants of the rules, where the verdict names the very rules of this harness.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from harness.evidence.digests import judged_by
+from harness.judge.check_figures import (
+    asked,
+    limit_figures,
+    limits_of_these_rules,
+    measured_figures,
+    possible,
+    scores_of,
+    sizes_of,
+    targets_of,
+)
+from harness.judge.comparison import compare
+from harness.judge.conclude import conclude
+from harness.judge.judge import CHEAPEST_SHOWN, RULE_FACTS
+from harness.judge.notes import notes_on_claim
+from harness.judge.rules import rule_of
+from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
+from harness.judge.verdict import Verdict
+from harness.models import Finding
+from harness.statistics.units import nats_per_token_to_bpb
+
+MOST_SEEDS = 1000
+_LONGEST_SHOWN = 80
+# As evidence tolerates it, three times over.
+_SCORE_TOLERANCE = 5e-9
+# Of one arithmetic on two machines; a p-value far out moves by more than what it comes from.
+_TOLERANCE = 1e-9
+_P_TOLERANCE = 1e-6
+_ALWAYS_TOLD = frozenset({"train_wallclock", "score_wallclock", "significance"})
+# Its limit may be exceeded by chance.
+_BY_CHANCE = frozenset({"holdout"})
+
+
+def contradictions(verdict: Verdict) -> list[str]:
+    """Field, found and expected of all that does not follow; empty for what rules can give."""
+    try:
+        return [problem for problem in _contradictions(verdict) if problem]
+    except (ArithmeticError, ValueError) as error:
+        return [f"statistics: figures that nothing can be reckoned from ({error})"]
+
+
+def of_these_rules(verdict: Verdict) -> bool:
+    """Whether the very rules of this harness gave a verdict."""
+    return verdict.digests.rules == judged_by()
+
+
+def _contradictions(verdict: Verdict) -> Iterator[str]:
+    yield from _about_the_rules(verdict)
+    yield from _about_the_word(verdict)
+    yield from _about_the_seeds(verdict)
+    yield from _about_the_test(verdict)
+    yield from _about_the_tokenizer(verdict)
+    yield from _about_the_figures(verdict)
+    yield from _about_the_notes(verdict)
+    if of_these_rules(verdict):
+        yield from _about_the_answers(verdict)
+        yield from _about_the_documents(verdict)
+
+
+def _differs(field: str, found: object, expected: object, *, within: float = _TOLERANCE) -> str:
+    """The contradiction between two figures; empty where they are the same but for rounding."""
+    numbers = [
+        value
+        for value in (found, expected)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    if len(numbers) == 2 and math.isclose(*numbers, rel_tol=within):
+        return ""
+    return (
+        "" if found == expected else f"{field}: found {_short(found)}, expected {_short(expected)}"
+    )
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+
+
+def _about_the_rules(verdict: Verdict) -> Iterator[str]:
+    """The rules that it names, and that each check is the answer of one of them."""
+    named = [rule.id for rule in verdict.rules]
+    told = [check.id for check in verdict.checks]
+    if len(set(named)) != len(named):
+        yield "rules: found a rule twice, expected each once"
+    if told != [name for name in named if name in told]:
+        yield "checks: found other ids, expected those of its rules, each once and in their order"
+    today = of_these_rules(verdict)
+    if today and verdict.rules != RULE_FACTS:
+        yield "rules: found another table, expected that of the rules whose digest it names"
+    for name in named:
+        arose = asked(verdict, name) if today or name in _ALWAYS_TOLD else None
+        if arose is not None and arose != (name in told):
+            words = ("expected none", "expected one")
+            yield f"checks.{name}: found {'one' if name in told else 'none'}, {words[arose]}"
+
+
+def _about_the_word(verdict: Verdict) -> Iterator[str]:
+    word, reason = conclude(verdict.checks, verdict.rules, rehearsal=verdict.rehearsal)
+    yield _differs("verdict", verdict.verdict, word)
+    if of_these_rules(verdict) or word in ("REJECTED", "INCONCLUSIVE"):
+        yield _differs("reason", verdict.reason, reason)
+    if not verdict.isolated and not verdict.rehearsal:
+        yield "rehearsal: found False, expected True: what is not isolated only rehearses"
+    passed = {check.id for check in verdict.checks if check.status == "pass"}
+    if not verdict.isolated and "isolation" in passed:
+        yield "isolated: found False, expected True, as the check of isolation passes"
+    if verdict.verdict == "VERIFIED" and not verdict.seeds_drawn:
+        yield "seeds_drawn: found False, expected True: seeds chosen by hand verify nothing"
+    try:
+        aware = datetime.fromisoformat(verdict.created_at).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware or len(verdict.created_at) > 40:
+        found = _short(verdict.created_at)
+        yield f"created_at: found {found}, expected a date with time and time zone"
+    decided = {decision.rule: decision for decision in verdict.decisions}
+    decidable = {rule.id for rule in verdict.rules if rule.decidable}
+    for check in verdict.checks:
+        if check.status == "unknown" and check.id in decidable & set(decided):
+            outcome = decided[check.id].outcome
+            yield f"checks.{check.id}.status: found unknown, expected {outcome}, as was decided"
+
+
+def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
+    rows = verdict.seeds
+    numbers = [row.seed for row in rows]
+    if len(rows) > MOST_SEEDS or len(set(numbers)) != len(numbers):
+        yield f"seeds: found {len(rows)}, expected at most {MOST_SEEDS:,}, each once"
+    for row in rows:
+        name = f"seeds.{row.seed}"
+        figures = (row.val_bpb, row.val_loss, row.targets, row.bytes)
+        if any(figure is None for figure in figures) and figures != (None,) * 4:
+            yield f"{name}: found a part of val_bpb, val_loss, targets, bytes; expected all or none"
+        elif row.val_bpb is not None:
+            loss = math.log(2) * row.val_bpb * (row.bytes or 0) / (row.targets or 0)
+            yield _differs(f"{name}.val_loss", row.val_loss, loss, within=_SCORE_TOLERANCE)
+            if row.val_bpb < 0 or (row.bytes or 0) < 0:
+                yield f"{name}.val_bpb: found {row.val_bpb}, expected bits per byte"
+        yield _differs(f"{name}.code_bytes", row.code_bytes, rows[0].code_bytes)
+        weighed = (row.artifact, row.artifact_bytes, row.artifact_sha256)
+        if row.artifact is not None:
+            place = f"{verdict.evidence}/seed-{row.seed}/try-{row.attempt}/artifact"
+            yield _differs(f"{name}.artifact", row.artifact.rpartition("/")[0], place)
+        if any(each is None for each in weighed) and weighed != (None,) * 3:
+            yield f"{name}: found a part of an artifact's place, bytes, SHA-256; expected all"
+    if verdict.memorisation is not None and verdict.memorisation.seed not in numbers:
+        yield f"memorisation.seed: found {verdict.memorisation.seed}, expected one of the seeds"
+
+
+def _about_the_test(verdict: Verdict) -> Iterator[str]:
+    """Every figure of the test, from the seeds' scores and what it was made against."""
+    found = verdict.statistics
+    given = (found.bar_bpb, found.margin_nats_per_token, found.p_below)
+    if any(figure is None for figure in given) and given != (None,) * 3:
+        yield "statistics: found a part of bar, margin and p_below, expected all or none"
+        return
+    if found.p_below is not None and not 0 < found.p_below < 0.5:
+        yield f"statistics.p_below: found {found.p_below}, expected between 0 and 0.5"
+        return
+    expected = compare(
+        scores_of(verdict),
+        bar_bpb=found.bar_bpb,
+        bar_source=found.bar_source,
+        margin_nats_per_token=found.margin_nats_per_token,
+        p_below=found.p_below,
+        targets=found.targets,
+        text_bytes=found.text_bytes,
+    )
+    for name in type(found).model_fields:
+        one, other = getattr(found, name), getattr(expected, name)
+        within = _P_TOLERANCE if name == "p" else _TOLERANCE
+        if isinstance(one, tuple) and isinstance(other, tuple):
+            for place, pair in enumerate(zip(one, other, strict=True)):
+                yield _differs(f"statistics.{name}.{place}", *pair)
+        else:
+            yield _differs(f"statistics.{name}", one, other, within=within)
+
+
+def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
+    found, text = verdict.tokenizer, verdict.statistics.text_bytes
+    if found is None:
+        return
+
+    def worth(targets: int) -> float:
+        return nats_per_token_to_bpb(1, tokens=targets, text_bytes=text)
+
+    whole, targets = found.bytes_per_token is not None, targets_of(verdict)
+    for name, expected in (
+        ("dataset_bytes_per_token", text / (verdict.statistics.targets + 1)),
+        ("dataset_bpb_per_nat", worth(verdict.statistics.targets)),
+        ("bytes_per_token", text / (targets + 1) if whole else None),
+        ("bpb_per_nat", worth(targets) if whole else None),
+    ):
+        yield _differs(f"tokenizer.{name}", getattr(found, name), expected)
+
+
+def _about_the_figures(verdict: Verdict) -> Iterator[str]:
+    """What each check measured, its limit, and that it passed only on the right side of it."""
+    measured, limits = measured_figures(verdict), limit_figures(verdict)
+    if of_these_rules(verdict):
+        limits |= limits_of_these_rules(verdict)
+    for check in verdict.checks:
+        if rule_of(check.id) is None:
+            continue
+        yield from _figures(check, measured, limits)
+    better = {rule.id: rule.better for rule in verdict.rules}
+    decided = {decision.rule for decision in verdict.decisions}
+    for check in verdict.checks:
+        if check.status != "pass" or check.id in decided | _BY_CHANCE or check.id not in better:
+            continue
+        if rule_of(check.id) is None:
+            continue
+        figure, limit = check.measured, check.limit
+        if isinstance(figure, int | float) and isinstance(limit, int | float):
+            good = {"lower": figure <= limit, "higher": figure >= limit, "equal": figure == limit}
+            if not good[better[check.id]]:
+                yield (
+                    f"checks.{check.id}.status: found pass, expected another: "
+                    f"{_short(figure)} measured against {_short(limit)}"
+                )
+
+
+def _figures(
+    check: Finding, measured: Mapping[str, object], limits: Mapping[str, object]
+) -> Iterator[str]:
+    within = _P_TOLERANCE if check.id == "significance" else _TOLERANCE
+    for name, found, known in (
+        ("measured", check.measured, measured),
+        ("limit", check.limit, limits),
+    ):
+        if check.id in known:
+            yield _differs(f"checks.{check.id}.{name}", found, known[check.id], within=within)
+
+
+def _about_the_notes(verdict: Verdict) -> Iterator[str]:
+    """Claims that are off: figures of the notes, and that none is missing."""
+    expected = {
+        note.id: note
+        for note in notes_on_claim(verdict.claim, verdict.statistics, sizes_of(verdict))
+    }
+    told = {note.id: note for note in verdict.findings}
+    for name in ("claimed_score", "claimed_bytes"):
+        if name in told and name in expected:
+            for figure in ("measured", "limit"):
+                pair = getattr(told[name], figure), getattr(expected[name], figure)
+                yield _differs(f"findings.{name}.{figure}", *pair)
+        elif name in told:
+            yield f"findings.{name}: found one, expected none: the claim is not off"
+        elif name in expected and not verdict.rehearsal and of_these_rules(verdict):
+            yield f"findings.{name}: found none, expected one: the claim is off"
+
+
+def _about_the_answers(verdict: Verdict) -> Iterator[str]:
+    decided = {decision.rule: decision.outcome for decision in verdict.decisions}
+    decidable = {rule.id for rule in verdict.rules if rule.decidable}
+    for check in verdict.checks:
+        answers = possible(verdict, check)
+        if "unknown" in answers and check.id in decidable and check.id in decided:
+            answers = answers | {decided[check.id]}
+        if check.status not in answers:
+            expected = " or ".join(sorted(answers))
+            yield f"checks.{check.id}.status: found {check.status}, expected {expected}"
+
+
+def _about_the_documents(verdict: Verdict) -> Iterator[str]:
+    """How many documents can be suspicious, among the cheapest that are shown."""
+    found = verdict.memorisation
+    if found is None:
+        return
+    ratios = [cost.ratio for cost in found.cheapest]
+    median = found.median_ratio
+    least = sum(ratio < IMPOSSIBLE_RATIO for ratio in ratios) if median is not None else 0
+    limit = max(IMPOSSIBLE_RATIO, OUTLYING_SHARE * (median or 0.0))
+    most = sum(ratio < limit for ratio in ratios) if median is not None else 0
+    if len(ratios) > CHEAPEST_SHOWN:
+        yield f"memorisation.cheapest: found {len(ratios)}, expected {CHEAPEST_SHOWN} at most"
+    elif found.suspicious < least or (most < CHEAPEST_SHOWN and found.suspicious > most):
+        expected = f"{least} to {most}" if least < most else str(most)
+        yield f"memorisation.suspicious: found {found.suspicious}, expected {expected}"

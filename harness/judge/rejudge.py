@@ -1,0 +1,210 @@
+"""Many stored verifications judged again, and what that changes.
+
+A maintainer sees what a new edition of rules does to a whole archive before it is published: which
+verdicts, answers and places on the leaderboard are others than those kept beside the evidence.
+"""
+
+import math
+import os
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from harness.contest.track import Track
+from harness.errors import HarnessError, InfrastructureError, UsageError
+from harness.evidence.store import PLAN, VERDICT, RunDirectory, is_run_directory
+from harness.judge.stored import judge_stored
+from harness.judge.verdict import Verdict
+from harness.judge.verdict_file import read_verdict
+from harness.models import Fact, Finding
+
+_FEWEST_FOR_PROCESSES = 8
+_CHUNK = 8
+_TOLERANCE = 1e-9
+
+
+class Change(Fact):
+    """A check that says something else; null: its question did not arise, or was not asked."""
+
+    rule: str
+    before: Finding | None
+    after: Finding | None
+
+
+class Trouble(Fact):
+    """Why one could not be judged: ``usage`` for damaged evidence, else our side."""
+
+    fault: Literal["usage", "infrastructure"]
+    message: str
+
+
+class Rejudged(Fact):
+    """One verification: its verdict now, and what was kept.
+
+    ``rank`` is its place on its track by mean BPB among the verified ones that were judged with
+    it, one for each submission; ``kept_rank`` the same among the kept verdicts. ``unreadable``
+    says why a kept verdict is not compared. ``changes`` are empty without a kept verdict.
+    """
+
+    directory: str
+    verdict: Verdict | None = None
+    trouble: Trouble | None = None
+    kept: Verdict | None = None
+    unreadable: str = ""
+    changes: tuple[Change, ...] = ()
+    rank: int | None = None
+    kept_rank: int | None = None
+
+    @property
+    def word_changed(self) -> bool:
+        """Whether the verdict is another word now."""
+        return bool(self.verdict and self.kept and self.verdict.verdict != self.kept.verdict)
+
+    @property
+    def rank_changed(self) -> bool:
+        """Whether its place is another now."""
+        return bool(self.verdict and self.kept) and self.rank != self.kept_rank
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is another now."""
+        return self.word_changed or self.rank_changed or bool(self.changes)
+
+
+def find_runs(paths: Iterable[Path]) -> list[Path]:
+    """Run directories: each path itself, or those in the folder that it is, by name.
+
+    A path that is neither stays in the list; judging it says what was expected.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        inside = [] if is_run_directory(path) else _run_directories_in(path)
+        found.update(dict.fromkeys(inside or [path]))
+    return list(found)
+
+
+def _run_directories_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if is_run_directory(path))
+    except OSError:
+        return []
+
+
+def rejudge(
+    paths: Sequence[Path],
+    *,
+    track: Track | None = None,
+    files: bool = False,
+    compare: bool = False,
+    workers: int | None = None,
+) -> list[Rejudged]:
+    """Judge many verifications, in parallel over the cores; one that cannot be is told as such.
+
+    Args:
+        paths: of run directories.
+        track: judge under it instead of each plan's own.
+        files: also compare the kept files with what the evidence says of them.
+        compare: with each kept verdict.
+        workers: processes; by default as many as this process has cores.
+
+    Raises:
+        InfrastructureError: a process died.
+    """
+    one = partial(rejudge_one, track=track, files=files, compare=compare)
+    workers = workers or len(os.sched_getaffinity(0))
+    if workers == 1 or len(paths) < _FEWEST_FOR_PROCESSES:
+        judged = [one(path) for path in paths]
+    else:
+        try:
+            with ProcessPoolExecutor(workers, initializer=_leave_signals_alone) as pool:
+                judged = list(pool.map(one, paths, chunksize=_CHUNK))
+        except BrokenProcessPool as error:
+            raise InfrastructureError(
+                f"a process that judges died: {error}", remedy="see whether memory ran out"
+            ) from error
+    return _ranked(judged)
+
+
+def rejudge_one(
+    path: Path, *, track: Track | None = None, files: bool = False, compare: bool = False
+) -> Rejudged:
+    """Judge one verification again; ranks are left to :func:`rejudge`."""
+    try:
+        verdict = judge_stored(RunDirectory.open(path), track=track, files=files)
+    except InfrastructureError as error:
+        return _in_trouble(path, "infrastructure", error)
+    except (HarnessError, ArithmeticError, ValueError, OSError) as error:
+        return _in_trouble(path, "usage", error)
+    judged = Rejudged(directory=str(path), verdict=verdict)
+    if not compare or not (path / VERDICT).is_file():
+        return judged
+    try:
+        kept = read_verdict(path / VERDICT).verdict
+    except UsageError as error:
+        return judged.model_copy(update={"unreadable": str(error)})
+    changes = tuple(changes_between(kept, verdict))
+    return judged.model_copy(update={"kept": kept, "changes": changes})
+
+
+def changes_between(before: Verdict, after: Verdict) -> Iterator[Change]:
+    """Checks with another status, measured figure or limit, in the order of the later verdict."""
+    old = {check.id: check for check in before.checks}
+    new = {check.id: check for check in after.checks}
+    for rule in dict.fromkeys([*new, *old]):
+        one, other = old.get(rule), new.get(rule)
+        if one is None or other is None or not _same(one, other):
+            yield Change(rule=rule, before=one, after=other)
+
+
+def _same(one: Finding, other: Finding) -> bool:
+    pairs = ((one.measured, other.measured), (one.limit, other.limit))
+    return one.status == other.status and all(_same_figure(*pair) for pair in pairs)
+
+
+def _same_figure(one: object, other: object) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=_TOLERANCE)
+    return one == other
+
+
+def _ranked(judged: Sequence[Rejudged]) -> list[Rejudged]:
+    now = _ranks([each.verdict for each in judged])
+    then = _ranks([each.kept for each in judged])
+    return [
+        each.model_copy(update={"rank": now.get(place), "kept_rank": then.get(place)})
+        for place, each in enumerate(judged)
+    ]
+
+
+def _ranks(verdicts: Sequence[Verdict | None]) -> dict[int, int]:
+    """Places of verified verdicts on their tracks; the first of a submission is the one."""
+    tracks: dict[tuple[str, str], dict[str, tuple[float, int]]] = {}
+    known = [(place, verdict) for place, verdict in enumerate(verdicts) if verdict is not None]
+    for place, verdict in sorted(known, key=lambda pair: pair[1].created_at):
+        mean = verdict.statistics.mean_bpb
+        if verdict.verdict == "VERIFIED" and mean is not None:
+            entries = tracks.setdefault((verdict.track, verdict.dataset), {})
+            entries.setdefault(verdict.digests.submission, (mean, place))
+    return {
+        place: rank
+        for entries in tracks.values()
+        for rank, (_, place) in enumerate(sorted(entries.values()), start=1)
+    }
+
+
+def _in_trouble(
+    path: Path, fault: Literal["usage", "infrastructure"], error: Exception
+) -> Rejudged:
+    message = str(error) if isinstance(error, HarnessError) else f"{path / PLAN}: {error}"
+    return Rejudged(directory=str(path), trouble=Trouble(fault=fault, message=message))
+
+
+def _leave_signals_alone() -> None:
+    """The process that was asked ends the others; a terminal sends its signal to all."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

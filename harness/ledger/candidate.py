@@ -1,0 +1,136 @@
+"""A verdict that somebody wants to accept: what was looked at, and whether it fits the track."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.contest.track import Track
+from harness.errors import UsageError
+from harness.evidence.store import PLAN, VERDICT, RunDirectory
+from harness.judge.contradictions import of_these_rules
+from harness.judge.stored import judge_stored
+from harness.judge.verdict import Verdict
+from harness.judge.verdict_file import PublishedVerdict, read_verdict
+from harness.ledger.chain import Seen
+
+_ANSWERS = ("verdict", "reason", "checks", "rules", "findings", "memorisation")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A verdict to accept.
+
+    Attributes:
+        published: the verdict, and the digest of its file.
+        seen: what was looked at, see :class:`harness.ledger.chain.Accepted`.
+        today: what the rules of this harness say, where it is a verdict of others.
+    """
+
+    published: PublishedVerdict
+    seen: Seen = "verdict"
+    today: Verdict | None = None
+
+
+def load_candidate(path: Path) -> Candidate:
+    """A verdict to accept: a file, or better the directory of its evidence, judged again.
+
+    A verdict of other rules than those at hand is held against its evidence in everything but the
+    answers of the rules.
+
+    Raises:
+        UsageError: it cannot be read, contradicts itself, or does not follow from its evidence.
+        InfrastructureError: a file beside the evidence is not what the evidence speaks of.
+    """
+    if not path.is_dir():
+        return Candidate(read_verdict(path))
+    directory = RunDirectory.open(path)
+    plan = directory.plan
+    if plan.track_digest != plan.track.digest:
+        # Judging looks past this, for the sake of evidence that is older than a rule of today's.
+        raise UsageError(
+            f"{path / PLAN}: track: not the rules whose digest stands beside them "
+            f"({plan.track_digest[:12]}); it was changed, or begun with another edition's harness"
+        )
+    kept = read_verdict(path / VERDICT)
+    judged = judge_stored(directory)
+    if of_these_rules(kept.verdict):
+        if _without_place(judged) != _without_place(kept.verdict):
+            raise UsageError(
+                f"{path / VERDICT}: not what follows from the evidence beside it under today's "
+                "rules; look at `harness judge` of it"
+            )
+        return Candidate(kept, "evidence")
+    if _without_answers(judged) != _without_answers(kept.verdict):
+        raise UsageError(
+            f"{path / VERDICT}: of other rules than this harness's, and not made from the evidence "
+            "beside it; look at `harness judge --diff` of it"
+        )
+    return Candidate(kept, "evidence of other rules", judged)
+
+
+def check_under(verdict: Verdict, track: Track) -> None:
+    """Whether a verdict says that a record fell, under these rules.
+
+    Raises:
+        UsageError: not VERIFIED, of other rules, or with figures that are not those of the track.
+    """
+    if verdict.verdict != "VERIFIED":
+        raise UsageError(
+            f"the verdict is {verdict.verdict} ({verdict.reason[:200]}); "
+            "only a VERIFIED one can be accepted"
+        )
+    if verdict.digests.track != track.digest:
+        raise UsageError(
+            f"the verdict was given under other rules than track {track.name}, edition "
+            f"{track.edition} (digest {verdict.digests.track[:12]}, not {track.digest[:12]}); "
+            "name the file of those rules with --track if they are the contest's"
+        )
+    bar, own = verdict.statistics.bar_bpb, track.bar.bpb if track.bar else None
+    if own is not None and (bar is None or bar > own):
+        raise UsageError(
+            f"the verdict was given against a bar of {bar or 0:g} BPB, which is easier "
+            f"than the {own:g} of track {track.name}"
+        )
+    for field, found, expected in _figures_of(track, verdict):
+        if found != expected:
+            raise UsageError(
+                f"the verdict is not one of track {track.name}: {field}: found {found}, "
+                f"expected {expected}"
+            )
+
+
+def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, object]]:
+    """Field, found and expected of what a verdict has from its track."""
+    checks = {check.id: check for check in verdict.checks}
+    limits = {name: check.limit for name, check in checks.items()}
+    tokens, p_below = track.dataset.validation_tokens, verdict.statistics.p_below
+    yield "rehearsal", verdict.rehearsal, track.rehearsal
+    yield "dataset", verdict.dataset, track.dataset.name
+    yield "bytes_limit", verdict.bytes_limit, track.budget.bytes
+    yield "train_limit_seconds", verdict.train_limit_seconds, track.budget.train_seconds
+    yield "score_limit_seconds", verdict.score_limit_seconds, track.budget.score_seconds
+    yield "seeds.limit", limits.get("seeds"), track.significance.seeds
+    yield "causality.limit", limits.get("causality"), track.probes.largest_change_nats
+    if tokens is not None:
+        yield "statistics.targets", verdict.statistics.targets, tokens - 1
+    margin = track.significance.margin_nats_per_token
+    yield "statistics.margin_nats_per_token", verdict.statistics.margin_nats_per_token, margin
+    level = track.significance.p_below
+    if p_below is None or level is None or p_below > level:
+        yield "statistics.p_below", p_below, level
+    if track.holdout is not None:
+        allowed = track.holdout.reference_gap_bpb + track.holdout.tolerance_bpb
+        yield "holdout.limit", limits.get("holdout"), allowed
+
+
+def _without_place(verdict: Verdict) -> Verdict:
+    """A verdict but for where its evidence lay, which may have been moved since."""
+    seeds = tuple(seed.model_copy(update={"artifact": None}) for seed in verdict.seeds)
+    return verdict.model_copy(update={"evidence": "", "seeds": seeds})
+
+
+def _without_answers(verdict: Verdict) -> dict[str, object]:
+    """What no rule has a say in."""
+    fields = dict(_without_place(verdict))
+    digests = verdict.digests.model_copy(update={"rules": ""})
+    return {name: fields[name] for name in fields if name not in _ANSWERS} | {"digests": digests}

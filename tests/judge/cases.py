@@ -1,0 +1,173 @@
+"""Verdicts of many kinds, each as the rules give it."""
+
+from harness.contest.entry import Claim, Tokenizer
+from harness.contest.track import Bar, Hardware, Holdout, Significance, Track
+from harness.evidence.decisions import Decision
+from harness.evidence.host import HostFacts, SandboxFacts
+from harness.evidence.plan import Plan
+from harness.evidence.results import TimelineSpan
+from harness.evidence.run import Run
+from harness.judge.verdict import Verdict
+from tests.factories.samples import (
+    CODE,
+    entry,
+    failure,
+    gap,
+    good_runs,
+    host,
+    phase,
+    plan,
+    preparation,
+    probes,
+    required,
+    scores,
+    seed_run,
+    spread,
+    strict_track,
+    tokenizer_proof,
+    verdict_of,
+    with_first,
+)
+
+HOLDOUT = strict_track(holdout=Holdout(dataset="unseen", tolerance_bpb=0.005))
+NO_BAR = strict_track(bar=None, significance=Significance(seeds=3))
+GPUS = strict_track(hardware=Hardware(accelerators=1, accelerator_name="GPU"))
+NO_BUDGET = strict_track(
+    budget=strict_track().budget.model_copy(update={"train_seconds": None, "score_seconds": None})
+)
+
+
+def own_tokenizer() -> Plan:
+    """The plan of an entry that brings a model of its own."""
+    files = {**CODE, "own.model": b"pieces"}
+    return plan(entry=entry(files, tokenizer=Tokenizer(kind="model", file="own.model")))
+
+
+def own_runs(tokens: int) -> list[Run]:
+    """Its runs, in so many tokens."""
+    made = own_tokenizer()
+    proof = tokenizer_proof(made, validation_tokens=tokens)
+    draws = made.draws_for("look")
+    seeds = [
+        seed_run(draw, scores=scores(2.6 + draw.number / 100, targets=tokens - 1)) for draw in draws
+    ]
+    return [preparation(made, tokenizer=proof), *seeds]
+
+
+def decision(rule: str) -> Decision:
+    """A human's, that the unknown is no harm."""
+    return Decision(
+        rule=rule,
+        outcome="pass",
+        why="seen",
+        who="R. Referee",
+        at="2025-11-22T09:00:00+00:00",
+        evidence="e" * 64,
+    )
+
+
+def cases() -> dict[str, Verdict]:
+    """By name; together they have every figure that a verdict can have."""
+    made = plan()
+    claimed = plan(entry=entry(claim=Claim(val_bpb=2.5, bytes_total=90_000)))
+    honest = plan(entry=entry(claim=Claim(val_bpb=2.61, bytes_total=34_050)))
+    withheld = plan(HOLDOUT)
+    rehearsed = plan(required=required(sandbox="process", image="", image_digest=""))
+    adaptive = scores(2.6, segment=64, segments_observed=3125)
+    process = HostFacts(**{**dict(host()), "sandbox": SandboxFacts(kind="process")})
+    licenses = [
+        seed_run(draw, 2.6 + draw.number / 100, spread=spread(0.001)) for draw in made.draws
+    ]
+    slow = phase(
+        "train", wallclock_seconds=20.5, harness_seconds_low=20.4, harness_seconds_high=21.0
+    )
+    unsealed = failure("submission", "artifact")
+    return {
+        "good": verdict_of(made, good_runs(made)),
+        "above the bar": verdict_of(made, good_runs(made, (3.41, 3.42, 3.43))),
+        "scattered": verdict_of(made, good_runs(made, (2.4, 3.0, 3.6))),
+        "all the same": verdict_of(made, good_runs(made, (2.6, 2.6, 2.6))),
+        "one run": verdict_of(made, good_runs(made)[:1]),
+        "no run": verdict_of(made, []),
+        "late": verdict_of(made, with_first(made, train=slow)),
+        "killed": verdict_of(
+            made, with_first(made, train=phase("train", outcome="deadline"), artifact=None)
+        ),
+        "lost": verdict_of(
+            made,
+            with_first(
+                made,
+                train=phase("train", outcome="lost", wallclock_seconds=400.0),
+                failure=failure("infrastructure", "training"),
+            ),
+        ),
+        "nothing left": verdict_of(made, with_first(made, artifact=None, failure=unsealed)[:1]),
+        "no artifact": verdict_of(made, with_first(made, failure=unsealed)),
+        "looks ahead": verdict_of(made, with_first(made, probes=probes(largest=3.0))),
+        "breaks when probed": verdict_of(
+            made, with_first(made, failure=failure("submission", "causality"))
+        ),
+        "heavy": verdict_of(
+            strict := plan(
+                strict_track(budget=made.track.budget.model_copy(update={"bytes": 34_000}))
+            ),
+            good_runs(strict),
+        ),
+        "half scored": verdict_of(made, with_first(made, scores=scores(2.6, targets=100_000))),
+        "claims too much": verdict_of(claimed, good_runs(claimed)),
+        "claims the truth": verdict_of(honest, good_runs(honest)),
+        "tried before": verdict_of(
+            again := plan(tries={"earlier": 2, "by_author": 3}), good_runs(again)
+        ),
+        "own tokens": verdict_of(own_tokenizer(), own_runs(150_000)),
+        "broken tokenizer": verdict_of(
+            own := own_tokenizer(),
+            [
+                preparation(
+                    own,
+                    tokenizer=tokenizer_proof(
+                        own, validation_tokens=None, problem="document 3 changes", document=3
+                    ),
+                )
+            ],
+        ),
+        "as good on unseen": verdict_of(withheld, good_runs(withheld)),
+        "seen before": verdict_of(
+            withheld,
+            [
+                seed_run(draw, 2.6 + draw.number / 100, gap=gap(0.05 + draw.number / 1000))
+                for draw in withheld.draws
+            ],
+        ),
+        "too cheap": verdict_of(made, licenses),
+        "many too cheap": verdict_of(
+            made, with_first(made, spread=spread(*(place / 1000 for place in range(1, 8))))
+        ),
+        "too cheap, decided": verdict_of(made, licenses, decisions=[decision("memorisation")]),
+        "learns": verdict_of(
+            made,
+            with_first(
+                made, scores=adaptive, timeline=(TimelineSpan(name="training", seconds=12.0),)
+            ),
+        ),
+        "no bar": verdict_of(bare := plan(NO_BAR), good_runs(bare)),
+        "no bar, no run": verdict_of(bare, []),
+        "no bar, nothing left": verdict_of(bare, with_first(bare, failure=unsealed)[:1]),
+        "on GPUs": verdict_of(fast := plan(GPUS), good_runs(fast)),
+        "no budget": verdict_of(free := plan(NO_BUDGET), good_runs(free)),
+        "rehearsed": verdict_of(
+            rehearsed,
+            [seed_run(draw, 2.6 + draw.number / 100, host=process) for draw in rehearsed.draws],
+        ),
+        "with checkpoint": verdict_of(
+            also := plan(also=("unquantized",)), with_first(also, unquantized=scores(2.55))
+        ),
+        "by hand": verdict_of(hand := plan(seeds=(1, 2, 3), chosen_by_hand=True), good_runs(hand)),
+        "second try": verdict_of(made, with_first(made, attempt=2)),
+        "other track": verdict_of(made, good_runs(made), track=other_track()),
+    }
+
+
+def other_track() -> Track:
+    """The same contest with a bar that is harder to beat."""
+    return strict_track(bar=Bar(bpb=2.0, source="another edition"))
