@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
 from harness.safeio.output import say, tell
+from harness.sandbox import registry
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from harness.judge.verdict import Verdict
     from harness.run.verify import Referee
     from harness.sandbox.protocol import Sandbox
-    from harness.sandbox.registry import SandboxChoice
 
 
 def command(
@@ -45,11 +45,19 @@ def sandbox_option(parser: argparse.ArgumentParser) -> None:
     """``--sandbox`` and ``--runtime``."""
     parser.add_argument(
         "--sandbox",
-        choices=("docker", "process", "auto"),
-        default="auto",
-        help="docker isolates, process only rehearses; auto takes docker when an engine answers",
+        choices=registry.names(),
+        default=registry.AUTO,
+        help=_sandboxes(),
     )
     runtime_option(parser)
+
+
+def _sandboxes() -> str:
+    said = ", ".join(
+        f"{backend.name} {'isolates' if backend.isolates else 'only rehearses'}"
+        for backend in registry.BACKENDS
+    )
+    return f"{said}; {registry.AUTO} takes the first that can be had here"
 
 
 def runtime_option(parser: argparse.ArgumentParser) -> None:
@@ -110,10 +118,7 @@ def choose_sandbox(
     options: argparse.Namespace, track: Track, note: Callable[[str], None]
 ) -> Sandbox:
     """The sandbox that the options ask for."""
-    from harness.sandbox.registry import choose
-
-    choice: SandboxChoice = options.sandbox
-    return choose(choice, track=track, note=note, runtime=options.runtime)
+    return registry.choose(options.sandbox, track=track, note=note, runtime=options.runtime)
 
 
 @contextlib.contextmanager

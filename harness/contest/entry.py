@@ -142,6 +142,18 @@ class Score(Fact):
     rows: int | None = Field(default=None, ge=1, le=1 << 16)
     study_after: tuple[int, ...] = ()
 
+    @model_validator(mode="after")
+    def _fits_its_streams(self) -> "Score":
+        if (self.streams == "documents") != (self.rows is not None):
+            raise ValueError("rows: given exactly where each document is a stream of its own")
+        if self.study_after and (self.streams == "corpus" or not self.adaptive):
+            raise ValueError("study_after: only a model that learns from documents studies them")
+        if list(self.study_after) != sorted({*self.study_after} - {0}):
+            raise ValueError("study_after: expected numbers of documents from 1, in order")
+        if self.stride > self.sequence_length:
+            raise ValueError("stride: larger than sequence_length")
+        return self
+
     @property
     def adaptive(self) -> bool:
         """Whether the model learns from targets that were scored."""
@@ -152,7 +164,7 @@ class Bridge(Fact):
     """The referee's own few lines about an entry in a foreign layout: reviewed, not counted."""
 
     digest: str
-    files: tuple[FileFact, ...]
+    files: tuple[FileFact, ...] = Field(min_length=1)
 
 
 class Entry(Fact):
@@ -182,7 +194,19 @@ class Entry(Fact):
             raise ValueError("files: a file is listed twice")
         if self.tokenizer.file is not None and self.tokenizer.file not in names:
             raise ValueError("tokenizer.file: not among files")
+        if (self.layout == "upstream") != (self.bridge is not None):
+            raise ValueError("bridge: given exactly where the layout is upstream's")
+        loader = self.score.loader
+        if not isinstance(loader, Function) and self.bridge is None:
+            raise ValueError(f"score.loader: of kind {loader.kind}, which a bridge must lead to")
+        if not isinstance(loader, Function) and loader.script not in names:
+            raise ValueError("score.loader.script: not among files")
         return self
+
+    @property
+    def needs_preparation(self) -> bool:
+        """Whether something is to be proven before any seed: its tokenizer, or its bridge."""
+        return self.tokenizer.kind != "stock" or self.bridge is not None
 
     @property
     def bytes(self) -> int:

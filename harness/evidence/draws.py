@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
@@ -52,6 +52,12 @@ class Draw(Fact):
     seed: int = Field(ge=0, lt=1 << 31)
     purpose: Purpose
 
+    @model_validator(mode="after")
+    def _preparation_has_no_seed(self) -> "Draw":
+        if self.purpose == "preparation" and self.seed != 0:
+            raise ValueError("seed: expected 0 of a preparation")
+        return self
+
     @property
     def role(self) -> Role:
         """The kind of run that it is."""
@@ -83,7 +89,7 @@ def draw_runs(
         by_hand: seeds that somebody chose instead.
     """
     purposes: list[Purpose] = []
-    if entry.tokenizer.kind != "stock" or entry.bridge is not None:
+    if entry.needs_preparation:
         purposes.append("preparation")
     looks = track.significance.seeds if by_hand is None else len(by_hand)
     purposes += ["look"] * looks

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
 from harness.models import Fact
 
 
@@ -26,19 +27,27 @@ class MachineFacts(Fact):
 
 
 class SandboxFacts(Fact):
-    """Where untrusted code ran; everything but ``kind`` is empty for the process sandbox.
+    """Where untrusted code ran: a backend, and what it says of itself.
 
-    ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256 of
-    the profile of system calls; ``versions`` those of the engine's components.
+    ``kind`` is the backend's name; ``proves`` the ids of :mod:`harness.evidence.isolation` that it
+    reads back in every phase, none for a rehearsal. The rest is empty where a backend has no such
+    thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256
+    of the profile of system calls; ``versions`` those of the engine's components.
     """
 
-    kind: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
+    kind: BackendName
+    proves: tuple[PropertyId, ...] = ()
     engine: str = ""
     image: str = ""
     image_digest: str = ""
     runtime: str = ""
     seccomp_digest: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it proves all that a verdict needs; a sandbox that does not only rehearses."""
+        return set(self.proves) >= REQUIRED
 
 
 class Calibration(Fact):

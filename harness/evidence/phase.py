@@ -1,31 +1,36 @@
 """One sandbox from start to end, as engine and harness saw it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.evidence.isolation import PropertyId
 from harness.models import Fact
 
-PhaseName = Literal["train", "score"]
+Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Outcome = Literal["completed", "failed", "deadline", "stopped", "lost"]
 
 
 class IsolationFact(Fact):
-    """One property of a sandbox, as the engine reports it back after the start."""
+    """One property of a sandbox, as its backend reports it back after the start.
 
-    name: str
+    ``id`` is one of :mod:`harness.evidence.isolation`, of the edition that was run.
+    """
+
+    id: PropertyId
     expected: str
     actual: str
 
     @property
     def holds(self) -> bool:
-        """Whether the engine applied what was asked of it."""
+        """Whether what was asked for is in force."""
         return self.expected == self.actual
 
 
 class PhaseFacts(Fact):
     """One sandbox from start to end.
 
+    ``label`` says what ran in it; ``output`` whether it had a directory to leave files in.
     ``wallclock_seconds`` is the engine's StartedAt to FinishedAt. The harness's own monotonic
     clock brackets it: ``harness_seconds_low`` from the moment the start call had returned,
     ``harness_seconds_high`` from the moment it was made, both to the moment the end was seen.
@@ -35,7 +40,8 @@ class PhaseFacts(Fact):
     the channel broke, so nothing can be said.
     """
 
-    phase: PhaseName
+    label: Label
+    output: bool = False
     outcome: Outcome
     exit_code: int | None
     oom_killed: bool = False

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
-from harness.evidence.draws import Draw, Purpose
+from harness.evidence.draws import ROLES, Draw, Purpose
+from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
 from harness.evidence.steps import StepName
 from harness.models import Fact
 
@@ -97,6 +98,16 @@ class PlannedTest(Fact):
     source: str = ""
     looks: tuple[Look, ...] = ()
 
+    @model_validator(mode="after")
+    def _whole(self) -> "PlannedTest":
+        prior = (self.field_sd_bpb, self.field_degrees)
+        if any((self.kind == "moderated") != (figure is not None) for figure in prior):
+            raise ValueError("field_sd_bpb, field_degrees: given exactly for a moderated test")
+        runs = [look.runs for look in self.looks]
+        if runs != sorted(set(runs)):
+            raise ValueError("looks: expected each after more runs than the one before")
+        return self
+
 
 class Required(Fact):
     """What a host must be to make a run of this plan.
@@ -105,14 +116,19 @@ class Required(Fact):
     ``measured_by`` is the digest of the measuring code.
     """
 
-    sandbox: str
+    sandbox: BackendName
     runtime: str = ""
     image: str = ""
     image_digest: str = ""
     seccomp_digest: str = ""
-    isolation: tuple[str, ...] = ()
+    isolation: tuple[PropertyId, ...] = ()
     harness_version: str
     measured_by: str
+
+    @property
+    def isolated(self) -> bool:
+        """Whether such a sandbox proves all that a verdict needs; others only rehearse."""
+        return set(self.isolation) >= REQUIRED
 
 
 class PlanRef(Fact):
@@ -154,6 +170,13 @@ class Plan(Fact):
         named = [(draw.role, draw.seed) for draw in self.draws]
         if len(set(named)) != len(named):
             raise ValueError("draws: a seed is drawn twice")
+        purposes = [draw.purpose for draw in self.draws]
+        if purposes != sorted(purposes, key=list(ROLES).index):
+            raise ValueError("draws: expected preparation, looks, confirmation, reproductions")
+        if ("preparation" in purposes) != self.entry.needs_preparation:
+            raise ValueError("draws: expected a preparation exactly where the entry needs one")
+        if "reproduction" in purposes and self.entry.layout != "upstream":
+            raise ValueError("draws: only an entry in upstream's layout is reproduced")
         if (self.bar is None) != (self.test is None):
             raise ValueError("test: expected exactly where there is a bar")
         return self

@@ -95,6 +95,12 @@ class Scores(Fact):
                 )
         if self.val_bpb < 0:
             raise ValueError("val_bpb: expected at least 0")
+        if (self.streams == "documents") != (self.rows is not None):
+            raise ValueError("rows: given exactly where each document is a stream of its own")
+        if self.studies and self.streams == "corpus":
+            raise ValueError("studies: given, but one stream has no finished documents")
+        if self.segments_observed and self.segment is None:
+            raise ValueError("segments_observed: given without segment")
         return self
 
 
@@ -203,6 +209,15 @@ class TokenizerProof(Fact):
     repeated: int = Field(default=0, ge=0)
     problem: str = Field(default="", max_length=2000)
     document: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _proves_or_complains(self) -> "TokenizerProof":
+        figures = (self.vocabulary_size, self.train_tokens, self.validation_tokens)
+        if not self.problem and (None in figures or not self.dataset_digest):
+            raise ValueError("problem: none, but not every figure of the dataset made with it")
+        if self.document is not None and not self.problem:
+            raise ValueError("document: given without a problem")
+        return self
 
 
 class BridgeProof(Fact):

@@ -57,6 +57,11 @@ class StepFacts(Fact):
             raise ValueError(f"{self.name}: phases given, but no untrusted code runs in this step")
         if self.result is not None and step.runs_code and not self.phases:
             raise ValueError(f"{self.name}: a result without the phases that it comes from")
+        if self.result is None and self.failure is None and not self.phases:
+            raise ValueError(f"{self.name}: neither a result nor a failure, and no phase")
+        timeline_alone = isinstance(self.result, Trained) and self.result.artifact is None
+        if self.failure is not None and self.result is not None and not timeline_alone:
+            raise ValueError(f"{self.name}: a failure beside its result")
         return self
 
     @property
@@ -88,13 +93,24 @@ class Run(Fact):
         names = [facts.name for facts in self.steps]
         if names != sorted(set(names), key=order.index):
             raise ValueError("steps: expected each once, in the order of a run")
-        for place, facts in enumerate(self.steps):
+        before: set[str] = set()
+        for facts in self.steps:
             step = step_of(facts.name)
             if step.role != self.role:
                 raise ValueError(f"{step.name}: not a step of a {self.role} run")
-            before = {earlier.name for earlier in self.steps[:place] if earlier.done}
             for need in sorted(step.needs - before):
                 raise ValueError(f"{step.name}: given without {need}, which it comes from")
+            before |= {step.name} if facts.done else set()
+        for name, file, sealed in (
+            ("score", "artifact", self.artifact),
+            ("unquantized", "checkpoint", self.checkpoint),
+        ):
+            if name in names and sealed is None:
+                raise ValueError(f"{name}: given without {file}, which it comes from")
+        if any(facts.failure and step_of(facts.name).decides for facts in self.steps[:-1]):
+            raise ValueError("steps: expected none after a failure that ends the run")
+        if self.role == "preparation" and self.seed != 0:
+            raise ValueError("seed: expected 0 of a preparation")
         return self
 
     def plus(self, facts: StepFacts) -> "Run":

@@ -130,7 +130,7 @@ def _seeds(verdict: Verdict, check: Finding) -> Either:
 
 
 def _isolation(verdict: Verdict, check: Finding) -> Either:
-    return PASS | UNKNOWN if verdict.sandbox == "docker" else UNKNOWN
+    return PASS | UNKNOWN if verdict.isolated else UNKNOWN
 
 
 def _tokenizer(verdict: Verdict, check: Finding) -> Either:

@@ -55,4 +55,5 @@ def conclude(
         return "INCONCLUSIVE", f"{unknown[0].id}: {unknown[0].detail}"
     if rehearsal:
         return "REHEARSED", "everything that a rehearsal can judge passes; it is never a record"
-    return "VERIFIED", "every check passes: the record fell"
+    fell = any(finding.id == "significance" for finding in findings)
+    return "VERIFIED", f"every check passes{': the record fell' if fell else ''}"

@@ -179,8 +179,10 @@ class Verdict(Fact):
     """The outcome of a verification; every scorecard is a pure function of it.
 
     ``checks`` are the answers of the rules, in their order; ``rules`` are those rules.
+    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     ``findings`` are warnings that changed nothing: what a reader should know besides. ``segment``
     is how many targets an adaptive model is scored on before it learns from them; else null.
+    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     """
 
     verdict: VerdictName
@@ -193,6 +195,7 @@ class Verdict(Fact):
     claim: Claim = Claim()
     sandbox: str
     sandbox_runtime: str = ""
+    isolated: bool
     rehearsal: bool
     created_at: str
     dataset: str

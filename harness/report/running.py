@@ -75,7 +75,7 @@ def opening(directory: RunDirectory) -> list[str]:
     """What is about to run, where, and with which seeds: a title and some lines."""
     plan = directory.plan
     seeds = ", ".join(str(seed) for seed in plan.seeds)
-    isolated = " (rehearsal: not isolated)" if plan.required.sandbox == "process" else ""
+    isolated = "" if plan.required.isolated else " (rehearsal: not isolated)"
     return [
         f"verifying {plain(plan.entry.name, NAME_LIMIT)} "
         f"on track {plan.track.name}, edition {plain(plan.track.edition, NAME_LIMIT)}",

@@ -5,9 +5,11 @@ from harness.safeio.text import plain
 from harness.sandbox.protocol import Running
 
 
-def ending(what: str, facts: PhaseFacts, running: Running) -> str:
-    """How a phase ended; ``what`` names it."""
-    return with_last_line(facts.detail or f"{what} ended with exit code {facts.exit_code}", running)
+def ending(facts: PhaseFacts, running: Running) -> str:
+    """How a phase ended, and the last thing that it printed."""
+    return with_last_line(
+        facts.detail or f"{facts.label} ended with exit code {facts.exit_code}", running
+    )
 
 
 def with_last_line(reason: str, running: Running) -> str:

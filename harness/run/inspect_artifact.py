@@ -120,9 +120,7 @@ def inspect_artifact(
                     lambda: running.wait(0) is None, limit_bytes=LARGEST_ANSWER_BYTES
                 )
             except WorkerGone:
-                raise SubmissionError(
-                    f"{describe}: {ending('score', running.stop(), running)}"
-                ) from None
+                raise SubmissionError(f"{describe}: {ending(running.stop(), running)}") from None
             except AnswerError as error:
                 raise SubmissionError(f"{describe}: {error}") from error
             if not content:

@@ -85,6 +85,7 @@ def required_of(sandbox: SandboxFacts) -> Required:
         image=sandbox.image,
         image_digest=sandbox.image_digest,
         seccomp_digest=sandbox.seccomp_digest,
+        isolation=sandbox.proves,
         harness_version=__version__,
         measured_by=measured_by(),
     )

@@ -141,7 +141,7 @@ class ScoringSession:
             facts = None if violation else running.wait(GOODBYE_SECONDS)
             facts = facts or running.stop()
             if gone and facts.outcome != "deadline":
-                violation = f"{ending('score', facts, running)}, before every target was scored"
+                violation = f"{ending(facts, running)}, before every target was scored"
             return Answered(facts, result, telemetry.facts, violation)
 
     def _job(self, file: Path, step: Step, channel: Path) -> Job:
@@ -185,7 +185,7 @@ def score_job(
     artifact = Mount(file, ARTIFACT / file.name)
     shared = Mount(channel, CHANNEL)
     return Job(
-        phase="score",
+        label="score",
         command=(
             *sandbox.worker_command,
             *("--socket", f"{sandbox.inside(shared)}/socket"),

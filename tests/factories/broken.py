@@ -46,7 +46,7 @@ FITS = BIG.model_copy(update={"bytes": 16_000_000 - CODE_BYTES})
 LATE = phase("train", wallclock_seconds=20.01, harness_seconds_low=19.9, harness_seconds_high=20.2)
 SLOW = phase("score", wallclock_seconds=60.5, harness_seconds_low=60.4, harness_seconds_high=60.6)
 KILLED = LATE.model_copy(update={"outcome": "deadline", "exit_code": 137})
-LEAKY = phase("train", isolation=(IsolationFact(name="network", expected="none", actual="x"),))
+LEAKY = phase("train", isolation=(IsolationFact(id="no_network", expected="none", actual="x"),))
 CLOCK = phase("train", harness_seconds_high=14.4)
 # Nothing that the harness writes: it seals nothing after a training that failed.
 FAILED_AND_SEALED = phase("train", outcome="failed", exit_code=1)

@@ -19,7 +19,8 @@ from harness.contest.track import Track, load_track
 from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw, draw_runs
 from harness.evidence.host import Accelerator, HostFacts, MachineFacts, SandboxFacts, TelemetryFacts
-from harness.evidence.phase import IsolationFact, PhaseFacts, PhaseName
+from harness.evidence.isolation import REQUIRED, required_of
+from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.evidence.plan import DatasetFacts, HoldoutFacts, Plan, PlannedTest, Required, TextFacts
 from harness.evidence.results import (
     ArtifactFacts,
@@ -41,7 +42,6 @@ from harness.evidence.steps import StepName, steps_of
 from harness.judge.case import Case
 from harness.judge.comparison import own_bar
 from harness.judge.judge import judge
-from harness.judge.rules.environment import PROPERTIES, PROPERTIES_OF_TRAINING
 from harness.judge.verdict import Verdict
 from harness.models import Finding
 from harness.safeio.files import digest_of_named, sha256_of_bytes
@@ -119,7 +119,7 @@ def required(**changes: Any) -> Required:
         "sandbox": "docker",
         "image": "i",
         "image_digest": "sha256:1",
-        "isolation": tuple(sorted(PROPERTIES_OF_TRAINING)),
+        "isolation": tuple(sorted(REQUIRED)),
         "harness_version": "0.1.0",
         "measured_by": "b" * 64,
     }
@@ -176,7 +176,12 @@ def host(**changes: Any) -> HostFacts:
     fields: dict[str, Any] = {
         "machine": machine,
         "sandbox": SandboxFacts(
-            kind="docker", engine="20.10", image="i", image_digest="sha256:1", runtime="runc"
+            kind="docker",
+            proves=tuple(sorted(REQUIRED)),
+            engine="20.10",
+            image="i",
+            image_digest="sha256:1",
+            runtime="runc",
         ),
         "harness_version": "0.1.0",
         "measured_by": "b" * 64,
@@ -185,16 +190,18 @@ def host(**changes: Any) -> HostFacts:
 
 
 @functools.cache
-def isolation(name: PhaseName) -> tuple[IsolationFact, ...]:
+def isolation(*, output: bool) -> tuple[IsolationFact, ...]:
     """Every property of a phase's sandbox, as it should be."""
-    names = PROPERTIES_OF_TRAINING if name == "train" else PROPERTIES
-    return tuple(IsolationFact(name=each, expected="x", actual="x") for each in sorted(names))
+    ids = sorted(required_of(output=output))
+    return tuple(IsolationFact(id=id, expected="x", actual="x") for id in ids)
 
 
-def phase(name: PhaseName, **changes: Any) -> PhaseFacts:
-    """A phase that went well in Docker."""
+def phase(label: str, **changes: Any) -> PhaseFacts:
+    """A phase that went well in Docker; training has a directory to leave files in."""
+    output = label in ("train", "reproduce")
     fields: dict[str, Any] = {
-        "phase": name,
+        "label": label,
+        "output": output,
         "outcome": "completed",
         "exit_code": 0,
         "started_at": "2025-11-21T12:00:00.000000000Z",
@@ -202,14 +209,14 @@ def phase(name: PhaseName, **changes: Any) -> PhaseFacts:
         "wallclock_seconds": 15.0,
         "harness_seconds_low": 14.9,
         "harness_seconds_high": 15.2,
-        "isolation": isolation(name),
+        "isolation": isolation(output=output),
     }
     return PhaseFacts(**(fields | changes))
 
 
 def weights(seed: int) -> bytes:
     """The artifact that a seed leads to."""
-    return f"weights of {seed}".encode().ljust(4000 + seed % 100, b"\0")
+    return f"weights of {seed}".encode().ljust(400 + seed % 10, b"\0")
 
 
 def sealed(content: bytes, name: str = "model.bin") -> ArtifactFacts:
@@ -352,7 +359,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
 
     What needs a part that is not there is not there either.
     """
-    asked = functools.partial(phase, "score", outcome="stopped")
+    asked = functools.partial(phase, outcome="stopped")
     unquantized = parts.get("unquantized")
     the_gap = parts.get("gap")
     trained = Trained(
@@ -367,13 +374,13 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
     train = parts.get("train", phase("train"))
     done: dict[StepName, tuple[PhaseFacts | None, Result | None]] = {
         "train": (train, trained if train else None),
-        "score": (parts.get("score", asked()), plain_scores),
-        "probe": (parts.get("probe", asked()), parts.get("probes", probes())),
+        "score": (parts.get("score", asked("score")), plain_scores),
+        "probe": (parts.get("probe", asked("probe")), parts.get("probes", probes())),
         "spread": (None, parts.get("spread", _ORDINARY_SPREAD)),
-        "holdout": (parts.get("holdout", asked() if the_gap else None), holdout_scores),
+        "holdout": (parts.get("holdout", asked("holdout") if the_gap else None), holdout_scores),
         "gap": (None, the_gap),
         "unquantized": (
-            parts.get("unquantized_phase", asked() if unquantized else None),
+            parts.get("unquantized_phase", asked("unquantized") if unquantized else None),
             unquantized,
         ),
     }
@@ -445,7 +452,7 @@ def preparation(
     if made.entry.bridge is not None and failure is None:
         steps.append(
             StepFacts(
-                name="bridge", phases=(phase("score"),), result=bridge or bridge_proof(our=2.61)
+                name="bridge", phases=(phase("bridge"),), result=bridge or bridge_proof(our=2.61)
             )
         )
     return _run(draw, steps, **changes)
@@ -480,7 +487,7 @@ def reproduction(draw: Draw, bpb: float, **changes: Any) -> Run:
         artifact=sealed(weights(draw.seed)),
         sealed_seconds=14.0,
     )
-    facts = StepFacts(name="reproduce", phases=(phase("train"),), result=claimed)
+    facts = StepFacts(name="reproduce", phases=(phase("reproduce"),), result=claimed)
     return _run(draw, [facts], **changes)
 
 

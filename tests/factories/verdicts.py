@@ -4,18 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.contest.entry import Claim
-from harness.evidence.facts import DocumentCost, StreamPart, TimelineSpan
+from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
+from harness.judge.judge import rule_facts
+from harness.judge.rules import CHECKS
 from harness.judge.verdict import (
-    Check,
     Digests,
-    Finding,
     MemorisationResult,
+    Note,
+    RuleFacts,
     SeedResult,
     StatisticsResult,
     TokenizerResult,
     Verdict,
 )
-from harness.models import Status
+from harness.models import Finding, Status
 
 TOKENS_PER_BYTE = 1 / 2.43592
 
@@ -63,11 +65,13 @@ def statistics_result(**changes: Any) -> StatisticsResult:
         "threshold_bpb": 1.058489,
         "seeds_for_power_90": 3,
         "significant": True,
+        "targets": 62_021_845,
+        "text_bytes": 151_080_891,
     }
     return StatisticsResult(**(fields | changes))
 
 
-def checks(**statuses: Status) -> tuple[Check, ...]:
+def checks(**statuses: Status) -> tuple[Finding, ...]:
     rows: list[dict[str, Any]] = [
         {
             "id": "hardware",
@@ -85,10 +89,11 @@ def checks(**statuses: Status) -> tuple[Check, ...]:
         },
         {
             "id": "isolation",
-            "measured": 17,
-            "limit": 17,
+            "measured": 29,
+            "limit": 29,
             "unit": "properties",
-            "detail": "the engine applied every property that was asked of it",
+            "detail": "read back in every phase: no network, read-only root, no capabilities, "
+            "own files and limits only",
         },
         {
             "id": "seeds",
@@ -155,7 +160,12 @@ def checks(**statuses: Status) -> tuple[Check, ...]:
             "detail": "one-sided t-test at 1.058489 BPB",
         },
     ]
-    return tuple(Check(**row, status=statuses.get(row["id"], "pass")) for row in rows)
+    return tuple(Finding(**row, status=statuses.get(row["id"], "pass")) for row in rows)
+
+
+def rules() -> tuple[RuleFacts, ...]:
+    """Today's rules, as a verdict names them."""
+    return tuple(rule_facts(rule) for rule in CHECKS)
 
 
 def verdict(**changes: Any) -> Verdict:
@@ -168,10 +178,12 @@ def verdict(**changes: Any) -> Verdict:
         "author": "A. Golfer",
         "claim": Claim(val_bpb=1.0549, bytes_total=15_863_489),
         "sandbox": "docker",
+        "isolated": True,
         "rehearsal": False,
         "created_at": "2026-11-21T23:52:00Z",
         "dataset": "fineweb10B_sp1024",
         "checks": checks(),
+        "rules": rules(),
         "seeds": (
             seed_result(1_804_289_383, 1.0545012),
             seed_result(846_930_886, 1.0549772),
@@ -206,10 +218,8 @@ def rehearsed(**changes: Any) -> Verdict:
         },
         "dataset": {"measured": 1_284_552, "limit": None, "detail": "demo_sp1024: as built"},
         "isolation": {
-            "measured": None,
-            "limit": None,
-            "unit": "",
-            "detail": "rehearsal: not isolated; needs Docker",
+            "measured": 0,
+            "detail": "rehearsal: not isolated; the process sandbox does not prove it",
         },
         "train_wallclock": {"measured": 18.402, "limit": 20.0},
         "score_wallclock": {"measured": 9.771, "limit": 60.0},
@@ -244,6 +254,7 @@ def rehearsed(**changes: Any) -> Verdict:
         "submission": "Naive baseline",
         "claim": Claim(),
         "sandbox": "process",
+        "isolated": False,
         "rehearsal": True,
         "dataset": "demo_sp1024",
         "checks": home,
@@ -327,7 +338,7 @@ def complete(**changes: Any) -> Verdict:
         )
         for seed, bpb in ((1_804_289_383, 1.0545012), (846_930_886, 1.0549772), (77, 1.0559035))
     )
-    holdout = Check(
+    holdout = Finding(
         id="holdout",
         status="pass",
         measured=0.00043,
@@ -339,8 +350,8 @@ def complete(**changes: Any) -> Verdict:
         "reason": "all 14 checks pass: mean 1.055127 BPB is below 1.058489 BPB with p = 0.0073",
         "checks": (*checks(), holdout),
         "findings": (
-            Finding(name="tried before", status="unknown", detail="try 3 of this very submission"),
-            Finding(name="claimed bytes", status="unknown", detail="16,100,000 claimed"),
+            Note(id="tried_before", status="unknown", detail="try 3 of this very submission"),
+            Note(id="claimed_bytes", status="unknown", detail="16,100,000 claimed"),
         ),
         "seeds": seeds,
         "tokenizer": TokenizerResult(

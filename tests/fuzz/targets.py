@@ -198,6 +198,7 @@ def _archives() -> tuple[bytes, ...]:
 
 def _evidence(content: bytes, scratch: Path) -> None:
     from harness.evidence.facts import SeedRun
+
     from harness.evidence.store import _read
 
     (scratch / "evidence.json").write_bytes(content)

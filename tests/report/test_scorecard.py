@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from harness.contest.entry import Claim
-from harness.judge.verdict import Check, CheckId, Verdict, VerdictName
+from harness.judge.verdict import Verdict, VerdictName
+from harness.models import Finding
 from harness.report.sentences import ttest_in_words
 from harness.report.terminal import export_svg, render_text, scorecard
 from tests.factories import verdicts as samples
@@ -247,9 +248,9 @@ def test_any_text_renders_within_the_width(text: str, width: int) -> None:
     st.sampled_from(["", "s", "BPB", "p"]),
 )
 def test_any_figures_render(
-    measured: float | None, limit: float | None, identity: CheckId, unit: str
+    measured: float | None, limit: float | None, identity: str, unit: str
 ) -> None:
-    check = Check(
+    check = Finding(
         id=identity, status="fail", measured=measured, limit=limit, unit=unit, detail="detail"
     )
     text = render_text(samples.verdict(checks=(check,)), width=80)

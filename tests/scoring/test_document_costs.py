@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.evidence.facts import GapFacts, MemorisationFacts, Trouble, Verification
+from harness.judge.judgement import judge
+from harness.judge.rules.data_leakage import cheap_parts, suspects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contest.track import Holdout
 from harness.data.build.building import build_dataset
 from harness.data.format.documents import read_documents
-from harness.evidence.facts import GapFacts, MemorisationFacts, Trouble, Verification
-from harness.judge.judgement import judge
-from harness.judge.rules.data_leakage import cheap_parts, suspects
 from harness.judge.verdict import Verdict
 from harness.report.terminal import render_text
 from harness.scoring.document_costs import LEAST_BYTES, PARTS, gap_facts, memorisation_facts

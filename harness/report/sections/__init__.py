@@ -14,8 +14,16 @@ from typing import Literal
 from harness.judge.verdict import Verdict
 from harness.report.blocks import Block, Paragraph, Words
 from harness.report.sections.budgets import budgets, quantization, timeline
-from harness.report.sections.outcome import banner, checks, claim, evidence, identity, seen_besides
-from harness.report.sections.scores import seeds, significance
+from harness.report.sections.outcome import (
+    banner,
+    checks,
+    claim,
+    decisions,
+    evidence,
+    identity,
+    seen_besides,
+)
+from harness.report.sections.scores import reproductions, seeds, significance
 from harness.report.sections.text import holdout, stream, tokenizer
 
 Medium = Literal["terminal", "markdown"]
@@ -64,8 +72,10 @@ SECTIONS: tuple[Section, ...] = (
     _of_verdict("verdict", "", banner),
     _of_verdict("identity", "", identity),
     _of_verdict("checks", "Checks", checks),
+    _of_verdict("decisions", "Decided by hand", decisions),
     _of_verdict("findings", "Seen besides", seen_besides),
     _of_verdict("seeds", "Seeds", seeds),
+    _of_verdict("reproductions", "Whole script, as it is", reproductions),
     _of_verdict("significance", "Did the bar fall?", significance),
     _of_verdict("tokenizer", "The submission's own tokenizer", tokenizer),
     _of_verdict("stream", "Along the validation stream, BPB", stream),

@@ -22,7 +22,7 @@ def budgets(verdict: Verdict) -> Block | None:
             for seed in verdict.seeds
             if (value := figure(seed)) is not None and math.isfinite(value)
         ]
-        if used:
+        if used and limit is not None:
             worst = max(used)
             shown, shown_limit = against(worst, limit, unit)
             text = f"{shown} of {shown_limit} {unit}, {percent_used(worst, limit)}"

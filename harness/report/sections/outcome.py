@@ -1,6 +1,8 @@
 """Sections on what was judged, how it ended, and what that rests on."""
 
-from harness.judge.verdict import Check, Verdict
+from harness.judge.rule import Better
+from harness.judge.verdict import Verdict
+from harness.models import Finding
 from harness.report import sentences
 from harness.report.blocks import Banner, Block, Mark, Pairs, Paragraph, Row, Stack, Table, Words
 from harness.report.figures import against, headroom, limit_number, number, short_digest
@@ -38,7 +40,24 @@ def identity(verdict: Verdict) -> Block:
 def checks(verdict: Verdict) -> Block:
     """Every check with its figures, in the order of the rules."""
     headings = ("status", "check", "measured", "limit", "unit", "headroom")
-    return Table(headings, 2, [_check_row(check) for check in verdict.checks], notes="why")
+    better: dict[str, Better] = {rule.id: rule.better for rule in verdict.rules}
+    rows = [_check_row(check, better.get(check.id, "equal")) for check in verdict.checks]
+    return Table(headings, 2, rows, notes="why")
+
+
+def decisions(verdict: Verdict) -> Block | None:
+    """What humans settled where a rule could not tell."""
+    rows = [
+        (
+            plain(decision.rule, NAME_LIMIT),
+            Words(
+                f"{decision.outcome}, decided by {plain(decision.who, NAME_LIMIT)} on "
+                f"{plain(decision.at, NAME_LIMIT)}: {plain(decision.why, DETAIL_LIMIT)}"
+            ),
+        )
+        for decision in verdict.decisions
+    ]
+    return Pairs(rows) if rows else None
 
 
 def _cell(value: float | int | str | None, figure: str) -> str:
@@ -51,7 +70,7 @@ def _cell(value: float | int | str | None, figure: str) -> str:
     return figure
 
 
-def _check_row(check: Check) -> Row:
+def _check_row(check: Finding, better: Better) -> Row:
     measured, limit, unit = check.measured, check.limit, plain(check.unit, NAME_LIMIT)
     if isinstance(measured, int | float) and isinstance(limit, int | float):
         figures = against(measured, limit, unit)
@@ -78,7 +97,7 @@ def _check_row(check: Check) -> Row:
             Words(check.id, "plain" if passed else check.status),
             *shown,
             shown_unit,
-            headroom(check),
+            headroom(check, better),
         ),
         Words("; ".join([plain(check.detail, DETAIL_LIMIT), *prose]), "dim" if passed else "plain"),
     )

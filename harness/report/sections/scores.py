@@ -35,22 +35,44 @@ def _seed_row(seed: SeedResult, verdict: Verdict) -> Row:
     )
 
 
-def _seconds(seconds: float | None, limit: float) -> str:
+def _seconds(seconds: float | None, limit: float | None) -> str:
     return "-" if seconds is None else against(seconds, limit, "s")[0]
+
+
+def reproductions(verdict: Verdict) -> Block | None:
+    """What each run of an entry's whole script printed: claims, made under our roof."""
+    rows = []
+    for run in verdict.reproductions:
+        trouble = f"trouble: {plain(run.trouble, DETAIL_LIMIT)}" if run.trouble else ""
+        figures = (number(run.printed_bpb, "BPB"), number(run.artifact_bytes))
+        cells = (f"seed {run.seed}", *figures, number(run.seconds, "s"))
+        rows.append(Row(cells, Words(trouble, "fail")))
+    if not rows:
+        return None
+    words = "It printed this again, and nobody has checked that it is true."
+    table = Table(("", "printed bpb", "artifact B", "seconds"), 1, rows)
+    return Stack((Paragraph(Words(words, "dim")), table))
 
 
 def significance(verdict: Verdict) -> Block:
     """The test in words, its figures, and the baselines of the dataset."""
     result = verdict.statistics
-    rows = [
-        ("bar", f"{number(result.bar_bpb, 'BPB')} BPB ({plain(result.bar_source, DETAIL_LIMIT)})"),
-        (
-            "margin",
-            f"{limit_number(result.margin_nats_per_token, 'nats per token')} nats per token "
-            f"= {number(result.margin_bpb, 'BPB')} BPB",
-        ),
-        ("threshold", f"{number(result.threshold_bpb, 'BPB')} BPB (bar less margin)"),
-    ]
+    rows = (
+        []
+        if result.bar_bpb is None
+        else [
+            (
+                "bar",
+                f"{number(result.bar_bpb, 'BPB')} BPB ({plain(result.bar_source, DETAIL_LIMIT)})",
+            ),
+            (
+                "margin",
+                f"{limit_number(result.margin_nats_per_token, 'nats per token')} nats per token "
+                f"= {number(result.margin_bpb, 'BPB')} BPB",
+            ),
+            ("threshold", f"{number(result.threshold_bpb, 'BPB')} BPB (bar less margin)"),
+        ]
+    )
     if result.mean_bpb is not None:
         mean = f"{against(result.mean_bpb, result.threshold_bpb, 'BPB')[0]} BPB"
         if result.mean_nats_per_token is not None:

@@ -35,7 +35,7 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
         if phase.outcome == "deadline":
             return facts
         if phase.outcome != "completed":
-            return _with_failure(facts, step.finding, ending("train", phase, running))
+            return _with_failure(facts, step.finding, ending(phase, running))
         try:
             artifact = _sealed(bench, running, "artifact", bench.plan.entry.train.artifact)
         except ArtifactError as error:
@@ -63,7 +63,8 @@ def _job(step: Step, bench: Workbench) -> Job:
     tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
     count = str(max(1, len(bench.accelerators)))
     return Job(
-        phase="train",
+        label="train",
+        output=True,
         command=tuple(word.replace("{accelerators}", count) for word in plan.entry.train.command),
         environment={
             **plan.entry.train.environment,

@@ -140,7 +140,7 @@ class ContainerPhase(WatchedPhase):
             finished = nanoseconds_of(state["FinishedAt"])
             if self._kills == 0 and self._killed_by_others(client, started):
                 raise InfrastructureError(
-                    f"the {self.job.phase} container was killed from outside (docker stop, "
+                    f"the {self.job.label} container was killed from outside (docker stop, "
                     "docker kill, or an engine that is shutting down)",
                     remedy="leave the engine and its containers alone meanwhile; then --resume",
                 )

@@ -151,7 +151,7 @@ def require_usable(client: "APIClient") -> dict[str, Any]:
             f"the Docker engine ({plain(str(info.get('OperatingSystem')), 80)}, kernel "
             f"{plain(str(info.get('KernelVersion')), 80)}) does not run on this kernel, "
             "so sandboxes cannot share memory with the harness",
-            remedy="use Docker Engine on Linux, or rehearse with --sandbox process",
+            remedy="use Docker Engine on Linux",
         )
     return info
 

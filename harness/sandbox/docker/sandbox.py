@@ -27,7 +27,7 @@ from harness.sandbox.docker.engine import (
     require_runtime,
     require_usable,
 )
-from harness.sandbox.docker.readback import isolation_facts
+from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount
@@ -91,6 +91,7 @@ class DockerSandbox:
             self._require_shared_files(client)
         return SandboxFacts(
             kind="docker",
+            proves=tuple(sorted(READERS)),
             engine=str(self.engine_info["ServerVersion"]),
             image=tag,
             image_digest=self.image_id,
@@ -120,9 +121,9 @@ class DockerSandbox:
         begun = time.monotonic()
         token = owner.token()
         name = f"parameter-golf-{token}"
-        train = job.phase == "train"
+        train = job.output
         names = Names(
-            container=f"{name}-{job.phase}",
+            container=f"{name}-{job.label}",
             keeper=f"{name}-keeper" if train else None,
             volume=f"{name}-output" if train else None,
         )
@@ -272,7 +273,7 @@ class DockerSandbox:
             text = plain(str(error.explanation), 100_000)
             if "exec:" in text and any(reason in text for reason in _NOT_EXECUTABLE):
                 raise SubmissionError(
-                    f"{job.phase} command {plain(job.command[0], 100)!r}: cannot be "
+                    f"{job.label} command {plain(job.command[0], 100)!r}: cannot be "
                     f"executed in the sandbox: {text.rpartition('exec:')[2].strip()[-300:]}"
                 ) from error
             raise
@@ -281,13 +282,14 @@ class DockerSandbox:
         self, client: "APIClient", job: Job, names: Names, identity: str, environment: list[str]
     ) -> tuple[IsolationFact, ...]:
         return isolation_facts(
-            job,
-            image_digest=self.image_id,
-            environment=environment,
-            container=client.inspect_container(identity),
-            runtime=self.runtime,
-            volume=client.inspect_volume(names.volume) if names.volume else None,
-            volume_expected=limits.volume_options(job.limits),
+            Started(
+                job=job,
+                image_digest=self.image_id,
+                environment=tuple(environment),
+                runtime=self.runtime,
+                container=client.inspect_container(identity),
+                volume=client.inspect_volume(names.volume) if names.volume else None,
+            )
         )
 
     def _sealed_off(self) -> dict[str, Any]:

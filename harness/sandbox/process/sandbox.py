@@ -31,6 +31,7 @@ from harness.sandbox import limits
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import Ending, WatchedPhase
 from harness.sandbox.process import orphans as strays
+from harness.sandbox.process.backend import PROVES
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.sealing import (
     absent,
@@ -59,7 +60,7 @@ class ProcessSandbox:
         """Remove what dead harnesses left: their processes and directories."""
         strays.kill_strays(owner.is_dead)
         owner.reap_directories(self._root.parent)
-        return SandboxFacts(kind="process")
+        return SandboxFacts(kind="process", proves=tuple(sorted(PROVES)))
 
     def inside(self, mount: Mount) -> str:
         """The mount's source: there is no other file system."""
@@ -80,7 +81,7 @@ class ProcessSandbox:
         begun = time.monotonic()
         token = owner.token()
         folder = self._root / secrets.token_hex(2)
-        output = Path(self.output) if job.phase == "train" else None
+        output = Path(self.output) if job.output else None
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
             self._make_folders(job, folder, output)
@@ -108,7 +109,7 @@ class ProcessSandbox:
             except OSError as error:
                 ended.set()
                 raise SubmissionError(
-                    f"{job.phase} command {plain(job.command[0], 100)!r}: "
+                    f"{job.label} command {plain(job.command[0], 100)!r}: "
                     f"cannot be executed: {error.strerror}"
                 ) from error
             finally:
@@ -281,7 +282,7 @@ def _executable(job: Job, path: str, code: Path) -> str:
     found = str(code / name) if "/" in name else shutil.which(name, path=path)
     if found is None:
         raise SubmissionError(
-            f"{job.phase} command {plain(name, 100)!r}: no such program in the sandbox"
+            f"{job.label} command {plain(name, 100)!r}: no such program in the sandbox"
         )
     return found
 

@@ -1,0 +1,3 @@
+import os
+
+open(os.environ['OUTPUT_DIR'] + '/model.bin', 'wb')

@@ -1,0 +1,2 @@
+def logits(model, tokens, first):
+    return model(tokens)[:, first:]

@@ -1,0 +1,1 @@
+# trains, evaluates, prints val_bpb
