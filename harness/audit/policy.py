@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.audit.findings import CheckName, ClaimKind
 from harness.contest.track import problems_of
 from harness.errors import UsageError
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+from harness.safeio.parsing import LARGEST_BYTES, TomlError, parse_toml
 
 DEFAULT_POLICY = "strict"
 # judge: a broken rule fails the folder; note: it is told, as unknown; skip: it is not asked.
@@ -82,12 +82,14 @@ def load_policy(name: str = DEFAULT_POLICY) -> Policy:
             f"policy {name!r}: no such policy; known are {', '.join(policy_names())}, "
             "or give the path of a .toml file"
         )
+    content = b""
     try:
         with path.open("rb") as file:
-            return Policy.model_validate(parse_toml(file.read(LARGEST_BYTES + 1)))
+            content = file.read(LARGEST_BYTES + 1)
+        return Policy.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise UsageError(f"cannot be read: {error}", file=path) from error
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(file=path, problems=problems_of(error, toml=content)) from error
+    except TomlError as error:
+        raise UsageError(str(error), file=path, line=error.line) from error

@@ -8,9 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.errors import UsageError
+from harness.errors import Problem, UsageError
 from harness.safeio.files import digest_of_named
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml
+from harness.safeio.key_lines import TomlLines
+from harness.safeio.parsing import LARGEST_BYTES, TomlError, parse_toml
 
 GIB = 1 << 30
 # Of an adaptive submission, in targets; all workers are shown one at once.
@@ -175,22 +176,31 @@ class Track(_Section):
         return digest_of_named({"track": self.model_dump_json().encode()})
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """A validation error as lines of ``field: what was expected``."""
-    lines = []
+def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") -> list[Problem]:
+    """What is wrong with each field, and what was expected.
+
+    Args:
+        error: of a model.
+        within: the dotted key of what was validated, when that is not a whole file.
+        toml: the file's content, in which the lines are looked up.
+    """
+    lines = TomlLines(toml)
+    problems = []
     for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        keys = (within, *map(str, problem["loc"]))
+        field = ".".join(key for key in keys if key)
         kind: Literal["extra_forbidden", "missing"] | str = problem["type"]
         if kind == "extra_forbidden":
-            lines.append(f"{field}: unknown key; remove it or correct its spelling")
+            detail = "unknown key; remove it or correct its spelling"
         elif kind == "missing":
-            lines.append(f"{field}: missing; it must be given")
+            detail = "missing; it must be given"
         else:
             message = problem["msg"].removeprefix("Value error, ")
             shown = repr(problem["input"])
             shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            lines.append(f"{field}: {message} (found {shown})")
-    return lines
+            detail = f"{message} (found {shown})"
+        problems.append(Problem(field, detail, lines.of(field)))
+    return problems
 
 
 def track_names() -> list[str]:
@@ -216,12 +226,14 @@ def load_track(name: str) -> Track:
             f"track {name!r}: no such track; known are {', '.join(track_names())}, "
             "or give the path of a .toml file"
         )
+    content = b""
     try:
         with path.open("rb") as file:
-            return Track.model_validate(parse_toml(file.read(LARGEST_BYTES + 1)))
+            content = file.read(LARGEST_BYTES + 1)
+        return Track.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise UsageError(f"cannot be read: {error}", file=path) from error
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(file=path, problems=problems_of(error, toml=content)) from error
+    except TomlError as error:
+        raise UsageError(str(error), file=path, line=error.line) from error

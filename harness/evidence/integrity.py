@@ -84,10 +84,12 @@ def _check_date(path: Path, date: str) -> None:
     try:
         ahead = lies_ahead(date)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{path}: damaged evidence: created_at: {error}") from error
+        raise UsageError(f"damaged evidence: {error}", file=path, field="created_at") from error
     if ahead:
         raise InfrastructureError(
-            f"{path}: created_at: {date[:40]} lies in the future",
+            f"{date[:40]} lies in the future",
+            file=path,
+            field="created_at",
             remedy="set the clock of this machine, or run the verification again",
         )
 
@@ -148,4 +150,4 @@ def _opened(path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
 
 
 def _changed(path: Path, what: str) -> InfrastructureError:
-    return InfrastructureError(f"{path}: {what}", remedy=_REMEDY)
+    return InfrastructureError(what, file=path, remedy=_REMEDY)

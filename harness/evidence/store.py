@@ -134,7 +134,7 @@ class Ledger:
             if path.is_file():
                 run = _read(path, SeedRun)
                 if run.seed != seed:
-                    raise UsageError(f"{path}: seed: expected {seed}, found {run.seed}")
+                    raise UsageError(f"expected {seed}, found {run.seed}", file=path, field="seed")
                 found.append(run)
         return found
 
@@ -221,6 +221,6 @@ def _read(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise UsageError(f"{path}: damaged evidence: {'; '.join(problems_of(error))}") from error
+        raise UsageError("damaged evidence", file=path, problems=problems_of(error)) from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error

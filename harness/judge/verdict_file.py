@@ -53,8 +53,8 @@ def read_verdict(path: Path) -> PublishedVerdict:
         _check_shape(content)
         verdict = Verdict.model_validate_json(content)
     except ValidationError as error:
-        problems = "; ".join(problems_of(error)[:5])
-        raise UsageError(f"{path}: not a verdict of this harness: {problems}") from error
+        problems = problems_of(error)
+        raise UsageError("not a verdict of this harness", file=path, problems=problems) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a verdict: {error}") from error
     if found := contradictions(verdict):

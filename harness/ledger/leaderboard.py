@@ -93,19 +93,20 @@ def load_leaderboard(path: Path) -> Leaderboard:
             content = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot be read: {error.strerror or error}; name a leaderboard with "
-            '--leaderboard, or begin one: a file that holds {"format": 1, "records": []}'
+            f"cannot be read: {error.strerror or error}; name a leaderboard with --leaderboard, "
+            'or begin one: a file that holds {"format": 1, "records": []}',
+            file=path,
         ) from error
     if len(content) > LARGEST_BYTES:
-        raise UsageError(f"{path}: larger than {LARGEST_BYTES:,} bytes; not a leaderboard")
+        raise UsageError(f"larger than {LARGEST_BYTES:,} bytes; not a leaderboard", file=path)
     try:
         board = Leaderboard.model_validate_json(content)
     except ValidationError as error:
-        problems = "; ".join(problems_of(error)[:5])
-        raise UsageError(f"{path}: not a leaderboard: {problems}") from error
+        problems = problems_of(error)
+        raise UsageError("not a leaderboard", file=path, problems=problems) from error
     digests = [record.verdict_sha256 for record in board.records]
     if len(set(digests)) != len(digests) or list(board.records) != _in_order(board.records):
-        raise UsageError(f"{path}: a verdict is in it twice, or they are not in order of date")
+        raise UsageError("a verdict is in it twice, or they are not in order of date", file=path)
     return board
 
 
@@ -145,14 +146,17 @@ def load_accepted(path: Path) -> PublishedVerdict:
     if plan.track_digest != plan.track.digest:
         # Judging looks past this, for the sake of evidence that is older than a rule of today's.
         raise UsageError(
-            f"{path / PLAN}: track: not the rules whose digest stands beside them "
-            f"({plan.track_digest[:12]}); it was changed, or begun with another edition's harness"
+            f"not the rules whose digest stands beside them ({plan.track_digest[:12]}); it was "
+            "changed, or begun with another edition's harness",
+            file=path / PLAN,
+            field="track",
         )
     kept = read_verdict(path / VERDICT)
     if _without_place(judge_ledger(ledger)) != _without_place(kept.verdict):
         raise UsageError(
-            f"{path / VERDICT}: not what follows from the evidence beside it under today's rules; "
-            "look at `harness judge` of it"
+            "not what follows from the evidence beside it under today's rules; look at "
+            "`harness judge` of it",
+            file=path / VERDICT,
         )
     return kept
 
@@ -180,8 +184,9 @@ def accept(path: Path, published: PublishedVerdict, *, track: Track) -> Record |
                 return None
             if (other.track, other.submission_digest) == (record.track, record.submission_digest):
                 raise UsageError(
-                    f"{path}: this submission was accepted on track {record.track} by the verdict "
-                    f"{other.verdict_sha256[:12]} of {other.date[:10]}; one verdict each"
+                    f"this submission was accepted on track {record.track} by the verdict "
+                    f"{other.verdict_sha256[:12]} of {other.date[:10]}; one verdict each",
+                    file=path,
                 )
         records = _in_order((*board.records, record))
         write_atomically(path, leaderboard_json(Leaderboard(records=tuple(records))))
@@ -240,8 +245,8 @@ def _record(published: PublishedVerdict, track: Track) -> Record:
             }
         )
     except ValidationError as error:
-        problems = "; ".join(problems_of(error)[:5])
-        raise UsageError(f"the verdict does not make a record: {problems}") from error
+        problems = problems_of(error)
+        raise UsageError("the verdict does not make a record", problems=problems) from error
     if lies_ahead(record.date):
         raise UsageError(f"the verdict does not make a record: {record.date} lies in the future")
     return record

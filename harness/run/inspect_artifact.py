@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from harness.contest.submission import Submission
+from harness.contest.submission import MANIFEST, Submission
 from harness.contest.track import Track, problems_of
 from harness.errors import SubmissionError, UsageError
 from harness.evidence.store import Ledger
@@ -90,8 +90,10 @@ def inspect_artifact(
     describe = submission.manifest.score.describe
     if describe is None:
         raise UsageError(
-            f"{submission.folder / 'submission.toml'}: score.describe: missing, so nobody can say "
-            'what the bytes of the artifact are; expected describe = "module:function"'
+            "missing, so nobody can say what the bytes of the artifact are; expected "
+            'describe = "module:function"',
+            file=submission.folder / MANIFEST,
+            field="score.describe",
         )
     options, mounts = ["--describe", describe], []
     if checkpoint is not None:
@@ -185,9 +187,8 @@ def _tensors(describe: str, content: bytes) -> tuple[TensorFacts, ...]:
     try:
         return _TENSORS.validate_python(json.loads(content))
     except ValidationError as error:
-        raise SubmissionError(
-            f"{describe}: not a list of tensors: {'; '.join(problems_of(error)[:5])}"
-        ) from error
+        problems = problems_of(error)
+        raise SubmissionError(f"{describe}: not a list of tensors", problems=problems) from error
     except (ValueError, RecursionError) as error:
         raise SubmissionError(f"{describe}: not valid JSON: {error}") from error
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.contest.submission import MANIFEST, Submission
+from harness.contest.submission import Submission, manifest_error
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset, open_dataset
-from harness.errors import InfrastructureError, SubmissionError
+from harness.errors import InfrastructureError
 from harness.evidence.facts import HoldoutFacts, TokenizerFacts
 from harness.run.tokenizing import retokenize
 
@@ -86,10 +86,13 @@ def _check_window(submission: Submission, track: Track, scored: Dataset) -> None
     ids = scored.manifest.vocabulary_size
     logits = 4 * score.sequence_length * ids
     if logits > LARGEST_WINDOW_BYTES:
-        raise SubmissionError(
-            f"{submission.folder / MANIFEST}: score.sequence_length: {score.sequence_length:,} "
-            f"positions with logits for {ids:,} ids are {logits:,} bytes; a window's answer may "
-            f"have {LARGEST_WINDOW_BYTES:,}: make the window or the vocabulary smaller"
+        raise manifest_error(
+            submission,
+            "score.sequence_length",
+            f"{score.sequence_length:,} positions with logits for {ids:,} ids are {logits:,} "
+            f"bytes; a window's answer may have {LARGEST_WINDOW_BYTES:,}: make the window or the "
+            "vocabulary smaller",
+            given_as=f"tracks.{track.name}.score.sequence_length",
         )
 
 

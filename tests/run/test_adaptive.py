@@ -89,14 +89,16 @@ def test_a_track_that_does_not_allow_it_refuses_before_anything_is_run(
     arguments = ["--track", path, "--sandbox", "process", "--data", data_root, "--runs", runs]
     done = harness("verify", folder, *arguments)
     assert done.code == 2
-    assert "submission.toml: score." in done.err
+    given = "adaptive = true" if "allowed" in change else "segment = 2048"
+    line = ADAPTIVE.splitlines().index(given) + 1
+    assert f"submission.toml:{line}: score." in done.err
     assert not list(runs.glob("*"))
 
 
 def test_the_check_before_the_run_tells(tmp_path: Path) -> None:
     def findings(model: str) -> dict[str, Any]:
         submission = load_submission(written(tmp_path, ADAPTIVE, model))
-        return {finding.name: finding for finding in precheck(submission, load_track("smoke"))}
+        return {finding.id: finding for finding in precheck(submission, load_track("smoke"))}
 
     found = findings(COUNTS)
     assert found["score"].detail.endswith("adaptive (segment 2,048)")

@@ -14,7 +14,6 @@ from harness.errors import UsageError
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_BYTES_LIMIT = 16 << 20
-SHOWN_PROBLEMS = 10
 
 Kind = Literal["train", "val", "tokenizer", "docs_train", "docs_val", "docs_raw"]
 FOLDERS: dict[Kind, str] = {
@@ -199,7 +198,4 @@ def load_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        problems = [printable(problem, limit=400) for problem in problems_of(error)]
-        more = len(problems) - SHOWN_PROBLEMS
-        shown = problems[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
-        raise damaged(path, "; ".join(shown)) from error
+        raise damaged(path, problems=problems_of(error)) from error

@@ -2,10 +2,10 @@
 
 import contextlib
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, Problem
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is in all."""
@@ -20,9 +20,22 @@ def silent(what: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def damaged(path: Path, problem: str) -> InfrastructureError:
-    """The error for a dataset file whose content is not what it must be."""
-    return InfrastructureError(f"{path}: {problem}", remedy=RESTORE)
+def damaged(
+    path: Path,
+    problem: str = "",
+    *,
+    line: int | None = None,
+    field: str | None = None,
+    problems: Sequence[Problem] = (),
+) -> InfrastructureError:
+    """The error for a dataset file whose content is not what it must be.
+
+    ``problems`` may hold strings of the file, which are made fit to print.
+    """
+    shown = [Problem(printable(p.field), printable(p.detail, limit=400)) for p in problems]
+    return InfrastructureError(
+        problem, file=path, line=line, field=field, problems=shown, remedy=RESTORE
+    )
 
 
 def printable(text: str, *, limit: int = 200) -> str:
@@ -37,10 +50,11 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InfrastructureError(f"{path}: missing", remedy=RESTORE) from error
+        raise InfrastructureError("missing", file=path, remedy=RESTORE) from error
     except OSError as error:
         raise InfrastructureError(
-            f"{path}: cannot be read: {error.strerror or error}",
+            f"cannot be read: {error.strerror or error}",
+            file=path,
             remedy="check that it is a regular file that you may read",
         ) from error
 

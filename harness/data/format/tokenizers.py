@@ -217,7 +217,7 @@ def _content(path: Path) -> bytes:
 
 
 def _unusable(path: Path, problem: str) -> TokenizerError:
-    return TokenizerError(f"{path}: {problem}", remedy=RESTORE)
+    return TokenizerError(problem, file=path, remedy=RESTORE)
 
 
 def train_bpe(texts: Sequence[str], *, vocabulary_size: int) -> bytes:

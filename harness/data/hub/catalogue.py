@@ -107,8 +107,8 @@ def load_catalogue(path: Path) -> Catalogue:
     try:
         return Catalogue.model_validate_json(content)
     except ValidationError as error:
-        problems = printable("; ".join(problems_of(error)[:10]), limit=1000)
-        raise damaged(path, f"not a manifest of the field: {problems}") from error
+        problems = problems_of(error)
+        raise damaged(path, "not a manifest of the field", problems=problems) from error
 
 
 def remote(folder: str, path: str) -> str:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.contest.track import problems_of
 from harness.data.format.manifest import MANIFEST_BYTES_LIMIT, Count
-from harness.data.format.reading import damaged, printable, reading, regular_file_bytes
+from harness.data.format.reading import damaged, reading, regular_file_bytes
 
 PINS_NAME = "pins.json"
 REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -54,7 +54,7 @@ def load_pins(path: Path) -> Pins:
     try:
         return Pins.model_validate_json(content)
     except ValidationError as error:
-        raise damaged(path, printable("; ".join(problems_of(error)), limit=1000)) from error
+        raise damaged(path, problems=problems_of(error)) from error
 
 
 def pins_for(name: str, directory: Path, chosen: Path | None) -> tuple[Pins | None, str]:
