@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware.machine import disk_free_bytes, machine, missing_for
-from harness.judge.verdict import Finding
+from harness.models import Finding, Status
 
 if TYPE_CHECKING:
     from harness.sandbox.selfcheck.selfcheck import Proof
@@ -40,7 +40,7 @@ def _machine() -> Finding:
     facts = machine()
     gib = facts.memory_bytes / (1 << 30)
     return Finding(
-        name="machine",
+        id="machine",
         status="pass",
         detail=f"{facts.cores} cores, {facts.processor}, {gib:.1f} GiB, {facts.system}, "
         f"Python {facts.python}",
@@ -51,14 +51,12 @@ def _accelerators(track: Track) -> Finding:
     try:
         facts = machine(needs_accelerators=track.hardware.accelerators > 0)
     except InfrastructureError as error:
-        return Finding(
-            name="accelerators", status="fail", detail=error.message, remedy=error.remedy
-        )
+        return _failed("accelerators", error)
     found = ", ".join(gpu.name for gpu in facts.accelerators) or "none"
     found += f", driver {facts.driver}" if facts.driver else ""
     missing = missing_for(track, facts)
     return Finding(
-        name="accelerators",
+        id="accelerators",
         status="fail" if missing else "pass",
         detail="; ".join([found, *missing]),
         remedy="use a machine that has them, or rehearse with --track smoke" if missing else "",
@@ -67,25 +65,24 @@ def _accelerators(track: Track) -> Finding:
 
 def _engine(track: Track) -> list[Finding]:
     from harness.sandbox.docker import image
-    from harness.sandbox.docker.engine import Engine, available, nanoseconds_of
+    from harness.sandbox.docker.engine import Engine, nanoseconds_of, usable
 
     # A rehearsal runs without an engine; a record does not.
-    lacking = "unknown" if track.rehearsal else "fail"
-    answers, why = available()
-    if not answers:
-        reason, _, cure = why.partition("; ")
-        return [Finding(name="engine", status=lacking, detail=reason, remedy=cure)]
-    findings = [Finding(name="engine", status="pass", detail=why)]
+    lacking: Status = "unknown" if track.rehearsal else "fail"
+    try:
+        findings = [Finding(id="engine", status="pass", detail=usable())]
+    except InfrastructureError as error:
+        return [_failed("engine", error, lacking)]
     accelerator = "cuda" if track.hardware.accelerators else "cpu"
     with Engine().connection() as client:
         found = image.find(client, accelerator=accelerator)
         engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
     findings.append(known_escapes())
     findings.append(
-        Finding(name="image", status="pass", detail=found)
+        Finding(id="image", status="pass", detail=found)
         if found
         else Finding(
-            name="image",
+            id="image",
             status="unknown",
             detail=f"no sandbox image for {accelerator} yet; the first verification builds it",
             remedy=f"harness image --accelerator {accelerator}",
@@ -94,7 +91,7 @@ def _engine(track: Track) -> list[Finding]:
     apart = abs(engine_time - time.time())
     findings.append(
         Finding(
-            name="engine clock",
+            id="engine_clock",
             status="pass" if apart < 1 else "fail",
             detail=f"{apart:.2f} s from this process's",
             remedy="" if apart < 1 else "synchronise the clocks (chrony or systemd-timesyncd)",
@@ -117,14 +114,14 @@ def known_escapes() -> Finding:
     found = escapes_of(versions)
     if not found:
         shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        return Finding(name="known escapes", status="pass", detail=f"none in {shown or 'engine'}")
+        return Finding(id="known_escapes", status="pass", detail=f"none in {shown or 'engine'}")
     detail = "; ".join(
         f"{escape.component} {version}: {escape.id} ({escape.what}), "
         f"repaired in {' and '.join(escape.fixed)}"
         for version, escape in found
     )
     return Finding(
-        name="known escapes",
+        id="known_escapes",
         status="unknown",
         detail=detail,
         remedy="install a repaired version; if a distribution made this one, see whether it "
@@ -161,7 +158,7 @@ def _clocks() -> Finding:
     drift = abs((time.time() - wall) - (time.monotonic() - monotonic))
     good = drift < 0.01 * CLOCK_PROBE_SECONDS
     return Finding(
-        name="clocks",
+        id="clocks",
         status="pass" if good else "fail",
         detail=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; "
         f"wall and monotonic clock differ by {drift * 1e6:.0f} us in {CLOCK_PROBE_SECONDS} s",
@@ -174,12 +171,10 @@ def _dataset(track: Track, data: Path) -> Finding:
 
     try:
         facts = open_dataset(data, track.dataset.name).facts()
-    except InfrastructureError as error:
-        return Finding(name="dataset", status="fail", detail=error.message, remedy=error.remedy)
     except HarnessError as error:
-        return Finding(name="dataset", status="fail", detail=str(error))
+        return _failed("dataset", error)
     return Finding(
-        name="dataset",
+        id="dataset",
         status="pass",
         detail=f"{facts.name}: {facts.train_tokens:,} train and {facts.validation_tokens:,} "
         f"validation tokens, {facts.validation_bytes:,} bytes of validation text",
@@ -193,10 +188,10 @@ def _disk(track: Track, runs: Path) -> Finding:
     try:
         free = disk_free_bytes(runs)
     except InfrastructureError as error:
-        return Finding(name="disk", status="fail", detail=error.message, remedy=error.remedy)
+        return _failed("disk", error)
     good = free >= need
     return Finding(
-        name="disk",
+        id="disk",
         status="pass" if good else "fail",
         detail=f"{runs}: {free:,} bytes free, a verification may need {need:,}",
         remedy="" if good else "free some space, or name another directory with --runs",
@@ -211,16 +206,21 @@ def _bar(track: Track) -> list[Finding]:
     try:
         bar = bar_of(track, default_path())
     except UsageError as error:
-        return [Finding(name="bar", status="fail", detail=str(error))]
+        return [_failed("bar", error)]
     detail = f"{bar.bpb:.6f} BPB ({bar.source})" if bar else track.bar.source
-    return [Finding(name="bar", status="pass", detail=detail)]
+    return [Finding(id="bar", status="pass", detail=detail)]
 
 
 def _tools() -> Finding:
     """Programs outside Python that make a base image where no registry can be reached."""
     found = [name for name in ("docker", "debootstrap", "nvidia-smi") if shutil.which(name)]
     return Finding(
-        name="programs",
+        id="programs",
         status="pass",
         detail=f"on the path: {', '.join(found)}" if found else "none needed for a rehearsal",
     )
+
+
+def _failed(question: str, error: HarnessError, status: Status = "fail") -> Finding:
+    """A question that an error answers."""
+    return error.finding.model_copy(update={"id": question, "status": status})

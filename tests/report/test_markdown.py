@@ -10,15 +10,16 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from harness.contest.entry import Claim
-from harness.gate.remarks import MOST_REMARKS, Note
 from harness.judge.verdict import Finding
+from harness.models import Finding as AnyFinding
+from harness.report.finding_lists import MOST_FINDINGS
 from harness.report.markdown import (
     LONGEST_COMMENT,
     bullets,
     code,
+    findings_table,
     joined,
     prose,
-    remarks_table,
     table,
 )
 from harness.report.markdown_scorecard import render_markdown
@@ -202,13 +203,13 @@ def test_blocks_are_left_out_whole() -> None:
     assert joined(["a\n", "b\n"], limit=100) == "a\n\nb\n"
 
 
-def test_remarks_are_counted_ordered_and_bounded() -> None:
-    notes = [Note(id="a", status="pass", sentence="fine")]
-    notes += [Note(id="b", status="fail", sentence="bad | @x", file="f|g.py", line=3)] * 600
-    written = remarks_table(notes)
+def test_findings_are_counted_ordered_and_bounded() -> None:
+    notes = [AnyFinding(id="a", status="pass", detail="fine")]
+    notes += [AnyFinding(id="b", status="fail", detail="bad | @x", file="f|g.py", line=3)] * 600
+    written = findings_table(notes)
     assert written.startswith("600 failed, 0 warnings, 1 passed\n")
     kinds = [token.type for token in PARSER.parse(written)]
-    assert kinds.count("tr_open") == MOST_REMARKS + 1
+    assert kinds.count("tr_open") == MOST_FINDINGS + 1
     assert "101 more are not shown" in written
     assert_inert(written)
     assert bullets(["x", "y"]) == "- x\n- y\n"
