@@ -60,7 +60,7 @@ soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 
 	@$(HARNESS) data demo --quiet
 	@$(BIN)/python -m tests.endurance $(ARGS)
 
-schema: $(VENV)/.installed ## write the JSON schema of verdict and evidence again
+schema: $(VENV)/.installed ## write the schemas, and the table of properties in docs, again
 	@$(BIN)/python -m harness.report.reference
 
 clean: ## remove the environment and everything cached (not runs/ and data/)

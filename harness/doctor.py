@@ -1,19 +1,13 @@
 """What this machine has, what it lacks for a track, and the command that cures each lack."""
 
-import shutil
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware.machine import disk_free_bytes, machine, missing_for
-from harness.models import Finding, Status
-
-if TYPE_CHECKING:
-    from harness.sandbox.selfcheck.selfcheck import Proof
+from harness.models import Finding
 
 CLOCK_PROBE_SECONDS = 0.2
 
@@ -27,12 +21,11 @@ def examine(track: Track, *, data: Path, runs: Path) -> list[Finding]:
     return [
         _machine(),
         _accelerators(track),
-        *_engine(track),
+        *_sandboxes(track),
         _clocks(),
         _dataset(track, data),
         _disk(track, runs),
         *_bar(track),
-        _tools(),
     ]
 
 
@@ -63,92 +56,19 @@ def _accelerators(track: Track) -> Finding:
     )
 
 
-def _engine(track: Track) -> list[Finding]:
-    from harness.sandbox.docker import image
-    from harness.sandbox.docker.engine import Engine, nanoseconds_of, usable
+def _sandboxes(track: Track) -> list[Finding]:
+    """What each backend needs; one that isolates is enough."""
+    from harness.sandbox.registry import BACKENDS
 
-    # A rehearsal runs without an engine; a record does not.
-    lacking: Status = "unknown" if track.rehearsal else "fail"
-    try:
-        findings = [Finding(id="engine", status="pass", detail=usable())]
-    except InfrastructureError as error:
-        return [_failed("engine", error, lacking)]
-    accelerator = "cuda" if track.hardware.accelerators else "cpu"
-    with Engine().connection() as client:
-        found = image.find(client, accelerator=accelerator)
-        engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
-    findings.append(known_escapes())
-    findings.append(
-        Finding(id="image", status="pass", detail=found)
-        if found
-        else Finding(
-            id="image",
-            status="unknown",
-            detail=f"no sandbox image for {accelerator} yet; the first verification builds it",
-            remedy=f"harness image --accelerator {accelerator}",
-        )
-    )
-    apart = abs(engine_time - time.time())
-    findings.append(
-        Finding(
-            id="engine_clock",
-            status="pass" if apart < 1 else "fail",
-            detail=f"{apart:.2f} s from this process's",
-            remedy="" if apart < 1 else "synchronise the clocks (chrony or systemd-timesyncd)",
-        )
-    )
-    return findings
-
-
-def known_escapes() -> Finding:
-    """Whether what runs containers has a version from which code has got out.
-
-    Raises:
-        InfrastructureError: no engine answers.
-    """
-    from harness.sandbox.docker.cves import components, escapes_of
-    from harness.sandbox.docker.engine import Engine
-
-    with Engine().connection() as client:
-        versions = components(client.version())
-    found = escapes_of(versions)
-    if not found:
-        shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        return Finding(id="known_escapes", status="pass", detail=f"none in {shown or 'engine'}")
-    detail = "; ".join(
-        f"{escape.component} {version}: {escape.id} ({escape.what}), "
-        f"repaired in {' and '.join(escape.fixed)}"
-        for version, escape in found
-    )
-    return Finding(
-        id="known_escapes",
-        status="unknown",
-        detail=detail,
-        remedy="install a repaired version; if a distribution made this one, see whether it "
-        "repaired it under the same number",
-    )
-
-
-def prove_sandbox(
-    track: Track, *, runtime: str, note: Callable[[str], None]
-) -> tuple["Proof", ...]:
-    """Every property of the Docker sandbox, tried from inside and looked at from outside.
-
-    Args:
-        track: decides which image is used.
-        runtime: the engine's runtime; its default when empty.
-        note: gets a line for each step that takes long.
-
-    Raises:
-        InfrastructureError: no engine, no image, no such runtime, or a probe that did not end.
-    """
-    from harness.sandbox.docker.sandbox import DockerSandbox
-    from harness.sandbox.selfcheck.selfcheck import prove
-
-    accelerator = "cuda" if track.hardware.accelerators else "cpu"
-    sandbox = DockerSandbox(accelerator=accelerator, note=note, runtime=runtime)
-    sandbox.prepare()
-    return prove(sandbox)
+    found = [backend.examine(track) for backend in BACKENDS if backend.examine]
+    enough = any(all(finding.status != "fail" for finding in findings) for findings in found)
+    return [
+        finding.model_copy(update={"status": "unknown"})
+        if enough and finding.status == "fail"
+        else finding
+        for findings in found
+        for finding in findings
+    ]
 
 
 def _clocks() -> Finding:
@@ -201,7 +121,7 @@ def _disk(track: Track, runs: Path) -> Finding:
 def _bar(track: Track) -> list[Finding]:
     from harness.ledger.leaderboard import bar_of, default_path
 
-    if not track.bar.leaderboard:
+    if track.bar is None or not track.bar.leaderboard:
         return []
     try:
         bar = bar_of(track, default_path())
@@ -211,16 +131,6 @@ def _bar(track: Track) -> list[Finding]:
     return [Finding(id="bar", status="pass", detail=detail)]
 
 
-def _tools() -> Finding:
-    """Programs outside Python that make a base image where no registry can be reached."""
-    found = [name for name in ("docker", "debootstrap", "nvidia-smi") if shutil.which(name)]
-    return Finding(
-        id="programs",
-        status="pass",
-        detail=f"on the path: {', '.join(found)}" if found else "none needed for a rehearsal",
-    )
-
-
-def _failed(question: str, error: HarnessError, status: Status = "fail") -> Finding:
+def _failed(question: str, error: HarnessError) -> Finding:
     """A question that an error answers."""
-    return error.finding.model_copy(update={"id": question, "status": status})
+    return error.finding.model_copy(update={"id": question, "status": "fail"})

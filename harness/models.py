@@ -14,9 +14,15 @@ Status = Literal["pass", "fail", "unknown"]
 
 
 class Fact(BaseModel):
-    """Base of all that is stored: immutable, and a key that is not known is an error."""
+    """Base of all that is stored or read: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Exact(Fact):
+    """A fact in which a count that is written as a text, or as 1.0, is an error too."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class Finding(Fact):

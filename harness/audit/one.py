@@ -24,6 +24,7 @@ from harness.audit.scripts import read_scripts
 from harness.audit.summary import Evidence, read_evidence
 from harness.audit.verdicts import check, within, worst
 from harness.contest.track import Track
+from harness.safeio.text import storable
 from harness.upstream.claims import Claims, read_claims
 from harness.upstream.folder import BrokenFileError, RecordFolder
 
@@ -81,8 +82,8 @@ def judge(evidence: Evidence, policy: Policy, bar: Bar | None = None) -> FolderA
     date = date_of(evidence.folder.path, evidence.claims)
     checks = within(_checks(evidence, policy, bar, date), policy)
     return FolderAudit(
-        folder=_printable(str(evidence.folder.path)),
-        name=_printable(evidence.folder.path.resolve().name),
+        folder=storable(str(evidence.folder.path)),
+        name=storable(evidence.folder.path.resolve().name),
         date=date,
         track=evidence.track.name,
         policy=policy.name,
@@ -118,8 +119,8 @@ def unreadable(folder: Path, track: Track, policy: Policy, reason: str) -> Folde
         files="incomplete",
     )
     return FolderAudit(
-        folder=_printable(str(folder)),
-        name=_printable(folder.name),
+        folder=storable(str(folder)),
+        name=storable(folder.name),
         track=track.name,
         policy=policy.name,
         status="unknown",
@@ -148,8 +149,3 @@ def _checks(
     yield from run_checks(evidence)
     contender = Contender(evidence.runs, evidence.gathered.claim.kind, date)
     yield from significance_checks(contender, evidence.track, policy, bar)
-
-
-def _printable(text: str) -> str:
-    """A name that may be no UTF-8, as text that JSON holds."""
-    return text.encode("utf-8", "replace").decode("utf-8", "replace")

@@ -5,29 +5,26 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from harness.audit.findings import CheckName, ClaimKind
-from harness.contest.track import problems_of
 from harness.errors import UsageError
-from harness.safeio.parsing import LARGEST_BYTES, TomlError, parse_toml
+from harness.models import Fact
+from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
+from harness.safeio.reading import read_named
 
 DEFAULT_POLICY = "strict"
 # judge: a broken rule fails the folder; note: it is told, as unknown; skip: it is not asked.
 Strictness = Literal["judge", "note", "skip"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Claims(_Section):
+class Claims(Fact):
     """What a claimed score may be with regard to the runs behind it."""
 
     accepted: tuple[ClaimKind, ...]
 
 
-class Time(_Section):
+class Time(Fact):
     """Seconds past the training budget that the last step of a loop is allowed.
 
     A loop that looks at its clock between steps stops at the first one past its cap.
@@ -36,7 +33,7 @@ class Time(_Section):
     last_step_seconds: float = Field(ge=0, le=5)
 
 
-class Significance(_Section):
+class Significance(Fact):
     """The test that a gain must pass; null takes the track's figure."""
 
     margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
@@ -44,7 +41,7 @@ class Significance(_Section):
     welch_p_below: float = Field(gt=0, lt=0.5)
 
 
-class Policy(_Section):
+class Policy(Fact):
     """One policy. ``checks`` names every rule once; a rule that is left out is skipped."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -84,12 +81,11 @@ def load_policy(name: str = DEFAULT_POLICY) -> Policy:
         )
     content = b""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+        content = read_named(path, limit_bytes=LARGEST_BYTES)
         return Policy.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"cannot be read: {error}", file=path) from error
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
     except ValidationError as error:
         raise UsageError(file=path, problems=problems_of(error, toml=content)) from error
-    except TomlError as error:
+    except ParseError as error:
         raise UsageError(str(error), file=path, line=error.line) from error

@@ -171,11 +171,13 @@ def _size(
 
 
 def _train_time(
-    runs: Sequence[LoggedRun], limit: float
+    runs: Sequence[LoggedRun], limit: float | None
 ) -> Literal["ok", "over_by_less_than_0.2s", "over", "not_logged"]:
     timed = [run for run in runs if run.train_seconds is not None]
     if not timed:
         return "not_logged"
+    if limit is None:
+        return "ok"
     worst = max(overshoot(run, limit) for run in timed)
     if worst <= 1e-9:
         return "ok"
@@ -183,10 +185,10 @@ def _train_time(
 
 
 def _post_train(
-    runs: Sequence[LoggedRun], limit: float
+    runs: Sequence[LoggedRun], limit: float | None
 ) -> Literal["ok_or_not_logged", "gptq_past_600s"]:
     until = [seconds for run in runs if (seconds := post_trained(run)) is not None]
-    late = max(until, default=0.0) > limit + LAST_STEP_SECONDS
+    late = limit is not None and max(until, default=0.0) > limit + LAST_STEP_SECONDS
     return "gptq_past_600s" if late else "ok_or_not_logged"
 
 

@@ -52,7 +52,7 @@ def _judge(options: argparse.Namespace) -> int:
     from harness.contest.track import load_track
     from harness.evidence.store import Ledger
     from harness.judge.stored import judge_ledger
-    from harness.report.markdown_scorecard import render_markdown
+    from harness.report.markdown import render_markdown
     from harness.report.terminal import export_svg
     from harness.safeio.files import write_atomically
 
@@ -67,7 +67,7 @@ def _judge(options: argparse.Namespace) -> int:
 
 def _scorecard(options: argparse.Namespace) -> int:
     from harness.judge.verdict_file import read_verdict
-    from harness.report.markdown_scorecard import render_markdown
+    from harness.report.markdown import render_markdown
     from harness.report.terminal import scorecard
 
     verdict = read_verdict(options.verdict).verdict

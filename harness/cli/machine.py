@@ -17,6 +17,7 @@ from harness.cli.options import (
 )
 from harness.errors import UsageError
 from harness.safeio.output import tell
+from harness.sandbox.registry import Asked, self_checks
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,8 +31,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     track_option(doctor, "auto")
     data_option(doctor)
     runs_option(doctor)
+    backends = tuple(self_checks())
     doctor.add_argument(
-        "--sandbox", action="store_true", help="prove the Docker sandbox, flag by flag, instead"
+        "--sandbox",
+        nargs="?",
+        choices=backends,
+        const=backends[0],
+        help="prove a sandbox, property by property, instead (default: %(const)s)",
     )
     runtime_option(doctor)
 
@@ -62,13 +68,13 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _prove_sandbox(options: argparse.Namespace) -> int:
-    from harness.doctor import known_escapes, prove_sandbox
     from harness.report.findings import show_findings
     from harness.report.proofs import show_proofs
 
     console = console_for(options)
-    track = choose_track(options.track)
-    proofs = prove_sandbox(track, runtime=options.runtime, note=console.print)
+    asked = Asked(choose_track(options.track), console.print, options.runtime)
+    proofs, warnings = self_checks()[options.sandbox](asked)
     show_proofs(proofs, console)
-    show_findings([known_escapes()], console)
+    if warnings:
+        show_findings(warnings, console)
     return 0 if all(proof.stands for proof in proofs) else EXIT_INCONCLUSIVE

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
 from harness.safeio.output import say, tell
+from harness.sandbox import registry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.contest.track import Track
     from harness.judge.verdict import Verdict
+    from harness.run.verify import Referee
     from harness.sandbox.protocol import Sandbox
-    from harness.sandbox.registry import SandboxChoice
 
 
 def command(
@@ -43,11 +45,19 @@ def sandbox_option(parser: argparse.ArgumentParser) -> None:
     """``--sandbox`` and ``--runtime``."""
     parser.add_argument(
         "--sandbox",
-        choices=("docker", "process", "auto"),
-        default="auto",
-        help="docker isolates, process only rehearses; auto takes docker when an engine answers",
+        choices=registry.names(),
+        default=registry.AUTO,
+        help=_sandboxes(),
     )
     runtime_option(parser)
+
+
+def _sandboxes() -> str:
+    said = ", ".join(
+        f"{backend.name} {'isolates' if backend.isolates else 'only rehearses'}"
+        for backend in registry.BACKENDS
+    )
+    return f"{said}; {registry.AUTO} takes the first that can be had here"
 
 
 def runtime_option(parser: argparse.ArgumentParser) -> None:
@@ -108,10 +118,29 @@ def choose_sandbox(
     options: argparse.Namespace, track: Track, note: Callable[[str], None]
 ) -> Sandbox:
     """The sandbox that the options ask for."""
-    from harness.sandbox.registry import choose
+    return registry.choose(options.sandbox, track=track, note=note, runtime=options.runtime)
 
-    choice: SandboxChoice = options.sandbox
-    return choose(choice, track=track, note=note, runtime=options.runtime)
+
+@contextlib.contextmanager
+def referee_for(
+    options: argparse.Namespace, track: Track, console: Console, *, runs: Path
+) -> Iterator[Referee]:
+    """This machine as the referee; what is shown live ends with the block."""
+    from harness.report.live import make_progress
+    from harness.run.launcher.local import LocalLauncher
+    from harness.run.verify import Referee
+
+    progress = make_progress(console)
+    try:
+        yield Referee(
+            runs=runs,
+            data=options.data,
+            sandbox=choose_sandbox(options, track, progress.note),
+            launcher=LocalLauncher(options.data, progress),
+            progress=progress,
+        )
+    finally:
+        progress.close()
 
 
 def console_for(options: argparse.Namespace) -> Console:
@@ -123,7 +152,7 @@ def console_for(options: argparse.Namespace) -> Console:
 
 def publish_verdict(verdict: Verdict, options: argparse.Namespace, console: Console) -> int:
     """Draw the scorecard, write the JSON that was asked for; the exit code."""
-    from harness.judge.judgement import EXIT_CODES
+    from harness.judge.verdict import EXIT_CODES
     from harness.report.terminal import scorecard
 
     console.print(scorecard(verdict))

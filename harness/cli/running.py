@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.cli.guard import EXIT_REJECTED
+from harness.cli.guard import EXIT_INCONCLUSIVE, EXIT_REJECTED
 from harness.cli.options import (
     choose_sandbox,
     choose_track,
@@ -16,12 +17,16 @@ from harness.cli.options import (
     keep_scorecard,
     leaderboard_option,
     publish_verdict,
+    referee_for,
     runs_option,
     sandbox_option,
     track_option,
     write_json,
 )
 from harness.errors import InfrastructureError, UsageError
+
+if TYPE_CHECKING:
+    from harness.evidence.steps import Role, StepName
 
 _LARGEST_SEED_DIGITS = 10
 
@@ -58,6 +63,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     data_option(rescore)
     json_option(rescore)
 
+    seed = command(commands, "seed", _seed, "make one seed run of a verification, here and now")
+    seed.add_argument("run", type=Path, metavar="RUN_DIR")
+    seed.add_argument("seed", type=int, metavar="SEED")
+    data_option(seed)
+
+    prepare = command(commands, "prepare", _prepare, "make the run that comes before any seed")
+    prepare.add_argument("run", type=Path, metavar="RUN_DIR")
+    data_option(prepare)
+
     inspect = command(commands, "inspect", _inspect, "where the bytes of an artifact go")
     inspect.add_argument("artifact", type=Path, metavar="RUN_DIR|ARTIFACT")
     inspect.add_argument("--submission", type=Path, help="folder, when it is a lone artifact")
@@ -67,18 +81,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from harness.contest.submission import load_submission
-    from harness.data.format.dataset import open_dataset
+    from harness.contest.submission import check_on_track, load_submission
+    from harness.evidence.store import find_unfinished
     from harness.hardware.machine import machine, missing_for
     from harness.ledger.leaderboard import bar_of, default_path
-    from harness.report.live import make_progress
-    from harness.run.verify import verify
+    from harness.run.plan import Wishes
+    from harness.run.verify import finish, verify
 
     submission = load_submission(options.submission)
     seeds = _seeds(options.seeds)
     if options.resume and seeds:
         raise UsageError("--resume goes on with the seeds it was begun with: leave out --seeds")
-    console = console_for(options)
     track = choose_track(options.track)
     here = machine(needs_accelerators=track.hardware.accelerators > 0)
     if missing := missing_for(track, here):
@@ -86,27 +99,21 @@ def _verify(options: argparse.Namespace) -> int:
             f"this machine does not meet track {track.name}: {'; '.join(missing)}",
             remedy="run it on a machine that does, or rehearse with --track smoke",
         )
-    dataset = open_dataset(options.data, track.dataset.name)
-    bar = bar_of(track, options.leaderboard or default_path())
-    progress = make_progress(console)
-    try:
-        sandbox = choose_sandbox(options, track, progress.note)
-        verdict, directory = verify(
-            submission,
-            track,
-            dataset,
-            sandbox,
-            runs=options.runs,
-            seeds=seeds,
-            resume=options.resume,
-            quantization_gap=options.quantization_gap,
-            bar=bar,
-            progress=progress,
-        )
-    finally:
-        progress.close()
-    keep_scorecard(directory, verdict)
-    return publish_verdict(verdict, options, console)
+    check_on_track(submission, track)
+    entry, console = submission.entry(track.name), console_for(options)
+    with referee_for(options, track, console, runs=options.runs) as referee:
+        if options.resume:
+            unfinished = find_unfinished(
+                options.runs, entry_digest=entry.digest, track_digest=track.digest
+            )
+            judged = finish([unfinished], referee)[0]
+        else:
+            bar = bar_of(track, options.leaderboard or default_path())
+            also: tuple[StepName, ...] = ("unquantized",) if options.quantization_gap else ()
+            wishes = Wishes(seeds=seeds, also=also)
+            judged = verify(entry, submission.contents, track, referee, bar=bar, wishes=wishes)
+    keep_scorecard(judged.directory, judged.verdict)
+    return publish_verdict(judged.verdict, options, console)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -122,46 +129,75 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _rescore(options: argparse.Namespace) -> int:
-    from harness.data.format.dataset import open_dataset
-    from harness.evidence.store import Ledger
-    from harness.report.live import make_progress
+    from harness.evidence.store import RunDirectory
     from harness.run.verify import rescore
 
-    original = Ledger.open(options.run)
+    original = RunDirectory.open(options.run)
     console = console_for(options)
-    track = original.verification.track
-    dataset = open_dataset(options.data, track.dataset.name)
-    progress = make_progress(console)
+    runs = original.path.absolute().parent
+    with referee_for(options, original.plan.track, console, runs=runs) as referee:
+        judged = rescore(original, referee)
+    keep_scorecard(judged.directory, judged.verdict)
+    return publish_verdict(judged.verdict, options, console)
+
+
+def _seed(options: argparse.Namespace) -> int:
+    return _one_run(options, role="seed", seed=options.seed)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    return _one_run(options, role="preparation", seed=0)
+
+
+def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
+    """Make one try of one draw; the exit code says whether its evidence counts."""
+    from harness.evidence.store import RunDirectory
+    from harness.report.console import PatientConsole
+    from harness.report.live import make_progress
+    from harness.run.launcher.protocol import Task
+    from harness.run.seed_run import run_task
+
+    directory = RunDirectory.open(options.run)
+    draws = [d for d in directory.plan.draws if d.role == role and d.seed == seed]
+    if not draws:
+        known = ", ".join(str(d.seed) for d in directory.plan.draws if d.role == role) or "none"
+        problem = f"{role} {seed}: not in its plan; expected one of {known}"
+        raise UsageError(problem, file=options.run)
+    done = directory.counted(draws[0])
+    if done is not None and not done.lost:
+        raise UsageError("this run is made, and it counts", file=directory.directory_of(done))
+    progress = make_progress(PatientConsole(highlight=False))
+    attempt = directory.attempts(draws[0]) + 1
     try:
-        sandbox = choose_sandbox(options, track, progress.note)
-        verdict, directory = rescore(original, dataset, sandbox, progress=progress)
+        task = Task(directory.path, draws[0].number, attempt=attempt)
+        run = run_task(task, data=options.data, progress=progress)
     finally:
         progress.close()
-    keep_scorecard(directory, verdict)
-    return publish_verdict(verdict, options, console)
+    return EXIT_INCONCLUSIVE if run.lost else 0
 
 
 def _inspect(options: argparse.Namespace) -> int:
     from harness.contest.submission import load_submission
     from harness.contest.track import load_track
-    from harness.evidence.store import Ledger
+    from harness.evidence.store import RunDirectory
     from harness.report.inspection import inspection_table
     from harness.run.inspect_artifact import inspect_file, inspect_run
 
     console = console_for(options)
     if options.artifact.is_dir():
-        ledger = Ledger.open(options.artifact)
-        sandbox = choose_sandbox(options, ledger.verification.track, console.print)
+        directory = RunDirectory.open(options.artifact)
+        sandbox = choose_sandbox(options, directory.plan.track, console.print)
         sandbox.prepare()
-        found = inspect_run(ledger, sandbox)
+        found = inspect_run(directory, sandbox)
     elif options.submission:
         submission, track = load_submission(options.submission), load_track(options.track)
         sandbox = choose_sandbox(options, track, console.print)
         sandbox.prepare()
-        found = inspect_file(options.artifact, submission, track, sandbox)
+        entry = submission.entry(track.name)
+        found = inspect_file(options.artifact, entry, submission.contents, track, sandbox)
     else:
         raise UsageError(
-            f"{options.artifact}: not a run directory; a lone artifact needs --submission FOLDER"
+            "not a run directory; a lone artifact needs --submission FOLDER", file=options.artifact
         )
     console.print(inspection_table(found))
     write_json(found.model_dump_json(indent=2), options.json)

@@ -1,39 +1,220 @@
-"""What is entered, as data that evidence keeps: the counted files, their digest, and the claim."""
+"""What is entered, as data, in whichever layout it came; nobody who runs it asks for the layout.
 
-from pydantic import Field, model_validator
+Reading a folder of ours is ``submission.py``. Everything that a seed run needs of an entry is
+here, as it holds on the track of the plan: how it is trained, how its model is asked, with which
+tokens, and which files are mounted and so counted.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.models import Fact
+from harness.safeio.files import sha256_of_bytes
+
+PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+
+
+def check_file_name(name: str) -> str:
+    """The name of a file inside a folder, as it is.
+
+    Raises:
+        ValueError: not a plain relative path.
+    """
+    if not _FILE_NAME.fullmatch(name) or len(name) > 200:
+        raise ValueError(
+            f"{name[:80]!r} is not a plain relative path; expected letters, digits, "
+            "'.', '_' and '-', separated by '/', inside the folder"
+        )
+    return name
+
+
+FileName = Annotated[str, AfterValidator(check_file_name)]
 
 
 class FileFact(Fact):
-    """A counted file of a submission."""
+    """A file of an entry or of its bridge."""
 
-    name: str
+    name: FileName
     bytes: int = Field(ge=0)
     sha256: str
 
 
+def file_facts(contents: Mapping[str, bytes]) -> Iterator[FileFact]:
+    """A fact for each file, in the order of their names."""
+    for name, content in sorted(contents.items()):
+        yield FileFact(name=name, bytes=len(content), sha256=sha256_of_bytes(content))
+
+
 class Claim(Fact):
-    """What the submission says of itself in ``submission.json``; shown, judged by nothing."""
+    """What an entry says of itself in ``submission.json``; shown, judged by nothing."""
 
     val_bpb: float | None = None
     bytes_total: int | None = None
 
 
-class SubmissionFacts(Fact):
-    """Which submission was run: its counted files and their digest."""
+class Tokenizer(Fact):
+    """The tokens that an entry is trained on and scored in.
 
+    ``stock``: the dataset's own. ``model``: the SentencePiece model ``file`` of the entry.
+    ``bytes``: pure bytes, built in. ``code``: the function ``code`` of the entry, with ``file`` as
+    its model where it has one.
+    """
+
+    kind: Literal["stock", "model", "bytes", "code"] = "stock"
+    file: FileName | None = None
+    code: FunctionName | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Tokenizer":
+        if (self.kind == "code") != (self.code is not None):
+            raise ValueError(f"tokenizer of kind {self.kind}: code is given exactly for kind code")
+        if self.kind == "model" and self.file is None:
+            raise ValueError("tokenizer of kind model: file is missing")
+        if self.kind in ("stock", "bytes") and self.file is not None:
+            raise ValueError(f"tokenizer of kind {self.kind}: needs no file")
+        return self
+
+
+class Train(Fact):
+    """How an entry is trained.
+
+    ``data`` maps names under which a script looks for files to the files of ours that it finds
+    there; empty for an entry that takes what the contract names. ``artifact`` and ``checkpoint``
+    are plain names of files that training leaves.
+    """
+
+    command: tuple[str, ...] = Field(min_length=1, max_length=100)
+    environment: dict[str, str] = Field(default_factory=dict)
+    data: dict[str, str] = Field(default_factory=dict)
+    artifact: PlainName
+    checkpoint: PlainName | None = None
+
+
+class Function(Fact):
+    """A loader: ``load(artifact, device)`` returns the model; ``describe`` lists its tensors."""
+
+    kind: Literal["function"] = "function"
+    load: FunctionName
+    describe: FunctionName | None = None
+
+
+class TakeOver(Fact):
+    """A script brought to its own evaluation, whose model is asked where ``evaluation`` is called.
+
+    How it is brought there stands in the bridge.
+    """
+
+    kind: Literal["take_over"] = "take_over"
+    script: FileName
+    evaluation: str = Field(min_length=1, max_length=200)
+
+
+class Driven(Fact):
+    """A script whose own scoring loop ``loop`` is driven, because it learns while it scores."""
+
+    kind: Literal["driven"] = "driven"
+    script: FileName
+    loop: str = Field(min_length=1, max_length=200)
+
+
+Loader = Annotated[Function | TakeOver | Driven, Field(discriminator="kind")]
+
+
+class Score(Fact):
+    """How an entry's model is asked.
+
+    Windows hold at most ``sequence_length`` tokens and score ``stride`` new targets each.
+    ``streams``: the whole split in order, or each document by itself, of which ``rows`` are open
+    on each device. An adaptive model observes each ``segment`` of targets after they were scored,
+    and studies finished documents when so many are done as ``study_after`` says.
+    """
+
+    loader: Loader
+    sequence_length: int = Field(ge=1, le=1 << 16)
+    stride: int = Field(ge=1, le=1 << 16)
+    streams: Literal["corpus", "documents"] = "corpus"
+    segment: int | None = Field(default=None, ge=1)
+    rows: int | None = Field(default=None, ge=1, le=1 << 16)
+    study_after: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_its_streams(self) -> "Score":
+        if (self.streams == "documents") != (self.rows is not None):
+            raise ValueError("rows: given exactly where each document is a stream of its own")
+        if self.study_after and (self.streams == "corpus" or not self.adaptive):
+            raise ValueError("study_after: only a model that learns from documents studies them")
+        if list(self.study_after) != sorted({*self.study_after} - {0}):
+            raise ValueError("study_after: expected numbers of documents from 1, in order")
+        if self.stride > self.sequence_length:
+            raise ValueError("stride: larger than sequence_length")
+        return self
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the model learns from targets that were scored."""
+        return self.segment is not None
+
+
+class Bridge(Fact):
+    """The referee's own few lines about an entry in a foreign layout: reviewed, not counted."""
+
+    digest: str
+    files: tuple[FileFact, ...] = Field(min_length=1)
+
+
+class Entry(Fact):
+    """What is judged: a submission, or a folder in upstream's layout.
+
+    ``files`` are what is mounted, and so counted; ``digest`` is over their names and contents.
+    ``folder`` is the name of the folder that they came from, for people.
+    """
+
+    layout: Literal["submission", "upstream"]
     name: str
     author: str
     github_id: str
     folder: str
-    digest: str
-    files: tuple[FileFact, ...]
-    code_bytes: int = Field(ge=0)
     claim: Claim = Claim()
+    files: tuple[FileFact, ...] = Field(min_length=1)
+    digest: str
+    tokenizer: Tokenizer = Tokenizer()
+    train: Train
+    score: Score
+    bridge: Bridge | None = None
 
     @model_validator(mode="after")
-    def _adds_up(self) -> "SubmissionFacts":
-        if self.code_bytes != sum(file.bytes for file in self.files):
-            raise ValueError("code_bytes: expected the sum of the bytes of files")
+    def _consistent(self) -> "Entry":
+        names = [file.name for file in self.files]
+        if len(set(names)) != len(names):
+            raise ValueError("files: a file is listed twice")
+        if self.tokenizer.file is not None and self.tokenizer.file not in names:
+            raise ValueError("tokenizer.file: not among files")
+        if (self.layout == "upstream") != (self.bridge is not None):
+            raise ValueError("bridge: given exactly where the layout is upstream's")
+        loader = self.score.loader
+        if not isinstance(loader, Function) and self.bridge is None:
+            raise ValueError(f"score.loader: of kind {loader.kind}, which a bridge must lead to")
+        if not isinstance(loader, Function) and loader.script not in names:
+            raise ValueError("score.loader.script: not among files")
         return self
+
+    @property
+    def needs_preparation(self) -> bool:
+        """Whether something is to be proven before any seed: its tokenizer, or its bridge."""
+        return self.tokenizer.kind != "stock" or self.bridge is not None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files of the entry."""
+        return sum(file.bytes for file in self.files)
+
+    def counted_bytes(self, *, tokenizer_counted: bool) -> int:
+        """``bytes``, less the model of its own tokenizer where the track leaves that out."""
+        if tokenizer_counted:
+            return self.bytes
+        return sum(file.bytes for file in self.files if file.name != self.tokenizer.file)

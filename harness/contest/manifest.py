@@ -6,9 +6,10 @@ Reading the folder that it lies in is ``submission.py``.
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.contest.track import LARGEST_SEGMENT
+from harness.models import Fact
 
 CONTRACT_VARIABLES = (
     "SEED",
@@ -25,11 +26,7 @@ _FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class About(_Section):
+class About(Fact):
     """Who made it."""
 
     name: str = Field(min_length=1, max_length=200)
@@ -46,7 +43,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-class Code(_Section):
+class Code(Fact):
     """Exactly what is mounted, so exactly what is counted (``submission.toml`` too)."""
 
     files: tuple[str, ...] = Field(min_length=1, max_length=1000)
@@ -61,7 +58,7 @@ class Code(_Section):
         return files
 
 
-class OwnTokenizer(_Section):
+class OwnTokenizer(Fact):
     """A tokenizer to use instead of the dataset's: a SentencePiece model, or pure bytes.
 
     ``model`` is a file of the folder; it is mounted and counted like those of ``[code]``.
@@ -94,7 +91,7 @@ def _check_environment(environment: dict[str, str]) -> dict[str, str]:
     return environment
 
 
-class TrainOverride(_Section):
+class TrainOverride(Fact):
     """What a track changes of ``[train]``; ``env`` is laid over the general one."""
 
     command: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=100)
@@ -103,7 +100,7 @@ class TrainOverride(_Section):
     _environment = field_validator("env")(_check_environment)
 
 
-class Train(_Section):
+class Train(Fact):
     """How to train. ``artifact`` is a plain file name under ``OUTPUT_DIR``.
 
     ``checkpoint`` names another file there, with the unquantised weights in a form that the
@@ -124,7 +121,7 @@ class Train(_Section):
         return self
 
 
-class ScoreOverride(_Section):
+class ScoreOverride(Fact):
     """What a track changes of ``[score]``."""
 
     sequence_length: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
@@ -132,7 +129,7 @@ class ScoreOverride(_Section):
     segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
 
 
-class Score(_Section):
+class Score(Fact):
     """How to score: the loader, the tokens a window may hold, the new targets in each.
 
     ``describe`` names an optional function that lists the tensors of an artifact. The model of an
@@ -170,14 +167,14 @@ class Score(_Section):
         return self
 
 
-class TrackOverride(_Section):
+class TrackOverride(Fact):
     """``[tracks.NAME]``: what differs on that track."""
 
     train: TrainOverride = TrainOverride()
     score: ScoreOverride = ScoreOverride()
 
 
-class Manifest(_Section):
+class Manifest(Fact):
     """``submission.toml``."""
 
     submission: About

@@ -4,21 +4,25 @@ Nothing of the submission is run or imported here. Every counted file is read on
 following links; what was read is what is weighed, hashed and later mounted.
 """
 
-import json
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
-from harness.contest.entry import Claim, FileFact, SubmissionFacts
+from harness.contest.entry import Claim, Entry, Function, Score, Tokenizer, Train, file_facts
 from harness.contest.manifest import Manifest
-from harness.contest.track import LARGEST_SEGMENT, Track, problems_of
+from harness.contest.track import LARGEST_SEGMENT, Track
 from harness.errors import SubmissionError
-from harness.safeio.files import digest_of_named, sha256_of_bytes
+from harness.safeio.files import digest_of_named
 from harness.safeio.key_lines import TomlLines, line_of_json_key
-from harness.safeio.parsing import LARGEST_BYTES, TomlError, parse_toml
+from harness.safeio.parsing import (
+    LARGEST_BYTES,
+    ParseError,
+    parse_json,
+    parse_toml,
+    problems_of,
+)
+from harness.safeio.reading import NotRegularError, TooLargeError, read_inside
 from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
 MANIFEST = "submission.toml"
@@ -47,12 +51,6 @@ class Submission:
         """Bytes of all counted files, ``submission.toml`` included."""
         return sum(len(content) for content in self.contents.values())
 
-    def counted_bytes(self, *, tokenizer_counted: bool) -> int:
-        """``code_bytes``, less the model of its own tokenizer where the track leaves that out."""
-        name = self.manifest.tokenizer.model if self.manifest.tokenizer else None
-        given = len(self.contents[name]) if name and not tokenizer_counted else 0
-        return self.code_bytes - given
-
     def line_of(self, *keys: str) -> int | None:
         """The line of ``submission.toml`` on which the first of some dotted keys is given."""
         return TomlLines(self.contents[MANIFEST]).of(*keys)
@@ -62,20 +60,35 @@ class Submission:
         """SHA-256 over names and contents of the counted files."""
         return digest_of_named(self.contents)
 
-    def facts(self) -> SubmissionFacts:
-        """What evidence keeps of the submission."""
-        return SubmissionFacts(
-            name=self.manifest.submission.name,
-            author=self.manifest.submission.author,
-            github_id=self.manifest.submission.github_id,
+    def entry(self, track: str) -> Entry:
+        """The submission as it is entered on a track."""
+        about, own = self.manifest.submission, self.manifest.tokenizer
+        train, score = self.manifest.on(track)
+        tokenizer = Tokenizer()
+        if own is not None:
+            tokenizer = Tokenizer(kind=own.kind or "model", file=own.model)
+        return Entry(
+            layout="submission",
+            name=about.name,
+            author=about.author,
+            github_id=about.github_id,
             folder=self.folder.name,
-            digest=self.digest,
-            files=tuple(
-                FileFact(name=name, bytes=len(content), sha256=sha256_of_bytes(content))
-                for name, content in sorted(self.contents.items())
-            ),
-            code_bytes=self.code_bytes,
             claim=self.claim,
+            files=tuple(file_facts(self.contents)),
+            digest=self.digest,
+            tokenizer=tokenizer,
+            train=Train(
+                command=train.command,
+                environment=train.env,
+                artifact=train.artifact,
+                checkpoint=train.checkpoint,
+            ),
+            score=Score(
+                loader=Function(load=score.load, describe=score.describe),
+                sequence_length=score.sequence_length,
+                stride=score.stride,
+                segment=score.segment,
+            ),
         )
 
 
@@ -173,7 +186,7 @@ def _parse(folder: Path, toml: bytes) -> Manifest:
     except ValidationError as error:
         problems = problems_of(error, within=part, toml=toml)
         raise SubmissionError(file=MANIFEST, within=folder, problems=problems) from error
-    except TomlError as error:
+    except ParseError as error:
         raise SubmissionError(str(error), file=MANIFEST, within=folder, line=error.line) from error
     return manifest
 
@@ -201,56 +214,34 @@ def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
     """The bytes of a regular file inside ``folder``, no link followed on the way."""
     field = "" if name in (MANIFEST, CLAIMS) else f" (named in {MANIFEST})"
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
+        return read_inside(folder, name, limit_bytes=limit_bytes)
+    except FileNotFoundError:
+        hint = "create it" if name == MANIFEST else "add the file or correct the name"
+        raise SubmissionError(f"no such file{field}; {hint}", file=name, within=folder) from None
+    except NotRegularError as error:
         raise SubmissionError(
-            f"not readable ({error.strerror}); expected a folder that you may read",
-            file="",
+            f"not a regular file but a {error.kind}{field}; "
+            "expected a regular file inside the folder: copy the file itself there",
+            file=name,
             within=folder,
         ) from error
-    try:
-        parts = PurePosixPath(name).parts
-        for index, part in enumerate(parts):
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            if index < len(parts) - 1:
-                flags |= os.O_DIRECTORY
-            try:
-                inner = os.open(part, flags, dir_fd=descriptor)
-            except FileNotFoundError:
-                hint = "create it" if name == MANIFEST else "add the file or correct the name"
-                raise SubmissionError(
-                    f"no such file{field}; {hint}", file=name, within=folder
-                ) from None
-            except OSError as error:
-                raise SubmissionError(
-                    f"a symbolic link, or not readable ({error.strerror}){field}; "
-                    "expected a regular file inside the folder: copy the file itself there",
-                    file=name,
-                    within=folder,
-                ) from error
-            os.close(descriptor)
-            descriptor = inner
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SubmissionError(
-                f"not a regular file{field}; expected a regular file", file=name, within=folder
-            )
-        content = b""
-        if status.st_size <= limit_bytes:
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                content = file.read(limit_bytes + 1)
-        if max(status.st_size, len(content)) > limit_bytes:
-            over = max(status.st_size, len(content))
-            limit = (
-                f"all code files together may have {LARGEST_CODE_BYTES:,}, and "
-                f"{LARGEST_CODE_BYTES - limit_bytes:,} were read before"
-                if field
-                else f"at most {limit_bytes:,} are read"
-            )
-            raise SubmissionError(f"{over:,} bytes{field}; {limit}", file=name, within=folder)
-        return content
-    finally:
-        os.close(descriptor)
+    except TooLargeError as error:
+        limit = (
+            f"all code files together may have {LARGEST_CODE_BYTES:,}, and "
+            f"{LARGEST_CODE_BYTES - limit_bytes:,} were read before"
+            if field
+            else f"at most {limit_bytes:,} are read"
+        )
+        raise SubmissionError(
+            f"{error.size_bytes:,} bytes{field}; {limit}", file=name, within=folder
+        ) from error
+    except OSError as error:
+        at_fault = Path(error.filename or folder / name)  # or the folder, or a part of the way
+        raise SubmissionError(
+            f"not readable ({error.strerror}){field}; expected files and folders that you may read",
+            file="" if at_fault == folder else str(at_fault.relative_to(folder)),
+            within=folder,
+        ) from error
 
 
 def _check_functions(submission: Submission) -> None:
@@ -323,12 +314,11 @@ def _claim(folder: Path, content: bytes | None) -> Claim:
     if content is None:
         return Claim()
     try:
-        claims = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else None
-        raise SubmissionError(
-            f"not valid JSON: {error}", file=CLAIMS, within=folder, line=line
-        ) from error
+        claims = parse_json(
+            content, limit_bytes=LARGEST_CLAIMS_BYTES, longest_text=LARGEST_CLAIMS_BYTES
+        )
+    except ParseError as error:
+        raise SubmissionError(str(error), file=CLAIMS, within=folder, line=error.line) from error
     if not isinstance(claims, dict):
         raise SubmissionError("expected a JSON object of claims", file=CLAIMS, within=folder)
 

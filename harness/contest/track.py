@@ -4,14 +4,15 @@ import math
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
+from harness.models import Fact
 from harness.safeio.files import digest_of_named
-from harness.safeio.key_lines import TomlLines
-from harness.safeio.parsing import LARGEST_BYTES, TomlError, parse_toml
+from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
+from harness.safeio.reading import read_named
 
 GIB = 1 << 30
 # Of an adaptive submission, in targets; all workers are shown one at once.
@@ -20,24 +21,22 @@ _PROBED_ANSWER_BYTES = 4 * GIB
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Budget(_Section):
+class Budget(Fact):
     """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
+
+    A track without a time budget leaves that time unjudged.
 
     ``tokenizer_counted``: whether the model file of a submission's own tokenizer is part of its
     code. Where it is not, whatever text its pieces hold is carried for nothing.
     """
 
-    train_seconds: float = Field(gt=0, le=86_400)
-    score_seconds: float = Field(gt=0, le=86_400)
+    train_seconds: float | None = Field(default=None, gt=0, le=86_400)
+    score_seconds: float | None = Field(default=None, gt=0, le=86_400)
     bytes: PositiveBytes
     tokenizer_counted: bool = Field(default=True, strict=True)
 
 
-class Hardware(_Section):
+class Hardware(Fact):
     """Accelerators that the track needs; 0 means any machine, CPU only."""
 
     accelerators: int = Field(ge=0, le=1024, strict=True)
@@ -50,7 +49,7 @@ class Hardware(_Section):
         return self
 
 
-class Dataset(_Section):
+class Dataset(Fact):
     """The dataset by name; the figures pin what it must hold where they are known."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -58,7 +57,7 @@ class Dataset(_Section):
     validation_tokens: int | None = Field(default=None, gt=1)
 
 
-class Holdout(_Section):
+class Holdout(Fact):
     """A second set of documents, never published, that every artifact is scored on too.
 
     ``dataset`` names a dataset of the same tokenizer, of which the validation split is used. A
@@ -72,15 +71,23 @@ class Holdout(_Section):
     tolerance_bpb: float = Field(ge=0, lt=10)
 
 
-class Significance(_Section):
-    """How many seeds are run, and what the t-test must show."""
+class Significance(Fact):
+    """How many seeds are run, and what the t-test must show; no test where there is no bar."""
 
-    seeds: int = Field(ge=2, le=100, strict=True)
-    margin_nats_per_token: float = Field(ge=0, lt=10)
-    p_below: float = Field(gt=0, lt=0.5)
+    seeds: int = Field(ge=1, le=100, strict=True)
+    margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
+    p_below: float | None = Field(default=None, gt=0, lt=0.5)
+
+    @model_validator(mode="after")
+    def _test_is_whole(self) -> Self:
+        if (self.margin_nats_per_token is None) != (self.p_below is None):
+            raise ValueError("give both margin_nats_per_token and p_below, or neither")
+        if self.p_below is not None and self.seeds < 2:
+            raise ValueError(f"seeds {self.seeds}: a t-test needs at least 2")
+        return self
 
 
-class Probes(_Section):
+class Probes(Fact):
     """How many targets are asked twice to test causality, and what change is put up with.
 
     As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
@@ -113,14 +120,14 @@ class Probes(_Section):
         return min(wanted, self.most, targets, room)
 
 
-class Adaptive(_Section):
+class Adaptive(Fact):
     """Whether a model may learn from targets that were scored, and how many are scored before."""
 
     allowed: bool = Field(default=True, strict=True)
     least_segment: int = Field(default=1, ge=1, le=LARGEST_SEGMENT, strict=True)
 
 
-class Bar(_Section):
+class Bar(Fact):
     """The BPB to beat: a figure, or a baseline that the dataset's manifest holds.
 
     With ``leaderboard`` it is the lower one of the figure and of the best record that the
@@ -142,7 +149,7 @@ class Bar(_Section):
         return self
 
 
-class Limits(_Section):
+class Limits(Fact):
     """What a sandbox may use besides time."""
 
     memory_bytes: PositiveBytes
@@ -153,7 +160,7 @@ class Limits(_Section):
     processes: int = Field(gt=0, le=1_000_000, strict=True)
 
 
-class Track(_Section):
+class Track(Fact):
     """One track. ``rehearsal`` tracks judge all the same but can never verify a record."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -166,41 +173,27 @@ class Track(_Section):
     significance: Significance
     probes: Probes
     adaptive: Adaptive = Adaptive()
-    bar: Bar
+    bar: Bar | None = None
     sandbox: Limits
     holdout: Holdout | None = None
 
+    @model_validator(mode="after")
+    def _bar_and_test(self) -> Self:
+        if (self.bar is None) != (self.significance.p_below is None):
+            raise ValueError(
+                "significance: margin_nats_per_token and p_below are given exactly where there is "
+                "a bar to beat"
+            )
+        return self
+
     @property
     def digest(self) -> str:
-        """SHA-256 over the rules themselves, so that white space and comments do not count."""
-        return digest_of_named({"track": self.model_dump_json().encode()})
+        """SHA-256 over the rules themselves, so that white space and comments do not count.
 
-
-def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") -> list[Problem]:
-    """What is wrong with each field, and what was expected.
-
-    Args:
-        error: of a model.
-        within: the dotted key of what was validated, when that is not a whole file.
-        toml: the file's content, in which the lines are looked up.
-    """
-    lines = TomlLines(toml)
-    problems = []
-    for problem in error.errors(include_url=False):
-        keys = (within, *map(str, problem["loc"]))
-        field = ".".join(key for key in keys if key)
-        kind: Literal["extra_forbidden", "missing"] | str = problem["type"]
-        if kind == "extra_forbidden":
-            detail = "unknown key; remove it or correct its spelling"
-        elif kind == "missing":
-            detail = "missing; it must be given"
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            shown = repr(problem["input"])
-            shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            detail = f"{message} (found {shown})"
-        problems.append(Problem(field, detail, lines.of(field)))
-    return problems
+        What a track leaves out does not count either: a setting that a later harness knows does not
+        change the digest of the tracks that do without it.
+        """
+        return digest_of_named({"track": self.model_dump_json(exclude_none=True).encode()})
 
 
 def track_names() -> list[str]:
@@ -228,12 +221,11 @@ def load_track(name: str) -> Track:
         )
     content = b""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+        content = read_named(path, limit_bytes=LARGEST_BYTES)
         return Track.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"cannot be read: {error}", file=path) from error
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
     except ValidationError as error:
         raise UsageError(file=path, problems=problems_of(error, toml=content)) from error
-    except TomlError as error:
+    except ParseError as error:
         raise UsageError(str(error), file=path, line=error.line) from error

@@ -1,20 +1,106 @@
-"""What nobody chose: drawn from digests and a nonce that is fixed before the first run."""
+"""What nobody chose: every draw of a verification comes from one nonce, by label.
+
+The nonce is drawn by the harness and fixed on disk before the first run, so that neither the
+submitter (who knows the digests) nor a second try with the same nonce can choose.
+"""
 
 import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from harness.contest.entry import Entry
+from harness.contest.track import Track
+from harness.evidence.steps import Role
+from harness.models import Fact
+
+Purpose = Literal["preparation", "look", "confirmation", "reproduction"]
+ROLES: dict[Purpose, Role] = {
+    "preparation": "preparation",
+    "look": "seed",
+    "confirmation": "seed",
+    "reproduction": "reproduction",
+}
 
 
-def draw_seeds(*, submission_digest: str, track_digest: str, nonce: str, count: int) -> list[int]:
-    """``count`` distinct seeds in [0, 2**31), a function of the digests and the nonce.
+@dataclass(frozen=True)
+class Secret:
+    """One kind of draw: its label, what is drawn, and when somebody outside may know it."""
 
-    The nonce is drawn by the harness and fixed on disk before the first run, so that neither
-    the submitter (who knows the digests) nor a second try at the same nonce can choose.
-    """
+    label: str
+    what: str
+    known: str
+
+    def of(self, nonce: str, *words: object) -> bytes:
+        """32 bytes, a function of nonce, label and words."""
+        material = "\0".join([self.label, *map(str, words)]).encode()
+        return hmac.new(nonce.encode(), material, hashlib.sha256).digest()
+
+
+SEED = Secret("seed", "the seeds of all runs of a plan", "to the submission when its run begins")
+PROBES = Secret("probes", "which targets are asked again, and with which suffixes", "never")
+SECRETS = (SEED, PROBES)
+
+
+class Draw(Fact):
+    """One draw of a plan: ``number`` is its place in it; a preparation has seed 0."""
+
+    number: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=1 << 31)
+    purpose: Purpose
+
+    @model_validator(mode="after")
+    def _preparation_has_no_seed(self) -> "Draw":
+        if self.purpose == "preparation" and self.seed != 0:
+            raise ValueError("seed: expected 0 of a preparation")
+        return self
+
+    @property
+    def role(self) -> Role:
+        """The kind of run that it is."""
+        return ROLES[self.purpose]
+
+
+def draw_seeds(*, entry_digest: str, track_digest: str, nonce: str, count: int) -> list[int]:
+    """``count`` distinct seeds in [0, 2**31), a function of the digests and the nonce."""
     seeds: list[int] = []
     index = 0
     while len(seeds) < count:
-        material = f"seed\0{submission_digest}\0{track_digest}\0{nonce}\0{index}".encode()
-        seed = int.from_bytes(hashlib.sha256(material).digest()[:4], "big") >> 1
+        drawn = SEED.of(nonce, entry_digest, track_digest, index)
+        seed = int.from_bytes(drawn[:4], "big") >> 1
         if seed not in seeds:
             seeds.append(seed)
         index += 1
     return seeds
+
+
+def draw_runs(
+    entry: Entry, track: Track, nonce: str, *, by_hand: Sequence[int] | None = None
+) -> tuple[Draw, ...]:
+    """Every run of a plan, drawn at once: preparation, then looks.
+
+    Args:
+        entry: what is judged; one that needs a preparation has it before its seeds.
+        track: says how many seeds are run.
+        nonce: of the plan.
+        by_hand: seeds that somebody chose instead.
+    """
+    purposes: list[Purpose] = []
+    if entry.needs_preparation:
+        purposes.append("preparation")
+    looks = track.significance.seeds if by_hand is None else len(by_hand)
+    purposes += ["look"] * looks
+    if by_hand is None:
+        seeds = draw_seeds(
+            entry_digest=entry.digest, track_digest=track.digest, nonce=nonce, count=looks
+        )
+    else:
+        seeds = list(by_hand)
+    drawn = iter(seeds)
+    return tuple(
+        Draw(number=number, purpose=purpose, seed=0 if purpose == "preparation" else next(drawn))
+        for number, purpose in enumerate(purposes)
+    )

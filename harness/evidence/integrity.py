@@ -8,22 +8,26 @@ import hashlib
 import io
 import math
 import os
-import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from harness.contest.entry import file_facts
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.facts import ArtifactFacts, ScoreFacts, SeedRun
-from harness.evidence.store import PLAN, Ledger
+from harness.evidence.results import ArtifactFacts, Scores
+from harness.evidence.run import Run
+from harness.evidence.store import PLAN, RunDirectory
+from harness.safeio.files import digest_of_named
+from harness.safeio.reading import open_inside, read_inside
 
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 _RELATIVE_TOLERANCE = 1e-9
+LARGEST_FILE_BYTES = 64 << 20
 # A hundred times what the official track's 50,000 documents take; a zip can claim anything.
 _LARGEST_DOCUMENTS_BYTES = 128 << 20
 # What zipfile and numpy raise at archives that numpy did not write.
@@ -34,38 +38,62 @@ _UNREADABLE = (
 _REMEDY = "restore the directory from a copy of it, or run the verification again"
 
 
-def check_kept(ledger: Ledger, runs: Sequence[SeedRun]) -> None:
-    """Hold the kept files of a verification against its plan and its evidence.
+def check_kept(directory: RunDirectory) -> None:
+    """Compare the kept files of a verification with its plan and its evidence.
 
-    Code against the plan's digest, files and names; each sealed file against size and SHA-256;
-    each scoring's file of documents against SHA-256 and the sums of the score. Runs that came to
-    no artifact or no score keep nothing, so nothing is asked of them.
+    Code with the plan's digest, files and names; of each try that counts, each sealed file with
+    size and SHA-256; each scoring's file of documents with SHA-256 and the sums of the score. Runs
+    that led to no artifact or no score keep nothing, so nothing is asked of them.
 
     Raises:
         InfrastructureError: a file is missing, or not what was kept; or it is a plan of the future.
         UsageError: the plan's date is none.
     """
-    plan = ledger.verification
-    _check_date(ledger.directory / PLAN, plan.created_at)
-    kept, planned = ledger.submission().facts(), plan.submission
-    for field in ("files", "code_bytes", "name", "author", "github_id"):
-        if getattr(kept, field) != getattr(planned, field):
-            raise _changed(
-                ledger.directory / PLAN, f"submission.{field}: not that of {ledger.code}"
-            )
-    for run in runs:
-        directory = ledger.seed_directory(run.seed)
-        if run.artifact is not None:
-            _check_sealed(ledger.artifact(run), run.artifact)
-        if run.checkpoint is not None:
-            _check_sealed(ledger.checkpoint(run), run.checkpoint)
-        for name, scoring in (
-            ("documents.npz", run.scoring),
-            ("holdout.npz", run.holdout_scoring),
-            ("unquantised.npz", run.unquantised),
-        ):
-            if scoring is not None:
-                _check_documents(directory / name, scoring)
+    check_entry(directory)
+    for run in directory.runs():
+        check_run(directory, run)
+
+
+def check_entry(directory: RunDirectory) -> None:
+    """Compare the plan with the files of its entry and of its bridge; raises as the whole does."""
+    plan = directory.plan
+    _check_date(directory.path / PLAN, plan.created_at)
+    files = read_files(directory.entry, [file.name for file in plan.entry.files])
+    facts = tuple(file_facts(files))
+    if facts != plan.entry.files or digest_of_named(files) != plan.entry.digest:
+        raise InfrastructureError(
+            "not the files that the verification was begun with",
+            file=directory.entry,
+            remedy="start a new verification",
+        )
+
+
+def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """The files of a kept entry by name.
+
+    Raises:
+        InfrastructureError: one is missing, a link, or larger than any entry's file.
+    """
+    contents = {}
+    for name in names:
+        try:
+            contents[name] = read_inside(folder, name, limit_bytes=LARGEST_FILE_BYTES)
+        except OSError as error:
+            why = error.strerror or error
+            raise _changed(folder / name, f"missing, or not what was kept ({why})") from error
+    return contents
+
+
+def check_run(directory: RunDirectory, run: Run) -> None:
+    """Compare the evidence of one run with the files beside it; raises as the whole does."""
+    root = directory.path.absolute()
+    if run.artifact is not None:
+        _check_sealed(root, directory.artifact(run), run.artifact)
+    if run.checkpoint is not None:
+        _check_sealed(root, directory.checkpoint(run), run.checkpoint)
+    for facts in run.steps:
+        if isinstance(facts.result, Scores):
+            _check_documents(root, directory.documents(run, facts.name).absolute(), facts.result)
 
 
 def lies_ahead(date: str) -> bool:
@@ -94,28 +122,25 @@ def _check_date(path: Path, date: str) -> None:
         )
 
 
-def _check_sealed(path: Path, facts: ArtifactFacts) -> None:
-    with _opened(path, "not what was sealed") as (file, size):
+def _check_sealed(root: Path, path: Path, facts: ArtifactFacts) -> None:
+    with _opened(root, path, "not what was sealed") as (file, size):
         # The size first: what is too large is not read at all.
         if size != facts.bytes or hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256:
             raise _changed(path, "missing, or not what was sealed")
 
 
-def _check_documents(path: Path, scoring: ScoreFacts) -> None:
+def _check_documents(root: Path, path: Path, scores: Scores) -> None:
     what = "not what was scored"
-    with _opened(path, what) as (file, size):
+    with _opened(root, path, what) as (file, size):
         content = file.read(_LARGEST_DOCUMENTS_BYTES) if size <= _LARGEST_DOCUMENTS_BYTES else b""
-    if (
-        scoring.documents_file != path.name
-        or hashlib.sha256(content).hexdigest() != scoring.documents_sha256
-    ):
+    if hashlib.sha256(content).hexdigest() != scores.documents_sha256:
         raise _changed(path, f"missing, or {what}")
     try:
         nats, text_bytes, targets, documents = _sums(content)
     except _UNREADABLE as error:
         raise _changed(path, "not the file of a scoring") from error
-    same_nats = math.isclose(nats, scoring.total_nats, rel_tol=_RELATIVE_TOLERANCE)
-    counted = (scoring.bytes, scoring.targets, scoring.documents)
+    same_nats = math.isclose(nats, scores.total_nats, rel_tol=_RELATIVE_TOLERANCE)
+    counted = (scores.bytes, scores.targets, scores.documents)
     if not same_nats or (text_bytes, targets, documents) != counted:
         raise _changed(path, f"{what}: its documents do not come to the score in the evidence")
 
@@ -136,15 +161,11 @@ def _sums(content: bytes) -> tuple[float, int, int, int]:
 
 
 @contextmanager
-def _opened(path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
+def _opened(root: Path, path: Path, what: str) -> Iterator[tuple[io.BufferedReader, int]]:
     """A regular file and its size in bytes; no link is followed, and no pipe is waited for."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise _changed(path, f"missing, or {what}")
-            yield file, status.st_size
+        with open_inside(root, path.relative_to(root)) as file:
+            yield file, os.fstat(file.fileno()).st_size
     except OSError as error:
         raise _changed(path, f"missing, or {what} ({error.strerror or error})") from error
 

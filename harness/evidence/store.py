@@ -3,206 +3,309 @@
 ::
 
     runs/<created>-<folder>-<track>/
-      verification.json      fixed before the first run
-      submission/            exactly the counted files: what is mounted
-      seed-<seed>/           evidence.json, train.log, score.log, documents.npz, artifact/<name>,
-                             checkpoint/<name>
+      plan.json                     fixed before the first run, never changed
+      entry/                        exactly the counted files: what is mounted
+      bridge/                       the referee's own lines about an entry in a foreign layout
+      preparation/try-K/            what ran before any seed
+      seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
+      reproduction-S/try-K/         the same
+      decisions/N.json              beside the evidence, not of it
       verdict.json, scorecard.txt
 
-A seed run is done when its ``evidence.json`` exists and does not say that our side failed.
+A try begins when its directory is made, which only one harness can do. ``evidence.json`` is
+written after each step. The first try of a draw that our side did not lose is the one that counts.
 """
 
 import contextlib
 import fcntl
+import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from pathlib import Path, PurePath
 
 from pydantic import BaseModel, ValidationError
 
-from harness.contest.submission import Submission, load_submission
-from harness.contest.track import problems_of
-from harness.errors import InfrastructureError, SubmissionError, UsageError
-from harness.evidence.facts import SeedRun, Verification
+from harness.errors import InfrastructureError, UsageError
+from harness.evidence.decisions import Decision
+from harness.evidence.draws import Draw
+from harness.evidence.plan import FORMAT, Plan
+from harness.evidence.run import Run
+from harness.evidence.steps import Role, StepName, step_of
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
+from harness.safeio.parsing import Model, ParseError, parse_model, problems_of
+from harness.safeio.reading import read_inside
 
-PLAN = "verification.json"
+PLAN = "plan.json"
 EVIDENCE = "evidence.json"
 VERDICT = "verdict.json"
 SCORECARD = "scorecard.txt"
-Model = TypeVar("Model", bound=BaseModel)
+ENTRY = "entry"
+BRIDGE = "bridge"
+_FORMAT_1_PLAN = "verification.json"
+_FOLDERS: dict[Role, str] = {
+    "preparation": "preparation",
+    "seed": "seed-{seed}",
+    "reproduction": "reproduction-{seed}",
+}
+_MOST_TRIES = 1000
+_MOST_DECISIONS = 1000
+LARGEST_EVIDENCE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Ledger:
+class RunDirectory:
     """One verification's directory and what was fixed before its first run."""
 
-    directory: Path
-    verification: Verification
+    path: Path
+    plan: Plan
 
     @classmethod
-    def create(cls, runs: Path, verification: Verification, *, code: dict[str, bytes]) -> "Ledger":
+    def create(
+        cls,
+        runs: Path,
+        plan: Plan,
+        *,
+        files: dict[str, bytes],
+        bridge: dict[str, bytes] | None = None,
+    ) -> "RunDirectory":
         """Start a directory under ``runs``; the plan is written last, so it is whole or absent."""
-        stamp = re.sub(r"[^0-9T]", "", verification.created_at.partition(".")[0])
-        folder = re.sub(r"[^A-Za-z0-9._-]", "_", verification.submission.folder)[:60]
-        name = f"{stamp}-{folder}-{verification.track.name}"
+        stamp = re.sub(r"[^0-9T]", "", plan.created_at.partition(".")[0])
+        folder = re.sub(r"[^A-Za-z0-9._-]", "_", plan.entry.folder)[:60]
+        name = f"{stamp}-{folder}-{plan.track.name}"
         with disk_errors(runs):
             runs.mkdir(parents=True, exist_ok=True)
-            directory = _new_directory(runs, name)
-            write_files(directory / "submission", code)
-        ledger = cls(directory=directory, verification=verification)
-        ledger._write(PLAN, verification)
-        return ledger
+            path = _new_directory(runs, name)
+            write_files(path / ENTRY, files)
+            if bridge:
+                write_files(path / BRIDGE, bridge)
+        _write(path / PLAN, plan)
+        return cls(path=path, plan=plan)
 
     @classmethod
-    def open(cls, directory: Path) -> "Ledger":
+    def open(cls, path: Path) -> "RunDirectory":
         """Read a directory back.
 
         Raises:
-            UsageError: not a verification's directory, or its plan is damaged.
+            UsageError: not a verification's directory, of an earlier format, or its plan is
+                damaged.
         """
-        if not (directory / PLAN).is_file():
+        if not (path / PLAN).is_file():
+            if (path / _FORMAT_1_PLAN).is_file():
+                raise UsageError(
+                    "evidence of format 1, which this harness does not read; expected format "
+                    f"{FORMAT}: run the verification again",
+                    file=path / _FORMAT_1_PLAN,
+                )
             raise UsageError(
-                f"{directory}: not the directory of a verification: it holds no {PLAN}; "
-                "expected one that `harness verify` made under runs/"
+                f"not the directory of a verification: it holds no {PLAN}; "
+                "expected one that `harness verify` made under runs/",
+                file=path,
             )
-        return cls(directory=directory, verification=_read(directory / PLAN, Verification))
+        return cls(path=path, plan=_read(path, PLAN, Plan))
 
     @property
-    def code(self) -> Path:
+    def entry(self) -> Path:
         """The counted files, as they are mounted: absolute, whatever the directory is."""
-        return self.directory.absolute() / "submission"
+        return self.path.absolute() / ENTRY
 
-    def submission(self) -> Submission:
-        """The submission as it was when the verification was begun.
+    def draw_directory(self, draw: Draw) -> Path:
+        """Where the tries of a draw lie."""
+        return self.path / _FOLDERS[draw.role].format(seed=draw.seed)
+
+    def try_directory(self, draw: Draw, attempt: int) -> Path:
+        """Where one try of a draw lies; it need not exist."""
+        return self.draw_directory(draw) / f"try-{attempt}"
+
+    def directory_of(self, run: Run) -> Path:
+        """Where a run's evidence lies."""
+        return self.try_directory(self.plan.draws[run.draw], run.attempt)
+
+    def artifact(self, run: Run) -> Path:
+        """The sealed artifact of a run that has one, absolute as it is mounted."""
+        assert run.artifact is not None  # noqa: S101 - callers ask for sealed runs only
+        return self.directory_of(run).absolute() / "artifact" / run.artifact.name
+
+    def checkpoint(self, run: Run) -> Path:
+        """The unquantized weights of a run that left some, absolute as they are mounted."""
+        assert run.checkpoint is not None  # noqa: S101 - callers ask for such runs only
+        return self.directory_of(run).absolute() / "checkpoint" / run.checkpoint.name
+
+    def documents(self, run: Run, name: StepName) -> Path:
+        """The documents' costs that a step of a run leaves."""
+        file = step_of(name).documents_file
+        assert file is not None  # noqa: S101 - callers ask for steps that score
+        return self.directory_of(run) / file
+
+    def attempts(self, draw: Draw) -> int:
+        """How many tries of a draw were begun, whatever became of them."""
+        directory = self.draw_directory(draw)
+        numbers = [
+            int(path.name.removeprefix("try-"))
+            for path in directory.glob("try-*")
+            if path.name.removeprefix("try-").isdecimal()
+        ]
+        return max(numbers, default=0)
+
+    def begin_try(self, draw: Draw, attempt: int) -> Path:
+        """A fresh directory for one try; making it is what begins the try.
 
         Raises:
-            InfrastructureError: somebody has changed the kept files since.
+            InfrastructureError: another harness has begun this very try, or the disk failed.
         """
-        try:
-            kept: Submission | None = load_submission(self.code)
-        except SubmissionError:
-            kept = None  # it was loaded when the verification was begun
-        if kept is None or kept.digest != self.verification.submission.digest:
-            raise InfrastructureError(
-                f"{self.code}: not the files that the verification was begun with",
-                remedy="start a new verification",
-            )
-        return kept
-
-    def seed_directory(self, seed: int) -> Path:
-        """Where a seed run's evidence lies."""
-        return self.directory / f"seed-{seed}"
-
-    def begin_seed(self, seed: int) -> Path:
-        """A fresh directory for a seed run; what an earlier, broken try left is set aside."""
-        directory = self.seed_directory(seed)
+        directory = self.try_directory(draw, attempt)
+        if attempt > _MOST_TRIES:
+            raise InfrastructureError(f"{_MOST_TRIES:,} tries are enough", file=directory)
         with disk_errors(directory):
-            if directory.exists():
-                attempt = 1
-                while (aside := directory.with_name(f"{directory.name}.broken-{attempt}")).exists():
-                    attempt += 1
-                directory.rename(aside)
-            directory.mkdir()
+            directory.parent.mkdir(exist_ok=True)
+            try:
+                directory.mkdir()
+            except FileExistsError:
+                raise InfrastructureError(
+                    "another harness has begun this try",
+                    file=directory,
+                    remedy="wait for it to end",
+                ) from None
             for name in ("artifact", "checkpoint"):
                 (directory / name).mkdir()
                 (directory / name).chmod(0o755)
         return directory
 
-    def artifact(self, run: SeedRun) -> Path:
-        """The sealed artifact of a seed run that has one, absolute as it is mounted."""
-        assert run.artifact is not None  # noqa: S101 - callers ask for sealed runs only
-        return self.seed_directory(run.seed).absolute() / "artifact" / run.artifact.name
+    def write_run(self, run: Run) -> None:
+        """Keep a run's evidence as far as it has come."""
+        _write(self.directory_of(run) / EVIDENCE, run)
 
-    def checkpoint(self, run: SeedRun) -> Path:
-        """The unquantised weights of a seed run that left some, absolute as they are mounted."""
-        assert run.checkpoint is not None  # noqa: S101 - callers ask for such runs only
-        return self.seed_directory(run.seed).absolute() / "checkpoint" / run.checkpoint.name
-
-    def write_run(self, run: SeedRun) -> None:
-        """Keep a seed run's evidence; after this it is never repeated."""
-        self._write(f"seed-{run.seed}/{EVIDENCE}", run)
-
-    def runs(self) -> list[SeedRun]:
-        """Evidence of every seed run that has ended, in the order of the seeds."""
+    def tries(self, draw: Draw) -> list[Run]:
+        """Evidence of every try of a draw that has some, in order."""
         found = []
-        for seed in self.verification.seeds:
-            path = self.seed_directory(seed) / EVIDENCE
+        for attempt in range(1, self.attempts(draw) + 1):
+            path = self.try_directory(draw, attempt) / EVIDENCE
             if path.is_file():
-                run = _read(path, SeedRun)
-                if run.seed != seed:
-                    raise UsageError(f"expected {seed}, found {run.seed}", file=path, field="seed")
-                found.append(run)
+                read = _read(self.path, path.relative_to(self.path), Run)
+                found.append(_checked(path, read, draw, attempt))
         return found
+
+    def counted(self, draw: Draw) -> Run | None:
+        """The try that counts: the first that our side did not lose, else the last that ended.
+
+        A submission that could lose its try at will would get another one, but of the same draw.
+        """
+        ended = [run for run in self.tries(draw) if run.ended]
+        kept = [run for run in ended if not run.lost]
+        return kept[0] if kept else ended[-1] if ended else None
+
+    def runs(self) -> list[Run]:
+        """The try that counts of every draw that has one, in the order of the draws."""
+        found = (self.counted(draw) for draw in self.plan.draws)
+        return [run for run in found if run is not None]
+
+    def decisions(self) -> list[Decision]:
+        """Every recorded decision, in order."""
+        files = sorted(
+            (path for path in (self.path / "decisions").glob("*.json") if path.stem.isdecimal()),
+            key=lambda path: int(path.stem),
+        )
+        return [
+            _read(self.path, path.relative_to(self.path), Decision)
+            for path in files[:_MOST_DECISIONS]
+        ]
+
+    def evidence_digest(self) -> str:
+        """SHA-256 over the plan and the evidence that counts: what a decision is about."""
+        digest = hashlib.sha256((self.path / PLAN).read_bytes())
+        for run in self.runs():
+            digest.update((self.directory_of(run) / EVIDENCE).read_bytes())
+        return digest.hexdigest()
+
+    def plan_sha256(self) -> str:
+        """SHA-256 of the plan's file."""
+        return hashlib.sha256((self.path / PLAN).read_bytes()).hexdigest()
 
     def write_verdict(self, verdict: Fact) -> None:
         """Keep the verdict."""
-        self._write(VERDICT, verdict)
+        _write(self.path / VERDICT, verdict)
+
+    @contextlib.contextmanager
+    def hold(self, draw: Draw) -> Iterator[None]:
+        """Hold one draw, so that no two tries of it run at the same time.
+
+        Raises:
+            InfrastructureError: another harness holds it.
+        """
+        place = self.draw_directory(draw)
+        with disk_errors(place):
+            place.mkdir(exist_ok=True)
+            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise InfrastructureError(
+                "another harness is at work on this run", file=place, remedy="wait for it to end"
+            ) from None
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the directory, so that two harnesses never work on one verification."""
-        with (self.directory / PLAN).open("rb") as file:
+        with (self.path / PLAN).open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InfrastructureError(
-                    f"{self.directory}: another harness is at work on this verification",
+                    "another harness is at work on this verification",
+                    file=self.path,
                     remedy="wait for it to end",
                 ) from None
             yield
 
-    def _write(self, name: str, model: BaseModel) -> None:
-        write_atomically(self.directory / name, model.model_dump_json(indent=2).encode() + b"\n")
 
-
-def find_unfinished(runs: Path, *, submission_digest: str, track_digest: str) -> Ledger:
-    """The latest verification of this submission on this track that has no verdict to stand.
+def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:
+    """The latest verification of this entry on this track that has no verdict to stand.
 
     Raises:
         UsageError: there is none.
     """
-    for ledger in _trainings(runs, submission_digest, track_digest):
-        if not _is_settled(ledger):
-            return ledger
+    for directory in _trainings(runs, entry_digest, track_digest):
+        if not _is_settled(directory):
+            return directory
     raise UsageError(
-        f"{runs}: nothing to resume: no unfinished verification of this submission (as it is now) "
-        "on this track; run without --resume"
+        "nothing to resume: no unfinished verification of this submission (as it is now) on this "
+        "track; run without --resume",
+        file=runs,
     )
 
 
-def count_earlier(runs: Path, *, submission_digest: str, track_digest: str) -> int:
-    """How many verifications of this submission on this track were begun with drawn seeds.
+def count_earlier(runs: Path, *, entry_digest: str, track_digest: str) -> int:
+    """How many verifications of this entry on this track were begun with drawn seeds.
 
     By digest, so whoever changes a byte is not found here; broken off or finished is all one.
     """
-    ledgers = _trainings(runs, submission_digest, track_digest)
-    return sum(ledger.verification.seeds_drawn for ledger in ledgers)
+    directories = _trainings(runs, entry_digest, track_digest)
+    return sum(not directory.plan.chosen_by_hand for directory in directories)
 
 
-def _trainings(runs: Path, submission_digest: str, track_digest: str) -> Iterator[Ledger]:
-    """Verifications of a submission on a track that are no rescorings, the latest first."""
+def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
+    """Verifications of an entry on a track that are no rescorings, the latest first."""
     plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
     for path in plans:
         try:
-            ledger = Ledger.open(path.parent)
+            directory = RunDirectory.open(path.parent)
         except UsageError:
             continue
-        plan = ledger.verification
-        same = plan.submission.digest == submission_digest and plan.track_digest == track_digest
-        if same and not plan.rescored_from:
-            yield ledger
+        plan = directory.plan
+        same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
+        if same and not plan.copies:
+            yield directory
 
 
-def _is_settled(ledger: Ledger) -> bool:
-    path = ledger.directory / VERDICT
-    if not path.is_file():
+def _is_settled(directory: RunDirectory) -> bool:
+    if not (directory.path / VERDICT).is_file():
         return False
-    lost = any(run.trouble and run.trouble.fault == "infrastructure" for run in ledger.runs())
-    return not lost
+    return not any(run.lost for run in directory.runs())
 
 
 def _new_directory(runs: Path, name: str) -> Path:
@@ -214,13 +317,35 @@ def _new_directory(runs: Path, name: str) -> Path:
             continue
         sync_directory(runs)
         return directory
-    raise InfrastructureError(f"{runs}: too many verifications named {name}")
+    raise InfrastructureError(f"too many verifications named {name}", file=runs)
 
 
-def _read(path: Path, model: type[Model]) -> Model:
+def _checked(path: Path, run: Run, draw: Draw, attempt: int) -> Run:
+    for field, found, expected in (
+        ("draw", run.draw, draw.number),
+        ("seed", run.seed, draw.seed),
+        ("role", run.role, draw.role),
+        ("attempt", run.attempt, attempt),
+    ):
+        if found != expected:
+            raise UsageError(f"expected {expected}, found {found}", file=path, field=field)
+    return run
+
+
+def _write(path: Path, model: BaseModel) -> None:
+    write_atomically(path, model.model_dump_json(indent=2).encode() + b"\n")
+
+
+def _read(directory: Path, name: str | PurePath, model: type[Model]) -> Model:
+    path = directory / name
     try:
-        return model.model_validate_json(path.read_bytes())
+        content = read_inside(directory, name, limit_bytes=LARGEST_EVIDENCE_BYTES)
+        return parse_model(
+            model, content, limit_bytes=LARGEST_EVIDENCE_BYTES, longest_text=LARGEST_EVIDENCE_BYTES
+        )
     except ValidationError as error:
         raise UsageError("damaged evidence", file=path, problems=problems_of(error)) from error
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
+    except ParseError as error:
+        raise UsageError(f"damaged evidence: {error}", file=path, line=error.line) from error

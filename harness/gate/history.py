@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import InfrastructureError, UsageError
 from harness.safeio.files import disk_errors
 from harness.safeio.git_objects import TREE, BeyondBoundsError, Entry, Objects, git, open_objects
+from harness.safeio.text import is_plain
 
 MOST_TREES = 1000
 MOST_ENTRIES = 5000
@@ -174,7 +175,7 @@ def _commit(repository: Path, option: str, name: str) -> str:
     """The id of the commit that a revision names; never an option of git's."""
     told = f"--{option} {name[:_LONGEST_REVISION]!r}: names no commit in {repository}; "
     problem = UsageError(told + "expected a branch or the id of a commit that has been fetched")
-    if not name or name.startswith("-") or len(name) > _LONGEST_REVISION or not name.isprintable():
+    if not name or name.startswith("-") or not is_plain(name, _LONGEST_REVISION):
         raise problem
     found = git(
         repository,

@@ -80,7 +80,8 @@ def _of_manifest(
 
 
 def _code_bytes(submission: Submission, track: Track) -> Finding:
-    code = submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
+    entry = submission.entry(track.name)
+    code = entry.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
     left = track.budget.bytes - code
     found = _of_manifest(
         submission,

@@ -1,7 +1,6 @@
 """What a pull request may change: one submission folder, of ordinary files with ordinary names."""
 
 import os
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -9,6 +8,7 @@ from pathlib import PurePosixPath
 from harness.gate.history import Change, History
 from harness.models import Finding
 from harness.safeio.git_objects import Entry
+from harness.safeio.text import folded, has_unseen
 
 LARGEST_FILE_BYTES = 16_000_000
 LARGEST_FOLDER_BYTES = 32 << 20
@@ -18,7 +18,6 @@ _LONGEST_NAME_BYTES = 200
 _ORDINARY_MODES = ("100644", "100755")
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
 # What some file systems do not hold, what a shell or a report would read as something else.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _REFUSED_CHARACTERS = frozenset('\\:*?"<>|')
 
 
@@ -201,11 +200,10 @@ def _name_problem(name: bytes) -> str | None:
         text = name.decode("utf-8")
     except UnicodeDecodeError:
         return "is not UTF-8"
-    kinds = {unicodedata.category(character) for character in text}
     refused = sorted(_REFUSED_CHARACTERS & set(text))
     problems = {
         f"is longer than {_LONGEST_NAME_BYTES} bytes": len(name) > _LONGEST_NAME_BYTES,
-        "holds a character that cannot be seen": any(kind in _UNSEEN for kind in kinds),
+        "holds a character that cannot be seen": has_unseen(text),
         f"holds {' '.join(refused)}": bool(refused),
         "holds a part that is empty, or begins or ends oddly": any(
             not part or part[0] in "- " or part[-1] in ". " for part in text.split("/")
@@ -227,7 +225,7 @@ def _parts(path: PurePosixPath) -> tuple[bytes, ...]:
 
 
 def _folded(name: bytes) -> str:
-    return unicodedata.normalize("NFC", name.decode("utf-8", "surrogateescape").casefold())
+    return folded(name.decode("utf-8", "surrogateescape"))
 
 
 def _shown(name: bytes) -> str:

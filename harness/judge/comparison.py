@@ -1,47 +1,108 @@
 """Whether the record fell: the seeds' scores against the bar less the margin.
 
 The unit of the test is BPB. The margin is given in nats per token, as the field does, and
-converted with the tokens per byte of the track's dataset.
+converted with the tokens per byte of the track's own dataset, whatever tokens an entry uses.
 """
 
 from collections.abc import Sequence
 
+from harness.contest.track import Track
+from harness.evidence.plan import Bar, DatasetFacts, Plan
 from harness.judge.verdict import StatisticsResult
 from harness.statistics.power import seeds_for_power
 from harness.statistics.tests import one_sample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
 
 
-def compare_with_bar(
+def own_bar(track: Track, dataset: DatasetFacts) -> Bar | None:
+    """What a track itself says is to be beaten: a figure, or a baseline of its dataset."""
+    if track.bar is None:
+        return None
+    bpb = track.bar.bpb
+    if bpb is None:
+        # A manifest without the baseline leaves no bar to beat; 0 can't be beaten.
+        bpb = dataset.baselines.get(track.bar.baseline or "", 0.0)
+    return Bar(bpb=bpb, source=track.bar.source)
+
+
+def bar_under(plan: Plan, track: Track) -> Bar | None:
+    """What is to be beaten under a track: its own figure, or the record that it was begun against.
+
+    A plan's bar is that of the plan's track. Under any other rules, those rules say what the bar
+    is; a record that a leaderboard held still counts where it is harder to beat.
+    """
+    if track.bar is None:
+        return None
+    if track.digest == plan.track.digest:
+        return plan.bar
+    own = own_bar(track, plan.texts.dataset)
+    assert own is not None  # noqa: S101 - the track has a bar
+    record = plan.bar if plan.bar is not None and plan.bar.verdict_sha256 else None
+    same_contest = track.bar.leaderboard and track.name == plan.track.name
+    return record if record and same_contest and record.bpb < own.bpb else own
+
+
+def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> StatisticsResult:
+    """Test whether the mean of ``values`` (BPB, one a seed run) lies below the bar less the margin.
+
+    One-sided one-sample t-test; without a bar, the mean and the scatter alone.
+    """
+    bar, significance = bar_under(plan, track), track.significance
+    dataset = plan.texts.dataset
+    return compare(
+        values,
+        bar_bpb=bar.bpb if bar else None,
+        bar_source=bar.source if bar else "",
+        margin_nats_per_token=significance.margin_nats_per_token if bar else None,
+        p_below=_p_below(plan, track) if bar else None,
+        targets=dataset.validation_tokens - 1,
+        text_bytes=dataset.validation_bytes,
+    )
+
+
+def _p_below(plan: Plan, track: Track) -> float | None:
+    """The plan's own level under the plan's own track, which earlier tries may have lowered."""
+    if plan.test is not None and track.digest == plan.track.digest:
+        return plan.test.p_below
+    return track.significance.p_below
+
+
+def compare(
     values: Sequence[float],
     *,
-    bar_bpb: float,
+    bar_bpb: float | None,
     bar_source: str,
-    margin_nats_per_token: float,
-    p_below: float,
+    margin_nats_per_token: float | None,
+    p_below: float | None,
     targets: int,
     text_bytes: int,
 ) -> StatisticsResult:
-    """Test whether the mean of ``values`` (BPB, one a seed) lies below the bar less the margin.
+    """The test, from plain figures.
 
-    One-sided one-sample t-test. ``targets`` and ``text_bytes`` are those of the validation
-    split; they convert between nats per token and BPB.
+    ``targets`` and ``text_bytes`` are those of the validation split in the dataset's own tokens;
+    they convert between nats per token and BPB.
     """
-    margin_bpb = nats_per_token_to_bpb(margin_nats_per_token, tokens=targets, text_bytes=text_bytes)
-    threshold = bar_bpb - margin_bpb
+    margin_bpb = threshold = None
+    if bar_bpb is not None and margin_nats_per_token is not None:
+        margin_bpb = nats_per_token_to_bpb(
+            margin_nats_per_token, tokens=targets, text_bytes=text_bytes
+        )
+        threshold = bar_bpb - margin_bpb
     test = one_sample(values, threshold=threshold)
     needed = None
-    if test.case == "tested" and test.mean is not None and test.deviation is not None:
+    if threshold is not None and p_below is not None and test.case == "tested":
+        assert test.mean is not None and test.deviation is not None  # noqa: S101 - it was tested
         needed = seeds_for_power(
             distance=threshold - test.mean, sd=test.deviation, p_below=p_below, power=0.9
         )
+    mean_nats = None
+    if test.mean is not None:
+        mean_nats = bpb_to_nats_per_token(test.mean, tokens=targets, text_bytes=text_bytes)
     return StatisticsResult(
         case=test.case,
         n=test.n,
         mean_bpb=test.mean,
-        mean_nats_per_token=None
-        if test.mean is None
-        else bpb_to_nats_per_token(test.mean, tokens=targets, text_bytes=text_bytes),
+        mean_nats_per_token=mean_nats,
         sd_bpb=test.deviation,
         t=test.t,
         degrees_of_freedom=None if test.deviation is None else test.n - 1,
@@ -54,5 +115,7 @@ def compare_with_bar(
         margin_bpb=margin_bpb,
         threshold_bpb=threshold,
         seeds_for_power_90=needed,
-        significant=test.p is not None and test.p < p_below,
+        significant=test.p is not None and p_below is not None and test.p < p_below,
+        targets=targets,
+        text_bytes=text_bytes,
     )

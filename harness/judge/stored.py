@@ -1,19 +1,47 @@
-"""From a stored verification to its verdict."""
+"""From a stored verification to its case and its verdict."""
+
+from pathlib import Path
 
 from harness.contest.track import Track
 from harness.evidence.integrity import check_kept
-from harness.evidence.store import Ledger
-from harness.judge.judgement import judge
+from harness.evidence.store import RunDirectory
+from harness.judge.case import Case
+from harness.judge.judge import judge
 from harness.judge.verdict import Verdict
 
 
-def judge_ledger(ledger: Ledger, *, track: Track | None = None) -> Verdict:
+def read_case(directory: RunDirectory, *, track: Track | None = None) -> Case:
+    """Everything that is known of a verification so far.
+
+    Raises:
+        UsageError: evidence is damaged, or contradicts itself.
+    """
+    decisions = directory.decisions()
+    if decisions:
+        about = directory.evidence_digest()
+        decisions = [decision for decision in decisions if decision.evidence == about]
+    return Case.of(directory.plan, directory.runs(), track=track, decisions=decisions)
+
+
+def judge_stored(
+    directory: RunDirectory, *, track: Track | None = None, files: bool = True
+) -> Verdict:
     """The verdict that follows from stored evidence; runs nothing, writes nothing.
+
+    Args:
+        directory: of the verification.
+        track: judge under it instead of the plan's own.
+        files: also compare the kept files with what the evidence says of them.
 
     Raises:
         UsageError: evidence is damaged, or contradicts itself.
         InfrastructureError: a file beside it is not what it speaks of.
     """
-    runs = ledger.runs()
-    check_kept(ledger, runs)
-    return judge(ledger.verification, runs, evidence=str(ledger.directory), track=track)
+    if files:
+        check_kept(directory)
+    return judge(read_case(directory, track=track), evidence=str(directory.path))
+
+
+def judge_path(path: Path, *, track: Track | None = None, files: bool = True) -> Verdict:
+    """:func:`judge_stored` of the directory at ``path``."""
+    return judge_stored(RunDirectory.open(path), track=track, files=files)

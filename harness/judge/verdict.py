@@ -1,60 +1,67 @@
 """The verdict: what a maintainer publishes and a scorecard draws."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field, model_validator
 
 from harness.contest.entry import Claim
-from harness.evidence.facts import DocumentCost, SandboxKind, StreamPart, TimelineSpan
-from harness.models import Fact, Status
+from harness.evidence.decisions import Decision
+from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
+from harness.models import Fact, Finding
+from harness.statistics.tests import Case as TestCase
 
-CheckId = Literal[
-    "hardware",
-    "dataset",
-    "isolation",
-    "seeds",
-    "tokenizer",
-    "training",
-    "train_wallclock",
-    "clocks",
-    "artifact",
-    "bytes",
-    "scoring",
-    "score_wallclock",
-    "coverage",
-    "causality",
-    "seed_spread",
-    "memorisation",
-    "holdout",
-    "significance",
-]
-VerdictName = Literal["VERIFIED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
+VerdictName = Literal["VERIFIED", "REPRODUCED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
+EXIT_CODES: dict[VerdictName, int] = {
+    "VERIFIED": 0,
+    "REHEARSED": 0,
+    "REJECTED": 1,
+    "INCONCLUSIVE": 3,
+    "REPRODUCED": 4,
+}
 
 
-class Check(Fact):
-    """One rule applied to evidence. ``measured`` and ``limit`` share ``unit``."""
+class Note(Finding):
+    """Something that a reader should know and no rule decides; ``name`` is its id in words."""
 
-    id: CheckId
-    status: Status
-    measured: float | int | str | None = None
-    limit: float | int | str | None = None
-    unit: str = ""
-    detail: str
+    @model_validator(mode="before")
+    @classmethod
+    def _without_name(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "name" in value:
+            value = {**value, "id": value.get("id", str(value["name"]).replace(" ", "_"))}
+            del value["name"]
+        return value
+
+    @computed_field  # type: ignore[prop-decorator] # pydantic's own way to write it
+    @property
+    def name(self) -> str:
+        """The id in words."""
+        return self.id.replace("_", " ")
 
 
-class Finding(Fact):
-    """Something seen besides the checks: ``fail`` stands in the way, ``unknown`` is a warning."""
+class RuleFacts(Fact):
+    """A rule that judged, as far as a reader of its answer must know it.
 
-    name: str
-    status: Status
-    detail: str
-    remedy: str = ""
+    A later harness reads a verdict by the rules that it names, whatever its own rules are.
+    """
+
+    id: str = Field(max_length=80)
+    better: Literal["lower", "higher", "equal"]
+    open_in_rehearsal: bool
+    decidable: bool
+    since: str = Field(max_length=40)
 
 
 class SeedResult(Fact):
-    """One row of the table of seeds; a figure that was not reached is null."""
+    """One row of the table of seeds; a figure that was not reached is null.
+
+    ``purpose`` says whether the seed belongs to a look or to the confirmation, ``attempt`` which
+    try of it counts, ``node`` where it was run.
+    """
 
     seed: int
+    purpose: Literal["look", "confirmation"] = "look"
+    attempt: int = 1
+    node: str = ""
     val_bpb: float | None = None
     val_loss: float | None = None
     artifact_bytes: int | None = None
@@ -74,17 +81,28 @@ class SeedResult(Fact):
     trouble: str | None = None
 
 
+class ReproductionResult(Fact):
+    """One run of an entry's whole script: what it printed, under our roof and our clock."""
+
+    seed: int
+    printed_bpb: float | None = None
+    seconds: float | None = None
+    artifact_bytes: int | None = None
+    trouble: str | None = None
+
+
 class StatisticsResult(Fact):
     """One-sided one-sample t-test of the seeds' BPB against ``threshold_bpb``.
 
     ``threshold_bpb`` is the bar less the margin; the margin is given per token in nats and
-    converted with this dataset's tokens per byte. Figures that are not defined (fewer than
-    two seeds) are null; ``case`` says which case it is. ``ci99_bpb`` is the two-sided 99 %
-    confidence interval of the mean. ``seeds_for_power_90`` is how many seeds this distance
-    and this spread would need to fall below ``p_below`` nine times in ten.
+    converted with the track's dataset, of ``targets`` targets and ``text_bytes`` bytes. Figures
+    that are not defined (fewer than two seeds, no bar) are null; ``case`` says which case it is.
+    ``ci99_bpb`` is the two-sided 99 % confidence interval of the mean. ``seeds_for_power_90`` is
+    how many seeds this distance and this spread would need to fall below ``p_below`` nine times in
+    ten.
     """
 
-    case: Literal["tested", "no seeds", "one seed", "zero variance", "not finite"]
+    case: TestCase
     n: int
     mean_bpb: float | None = None
     mean_nats_per_token: float | None = None
@@ -92,15 +110,17 @@ class StatisticsResult(Fact):
     t: float | None = None
     degrees_of_freedom: int | None = None
     p: float | None = None
-    p_below: float
+    p_below: float | None = None
     ci99_bpb: tuple[float, float] | None = None
-    bar_bpb: float
-    bar_source: str
-    margin_nats_per_token: float
-    margin_bpb: float
-    threshold_bpb: float
+    bar_bpb: float | None = None
+    bar_source: str = ""
+    margin_nats_per_token: float | None = None
+    margin_bpb: float | None = None
+    threshold_bpb: float | None = None
     seeds_for_power_90: int | None = None
     significant: bool
+    targets: int = Field(ge=1)
+    text_bytes: int = Field(ge=1)
 
 
 class TokenizerResult(Fact):
@@ -138,21 +158,31 @@ class MemorisationResult(Fact):
 
 
 class Digests(Fact):
-    """What the verdict is bound to; ``tokenizer`` is that of the submission's own, if any."""
+    """What the verdict is bound to.
+
+    ``harness`` is the digest of the code that measured, ``rules`` that of the code that judged,
+    ``bridge`` that of the referee's own lines about an entry in a foreign layout, ``tokenizer``
+    that of the submission's own; empty where there is none.
+    """
 
     submission: str
     track: str
     dataset: str
     image: str
     harness: str
+    rules: str = ""
+    bridge: str = ""
     tokenizer: str = ""
 
 
 class Verdict(Fact):
     """The outcome of a verification; every scorecard is a pure function of it.
 
+    ``checks`` are the answers of the rules, in their order; ``rules`` are those rules.
+    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     ``findings`` are warnings that changed nothing: what a reader should know besides. ``segment``
     is how many targets an adaptive model is scored on before it learns from them; else null.
+    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     """
 
     verdict: VerdictName
@@ -161,22 +191,27 @@ class Verdict(Fact):
     edition: str
     submission: str
     author: str
+    layout: Literal["submission", "upstream"] = "submission"
     claim: Claim = Claim()
-    sandbox: SandboxKind
+    sandbox: str
     sandbox_runtime: str = ""
+    isolated: bool
     rehearsal: bool
     created_at: str
     dataset: str
-    checks: tuple[Check, ...]
-    findings: tuple[Finding, ...] = ()
+    checks: tuple[Finding, ...]
+    rules: tuple[RuleFacts, ...]
+    decisions: tuple[Decision, ...] = ()
+    findings: tuple[Note, ...] = ()
     seeds: tuple[SeedResult, ...]
     seeds_drawn: bool
+    reproductions: tuple[ReproductionResult, ...] = ()
     statistics: StatisticsResult
     tokenizer: TokenizerResult | None = None
     memorisation: MemorisationResult | None = None
     baselines: dict[str, float] = Field(default_factory=dict)
-    train_limit_seconds: float
-    score_limit_seconds: float
+    train_limit_seconds: float | None
+    score_limit_seconds: float | None
     bytes_limit: int
     digests: Digests
     evidence: str

@@ -4,7 +4,6 @@ Whoever can write such a file can write a false one: what is checked here is tha
 neither itself nor the rules. A verdict to build on is judged again from its evidence.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,12 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from harness.contest.track import problems_of
 from harness.errors import UsageError
 from harness.judge.judgement import CONDITIONAL, conclude
 from harness.judge.verdict import CheckId, Verdict
 from harness.safeio.files import sha256_of_bytes
+from harness.safeio.parsing import parse_model, problems_of
+from harness.safeio.reading import TooLargeError, read_named
 
 LARGEST_VERDICT_BYTES = 1 << 20
 MOST_SEEDS = 100
@@ -43,19 +43,22 @@ def read_verdict(path: Path) -> PublishedVerdict:
             that contradicts itself.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_VERDICT_BYTES + 1)
+        content = read_named(path, limit_bytes=LARGEST_VERDICT_BYTES)
+        verdict = parse_model(
+            Verdict,
+            content,
+            limit_bytes=LARGEST_VERDICT_BYTES,
+            deepest=_DEEPEST,
+            longest_text=_LONGEST_TEXT,
+        )
+    except TooLargeError as error:
+        raise UsageError(f"{path}: {error.strerror}; not a verdict") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > LARGEST_VERDICT_BYTES:
-        raise UsageError(f"{path}: larger than {LARGEST_VERDICT_BYTES:,} bytes; not a verdict")
-    try:
-        _check_shape(content)
-        verdict = Verdict.model_validate_json(content)
     except ValidationError as error:
-        problems = problems_of(error)
-        raise UsageError("not a verdict of this harness", file=path, problems=problems) from error
-    except (ValueError, RecursionError) as error:
+        problems = "; ".join(problems_of(error)[:5])
+        raise UsageError(f"{path}: not a verdict of this harness: {problems}") from error
+    except ValueError as error:
         raise UsageError(f"{path}: not a verdict: {error}") from error
     if found := contradictions(verdict):
         raise UsageError(f"{path}: a verdict that contradicts itself: {'; '.join(found[:5])}")
@@ -76,8 +79,12 @@ def _about_checks(verdict: Verdict) -> list[str]:
     concluded, _ = conclude(verdict.checks, rehearsal=verdict.rehearsal)
     if concluded != verdict.verdict:
         problems.append(f"verdict: says {verdict.verdict}, its checks say {concluded}")
-    if verdict.sandbox == "process" and not verdict.rehearsal:
-        problems.append("rehearsal: the process sandbox only rehearses")
+    if not verdict.isolated and not verdict.rehearsal:
+        problems.append("rehearsal: a sandbox that is not isolated only rehearses")
+    if not verdict.isolated and any(
+        c.id == "isolation" and c.status == "pass" for c in verdict.checks
+    ):
+        problems.append("isolated: says no, its check of isolation says yes")
     if verdict.verdict == "VERIFIED" and not verdict.seeds_drawn:
         problems.append("seeds_drawn: seeds chosen by hand verify nothing")
     try:
@@ -118,24 +125,3 @@ def _about_the_test(verdict: Verdict) -> list[str]:
     if result.case == "tested" and result.significant and not (below and surely):
         problems.append("statistics.significant: its own figures do not say so")
     return problems
-
-
-def _check_shape(content: bytes) -> None:
-    """Depth and length of texts, before a model is made of them.
-
-    Raises:
-        ValueError: not UTF-8, not JSON, nested deeper or with longer texts than any verdict.
-    """
-    level = [json.loads(content.decode("utf-8"))]
-    for _ in range(_DEEPEST):
-        if any(isinstance(value, str) and len(value) > _LONGEST_TEXT for value in level):
-            raise ValueError(f"a text of more than {_LONGEST_TEXT:,} characters")
-        level = [inner for value in level for inner in _inside(value)]
-    if level:
-        raise ValueError(f"nested more than {_DEEPEST} levels deep")
-
-
-def _inside(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    return value if isinstance(value, list) else []

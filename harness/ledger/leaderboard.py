@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from harness import REPOSITORY
-from harness.contest.track import Track, problems_of
+from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.evidence.facts import BarFacts
 from harness.evidence.store import PLAN, VERDICT, Ledger
@@ -23,6 +23,8 @@ from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import PublishedVerdict, read_verdict
 from harness.models import Fact
 from harness.safeio.files import disk_errors, write_atomically
+from harness.safeio.parsing import parse_model, problems_of
+from harness.safeio.reading import TooLargeError, read_named
 
 FILE_NAME = "leaderboard.json"
 LARGEST_BYTES = 16 << 20
@@ -89,21 +91,21 @@ def load_leaderboard(path: Path) -> Leaderboard:
         UsageError: no such file, too large, or not a leaderboard.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+        content = read_named(path, limit_bytes=LARGEST_BYTES)
+        board = parse_model(Leaderboard, content, limit_bytes=LARGEST_BYTES)
+    except TooLargeError as error:
+        raise UsageError(f"{path}: {error.strerror}; not a leaderboard") from error
     except OSError as error:
         raise UsageError(
             f"cannot be read: {error.strerror or error}; name a leaderboard with --leaderboard, "
             'or begin one: a file that holds {"format": 1, "records": []}',
             file=path,
         ) from error
-    if len(content) > LARGEST_BYTES:
-        raise UsageError(f"larger than {LARGEST_BYTES:,} bytes; not a leaderboard", file=path)
-    try:
-        board = Leaderboard.model_validate_json(content)
     except ValidationError as error:
-        problems = problems_of(error)
-        raise UsageError("not a leaderboard", file=path, problems=problems) from error
+        problems = "; ".join(problems_of(error)[:5])
+        raise UsageError(f"{path}: not a leaderboard: {problems}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a leaderboard: {error}") from error
     digests = [record.verdict_sha256 for record in board.records]
     if len(set(digests)) != len(digests) or list(board.records) != _in_order(board.records):
         raise UsageError("a verdict is in it twice, or they are not in order of date", file=path)

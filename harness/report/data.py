@@ -5,16 +5,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from harness.data.build.byte_audit import CAUSES, Weighing
 from harness.data.build.verifying import DatasetReport
+from harness.report.blocks import Block, Heading, Pairs, Paragraph, Row, Stack, Table, Words
 from harness.report.console import PatientConsole
-from harness.report.layout import FigureTable, Pairs, Paragraph, Row, Section
 from harness.report.running import LINE_LIMIT
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
+from harness.report.terminal import draw
 from harness.safeio.text import plain
 
 LINE_SECONDS = 10.0
@@ -104,27 +105,21 @@ def dataset_report(report: DatasetReport) -> RenderableType:
         ("shards, train and validation", f"{report.train_shards} + {report.validation_shards}", ""),
         ("vocabulary", f"{facts.vocabulary_size:,}", ""),
     ]
-    rows = [
-        Row((Text(what), Text(found), Text(canonical if field else "")))
-        for what, found, canonical in figures
-    ]
+    rows = [Row((what, found, canonical if field else "")) for what, found, canonical in figures]
     pairs = [
-        ("text", Text(_text_rule(report))),
-        ("digest", Text(facts.digest)),
-        ("place", Text(plain(str(report.dataset.directory), PATH_LIMIT))),
-        ("source", Text(plain(report.dataset.manifest.source, DETAIL_LIMIT))),
+        ("text", _text_rule(report)),
+        ("digest", facts.digest),
+        ("place", plain(str(report.dataset.directory), PATH_LIMIT)),
+        ("source", plain(report.dataset.manifest.source, DETAIL_LIMIT)),
     ]
     if report.seconds:
         rate = f"{report.tokens_per_second:,.0f} tokens/s"
-        pairs.append(("read in", Text(f"{report.seconds:.1f} s, {rate}")))
-    remark: list[RenderableType] = [Text(), Paragraph(Text(FIELD_REMARK, style="dim"))]
-    return Group(
-        Section(f"dataset {name}: no fault found"),
-        FigureTable(("what", "found", "canonical"), 1, rows),
-        Text(),
-        Pairs(pairs),
-        *(remark if field else []),
-    )
+        pairs.append(("read in", f"{report.seconds:.1f} s, {rate}"))
+    found: list[Block] = [Table(("what", "found", "canonical"), 1, rows), Pairs(pairs)]
+    if field:
+        found.append(Paragraph(Words(FIELD_REMARK, "dim")))
+    heading = Heading(f"dataset {name}: no fault found")
+    return draw(Stack((heading, Stack(tuple(found), apart=True))))
 
 
 def _text_rule(report: DatasetReport) -> str:
@@ -144,33 +139,27 @@ def weighing_report(found: Weighing) -> RenderableType:
     off = found.table_bytes - found.text_bytes
     share = 100 * off / max(found.text_bytes, 1)
     pairs = [
-        ("documents", Text(f"{found.documents:,}, {found.tokens:,} tokens without BOS")),
-        ("bytes by table", Text(f"{found.table_bytes:,}")),
-        ("bytes of text", Text(f"{found.text_bytes:,}")),
-        ("difference", Text(f"{off:+,} bytes ({share:+.4f} %)" if off else "none in all")),
-        ("documents that differ", Text(f"{found.differing:,}")),
+        ("documents", f"{found.documents:,}, {found.tokens:,} tokens without BOS"),
+        ("bytes by table", f"{found.table_bytes:,}"),
+        ("bytes of text", f"{found.text_bytes:,}"),
+        ("difference", f"{off:+,} bytes ({share:+.4f} %)" if off else "none in all"),
+        ("documents that differ", f"{found.differing:,}"),
     ]
-    blocks: list[RenderableType] = [Section("bytes by table and by text"), Pairs(pairs)]
+    shown: list[Block] = [Pairs(pairs)]
     if found.causes:
         rows = [
-            Row(
-                (Text(cause), Text(f"{documents:,}"), Text(f"{amount:+,}")),
-                Text(CAUSES[cause]),
-            )
+            Row((cause, f"{documents:,}", f"{amount:+,}"), CAUSES[cause])
             for cause, (documents, amount) in sorted(found.causes.items())
         ]
-        blocks += [Text(), FigureTable(("why", "documents", "bytes"), 1, rows)]
+        shown.append(Table(("why", "documents", "bytes"), 1, rows))
     if found.first:
         rows = [
             Row(
-                (
-                    Text(f"document {each.document}"),
-                    Text(f"{each.table_bytes:,}"),
-                    Text(f"{each.text_bytes:,}"),
-                ),
-                Text(f"{', '.join(each.causes)}; {plain(each.place, 300)}"),
+                (f"document {each.document}", f"{each.table_bytes:,}", f"{each.text_bytes:,}"),
+                f"{', '.join(each.causes)}; {plain(each.place, 300)}",
             )
             for each in found.first
         ]
-        blocks += [Text(), FigureTable(("where", "table", "text"), 1, rows)]
-    return Group(*blocks)
+        shown.append(Table(("where", "table", "text"), 1, rows))
+    heading = Heading("bytes by table and by text")
+    return draw(Stack((heading, Stack(tuple(shown), apart=True))))

@@ -1,8 +1,10 @@
 """Figures as text: never cut, always with their unit, and true to which one is larger."""
 
 import math
+from collections.abc import Sequence
 
-from harness.judge.verdict import Check
+from harness.judge.rule import Better
+from harness.models import Finding
 
 _DECIMALS = {
     "bpb": 6,
@@ -15,13 +17,8 @@ _DECIMALS = {
 _COMPUTED_LIMITS = frozenset({"bpb", "bits per byte"})
 _SIGNIFICANT = {"p": 2}
 _USUAL_SIGNIFICANT = 6
-# Rules whose measured figure must stay at or below the limit; the others want at least it.
-_UPPER_LIMITS = frozenset(
-    {
-        *("train_wallclock", "score_wallclock", "clocks", "bytes", "causality"),
-        *("memorisation", "holdout", "significance"),
-    }
-)
+_STEPS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
+_ASCII_STEPS = "0123456789"
 
 Number = int | float
 
@@ -50,7 +47,7 @@ def number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
     return f"{value:,.{decimals + more}f}"
 
 
-def limit_number(value: Number, unit: str = "", *, more: int = 0) -> str:
+def limit_number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
     """A figure that people chose, so without the zeros that only precision would write."""
     text = number(value, unit, more=more)
     computed = unit.lower() in _COMPUTED_LIMITS
@@ -59,8 +56,10 @@ def limit_number(value: Number, unit: str = "", *, more: int = 0) -> str:
     )
 
 
-def against(measured: Number, limit: Number, unit: str = "") -> tuple[str, str]:
+def against(measured: Number, limit: Number | None, unit: str = "") -> tuple[str, str]:
     """Two figures, with as many decimals as it takes to show which one is larger."""
+    if limit is None:
+        return number(measured, unit), "-"
     order = (measured < limit, measured > limit)
     for more in range(12):
         texts = number(measured, unit, more=more), limit_number(limit, unit, more=more)
@@ -70,14 +69,14 @@ def against(measured: Number, limit: Number, unit: str = "") -> tuple[str, str]:
     return repr(measured), repr(limit)
 
 
-def headroom(check: Check) -> str:
+def headroom(check: Finding, better: Better) -> str:
     """How far the measured figure is from the limit, in words; empty where that has no sense."""
     measured, limit = check.measured, check.limit
     if isinstance(measured, str) or isinstance(limit, str) or measured is None or limit is None:
         return ""
     if not (math.isfinite(measured) and math.isfinite(limit)):
         return ""
-    upper = check.id in _UPPER_LIMITS
+    upper = better == "lower"
     if measured == limit:
         return "at the limit" if upper else "all"
     distance, _ = against(abs(limit - measured), 0, check.unit)
@@ -110,3 +109,12 @@ def short_digest(digest: str) -> str:
     """The first twelve digits of a digest, enough to tell two apart by eye."""
     algorithm, colon, digits = digest.rpartition(":")
     return f"{algorithm}{colon}{digits[:12]}"
+
+
+def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
+    """A curve on one line: a character for each value, over an axis that begins at 0."""
+    steps = _ASCII_STEPS if ascii_only else _STEPS
+    highest = max(values, default=0.0)
+    if highest <= 0:
+        return steps[0] * len(values)
+    return "".join(steps[round(max(value, 0.0) / highest * (len(steps) - 1))] for value in values)

@@ -1,6 +1,8 @@
-"""Blocks that a scorecard is built of; each fits any width without cutting a figure.
+"""Blocks laid out for terminals; each fits any width without cutting a figure.
 
-Every block is a rich renderable: a pure function of its content and of the width it is given.
+Everything here is a rich renderable: a pure function of its content and of the width it is given.
+What is said, and what is dim or failed, is decided by who builds it: ``terminal.py`` from the
+blocks of a report.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +11,9 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.rule import Rule
 from rich.text import Text
+
+from harness.report.blocks import Bar
+from harness.report.figures import sparkline
 
 INDENT = 2
 GAP = 2
@@ -178,16 +183,6 @@ def _flowing(
 
 
 @dataclass(frozen=True)
-class Bar:
-    """How much of one budget is used."""
-
-    label: str
-    used: float
-    limit: float
-    text: str
-
-
-@dataclass(frozen=True)
 class BudgetBars:
     """Bars of equal length below each other, with their figures to the right, or below."""
 
@@ -223,3 +218,17 @@ class BudgetBars:
         over = bar.used > bar.limit
         style = "bold red" if over else ("yellow" if share > 0.98 else "green")
         return Text.assemble((used * full, style), (free * (length - full), "dim"))
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """A curve as characters, one for each value, on one line or more."""
+
+    values: tuple[float, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As many lines as the width asks for."""
+        drawn = sparkline(self.values, ascii_only=options.ascii_only)
+        width = max(options.max_width - INDENT, 1)
+        for start in range(0, len(drawn), width):
+            yield Text(" " * INDENT + drawn[start : start + width])

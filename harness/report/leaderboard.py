@@ -14,6 +14,7 @@ from harness.report.layout import FigureTable, Row
 from harness.report.markdown import code, prose, table
 from harness.report.sentences import NAME_LIMIT
 from harness.safeio.files import write_atomically
+from harness.safeio.reading import read_named
 from harness.safeio.text import plain
 
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
@@ -72,8 +73,7 @@ def write_table(path: Path, records: Sequence[Record]) -> bool:
         UsageError: the file cannot be read, or does not hold each marker once, in order.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
+        content = read_named(path, limit_bytes=LARGEST_FILE_BYTES)
         text = content.decode("utf-8")
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
@@ -81,12 +81,9 @@ def write_table(path: Path, records: Sequence[Record]) -> bool:
         raise UsageError(f"not UTF-8 at byte {error.start}", file=path) from error
     # Each on a line of its own: a name in the table may well hold the text of one.
     found = list(_MARKER.finditer(text))
-    if len(content) > LARGEST_FILE_BYTES or [m[1] for m in found] != [BEGIN, END]:
-        raise UsageError(
-            f"expected one line {BEGIN} and below it one line {END}, in a file of at most "
-            f"{LARGEST_FILE_BYTES:,} bytes",
-            file=path,
-        )
+    if [m[1] for m in found] != [BEGIN, END]:
+        problem = f"expected one line {BEGIN} and below it one line {END}"
+        raise UsageError(problem, file=path)
     before, after = text[: found[0].end(1)], text[found[1].start(1) :]
     written = f"{before}\n{leaderboard_table(records)}{after}".encode()
     if written != content:

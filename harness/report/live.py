@@ -4,26 +4,28 @@ import atexit
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from harness.evidence.facts import SeedRun, Verification
+from harness.evidence.run import Run
+from harness.evidence.steps import Step
+from harness.evidence.store import RunDirectory
+from harness.report.blocks import Bar
 from harness.report.console import PatientConsole
 from harness.report.figures import number
-from harness.report.layout import Bar, BudgetBars, Pairs
-from harness.report.running import LINE_LIMIT, RunningPhase, closing, opening
+from harness.report.layout import BudgetBars, Pairs
+from harness.report.running import LINE_LIMIT, RunningStep, closing, opening
 from harness.report.sentences import PATH_LIMIT
-from harness.run.progress import Progress, SilentProgress
+from harness.run.progress import Progress
 from harness.safeio.text import plain
 
 _REFRESHES_PER_SECOND = 4
 _TICK_SECONDS = 10.0
 
 
-class LineProgress:
+class LineProgress(Progress):
     """One plain line for each event, for files and pipes.
 
     Args:
@@ -35,27 +37,28 @@ class LineProgress:
         self._console = console
         self._clock = clock
         self._printed_at = clock()
-        self._phase: RunningPhase | None = None
+        self._step: RunningStep | None = None
 
     def _print(self, line: str) -> None:
         self._console.print(Text(plain(line, 2 * PATH_LIMIT)), soft_wrap=True)
         self._printed_at = self._clock()
 
-    def started(self, verification: Verification, directory: Path) -> None:
+    def started(self, directory: RunDirectory) -> None:
         """Prints what runs, where, and with which seeds."""
-        for line in opening(verification, directory):
+        for line in opening(directory):
             self._print(line)
 
     def note(self, text: str) -> None:
         """Prints the note."""
         self._print(plain(text, LINE_LIMIT))
 
-    def phase(
-        self, seed_index: int, seed_count: int, seed: int, phase: str, limit_seconds: float
+    def step(
+        self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None
     ) -> None:
         """Prints which phase of which seed begins."""
-        self._phase = RunningPhase(seed_index, seed_count, seed, phase, limit_seconds)
-        self._print(f"{self._phase.title}, at most {number(limit_seconds)} s")
+        self._step = RunningStep.begun(directory, run, step, limit_seconds)
+        most = "" if limit_seconds is None else f", at most {number(limit_seconds)} s"
+        self._print(f"{self._step.title}{most}")
 
     def tick(
         self,
@@ -66,10 +69,10 @@ class LineProgress:
         targets_total: int = 0,
         tokens_per_second: float = 0.0,
     ) -> None:
-        """Prints how far the phase is, at most once in ten seconds."""
-        if self._phase is None or self._clock() - self._printed_at < _TICK_SECONDS:
+        """Prints how far the step is, at most once in ten seconds."""
+        if self._step is None or self._clock() - self._printed_at < _TICK_SECONDS:
             return
-        state = self._phase.at(
+        state = self._step.at(
             elapsed_seconds,
             last_line,
             targets_done=targets_done,
@@ -79,17 +82,17 @@ class LineProgress:
         parts = [f"{state.title}, {state.clock}", state.scored, state.last_line]
         self._print(" | ".join(part for part in parts if part))
 
-    def seed_done(self, run: SeedRun) -> None:
+    def ended(self, directory: RunDirectory, run: Run) -> None:
         """Prints what the seed run came to."""
-        self._phase = None
+        self._step = None
         self._print(closing(run))
 
     def close(self) -> None:
         """Prints nothing."""
-        self._phase = None
+        self._step = None
 
 
-class LiveProgress:
+class LiveProgress(Progress):
     """A small live picture below the finished seeds, for terminals.
 
     The picture is removed at :meth:`close`, and at the interpreter's end should nobody get
@@ -98,7 +101,7 @@ class LiveProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._phase: RunningPhase | None = None
+        self._step: RunningStep | None = None
         self._live = Live(
             console=console,
             get_renderable=self._picture,
@@ -107,15 +110,18 @@ class LiveProgress:
         )
 
     def _picture(self) -> RenderableType:
-        state = self._phase
+        state = self._step
         if state is None:
             return Text()
-        limit = max(state.limit_seconds, 1e-9)
         blocks: list[RenderableType] = [
-            Text(state.title, style="bold", no_wrap=True, overflow="ellipsis"),
-            BudgetBars([Bar("elapsed", state.elapsed_seconds, limit, state.clock)]),
+            Text(state.title, style="bold", no_wrap=True, overflow="ellipsis")
         ]
         rows = []
+        if state.limit_seconds is None:
+            rows.append(("elapsed", Text(state.clock)))
+        else:
+            limit = max(state.limit_seconds, 1e-9)
+            blocks.append(BudgetBars([Bar("elapsed", state.elapsed_seconds, limit, state.clock)]))
         if state.scored:
             rows.append(("scored ", Text(state.scored)))
         line = Text(state.last_line or "-", style="dim", no_wrap=True, overflow="ellipsis")
@@ -126,9 +132,9 @@ class LiveProgress:
     def _print(self, text: Text) -> None:
         self._console.print(text)
 
-    def started(self, verification: Verification, directory: Path) -> None:
+    def started(self, directory: RunDirectory) -> None:
         """Prints what runs, and starts the live picture."""
-        first, *rest = opening(verification, directory)
+        first, *rest = opening(directory)
         self._print(Text(first, style="bold"))
         for line in rest:
             self._print(Text(line, style="dim"))
@@ -139,11 +145,11 @@ class LiveProgress:
         """Prints the note above the picture."""
         self._print(Text(plain(text, LINE_LIMIT)))
 
-    def phase(
-        self, seed_index: int, seed_count: int, seed: int, phase: str, limit_seconds: float
+    def step(
+        self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None
     ) -> None:
-        """Shows the phase with an empty budget bar."""
-        self._phase = RunningPhase(seed_index, seed_count, seed, phase, limit_seconds)
+        """Shows the step with an empty budget bar."""
+        self._step = RunningStep.begun(directory, run, step, limit_seconds)
 
     def tick(
         self,
@@ -155,8 +161,8 @@ class LiveProgress:
         tokens_per_second: float = 0.0,
     ) -> None:
         """Takes the new state; it is drawn a few times a second, however often this is called."""
-        if self._phase is not None:
-            self._phase = self._phase.at(
+        if self._step is not None:
+            self._step = self._step.at(
                 elapsed_seconds,
                 last_line,
                 targets_done=targets_done,
@@ -164,14 +170,14 @@ class LiveProgress:
                 tokens_per_second=tokens_per_second,
             )
 
-    def seed_done(self, run: SeedRun) -> None:
+    def ended(self, directory: RunDirectory, run: Run) -> None:
         """Prints the seed's result above the picture."""
-        self._phase = None
-        self._print(Text(closing(run), style="red" if run.trouble else "green"))
+        self._step = None
+        self._print(Text(closing(run), style="red" if run.failure else "green"))
 
     def close(self) -> None:
         """Removes the picture and shows the cursor again."""
-        self._phase = None
+        self._step = None
         atexit.unregister(self.close)
         self._live.stop()
 
@@ -202,7 +208,7 @@ def print_steps(console: Console | None = None) -> Iterator[Callable[[str, int, 
 def make_progress(console: Console | None) -> Progress:
     """Live on a terminal, lines elsewhere, nothing for a quiet console or none."""
     if console is None or console.quiet:
-        return SilentProgress()
+        return Progress()
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveProgress(console)
     return LineProgress(console)

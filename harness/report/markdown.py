@@ -1,4 +1,4 @@
-"""Markdown for GitHub in which a stranger's string is only ever text.
+"""Blocks and scorecards in Markdown for GitHub, in which a stranger's string is only ever text.
 
 Backslashes and entities are not enough there: mentions, issue references and bare addresses are
 found after rendering, in the text that is left. Nothing is looked for inside of a code span, so a
@@ -7,8 +7,13 @@ string that is not plainly inert is put into one.
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from harness.judge.verdict import Verdict, VerdictName
 from harness.models import Finding, Status
+from harness.report import blocks
+from harness.report.blocks import LONGEST_TEXT, Block, Cell, Words, words
+from harness.report.figures import sparkline
 from harness.report.finding_lists import (
     FILE_LIMIT,
     ID_LIMIT,
@@ -17,22 +22,43 @@ from harness.report.finding_lists import (
     counted,
     worst_first,
 )
+from harness.report.sections import Part, Shown, parts
 from harness.safeio.text import plain
 
 # GitHub refuses comments of more than 65,536 characters; the rest is for who posts it.
 LONGEST_COMMENT = 65_000
+
+
+class Room(NamedTuple):
+    """What a drawing may take: rows of a table, characters of a string."""
+
+    rows: int
+    characters: int
+
+
+# Tried one after the other, until everything fits. Even the last has room for every check.
+ROOMS = (Room(100, LONGEST_TEXT), Room(50, LONGEST_TEXT), Room(25, LONGEST_TEXT), Room(25, 200))
+_BANNER: dict[VerdictName, str] = {
+    "VERIFIED": "✅",
+    "REHEARSED": "🎬",
+    "REJECTED": "❌",
+    "INCONCLUSIVE": "❔",
+}
 STATUS_MARKS: dict[Status, str] = {"pass": "✅ pass", "fail": "❌ fail", "unknown": "⚠️ unknown"}
 
 # Words, figures and the punctuation of sentences: nothing that Markdown, an autolink, a mention, a
-# reference, an emoji or a formula could begin with. "." and ":" only at the end of a word or in a
-# figure, "_" and "-" only inside of a word.
+# reference, an emoji or a formula could begin with. ".", ":" and "?" only at the end of a word, "."
+# in a figure too, "_" and "-" only inside of a word, "-" before a figure too.
 _INERT = re.compile(
-    r"(?:[A-Za-z0-9 ,;()%'/+=]|(?<=[A-Za-z0-9)])[.:;](?= |$)|(?<=[0-9])[.](?=[0-9])"
-    r"|(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])| - |(?<=[a-z])[.](?=(?:json|toml|log|txt)\b))*"
+    r"(?:[A-Za-z0-9 ,;()%'/+=]|(?<=[A-Za-z0-9)])[.:;?](?= |$)|(?<=[0-9])[.](?=[0-9])"
+    r"|(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])| - |(?<![^ (])-(?=[0-9])"
+    r"|(?<=[a-z])[.](?=(?:json|toml|log|txt)\b))*"
 )
 # What GitHub may link even so: commits by their digits, "GH-12" and references of that form that a
 # repository defines, addresses without a scheme.
 _LINKED = re.compile(r"\b[0-9a-f]{7,}\b|\b[A-Za-z]+-[0-9]|www\.|//", re.IGNORECASE)
+# What makes a list or a heading of a line that begins so.
+_BLOCK = re.compile(r"(?:[0-9]+[.)]|[+-])(?: |$)|=")
 
 
 def code(text: str, limit: int) -> str:
@@ -57,10 +83,21 @@ def prose(text: str, limit: int) -> str:
     return content if inert else code(content, limit)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: int = 0) -> str:
-    """A table of cells that are Markdown already; the last ``figures`` columns align right."""
+def leading(text: str, limit: int) -> str:
+    """As :func:`prose`, where a line begins with it."""
+    content = plain(text, limit)
+    return code(content, limit) if _BLOCK.match(content) else prose(content, limit)
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, figures: int = 0, notes: int = 0
+) -> str:
+    """A table of cells that are Markdown already.
+
+    ``figures`` columns align right; they are the last ones, but for ``notes`` columns of words.
+    """
     width = len(headings)
-    rule = ["---"] * (width - figures) + ["---:"] * figures
+    rule = ["---"] * (width - figures - notes) + ["---:"] * figures + ["---"] * notes
     lines = [headings, rule, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
@@ -109,3 +146,95 @@ def joined(blocks: Iterable[str], *, limit: int = LONGEST_COMMENT) -> str:
         else:
             text = longer
     return text + (apology if left_out else "")
+
+
+def render_markdown(verdict: Verdict, *, limit: int = LONGEST_COMMENT) -> str:
+    """The scorecard in at most ``limit`` characters of GitHub's Markdown; ends in a newline.
+
+    Where that is too few, tables are cut to fewer rows, then long strings; where it still is,
+    sections that do not fit are left out whole. All of that is said.
+    """
+    shown = tuple(parts(Shown(verdict), "markdown"))
+    drawn: list[str] = []
+    for room in ROOMS:
+        drawn = [_part(part, room) for part in shown]
+        if len("\n".join(drawn)) <= limit:
+            break
+    return joined(drawn, limit=limit)
+
+
+def _part(part: Part, room: Room) -> str:
+    body = draw(part.block, room)
+    return f"### {prose(part.title, room.characters)}\n\n{body}" if part.title else body
+
+
+def draw(block: Block, room: Room = ROOMS[0]) -> str:
+    """A block as Markdown that ends in a newline."""
+    match block:
+        case blocks.Heading():
+            text = f"### {_text(block.title, room)}\n"
+        case blocks.Banner():
+            text = _banner(block, room)
+        case blocks.Paragraph():
+            text = _paragraph(block, room)
+        case blocks.Pairs():
+            text = _pairs(block.rows, room)
+        case blocks.Table():
+            text = _table(block, room)
+        case blocks.Bars():
+            text = _pairs([(bar.label, bar.text) for bar in block.bars], room)
+        case blocks.Curve():
+            text = f"`{sparkline(block.values)}`\n"
+        case blocks.Stack():
+            text = "\n".join(draw(each, room) for each in block.blocks)
+    return text
+
+
+def _banner(banner: blocks.Banner, room: Room) -> str:
+    lines = [_text(line, room, leads=True) for line in banner.lines]
+    title = f"## {_BANNER[banner.verdict]} {_text(banner.title, room)}"
+    return "\n\n".join([title, *(line for line in lines if line)]) + "\n"
+
+
+# Bold is for cells and for the banner: whole sentences in it, as values and notes are, shout.
+def _paragraph(paragraph: blocks.Paragraph, room: Room) -> str:
+    said = words(paragraph.text)
+    return _text(said if said.style == "dim" else said.text, room, leads=True) + "\n"
+
+
+def _pairs(rows: Sequence[tuple[str, str | Words]], room: Room) -> str:
+    return bullets(
+        f"{_text(label, room, leads=True)}: {_text(words(value).text, room)}"
+        for label, value in rows
+    )
+
+
+def _text(cell: Cell, room: Room, *, leads: bool = False) -> str:
+    if isinstance(cell, blocks.Mark):
+        return STATUS_MARKS[cell.status]
+    said = words(cell)
+    text = (leading if leads else prose)(said.text, room.characters)
+    if not text or said.style == "plain":
+        return text
+    around = "_" if said.style == "dim" else "**"
+    return f"{around}{text}{around}"
+
+
+def _table(found: blocks.Table, room: Room) -> str:
+    shown = found.rows[: room.rows]
+    used = found.used
+    noted = any(not blocks.is_empty(row.note) for row in shown)
+    titles = [found.headings[column] for column in used] + [found.notes] * noted
+    cells = [
+        [_text(row.cells[column], room) for column in used]
+        + [_text(words(row.note).text, room)] * noted
+        for row in shown
+    ]
+    text = table(
+        [_text(title, room) for title in titles],
+        cells,
+        figures=len(used) - found.left,
+        notes=int(noted),
+    )
+    left = len(found.rows) - len(shown)
+    return text + (f"\n{left:,} more are not shown.\n" if left else "")

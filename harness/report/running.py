@@ -1,9 +1,10 @@
 """What a running verification says, in words."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from harness.evidence.facts import SeedRun, Verification
+from harness.evidence.run import Run
+from harness.evidence.steps import Step, StepName
+from harness.evidence.store import RunDirectory
 from harness.report.figures import number
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
 from harness.safeio.text import plain
@@ -12,19 +13,26 @@ LINE_LIMIT = 500
 
 
 @dataclass(frozen=True)
-class RunningPhase:
-    """One phase of one seed run; ``seed_index`` counts from 0."""
+class RunningStep:
+    """One step of one run; ``limit_seconds`` is null where it has no budget."""
 
-    seed_index: int
-    seed_count: int
-    seed: int
-    name: str
-    limit_seconds: float
+    title: str
+    limit_seconds: float | None
     elapsed_seconds: float = 0.0
     last_line: str = ""
     targets_done: int = 0
     targets_total: int = 0
     tokens_per_second: float = 0.0
+
+    @classmethod
+    def begun(
+        cls, directory: RunDirectory, run: Run, step: Step, limit_seconds: float | None
+    ) -> "RunningStep":
+        """The step as it begins; its title is such as ``seed 2 of 3 (1804289383): training``."""
+        draws = directory.plan.draws
+        same = [draw.number for draw in draws if draw.role == run.role]
+        which = f"{run.role} {same.index(run.draw) + 1} of {len(same)} ({run.seed})"
+        return cls(f"{run.role if len(same) == 1 else which}: {step.label}", limit_seconds)
 
     def at(
         self,
@@ -34,8 +42,8 @@ class RunningPhase:
         targets_done: int,
         targets_total: int,
         tokens_per_second: float,
-    ) -> "RunningPhase":
-        """The same phase, later; the line becomes plain text."""
+    ) -> "RunningStep":
+        """The same step, later; the line becomes plain text."""
         return replace(
             self,
             elapsed_seconds=elapsed_seconds,
@@ -46,17 +54,10 @@ class RunningPhase:
         )
 
     @property
-    def title(self) -> str:
-        """Such as ``seed 2 of 3 (1804289383): train``."""
-        return (
-            f"seed {self.seed_index + 1} of {self.seed_count} ({self.seed}): "
-            f"{plain(self.name, NAME_LIMIT)}"
-        )
-
-    @property
     def clock(self) -> str:
         """Elapsed against the budget, in seconds."""
-        return f"{self.elapsed_seconds:,.1f} of {number(self.limit_seconds)} s"
+        limit = "" if self.limit_seconds is None else f" of {number(self.limit_seconds)}"
+        return f"{self.elapsed_seconds:,.1f}{limit} s"
 
     @property
     def scored(self) -> str:
@@ -70,32 +71,38 @@ class RunningPhase:
         )
 
 
-def opening(verification: Verification, directory: Path) -> list[str]:
+def opening(directory: RunDirectory) -> list[str]:
     """What is about to run, where, and with which seeds: a title and some lines."""
-    track, submission = verification.track, verification.submission
-    seeds = ", ".join(str(seed) for seed in verification.seeds)
-    isolated = " (rehearsal: not isolated)" if verification.sandbox.kind == "process" else ""
+    plan = directory.plan
+    seeds = ", ".join(str(seed) for seed in plan.seeds)
+    isolated = "" if plan.required.isolated else " (rehearsal: not isolated)"
     return [
-        f"verifying {plain(submission.name, NAME_LIMIT)} "
-        f"on track {track.name}, edition {plain(track.edition, NAME_LIMIT)}",
-        f"sandbox {verification.sandbox.kind}{isolated}, "
-        f"dataset {plain(verification.dataset.name, NAME_LIMIT)}",
-        f"seeds {seeds} ({'drawn' if verification.seeds_drawn else 'chosen by hand'})",
-        f"evidence in {plain(str(directory), PATH_LIMIT)}",
+        f"verifying {plain(plan.entry.name, NAME_LIMIT)} "
+        f"on track {plan.track.name}, edition {plain(plan.track.edition, NAME_LIMIT)}",
+        f"sandbox {plan.required.sandbox}{isolated}, "
+        f"dataset {plain(plan.texts.dataset.name, NAME_LIMIT)}",
+        f"seeds {seeds} ({'chosen by hand' if plan.chosen_by_hand else 'drawn'})",
+        f"evidence in {plain(str(directory.path), PATH_LIMIT)}",
     ]
 
 
-def closing(run: SeedRun) -> str:
-    """What a seed run came to, on one line."""
-    parts = [f"seed {run.seed}:"]
-    if run.scoring is not None:
-        parts.append(f"{number(run.scoring.val_bpb, 'BPB')} BPB")
+def closing(run: Run) -> str:
+    """What a run came to, on one line."""
+    name = f"{run.role} {run.seed}:" if run.role != "preparation" else "preparation:"
+    parts = []
+    if run.scores is not None:
+        parts.append(f"{number(run.scores.val_bpb, 'BPB')} BPB")
     if run.artifact is not None:
         parts.append(f"artifact {run.artifact.bytes:,} bytes")
-    for facts in (run.train, run.score):
+    if run.tokenizer is not None and not run.tokenizer.problem:
+        parts.append(f"{run.tokenizer.validation_tokens:,} validation tokens")
+    timed: tuple[StepName, ...] = ("train", "score")
+    for step in timed:
+        facts = run.phase(step)
         if facts is not None:
-            parts.append(f"{facts.phase} {facts.wallclock_seconds:,.1f} s")
-    if run.trouble is not None:
-        reason = plain(run.trouble.reason, DETAIL_LIMIT)
-        parts.append(f"no score, {run.trouble.phase} failed ({run.trouble.fault}): {reason}")
-    return f"{parts[0]} {', '.join(parts[1:])}" if parts[1:] else f"{parts[0]} nothing measured"
+            parts.append(f"{step} {facts.wallclock_seconds:,.1f} s")
+    failed = next((step for step in run.steps if step.failure is not None), None)
+    if run.failure is not None and failed is not None:
+        reason = plain(run.failure.reason, DETAIL_LIMIT)
+        parts.append(f"no score, {failed.name} failed ({run.failure.fault}): {reason}")
+    return f"{name} {', '.join(parts)}" if parts else f"{name} nothing measured"

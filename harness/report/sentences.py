@@ -15,14 +15,15 @@ TAGLINES: dict[VerdictName, str] = {
     "REJECTED": "not a record",
     "INCONCLUSIVE": "no judgement, and nothing is held against the submission",
     "REHEARSED": "success",
+    "REPRODUCED": "it printed this again, and nobody has checked that it is true",
 }
 
 
 def qualifiers(verdict: Verdict) -> list[str]:
     """What limits this verdict, one sentence each; empty for an ordinary one."""
     lines = []
-    if verdict.sandbox == "process":
-        lines.append("rehearsal: not isolated (process sandbox)")
+    if not verdict.isolated:
+        lines.append(f"rehearsal: not isolated ({verdict.sandbox} sandbox)")
     if verdict.rehearsal:
         lines.append("rehearsal: never a verified record")
     if not verdict.seeds_drawn:
@@ -47,12 +48,13 @@ def headline(statistics: StatisticsResult) -> str:
         return ""
     shown, needed = against(mean, statistics.threshold_bpb, "BPB")
     seeds = "1 seed" if statistics.n == 1 else f"mean of {statistics.n} seeds"
+    if statistics.threshold_bpb is None:
+        return f"{shown} BPB ({seeds}); this track has no bar to beat"
     return f"{shown} BPB ({seeds}); needed: below {needed} BPB"
 
 
-def _distance(statistics: StatisticsResult, mean: float) -> str:
+def _distance(threshold: float, mean: float) -> str:
     """Where the mean lies, as ``X BPB below the T BPB needed``."""
-    threshold = statistics.threshold_bpb
     _, needed = against(mean, threshold, "BPB")
     if mean == threshold:
         return f"exactly at the {needed} BPB needed"
@@ -60,11 +62,11 @@ def _distance(statistics: StatisticsResult, mean: float) -> str:
     return f"{distance} BPB {'below' if mean < threshold else 'above'} the {needed} BPB needed"
 
 
-def _tested(statistics: StatisticsResult, mean: float) -> str:
-    shown, _ = against(mean, statistics.threshold_bpb, "BPB")
-    lead = f"The {statistics.n} seeds average {shown} BPB, which is {_distance(statistics, mean)}."
-    if mean >= statistics.threshold_bpb:
-        beats_bar = mean < statistics.bar_bpb
+def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
+    shown, _ = against(mean, threshold, "BPB")
+    lead = f"The {statistics.n} seeds average {shown} BPB, which is {_distance(threshold, mean)}."
+    if mean >= threshold:
+        beats_bar = statistics.bar_bpb is not None and mean < statistics.bar_bpb
         return f"{lead} " + (
             "That is better than the bar, but not by the margin."
             if beats_bar
@@ -95,17 +97,20 @@ def ttest_in_words(statistics: StatisticsResult) -> str:
         return "No seed came to a score, so there is nothing to test."
     if statistics.case == "not finite" or mean is None or not math.isfinite(mean):
         return "The score of a seed is not a finite number, so nothing can be tested."
+    threshold = statistics.threshold_bpb
+    shown, _ = against(mean, threshold, "BPB")
+    if threshold is None:
+        return f"The mean is {shown} BPB. This track has no bar, so nothing is tested."
     if statistics.case == "tested":
-        return _tested(statistics, mean)
-    shown, _ = against(mean, statistics.threshold_bpb, "BPB")
+        return _tested(statistics, mean, threshold)
     if statistics.case == "one seed":
         return (
-            f"One seed came to a score, {shown} BPB, which is {_distance(statistics, mean)}. "
+            f"One seed came to a score, {shown} BPB, which is {_distance(threshold, mean)}. "
             "A t-test needs at least two, so luck cannot be ruled out."
         )
     return (
         f"All {statistics.n} seeds scored exactly {shown} BPB, "
-        f"which is {_distance(statistics, mean)}. Without any spread a t-test is not defined; "
+        f"which is {_distance(threshold, mean)}. Without any spread a t-test is not defined; "
         f"this {'counts' if statistics.significant else 'does not count'} as beating the bar."
     )
 

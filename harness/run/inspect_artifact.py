@@ -4,23 +4,27 @@ Nothing of the artifact is read here: its format is the submission's own, and un
 comes back is the submission's word, held against the one figure we have, the artifact's size.
 """
 
-import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from harness.contest.submission import MANIFEST, Submission
-from harness.contest.track import Track, problems_of
+from harness.contest.entry import Entry, Function
+from harness.contest.submission import MANIFEST
+from harness.contest.track import Track
 from harness.errors import SubmissionError, UsageError
-from harness.evidence.store import Ledger
+from harness.evidence.integrity import check_entry
+from harness.evidence.store import RunDirectory
 from harness.models import Fact
-from harness.run.context import CHECKPOINT
-from harness.run.scoring_session import ending, score_job, with_last_line
+from harness.run.endings import ending, with_last_line
+from harness.run.paths import CHECKPOINT
+from harness.run.scoring_session import score_job
 from harness.safeio.files import disk_errors, write_files
+from harness.safeio.parsing import ParseError, parse_json, problems_of
 from harness.sandbox.protocol import Mount, Sandbox
 
 LARGEST_ANSWER_BYTES = 4 << 20
@@ -62,7 +66,7 @@ _TENSORS = TypeAdapter(Annotated[tuple[TensorFacts, ...], Field(max_length=100_0
 
 def inspect_artifact(
     sandbox: Sandbox,
-    submission: Submission,
+    entry: Entry,
     track: Track,
     *,
     code: Path,
@@ -74,7 +78,7 @@ def inspect_artifact(
 
     Args:
         sandbox: prepared.
-        submission: whose artifact it is.
+        entry: whose artifact it is.
         track: bounds what the sandbox may use, and holds the cap.
         code: directory with exactly the counted files, absolute.
         artifact: the file, absolute.
@@ -87,12 +91,14 @@ def inspect_artifact(
     """
     from harness.scoring.channel import AnswerError, Channel, WorkerGone
 
-    describe = submission.manifest.score.describe
+    loader = entry.score.loader
+    describe = loader.describe if isinstance(loader, Function) else None
     if describe is None:
         raise UsageError(
             "missing, so nobody can say what the bytes of the artifact are; expected "
             'describe = "module:function"',
-            file=submission.folder / MANIFEST,
+            file=MANIFEST,
+            within=Path(entry.folder),
             field="score.describe",
         )
     options, mounts = ["--describe", describe], []
@@ -103,12 +109,13 @@ def inspect_artifact(
         job = score_job(
             sandbox,
             code=code,
-            load=submission.manifest.score.load,
+            entry=entry,
             track=track,
             accelerators=(),
             file=artifact,
             channel=channel.directory,
             log=log,
+            seconds=track.budget.score_seconds,
         )
         job = replace(job, command=(*job.command, *options), mounts=(*job.mounts, *mounts))
         with sandbox.start(job) as running:
@@ -125,56 +132,65 @@ def inspect_artifact(
     size = artifact.stat().st_size
     tensors = _tensors(describe, content)
     return Inspection(
-        submission=submission.manifest.submission.name,
+        submission=entry.name,
         artifact=artifact.name,
         artifact_bytes=size,
-        code_bytes=submission.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted),
+        code_bytes=entry.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted),
         bytes_limit=track.budget.bytes,
         tensors=tensors,
         warnings=tuple(_warnings(tensors, size)),
     )
 
 
-def inspect_run(ledger: Ledger, sandbox: Sandbox) -> Inspection:
+def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
     """The first sealed artifact of a verification, with its checkpoint where there is one.
 
     Raises:
         UsageError: no seed run left an artifact.
+        InfrastructureError: somebody has changed the kept files since.
     """
-    for run in ledger.runs():
+    check_entry(directory)
+    for run in directory.runs():
         if run.artifact is not None:
             return inspect_artifact(
                 sandbox,
-                ledger.submission(),
-                ledger.verification.track,
-                code=ledger.code,
-                artifact=ledger.artifact(run),
-                checkpoint=ledger.checkpoint(run) if run.checkpoint else None,
-                log=ledger.seed_directory(run.seed) / "inspect.log",
+                directory.plan.entry,
+                directory.plan.track,
+                code=directory.entry,
+                artifact=directory.artifact(run),
+                checkpoint=directory.checkpoint(run) if run.checkpoint else None,
+                log=directory.directory_of(run) / "inspect.log",
             )
-    raise UsageError(f"{ledger.directory}: holds no sealed artifact to inspect")
+    raise UsageError("holds no sealed artifact to inspect", file=directory.path)
 
 
 def inspect_file(
-    artifact: Path, submission: Submission, track: Track, sandbox: Sandbox
+    artifact: Path, entry: Entry, files: Mapping[str, bytes], track: Track, sandbox: Sandbox
 ) -> Inspection:
     """An artifact that no verification sealed, such as one trained by hand.
+
+    Args:
+        artifact: the file.
+        entry: whose artifact it is.
+        files: the entry's files by name.
+        track: bounds what the sandbox may use, and holds the cap.
+        sandbox: prepared.
 
     Raises:
         UsageError: the file is not there.
     """
     if not artifact.is_file():
-        raise UsageError(f"{artifact}: no such file; expected an artifact, or a run directory")
+        raise UsageError("no such file; expected an artifact, or a run directory", file=artifact)
     with tempfile.TemporaryDirectory() as name, disk_errors(Path(name)):
         # Copies that a sandbox's user may read, whatever the modes of the originals are.
         folder = Path(name)
         folder.chmod(0o755)
-        write_files(folder / "code", submission.contents)
-        copy = folder / submission.manifest.train.artifact
+        write_files(folder / "code", dict(files))
+        copy = folder / entry.train.artifact
         shutil.copyfile(artifact, copy)
         return inspect_artifact(
             sandbox,
-            submission,
+            entry,
             track,
             code=folder / "code",
             artifact=copy,
@@ -185,12 +201,13 @@ def inspect_file(
 
 def _tensors(describe: str, content: bytes) -> tuple[TensorFacts, ...]:
     try:
-        return _TENSORS.validate_python(json.loads(content))
+        described = parse_json(content, limit_bytes=LARGEST_ANSWER_BYTES)
+        return _TENSORS.validate_python(described)
     except ValidationError as error:
         problems = problems_of(error)
         raise SubmissionError(f"{describe}: not a list of tensors", problems=problems) from error
-    except (ValueError, RecursionError) as error:
-        raise SubmissionError(f"{describe}: not valid JSON: {error}") from error
+    except ParseError as error:
+        raise SubmissionError(f"{describe}: {error}") from error
 
 
 def _warnings(tensors: tuple[TensorFacts, ...], artifact_bytes: int) -> list[str]:

@@ -1,129 +1,121 @@
 """One score phase: a sandbox that holds the code, one sealed file and the channel, nothing else."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from harness.contest.entry import Entry, Function
 from harness.contest.track import Track
-from harness.evidence.facts import PhaseFacts, ProbeFacts, ScoreFacts, Throttle
-from harness.hardware.machine import Telemetry
-from harness.run.context import ARTIFACT, CHANNEL, CODE, Rig
-from harness.safeio.text import plain
-from harness.sandbox.protocol import Job, Mount, Running, Sandbox
+from harness.data.format.dataset import Dataset
+from harness.errors import InfrastructureError
+from harness.evidence.draws import PROBES
+from harness.evidence.host import TelemetryFacts
+from harness.evidence.phase import PhaseFacts
+from harness.evidence.results import Probes, Scores
+from harness.evidence.steps import Step
+from harness.hardware.telemetry import Telemetry
+from harness.models import Fact
+from harness.run.endings import ending, with_last_line
+from harness.run.paths import ARTIFACT, CHANNEL, CODE
+from harness.sandbox.protocol import Job, Mount, Sandbox
+
+if TYPE_CHECKING:
+    from harness.run.workbench import Workbench
 
 GOODBYE_SECONDS = 5.0
-# Probing is not charged. It costs an adaptive model its observing again, which took less than the
-# budget the first time; a machine that is slower now must not make a cheater of it.
-PROBE_ALLOWANCE = 1.5
-Result = TypeVar("Result")
+UNLIMITED_SECONDS = 7 * 86_400.0
+"""Where a track sets no budget, something must end a model that never answers."""
+Result = TypeVar("Result", bound=Fact)
 
 
 @dataclass(frozen=True)
 class Answered(Generic[Result]):
-    """How a score phase went; ``complaint`` is the submission's fault, when there is one."""
+    """How a score phase went; ``violation`` is what the submission did wrong, if anything."""
 
-    facts: PhaseFacts
+    phase: PhaseFacts
     result: Result | None
-    throttle: Throttle
-    complaint: str
+    telemetry: TelemetryFacts
+    violation: str
+
+    def blamed(self, violation: str) -> Answered[Result]:
+        """The same, held against the submission."""
+        return replace(self, violation=violation)
 
 
-class Examiner:
-    """Scores sealed files of one seed run; holds the validation split and the secret probes.
+class ScoringSession:
+    """Scores sealed files of one run; holds the texts and the secret probes.
 
     Every method raises SubmissionError when a phase could not be started for a reason of
     theirs, and InfrastructureError when engine, disk or memory of ours failed.
     """
 
-    def __init__(self, rig: Rig, *, seed: int) -> None:
+    def __init__(self, bench: Workbench, dataset: Dataset) -> None:
         # torch takes seconds to import; nothing before this point needs it.
         from harness.scoring.probes import ProbeSet
         from harness.scoring.scorer import Stream
         from harness.scoring.windows import WindowPlan
 
-        self._rig = rig
+        self._bench = bench
         self._stream = Stream(
-            tokens=rig.dataset.validation_tokens(),
-            document_bytes=rig.dataset.validation_document_bytes(),
-            bos_id=rig.dataset.manifest.bos_id,
-            vocabulary_size=rig.dataset.manifest.vocabulary_size,
+            tokens=dataset.validation_tokens(),
+            document_bytes=dataset.validation_document_bytes(),
+            bos_id=dataset.manifest.bos_id,
+            vocabulary_size=dataset.manifest.vocabulary_size,
         )
         tokens = self._stream.tokens
-        score = rig.score
-        self._plan = WindowPlan(len(tokens), score.sequence_length, score.stride, score.segment)
+        plan, score = bench.plan, bench.plan.entry.score
+        self._windows = WindowPlan(len(tokens), score.sequence_length, score.stride, score.segment)
         self._probes = ProbeSet.draw(
-            self._plan,
+            self._windows,
             tokens,
-            secret=f"{rig.ledger.verification.nonce} {seed}".encode(),
-            settings=rig.track.probes,
+            secret=PROBES.of(plan.nonce, bench.draw.seed),
+            settings=plan.track.probes,
             vocabulary_size=self._stream.vocabulary_size,
         )
 
-    def score(
-        self, file: Path, *, log: Path, documents: Path, probed: bool
-    ) -> Answered[ScoreFacts]:
-        """Score every validation target with the model that the submission loads from ``file``.
+    def score(self, file: Path, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
+        """Score every target with the model that the submission loads from ``file``.
 
         Args:
             file: sealed by us, absolute.
-            log: gets the phase's output.
+            step: gives log and limit.
             documents: gets nats, bytes and targets of each document (.npz).
             probed: whether :meth:`probe` will follow.
         """
         from harness.scoring.probes import ProbeSet
         from harness.scoring.scorer import score
 
-        probes = self._probes if probed else ProbeSet.none(self._plan)
+        probes = self._probes if probed else ProbeSet.none(self._windows)
         work = partial(score, probes=probes, documents_file=documents)
-        return self._ask(file, log, self._plan.targets, work, allowance=1.0)
+        return self._ask(file, step, self._windows.targets, work)
 
-    def probe(self, file: Path, *, log: Path) -> Answered[ProbeFacts]:
-        """Ask about the secret windows again, in a sandbox that has seen nothing else."""
+    def probe(self, file: Path, *, step: Step) -> Answered[Probes]:
+        """Ask for the secret targets again, in a sandbox that has seen nothing else."""
         from harness.scoring.scorer import run_probes
 
-        windows = len(self._probes.windows)
         work = partial(run_probes, probes=self._probes)
-        return self._ask(file, log, windows, work, allowance=PROBE_ALLOWANCE)
+        return self._ask(file, step, len(self._probes.windows), work)
 
     def _ask(
-        self,
-        file: Path,
-        log: Path,
-        total: int,
-        work: Callable[..., Result],
-        *,
-        allowance: float,
+        self, file: Path, step: Step, total: int, work: Callable[..., Result]
     ) -> Answered[Result]:
         from harness.scoring.channel import AnswerError, Channel, WorkerGone
         from harness.scoring.worker_pool import TOKENS_AT_ONCE_CPU, TOKENS_AT_ONCE_GPU
 
-        rig = self._rig
-        devices = len(rig.accelerators)
-
-        def job(channel: Channel) -> Job:
-            return score_job(
-                rig.sandbox,
-                code=rig.ledger.code,
-                load=rig.score.load,
-                track=rig.track,
-                accelerators=rig.accelerators,
-                file=file,
-                channel=channel.directory,
-                log=log,
-                adaptive=rig.score.adaptive,
-                allowance=allowance,
-            )
-
+        bench = self._bench
+        devices = len(bench.accelerators)
         with (
             Channel() as channel,
-            rig.sandbox.start(job(channel)) as running,
-            Telemetry(rig.accelerators, is_ours=running.owns) as telemetry,
+            bench.sandbox.start(self._job(file, step, channel.directory)) as running,
+            Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
         ):
 
             def progress(done: int, rate: float) -> None:
-                rig.progress.tick(
+                bench.progress.tick(
                     running.elapsed_seconds,
                     running.last_line,
                     targets_done=done,
@@ -131,7 +123,7 @@ class Examiner:
                     tokens_per_second=rate,
                 )
 
-            result, complaint, gone = None, "", False
+            result, violation, gone = None, "", False
             try:
                 result = work(
                     channel,
@@ -142,65 +134,72 @@ class Examiner:
                     progress=progress,
                 )
             except AnswerError as error:
-                complaint = with_last_line(str(error), running)
+                violation = with_last_line(str(error), running)
             except WorkerGone:
                 gone = True
             # A worker that answered wrongly has nothing more to say; others may end by themselves.
-            facts = None if complaint else running.wait(GOODBYE_SECONDS)
+            facts = None if violation else running.wait(GOODBYE_SECONDS)
             facts = facts or running.stop()
             if gone and facts.outcome != "deadline":
-                complaint = f"{ending(facts, running)}, before every target was scored"
-            return Answered(facts, result, telemetry.throttle, complaint)
+                violation = f"{ending(facts, running)}, before every target was scored"
+            return Answered(facts, result, telemetry.facts, violation)
+
+    def _job(self, file: Path, step: Step, channel: Path) -> Job:
+        bench = self._bench
+        return score_job(
+            bench.sandbox,
+            code=bench.directory.entry,
+            entry=bench.plan.entry,
+            track=bench.plan.track,
+            accelerators=bench.accelerators,
+            file=file,
+            channel=channel,
+            log=bench.log(step),
+            seconds=step.limit(bench.plan),
+        )
 
 
 def score_job(
     sandbox: Sandbox,
     *,
     code: Path,
-    load: str,
+    entry: Entry,
     track: Track,
     accelerators: tuple[str, ...],
     file: Path,
     channel: Path,
     log: Path,
-    adaptive: bool = False,
-    allowance: float = 1.0,
+    seconds: float | None,
 ) -> Job:
     """A job that runs our worker on one sealed file; all paths absolute.
 
-    ``adaptive``: the model must be able to observe. ``allowance``: share of the track's score
-    budget after which it is killed.
+    ``seconds``: after so many it is killed; None where the track sets no budget.
+
+    Raises:
+        InfrastructureError: the entry's model is asked in a way that this harness cannot.
     """
+    if not isinstance(entry.score.loader, Function):
+        raise InfrastructureError(
+            f"a model of kind {entry.score.loader.kind} cannot be asked by this harness"
+        )
     artifact = Mount(file, ARTIFACT / file.name)
     shared = Mount(channel, CHANNEL)
     return Job(
-        phase="score",
+        label="score",
         command=(
             *sandbox.worker_command,
             *("--socket", f"{sandbox.inside(shared)}/socket"),
-            *("--load", load),
+            *("--load", entry.score.loader.load),
             *("--artifact", sandbox.inside(artifact)),
             *("--workers", str(max(1, len(accelerators)))),
             *("--device", "cuda" if accelerators else "cpu"),
-            *(("--adaptive",) if adaptive else ()),
+            *(("--adaptive",) if entry.score.adaptive else ()),
         ),
         environment={},
         code=Mount(code, CODE),
         mounts=(artifact, shared),
         limits=track.sandbox,
-        wallclock_seconds=track.budget.score_seconds * allowance,
+        wallclock_seconds=UNLIMITED_SECONDS if seconds is None else seconds,
         accelerators=accelerators,
         log=log,
     )
-
-
-def ending(facts: PhaseFacts, running: Running) -> str:
-    """How a phase ended that should not have ended so."""
-    what = facts.detail or f"{facts.phase} ended with exit code {facts.exit_code}"
-    return with_last_line(what, running)
-
-
-def with_last_line(reason: str, running: Running) -> str:
-    """A reason, and the last thing that the phase printed."""
-    line = plain(running.last_line, 200)
-    return f"{reason} (its log ends: {line})" if line else reason

@@ -1,99 +1,180 @@
-"""The texts of a verification in the tokens that it uses: made ready before any clock runs."""
+"""The texts of a verification in the tokens that its entry uses."""
 
+import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from harness.contest.submission import Submission, manifest_error
+from harness.contest.entry import Entry
+from harness.contest.submission import MANIFEST
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset, open_dataset
-from harness.errors import InfrastructureError
-from harness.evidence.facts import HoldoutFacts, TokenizerFacts
-from harness.run.tokenizing import retokenize
+from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.plan import HoldoutFacts, Plan, TextFacts
+from harness.evidence.results import TokenizerProof
+from harness.run.tokenizing import OwnTokenizer, retokenize
 
 LARGEST_WINDOW_BYTES = 4 << 30
 """Most logits of one window, in float32."""
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What a submission is trained and scored on.
+class StockTexts:
+    """What a track names, in the dataset's own tokens.
 
     Attributes:
-        dataset: the track's, in its own tokens: bar, margin and bytes come from it.
-        scored: the same texts, in the tokens that the submission uses.
-        tokenizer: the submission's own, if it brings one. Where it has a ``problem``, nothing
-            can be run.
-        holdout: the track's unpublished documents, in the tokens that the submission uses.
-        holdout_digest: of the unpublished dataset itself.
+        dataset: the track's: bar, margin and bytes come from it.
+        holdout: the track's unpublished documents, where it names some.
     """
 
     dataset: Dataset
-    scored: Dataset
-    tokenizer: TokenizerFacts | None
     holdout: Dataset | None
-    holdout_digest: str
 
-    def holdout_facts(self) -> HoldoutFacts | None:
-        """What the evidence keeps of the unpublished documents."""
-        if self.holdout is None:
-            return None
-        totals = self.holdout.manifest.totals
-        return HoldoutFacts(
-            name=self.holdout.manifest.name,
-            digest=self.holdout_digest,
-            documents=totals.validation_documents,
-            tokens=totals.validation_tokens,
-            bytes=totals.validation_bytes,
-        )
+    def facts(self) -> TextFacts:
+        """What the plan keeps of them."""
+        holdout = None
+        if self.holdout is not None:
+            totals = self.holdout.manifest.totals
+            holdout = HoldoutFacts(
+                name=self.holdout.manifest.name,
+                digest=self.holdout.digest,
+                documents=totals.validation_documents,
+                tokens=totals.validation_tokens,
+                bytes=totals.validation_bytes,
+            )
+        return TextFacts(dataset=self.dataset.facts(), holdout=holdout)
 
 
-def prepare_texts(
-    submission: Submission, track: Track, dataset: Dataset, *, note: Callable[[str], None]
-) -> Texts:
-    """Open what the track names, and tokenize it anew where the submission asks for it.
+@dataclass(frozen=True)
+class Texts:
+    """What an entry is trained and scored on, in its own tokens."""
+
+    scored: Dataset
+    holdout: Dataset | None
+
+
+def open_texts(track: Track, data: Path) -> StockTexts:
+    """Open what a track names, reading every file once in the life of this process.
 
     Args:
-        submission: loaded.
-        track: may name unpublished documents, a dataset beside ``dataset``.
-        dataset: the track's, checked.
-        note: told of what takes time.
+        track: names the dataset, and maybe unpublished documents, a dataset beside it.
+        data: directory of the datasets.
+
+    Raises:
+        InfrastructureError: a dataset is missing, damaged or not fit for its purpose.
+    """
+    dataset = _opened(data, track.dataset.name)
+    holdout = None
+    if track.holdout is not None:
+        holdout = _opened(data, track.holdout.dataset)
+        _check_holdout(dataset, holdout)
+    return StockTexts(dataset, holdout)
+
+
+def check_window(entry: Entry, *, vocabulary_size: int) -> None:
+    """An entry chooses both figures, and our memory must hold their product.
 
     Raises:
         SubmissionError: its windows and vocabulary make answers too large to receive.
-        InfrastructureError: a dataset is missing, damaged or not fit for its purpose.
     """
-    own = retokenize(submission, dataset, note=note)
-    scored = own.dataset if own and own.dataset else dataset
-    _check_window(submission, track, scored)
-    facts = own.facts if own else None
-    if track.holdout is None:
-        return Texts(dataset, scored, facts, None, "")
-    unpublished = holdout = open_dataset(dataset.directory.parent, track.holdout.dataset)
-    _check_holdout(dataset, unpublished)
-    if facts is not None and not facts.problem:
-        anew = retokenize(submission, unpublished, note=note, train=False)
-        if anew is None or anew.dataset is None:
-            problem = anew.facts.problem if anew else ""
-            facts = facts.model_copy(update={"problem": f"the unpublished documents: {problem}"})
-        else:
-            holdout = anew.dataset
-    return Texts(dataset, scored, facts, holdout, unpublished.digest)
-
-
-def _check_window(submission: Submission, track: Track, scored: Dataset) -> None:
-    """A submission chooses both figures, and our memory must hold their product."""
-    _, score = submission.manifest.on(track.name)
-    ids = scored.manifest.vocabulary_size
-    logits = 4 * score.sequence_length * ids
+    length = entry.score.sequence_length
+    logits = 4 * length * vocabulary_size
     if logits > LARGEST_WINDOW_BYTES:
-        raise manifest_error(
-            submission,
-            "score.sequence_length",
-            f"{score.sequence_length:,} positions with logits for {ids:,} ids are {logits:,} "
-            f"bytes; a window's answer may have {LARGEST_WINDOW_BYTES:,}: make the window or the "
-            "vocabulary smaller",
-            given_as=f"tracks.{track.name}.score.sequence_length",
+        raise SubmissionError(
+            f"{length:,} positions with logits for {vocabulary_size:,} ids are {logits:,} bytes; a "
+            f"window's answer may have {LARGEST_WINDOW_BYTES:,}: make the window or the vocabulary "
+            "smaller",
+            file=MANIFEST,
+            within=Path(entry.folder),
+            field="score.sequence_length",
         )
+
+
+def prove_tokenizer(
+    own: OwnTokenizer, stock: StockTexts, *, note: Callable[[str], None]
+) -> TokenizerProof:
+    """Tokenize all texts with an entry's own tokenizer, and see that each comes back.
+
+    Raises:
+        InfrastructureError: our side failed.
+    """
+    made = retokenize(own, stock.dataset, note=note)
+    proof = TokenizerProof(bytes=len(own.model), sha256=own.sha256)
+    if made.dataset is None:
+        return proof.model_copy(update={"problem": made.problem, "document": made.document})
+    totals = made.dataset.manifest.totals
+    proof = proof.model_copy(
+        update={
+            "vocabulary_size": made.dataset.manifest.vocabulary_size,
+            "dataset_digest": made.dataset.digest,
+            "train_tokens": totals.train_tokens,
+            "validation_tokens": totals.validation_tokens,
+        }
+    )
+    if stock.holdout is None:
+        return proof
+    hidden = retokenize(own, stock.holdout, note=note, train=False)
+    if hidden.dataset is None:
+        problem = f"the unpublished documents: {hidden.problem}"
+        return proof.model_copy(update={"problem": problem})
+    return proof.model_copy(
+        update={
+            "holdout_digest": hidden.dataset.digest,
+            "holdout_tokens": hidden.dataset.manifest.totals.validation_tokens,
+        }
+    )
+
+
+def texts_of(
+    plan: Plan,
+    stock: StockTexts,
+    own: OwnTokenizer | None,
+    proof: TokenizerProof | None,
+    *,
+    note: Callable[[str], None],
+) -> Texts:
+    """The texts in the tokens of the plan's entry, found again as they were proven.
+
+    Raises:
+        InfrastructureError: they are not those of the plan or of the proof.
+    """
+    if own is None:
+        return Texts(stock.dataset, stock.holdout)
+    if proof is None or proof.problem:
+        raise InfrastructureError("the entry's tokenizer has not been proven")
+    scored = retokenize(own, stock.dataset, note=note).dataset
+    holdout = None
+    if stock.holdout is not None:
+        holdout = retokenize(own, stock.holdout, note=note, train=False).dataset
+    digests = (scored.digest if scored else "", holdout.digest if holdout else "")
+    if scored is None or digests != (proof.dataset_digest, proof.holdout_digest):
+        raise InfrastructureError(
+            "the texts in the entry's own tokens are not those that its tokenizer was proven on",
+            remedy="start a new verification without --resume",
+        )
+    return Texts(scored, holdout)
+
+
+def _opened(data: Path, name: str) -> Dataset:
+    """The dataset, read whole unless this process has done so and no file was touched since."""
+    return _opened_once(data.absolute(), name, _state_of(data / name))
+
+
+@functools.lru_cache(maxsize=8)
+def _opened_once(data: Path, name: str, state: object) -> Dataset:
+    return open_dataset(data, name)
+
+
+def _state_of(directory: Path) -> tuple[tuple[str, int, int, int, int], ...]:
+    found = []
+    for place, _, names in os.walk(directory):
+        for name in names:
+            path = Path(place, name)
+            status = path.lstat()
+            changed = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            found.append((str(path), status.st_ino, *changed))
+    return tuple(sorted(found))
 
 
 def _check_holdout(dataset: Dataset, unpublished: Dataset) -> None:
@@ -102,14 +183,16 @@ def _check_holdout(dataset: Dataset, unpublished: Dataset) -> None:
         return tokenizer.sha256, of.manifest.documents.sha256
 
     (here, published), (there, hidden) = content(dataset), content(unpublished)
-    name = unpublished.directory
+    directory = unpublished.directory
     if here != there:
         raise InfrastructureError(
-            f"{name}: its tokenizer is not that of {dataset.manifest.name}",
+            f"its tokenizer is not that of {dataset.manifest.name}",
+            file=directory,
             remedy="build it from its documents with the same tokenizer",
         )
     if published == hidden:
         raise InfrastructureError(
-            f"{name}: its documents are the validation documents themselves",
+            "its documents are the validation documents themselves",
+            file=directory,
             remedy="choose documents that were never published",
         )

@@ -2,12 +2,11 @@
 
 The texts are the track's own; only the tokens differ. A model file comes from a stranger and is
 parsed by a library in C++, so it is never loaded into this process: a child with limits on memory
-and processor time (``own_tokenizer_child.py``) encodes every document, decodes it again and
+and processor time (``tokenizing_child.py``) encodes every document, decodes it again and
 compares. What was made is kept beside the datasets, by the digest of what it was made of.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,15 +14,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from harness import REPOSITORY
-from harness.contest.submission import Submission
+from harness.contest.entry import Entry
 from harness.data.build.encoding import CRASHES
 from harness.data.build.publishing import only_builder
 from harness.data.format.dataset import Dataset, check_files
@@ -31,9 +30,10 @@ from harness.data.format.manifest import MANIFEST_NAME, load_manifest
 from harness.data.format.reading import silent
 from harness.data.format.tokenizers import ByteTokenizer
 from harness.errors import InfrastructureError
-from harness.evidence.facts import TokenizerFacts
+from harness.models import Fact
 from harness.safeio.files import digest_of_named, sha256_of_bytes, write_atomically
 from harness.safeio.memory import available_bytes
+from harness.safeio.parsing import parse_model
 from harness.safeio.text import plain
 
 FOLDER = "derived"
@@ -56,10 +56,9 @@ _LINE_BYTES = 1 << 16
 _NOTE_SECONDS = 15.0
 
 
-class Order(BaseModel):
+class Order(Fact):
     """What the child is to do, as JSON on its command line."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     train_documents: tuple[str, ...]
     validation_documents: str
     published_documents: str | None
@@ -72,10 +71,9 @@ class Order(BaseModel):
     enough_bytes: int
 
 
-class Word(BaseModel):
+class Word(Fact):
     """One line that the child says: how far it is, or how it ended."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["progress", "done", "rejected", "ours"]
     text: str = Field(default="", max_length=4000)
     remedy: str = Field(default="", max_length=1000)
@@ -85,27 +83,54 @@ class Word(BaseModel):
 
 
 @dataclass(frozen=True)
-class Retokenized:
-    """``dataset`` has the track's texts in the submission's tokens; None if that is impossible."""
+class OwnTokenizer:
+    """The tokenizer that an entry brings; ``name`` is what it is called in a complaint."""
 
-    facts: TokenizerFacts
+    name: str
+    file_name: str
+    model: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the model."""
+        return sha256_of_bytes(self.model)
+
+
+def own_tokenizer(entry: Entry, files: Mapping[str, bytes]) -> OwnTokenizer | None:
+    """The tokenizer that an entry brings, if it does; ``files`` are those of the entry."""
+    kind, file = entry.tokenizer.kind, entry.tokenizer.file
+    if kind == "stock":
+        return None
+    if kind == "bytes":
+        return OwnTokenizer("pure bytes", "pure_byte_260.json", ByteTokenizer().model)
+    if kind == "model" and file is not None:
+        return OwnTokenizer(file, "tokenizer.model", files[file])
+    raise InfrastructureError(f"a tokenizer of kind {kind} cannot be run by this harness")
+
+
+@dataclass(frozen=True)
+class Retokenized:
+    """A dataset's texts in another tokenizer's tokens, or the problem that makes it impossible."""
+
     dataset: Dataset | None
+    problem: str = ""
+    document: int | None = None
 
 
 def retokenize(
-    submission: Submission,
+    own: OwnTokenizer,
     dataset: Dataset,
     *,
     note: Callable[[str], None],
     train: bool = True,
-) -> Retokenized | None:
-    """``dataset`` in the submission's own tokens; None for one that brings no tokenizer.
+) -> Retokenized:
+    """``dataset`` in the entry's own tokens.
 
-    Made once, then found again by the digest of dataset and tokenizer, and held against its
+    Made once, then found again by the digest of dataset and tokenizer, and compared with its
     manifest each time. Two at once wait for each other.
 
     Args:
-        submission: loaded.
+        own: the tokenizer.
         dataset: the track's, checked.
         note: told what is being done.
         train: whether the train shards are wanted too, or only the validation split.
@@ -114,24 +139,11 @@ def retokenize(
         InfrastructureError: the dataset keeps no raw documents, the disk is full, or the child
             was ended from outside.
     """
-    section = submission.manifest.tokenizer
-    if section is None:
-        return None
-    if section.model is None:
-        model, name = ByteTokenizer().model, "pure_byte_260.json"
-    else:
-        model, name = submission.contents[section.model], "tokenizer.model"
-    facts = TokenizerFacts(
-        kind="bytes" if section.model is None else "model",
-        file=section.model or "",
-        bytes=len(model),
-        sha256=sha256_of_bytes(model),
-    )
     key = digest_of_named(
         {
             "format": FORMAT,
             "dataset": dataset.digest.encode(),
-            "tokenizer": model,
+            "tokenizer": own.model,
             "train": b"1" if train else b"0",
         }
     )
@@ -139,27 +151,17 @@ def retokenize(
     with only_builder(root, key):
         found = _opened(root / key)
         if found is None:
-            note(f"tokenizing {dataset.manifest.name} with {facts.file or 'pure bytes'}")
-            word = _build(dataset, model, name, root / key, note=note, train=train)
+            note(f"tokenizing {dataset.manifest.name} with {own.name}")
+            word = _build(dataset, own.model, own.file_name, root / key, note=note, train=train)
             if word.kind == "rejected":
-                problem = f"{facts.file or facts.kind}: {plain(word.text, 1000)}"
-                facts = facts.model_copy(update={"problem": problem, "document": word.document})
-                return Retokenized(facts, None)
+                problem = f"{own.name}: {plain(word.text, 1000)}"
+                return Retokenized(None, problem, word.document)
             found = _opened(root / key)
     if found is None or not _same_text(found, dataset):
         raise InfrastructureError(
-            f"{root / key}: not what was to be made there", remedy="remove it and try again"
+            "not what was to be made there", file=root / key, remedy="remove it and try again"
         )
-    totals = found.manifest.totals
-    facts = facts.model_copy(
-        update={
-            "vocabulary_size": found.manifest.vocabulary_size,
-            "dataset_digest": found.digest,
-            "train_tokens": totals.train_tokens,
-            "validation_tokens": totals.validation_tokens,
-        }
-    )
-    return Retokenized(facts, found)
+    return Retokenized(found)
 
 
 def _opened(directory: Path) -> Dataset | None:
@@ -199,8 +201,9 @@ def _build(
     documents = manifest.of_kind("docs_train") if train else ()
     if train and not documents:
         raise InfrastructureError(
-            f"{dataset.directory / MANIFEST_NAME}: lists no file of kind docs_train: without the "
-            "raw train documents no train shards can be made with another tokenizer",
+            "lists no file of kind docs_train: without the raw train documents no train shards "
+            "can be made with another tokenizer",
+            file=dataset.directory / MANIFEST_NAME,
             remedy="bring them (harness data fetch NAME --train-documents), or build the dataset "
             "from its documents (harness data tokenize), which keeps them",
         )
@@ -294,8 +297,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _understood(line: bytes) -> Word:
     try:
-        return Word.model_validate(json.loads(line))
-    except (ValueError, RecursionError, ValidationError) as error:
+        return parse_model(Word, line, limit_bytes=_LINE_BYTES)
+    except ValueError as error:
         raise InfrastructureError(
             "the process that tokenizes said something that makes no sense",
             remedy="try again",

@@ -1,43 +1,191 @@
-"""TOML of strangers: read within bounds, with one kind of error."""
+"""TOML and JSON of strangers: read within bounds, with one kind of error."""
 
+import json
+import math
 import tomllib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import Problem
+from harness.safeio.key_lines import TomlLines
+from harness.safeio.text import plain
 
 # Long dotted keys cost the parser quadratic time: about 4 s for this many bytes.
 LARGEST_BYTES = 32 << 10
-_DEEPEST = 32
+DEEPEST = 32
+LONGEST_TEXT = 1 << 16
+# No real integer is longer; Python itself refuses to parse beyond 4,300 digits.
+LONGEST_INTEGER_DIGITS = 30
+_SHOWN_DETAIL = 1000
+_SHOWN_FIELD = 200
+_SHOWN_INPUT = 60
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
-class TomlError(ValueError):
-    """Bytes that are no TOML of ours; the text is fit to follow the file's name."""
+class ParseError(ValueError):
+    """Bytes that are no document of ours; the text is fit to follow the file's name.
+
+    Attributes:
+        line: where it was found, from 1; None where nobody can tell.
+    """
 
     def __init__(self, problem: str, *, line: int | None = None) -> None:
         super().__init__(problem)
         self.line = line
 
 
+class TomlError(ParseError):
+    """Not TOML."""
+
+
+class JsonSyntaxError(ParseError):
+    """Not JSON: ``problem`` is the parser's word for it, without the place."""
+
+    def __init__(self, error: json.JSONDecodeError) -> None:
+        super().__init__(f"not valid JSON: {error}", line=error.lineno)
+        self.problem = error.msg
+
+
 def parse_toml(content: bytes) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        TomlError: larger than ``LARGEST_BYTES``, not UTF-8, not TOML, or nested too deep; it says
-            which, and on which line where that is known.
+        TomlError: not TOML; a ParseError.
+        ParseError: larger than ``LARGEST_BYTES``, not UTF-8, nested too deep or with too long a
+            text; it says which, and on which line where that is known.
     """
     if len(content) > LARGEST_BYTES:
-        raise TomlError(f"larger than {LARGEST_BYTES:,} bytes; shorten it")
+        raise ParseError(f"larger than {LARGEST_BYTES:,} bytes; shorten it")
     try:
         document = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TomlError(f"not UTF-8 at byte {error.start}; save it as UTF-8", line=line) from error
+        line = _line_at(content, error.start)
+        raise ParseError(f"not UTF-8 at byte {error.start}; save it as UTF-8", line=line) from error
     except (ValueError, RecursionError) as error:
         raise TomlError(f"not valid TOML: {error}", line=_line_of(error)) from error
+    check_shape(document)
+    return document
+
+
+def parse_json(
+    content: bytes,
+    *,
+    limit_bytes: int,
+    deepest: int = DEEPEST,
+    longest_text: int = LONGEST_TEXT,
+    number: Callable[[str], float] = float,
+) -> Any:
+    """The value in a JSON file, with numbers as JSON has them: no NaN, nothing infinite.
+
+    Args:
+        content: UTF-8, with or without the mark of it at the beginning.
+        limit_bytes: most that is parsed.
+        deepest: see :func:`check_shape`.
+        longest_text: see :func:`check_shape`.
+        number: makes a number of one that is written with a fraction or an exponent.
+
+    Raises:
+        JsonSyntaxError: not JSON; a ParseError.
+        ParseError: too large, not UTF-8, nested too deep, or with too long a text or a number
+            that is none; it says which, and on which line where that is known.
+    """
+
+    def finite(digits: str) -> float:
+        value = number(digits)
+        if not math.isfinite(value):
+            raise ValueError(f"{digits[:20]} is too large a number")
+        return value
+
+    document = _loaded(
+        content,
+        limit_bytes,
+        parse_int=_integer,
+        parse_float=finite,
+        parse_constant=_refused,
+    )
+    check_shape(document, deepest=deepest, longest_text=longest_text)
+    return document
+
+
+def parse_model(
+    model: type[Model],
+    content: bytes,
+    *,
+    limit_bytes: int,
+    deepest: int = DEEPEST,
+    longest_text: int = LONGEST_TEXT,
+) -> Model:
+    """A model from a JSON file; the file's shape is looked at before a model is made of it.
+
+    Which numbers are numbers is for the model to say.
+
+    Raises:
+        ValidationError: JSON, but not what the model wants: see :func:`problems_of`.
+        ParseError: as of :func:`parse_json`.
+    """
+    document = _loaded(content, limit_bytes)
+    check_shape(document, deepest=deepest, longest_text=longest_text)
+    return model.model_validate_json(content)
+
+
+def check_shape(document: Any, *, deepest: int = DEEPEST, longest_text: int = LONGEST_TEXT) -> None:
+    """Hold a parsed document to bounds that no honest one comes near.
+
+    Args:
+        document: dicts, lists and what stands in them.
+        deepest: how many levels there may be; the document is the first, a text in it the second.
+        longest_text: characters of a text, keys included.
+
+    Raises:
+        ParseError: it is deeper, or holds a longer text.
+    """
     level: list[Any] = [document]
-    for _ in range(_DEEPEST):
+    for _ in range(deepest):
+        if any(isinstance(value, str) and len(value) > longest_text for value in level):
+            raise ParseError(f"a text of more than {longest_text:,} characters")
         level = [inner for value in level for inner in _inside(value)]
     if level:
-        raise TomlError(f"nested more than {_DEEPEST} levels deep")
-    return document
+        raise ParseError(f"nested more than {deepest} levels deep")
+
+
+def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") -> list[Problem]:
+    """What is wrong with each field, and what was expected; bounded and fit to print.
+
+    Args:
+        error: of a model.
+        within: the dotted key of what was validated, when that is not a whole file.
+        toml: the file's content, in which the lines are looked up.
+    """
+    lines = TomlLines(toml)
+    problems = []
+    for problem in error.errors(include_url=False):
+        keys = (within, *map(str, problem["loc"]))
+        field = ".".join(key for key in keys if key)
+        kind = problem["type"]
+        if kind == "extra_forbidden":
+            detail = "unknown key; remove it or correct its spelling"
+        elif kind == "missing":
+            detail = "missing; it must be given"
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            detail = f"{message} (found {_shown(problem['input'])})"
+        shown = plain(field, _SHOWN_FIELD)
+        problems.append(Problem(shown, plain(detail, _SHOWN_DETAIL), lines.of(field)))
+    return problems
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str | bytes):
+        value = value[: _SHOWN_INPUT + 1]  # as a whole it may be the file itself
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 3] + "..."
+
+
+def _line_at(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
 
 
 def _line_of(error: Exception) -> int | None:
@@ -48,5 +196,30 @@ def _line_of(error: Exception) -> int | None:
 
 def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return list(value.values())
+        return [*value.keys(), *value.values()]
     return value if isinstance(value, list) else []
+
+
+def _loaded(content: bytes, limit_bytes: int, **hooks: Any) -> Any:
+    if len(content) > limit_bytes:
+        raise ParseError(f"larger than {limit_bytes:,} bytes")
+    try:
+        return json.loads(content.decode("utf-8-sig"), **hooks)
+    except UnicodeDecodeError as error:
+        line = _line_at(content, error.start)
+        raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from error
+    except json.JSONDecodeError as error:
+        raise JsonSyntaxError(error) from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise ParseError(f"not JSON: {reason}") from error
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER_DIGITS:
+        raise ValueError(f"an integer of {len(digits):,} digits")
+    return int(digits)
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -1,23 +1,30 @@
-"""Strings of strangers, made fit to print."""
+"""Strings of strangers, made fit to print: one table of what may be shown, for all who show it."""
 
+import re
 import unicodedata
 
 _CUT = "..."
+_LINE_CUT = " [line cut]"
 _LONGEST_STACK = 2
 # Control, format (bidirectional and zero-width marks among them), surrogate, private use and
 # unassigned characters: what a terminal may obey, or what has no known width.
 _REMOVED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_UNSEEN = _REMOVED | {"Zl", "Zp"}
+# Escape sequences of terminals: CSI (colors, cursor), OSC and its kin (titles), two-byte ones.
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
+)
 
 
-def plain(text: str, limit: int) -> str:
+def plain(text: str | bytes, limit: int) -> str:
     """``text`` on one line, printable, in at most ``limit`` characters.
 
     White space of any kind becomes one space; control, bidirectional, zero-width, private and
     unassigned characters are removed; at most two combining marks stay on one character. What
-    is longer is cut, and ends in ``...``.
+    is longer is cut, and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
     """
     # Bounded before any work is done; twice the limit leaves room for what is removed.
-    scanned = text[: 2 * limit + 64]
+    scanned, whole = _start(text, 2 * limit + 64)
     kept: list[str] = []
     stack = 0
     for character in scanned:
@@ -33,6 +40,64 @@ def plain(text: str, limit: int) -> str:
         if stack <= _LONGEST_STACK:
             kept.append(character)
     result = "".join(kept).strip()
-    if len(result) > limit or len(scanned) < len(text):
+    if len(result) > limit or not whole:
         return result[: max(limit - len(_CUT), 0)].rstrip() + _CUT[:limit]
     return result
+
+
+def plain_line(text: str | bytes, limit: int) -> str:
+    """A line of a program's output, like :func:`plain` but with its columns and its gaps.
+
+    Spaces stay and a tab becomes four; escape sequences of terminals vanish whole; each
+    character that :func:`plain` removes, or takes for a break, becomes U+FFFD.
+    """
+    scanned, whole = _start(text, 4 * limit + 64)
+    if not scanned.isprintable() or _marks(scanned):
+        scanned = _ESCAPE.sub("", scanned).replace("\t", "    ")
+        marks = _marks(scanned)
+        kept: list[str] = []
+        stack = 0
+        for character in scanned:
+            stack = stack + 1 if character in marks else 0
+            if stack <= _LONGEST_STACK:
+                kept.append(character if character.isprintable() else "\ufffd")
+        scanned = "".join(kept)
+    if len(scanned) <= limit and whole:
+        return scanned
+    return scanned[: max(limit - len(_LINE_CUT), 0)] + _LINE_CUT[:limit]
+
+
+def is_plain(text: str, limit: int) -> bool:
+    """Whether ``text`` is shown as it is, and so can be told and typed again."""
+    return len(text) <= limit and plain(text, limit) == text
+
+
+def has_unseen(text: str) -> bool:
+    """Whether a character of it cannot be seen, or breaks the line."""
+    return any(unicodedata.category(character) in _UNSEEN for character in text)
+
+
+def folded(name: str) -> str:
+    """The same for all names that are one on a file system that knows no case or composition."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def storable(text: str) -> str:
+    """``text`` as UTF-8 can carry it: half a surrogate pair, of a name of odd bytes, is ``?``."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _marks(text: str) -> frozenset[str]:
+    """The combining marks in a text: of each character once, since logs come in floods."""
+    if text.isascii():
+        return frozenset()
+    return frozenset(c for c in set(text) if unicodedata.category(c).startswith("M"))
+
+
+def _start(text: str | bytes, limit: int) -> tuple[str, bool]:
+    """At most ``limit`` characters, and whether that is all."""
+    if isinstance(text, bytes):
+        start = text[: 4 * limit]  # no character of UTF-8 is longer
+        decoded = start.decode("utf-8", "replace")
+        return decoded[:limit], len(start) == len(text) and len(decoded) <= limit
+    return text[:limit], len(text) <= limit

@@ -13,30 +13,13 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError
 from harness.safeio.files import disk_errors
+from harness.safeio.text import plain_line
 
 LINE_CHARACTERS = 4_000
 _LINE_BYTES = 4 * LINE_CHARACTERS  # no character of UTF-8 is longer
-_CUT = " [line cut]"
 _FLUSH_SECONDS = 0.5
 
-# Escape sequences of terminals: CSI (colours, cursor), OSC and its kin (titles), two-byte ones.
-_ESCAPE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
-)
 _BREAK = re.compile(rb"\r\n|\n|\r")
-
-
-def plain_text(raw: bytes | str, *, limit: int = LINE_CHARACTERS) -> str:
-    """One line as plain printable text of at most ``limit`` characters.
-
-    Escape sequences vanish, tabs become four spaces, anything else that is not printable
-    (controls, bidirectional overrides, broken UTF-8) becomes U+FFFD.
-    """
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-    if not text.isprintable():
-        text = _ESCAPE.sub("", text).replace("\t", "    ")
-        text = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    return text if len(text) <= limit else text[: max(0, limit - len(_CUT))] + _CUT
 
 
 class LogCapture:
@@ -101,7 +84,8 @@ class LogCapture:
             self._thread.join(timeout_seconds)
             if self._thread.is_alive():
                 raise InfrastructureError(
-                    f"{self._path}: the output of the phase did not end with it",
+                    "the output of the phase did not end with it",
+                    file=self._path,
                     remedy="see whether the engine is overloaded, then --resume",
                 )
         self.check()
@@ -138,12 +122,12 @@ class LogCapture:
             self._flushed = now
 
     def _grow(self, piece: bytes) -> None:
-        # One byte beyond the bound is kept, so that plain_text sees that the line was longer.
+        # One byte beyond the bound is kept, so that plain_line sees that the line was longer.
         self._line += piece[: _LINE_BYTES + 1 - len(self._line)]
 
     def _end_line(self, piece: bytes) -> None:
         self._grow(piece)
-        text = plain_text(bytes(self._line))
+        text = plain_line(bytes(self._line), LINE_CHARACTERS)
         self._line.clear()
         stamped = f"{time.monotonic() - self._origin:9.3f} {text}\n".encode()
         if self.stored_bytes + len(stamped) + len(self._marker) > self._limit_bytes:

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import InfrastructureError
-from harness.evidence.facts import ArtifactFacts, IsolationFact, Outcome, PhaseFacts
+from harness.evidence.phase import IsolationFact, Outcome, PhaseFacts
+from harness.evidence.results import ArtifactFacts
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import ArtifactError, Job
 
@@ -133,7 +134,7 @@ class WatchedPhase(ABC):
         if not self._ended.wait(_KILL_SECONDS):
             self._lose(
                 InfrastructureError(
-                    f"the {self.job.phase} sandbox did not end within {_KILL_SECONDS:.0f} s of "
+                    f"the {self.job.label} sandbox did not end within {_KILL_SECONDS:.0f} s of "
                     "being killed",
                     remedy="look for processes stuck in the kernel (state D); then --resume",
                 )
@@ -168,13 +169,13 @@ class WatchedPhase(ABC):
         self.end_early("stopped")
         facts = self.wait(_KILL_SECONDS)
         if facts is None:
-            raise InfrastructureError(f"the {self.job.phase} sandbox did not stop")
+            raise InfrastructureError(f"the {self.job.label} sandbox did not stop")
         return facts
 
     def seal(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
         """See :class:`harness.sandbox.protocol.Running`."""
         facts = self.wait(0)
-        if facts is None or self.job.phase != "train":
+        if facts is None or not self.job.output:
             raise RuntimeError("an artifact can be sealed only after the end of train")
         if facts.outcome == "deadline":
             raise ArtifactError(
@@ -225,7 +226,8 @@ class WatchedPhase(ABC):
         # An engine stamps the start when it hears of it: after the end, for the shortest phases.
         elapsed = end.finished_nanoseconds - end.started_nanoseconds
         return PhaseFacts(
-            phase=self.job.phase,
+            label=self.job.label,
+            output=self.job.output,
             outcome=outcome,
             exit_code=end.exit_code,
             oom_killed=end.oom_killed,

@@ -1,7 +1,7 @@
 """What a sandbox is to the main job: start one phase, wait for its end, seal what it left.
 
-Two implementations: ``docker`` isolates, ``process`` only rehearses. Both charge the same
-clock and kill at the same limit, so that a verdict differs in its isolation check alone.
+The backends are in :mod:`harness.sandbox.registry`. All charge the same clock and kill at the same
+limit, so that a verdict differs in its isolation check alone.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,9 @@ from typing import Protocol, Self
 
 from harness.contest.track import Limits
 from harness.errors import SubmissionError
-from harness.evidence.facts import ArtifactFacts, PhaseFacts, PhaseName, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import PhaseFacts
+from harness.evidence.results import ArtifactFacts
 
 
 class ArtifactError(SubmissionError):
@@ -42,12 +44,13 @@ class Job:
     ``command`` and the values of ``environment`` hold paths as :meth:`Sandbox.inside` gives
     them. ``code`` is mounted as the working directory. The phase is killed, with every
     process it started, ``wallclock_seconds`` after its start. ``accelerators`` are GPU UUIDs.
+    ``label`` is its name in messages; ``output``: it gets a directory to leave files in.
     ``start_variable`` names a variable that gets the Unix seconds at which the budget began;
     never later than the start itself.
     ``log`` gets at most ``limits.log_bytes`` of the phase's output, each line stamped by us.
     """
 
-    phase: PhaseName
+    label: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     code: Mount
@@ -57,6 +60,7 @@ class Job:
     log: Path
     accelerators: tuple[str, ...] = field(default=())
     start_variable: str = ""
+    output: bool = False
 
 
 class Running(Protocol):
@@ -126,7 +130,7 @@ class Sandbox(Protocol):
 
     @property
     def output(self) -> str:
-        """The path under which sandboxed code finds its output directory (train only)."""
+        """The path under which sandboxed code finds its output directory, where a job has one."""
         ...
 
     @property

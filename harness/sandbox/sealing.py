@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.evidence.facts import ArtifactFacts
+from harness.evidence.results import ArtifactFacts
 from harness.safeio.files import disk_errors, sync_directory
-from harness.sandbox.logs import plain_text
+from harness.safeio.text import is_plain, plain
 from harness.sandbox.protocol import ArtifactError
 
 _NAME_BYTES = 255
@@ -26,11 +26,11 @@ def require_plain_name(name: str) -> None:
     if (
         name in ("", ".", "..")
         or "/" in name
-        or not name.isprintable()
+        or not is_plain(name, _NAME_BYTES)
         or len(name.encode("utf-8", "replace")) > _NAME_BYTES
     ):
         raise ArtifactError(
-            f"artifact {plain_text(name, limit=100)!r}: must be the plain name of a file "
+            f"artifact {plain(name, 100)!r}: must be the plain name of a file "
             "directly in the output directory"
         )
 

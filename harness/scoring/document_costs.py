@@ -1,7 +1,7 @@
 """Has the model seen the validation text? Where the cost of documents gives it away.
 
 Measured beside a plain compressor, which tells an easy document (a licence, a table of numbers)
-from one that was learnt by heart. What the figures mean is ``checks/texts.py``.
+from one that was learnt by heart. What the figures mean is ``judge/rules/``.
 """
 
 import functools
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.data.format.dataset import Dataset
 from harness.data.format.documents import read_documents
-from harness.evidence.facts import DocumentCost, GapFacts, MemorisationFacts, StreamPart
+from harness.evidence.results import DocumentCost, Gap, Spread, StreamPart
 
 LEAST_BYTES = 500
 """Shorter documents are not judged one by one: chance alone makes some of them cheap."""
@@ -47,7 +47,7 @@ def costs_of(documents_file: Path) -> tuple[Bits, NDArray[np.int64]]:
         return kept["nats"] / math.log(2), kept["bytes"]
 
 
-def memorisation_facts(bits: Bits, text_bytes: NDArray[np.int64], plain: Bits) -> MemorisationFacts:
+def spread_of(bits: Bits, text_bytes: NDArray[np.int64], plain: Bits) -> Spread:
     """How a model's bits are spread over documents; three arrays of length D."""
     judged = np.flatnonzero(text_bytes >= LEAST_BYTES)
     lowest: tuple[DocumentCost, ...] = ()
@@ -66,7 +66,7 @@ def memorisation_facts(bits: Bits, text_bytes: NDArray[np.int64], plain: Bits) -
             )
             for place in np.argsort(bpb / plain_bpb, kind="stable")[:SHOWN]
         )
-    return MemorisationFacts(
+    return Spread(
         judged=len(judged),
         median_ratio=median,
         spread=spread,
@@ -98,10 +98,10 @@ def _parts(bits: Bits, text_bytes: NDArray[np.int64], plain: Bits) -> tuple[Stre
     return tuple(parts)
 
 
-def gap_facts(
+def gap_of(
     validation: tuple[Bits, NDArray[np.int64], Bits],
     holdout: tuple[Bits, NDArray[np.int64], Bits],
-) -> GapFacts:
+) -> Gap:
     """The gap between two sets of documents, each as bits, bytes and plain bits of length D.
 
     With R = sum(bits) / sum(plain bits) of each set, a ratio estimate whose variance is that of
@@ -111,7 +111,7 @@ def gap_facts(
     plain_here, plain_there = (
         float(plain.sum() / text_bytes.sum()) for _, text_bytes, plain in (validation, holdout)
     )
-    return GapFacts(
+    return Gap(
         validation_bpb=here[0] * plain_here,
         holdout_bpb=there[0] * plain_there,
         validation_plain_bpb=plain_here,

@@ -44,8 +44,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.contest.track import Probes
-from harness.evidence.facts import ERRORS_PUT_UP_WITH, ProbeFacts
+from harness.contest.track import Probes as ProbeSettings
+from harness.evidence.results import TOLERATED_STANDARD_ERRORS, Probes
 from harness.scoring.windows import Request, Round, WindowPlan
 
 # Probabilities below this are ignored: there rounding alone moves a logarithm.
@@ -90,7 +90,7 @@ class ProbeSet:
         tokens: npt.NDArray[np.uint16],
         *,
         secret: bytes,
-        settings: Probes,
+        settings: ProbeSettings,
         vocabulary_size: int,
     ) -> "ProbeSet":
         """Choose targets and futures; a function of ``secret``, known to the harness alone.
@@ -201,13 +201,13 @@ class ProbeSet:
                 self._largest = min(float(size[worst]), LARGEST_NATS)
                 self._worst_target = int(request.targets[row, worst])
 
-    def facts(self, *, segments_observed: int) -> ProbeFacts:
+    def facts(self, *, segments_observed: int) -> Probes:
         """What the probes showed; the gain up to the cut or at it, whichever is less by chance."""
         changes = np.array(self._changes or [(0.0, 0.0, 0.0, 0.0)])
         means = changes.mean(axis=0)
         errors = changes.std(axis=0) / math.sqrt(len(changes))
-        which = int((means - ERRORS_PUT_UP_WITH * errors)[:2].argmax())
-        return ProbeFacts(
+        which = int((means - TOLERATED_STANDARD_ERRORS * errors)[:2].argmax())
+        return Probes(
             probes=len(self._changes),
             largest_change_nats=self._largest,
             mean_change_nats=float(means[2:].max()),

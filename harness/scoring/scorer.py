@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.facts import ProbeFacts, ScoreFacts
+from harness.evidence.results import Probes, Scores
 from harness.safeio.files import sha256_of, write_atomically
 from harness.scoring.channel import AnswerError, Channel
 from harness.scoring.probes import ProbeSet
@@ -109,7 +109,7 @@ def score(
     alive: Callable[[], bool],
     documents_file: Path,
     progress: Callable[[int, float], None],
-) -> ScoreFacts:
+) -> Scores:
     """Score every target of ``stream`` once with the workers that connect to ``channel``.
 
     Args:
@@ -153,7 +153,7 @@ def score(
     total_nats = math.fsum(totals.window_nats)
     _write_documents(documents_file, totals, stream)
     text_bytes = int(stream.document_bytes.sum())
-    return ScoreFacts(
+    return Scores(
         total_nats=total_nats,
         total_bits=total_nats / math.log(2),
         val_loss=total_nats / totals.scored,
@@ -172,7 +172,6 @@ def score(
         load_seconds=timing.load_seconds,
         model_seconds=timing.model_seconds,
         tokens_per_second=totals.scored / timing.model_seconds,
-        documents_file=documents_file.name,
         documents_sha256=sha256_of(documents_file),
     )
 
@@ -225,7 +224,7 @@ def run_probes(
     tokens_at_once: int,
     alive: Callable[[], bool],
     progress: Callable[[int, float], None],
-) -> ProbeFacts:
+) -> Probes:
     """Ask a fresh sandbox about the probed windows again, and compare; as :func:`score`."""
     done = 0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-Case = Literal["tested", "no seeds", "one seed", "zero variance", "not finite"]
+Case = Literal["tested", "no seeds", "one seed", "zero variance", "not finite", "no bar"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,11 @@ class OneSample:
     interval_99: tuple[float, float] | None = None
 
 
-def one_sample(values: Sequence[float], *, threshold: float) -> OneSample:
-    """Test whether the mean of ``values`` lies below ``threshold``, both in the same unit."""
+def one_sample(values: Sequence[float], *, threshold: float | None) -> OneSample:
+    """Test whether the mean of ``values`` lies below ``threshold``, both in the same unit.
+
+    Without a threshold nothing is tested; mean, deviation and interval are given all the same.
+    """
     n = len(values)
     if n == 0:
         return OneSample("no seeds", n)
@@ -43,9 +46,10 @@ def one_sample(values: Sequence[float], *, threshold: float) -> OneSample:
 
     from scipy import stats
 
-    test = stats.ttest_1samp(list(values), popmean=threshold, alternative="less")
     half_width = float(stats.t.ppf(0.995, n - 1)) * deviation / math.sqrt(n)
-    return OneSample(
-        *("tested", n, mean, deviation, float(test.statistic), float(test.pvalue)),
-        (mean - half_width, mean + half_width),
-    )
+    interval = (mean - half_width, mean + half_width)
+    if threshold is None:
+        return OneSample("no bar", n, mean, deviation, interval_99=interval)
+    test = stats.ttest_1samp(list(values), popmean=threshold, alternative="less")
+    figures = (float(test.statistic), float(test.pvalue), interval)
+    return OneSample("tested", n, mean, deviation, *figures)

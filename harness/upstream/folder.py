@@ -1,7 +1,5 @@
 """The files of a record folder, reached without leaving it, each read within bounds."""
 
-import json
-import math
 import os
 import stat
 from dataclasses import dataclass
@@ -10,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.safeio.parsing import JsonSyntaxError, parse_json
+from harness.safeio.reading import open_inside
+from harness.safeio.text import storable
 
 MANIFEST = "MANIFEST.json"
 CLAIMS = "submission.json"
@@ -19,8 +20,6 @@ LARGEST_TEXT_BYTES = 4 << 20
 LARGEST_JSON_BYTES = 1 << 20
 DEEPEST_JSON = 64
 LONGEST_NAME = 1000
-# No real integer of a record is longer; Python itself refuses to parse beyond 4,300 digits.
-LONGEST_INTEGER_DIGITS = 30
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,8 @@ class RecordFolder:
         """Mode and size of an entry; mode 0 for what is told but not read."""
         if entry.name == ".git":
             return 0, 0
-        if not _is_text(name):
-            self.special.append(name.encode("utf-8", "replace").decode())
+        if storable(name) != name:
+            self.special.append(storable(name))
             return 0, 0
         try:
             info = entry.stat(follow_symlinks=False)
@@ -132,7 +131,7 @@ class RecordFolder:
             digest = entry.get("sha256") if isinstance(entry, dict) else None
             if not isinstance(size, int) or isinstance(size, bool) or size < 0:
                 continue
-            if _is_text(name) and len(name) <= LONGEST_NAME:
+            if storable(name) == name and len(name) <= LONGEST_NAME:
                 sha256 = digest if isinstance(digest, str) else None
                 listed[name] = Listed(name, size, False, sha256)
         return listed
@@ -143,17 +142,11 @@ class RecordFolder:
         Raises:
             BrokenFileError: it is a link, was taken away or cannot be read.
         """
-        # O_NOFOLLOW guards the last part alone; folders on the way were walked, not followed.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self.path / name, flags)
-            with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise BrokenFileError("not a regular file")
+            with open_inside(self.path, name) as file:
                 return file.read(limit + 1)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            raise BrokenFileError(f"cannot be read: {reason or error}") from error
+        except OSError as error:
+            raise BrokenFileError(f"cannot be read: {error.strerror or error}") from error
 
     def text(self, name: str) -> str:
         """A text file; bytes that are not UTF-8 are replaced, what is too long is cut."""
@@ -193,59 +186,18 @@ def parse_object(content: bytes) -> dict[str, Any]:
     Raises:
         BrokenFileError: see :meth:`RecordFolder.json`.
     """
-    if len(content) > LARGEST_JSON_BYTES:
-        raise BrokenFileError(f"larger than {LARGEST_JSON_BYTES:,} bytes")
     try:
-        document = json.loads(
-            content.decode("utf-8-sig"),
-            parse_int=_integer,
-            parse_float=_fraction,
-            parse_constant=_refused,
+        document = parse_json(
+            content,
+            limit_bytes=LARGEST_JSON_BYTES,
+            deepest=DEEPEST_JSON,
+            longest_text=LARGEST_JSON_BYTES,
+            number=Figure,
         )
-    except UnicodeDecodeError as error:
-        raise BrokenFileError(f"not UTF-8 at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise BrokenFileError(f"line {error.lineno}: not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise BrokenFileError(f"not JSON: {reason}") from error
+    except JsonSyntaxError as error:
+        raise BrokenFileError(f"line {error.line}: not JSON: {error.problem}") from error
+    except ValueError as error:
+        raise BrokenFileError(str(error)) from error
     if not isinstance(document, dict):
         raise BrokenFileError("not a JSON object")
-    level: list[Any] = [document]
-    for _ in range(DEEPEST_JSON):
-        level = [inner for value in level for inner in _inside(value)]
-    if level:
-        raise BrokenFileError(f"nested more than {DEEPEST_JSON} levels deep")
     return document
-
-
-def _is_text(name: str) -> bool:
-    """Whether a file's name is UTF-8, and so can be told and found again."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_INTEGER_DIGITS:
-        raise ValueError(f"an integer of {len(digits):,} digits")
-    return int(digits)
-
-
-def _fraction(digits: str) -> Figure:
-    figure = Figure(digits)
-    if not math.isfinite(figure):
-        raise ValueError(f"{digits[:20]} is too large a number")
-    return figure
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []

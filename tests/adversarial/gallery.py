@@ -17,16 +17,16 @@ import time
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.judge.verdict import CheckId
+from harness.judge.rules import CHECKS as RULES
 from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
 
 GALLERY = ROOT / "tests/adversarial"
 CARD = "cheater.toml"
-CHECKS: tuple[CheckId, ...] = get_args(CheckId)
+CHECKS = tuple(rule.id for rule in RULES)
 SHELVES = (*CHECKS, "in_vain", "malformed", "admitted")
 SEED = "1"
 Kind = Literal["docker", "process"]
@@ -181,7 +181,7 @@ WORKED, FAILED = "trick worked", "trick failed"
 
 def _logs(done: Outcome) -> dict[str, str]:
     evidence = Path(done.verdict["evidence"])
-    files = [*evidence.glob("seed-*/*.log"), evidence / "scorecard.txt"]
+    files = [*evidence.glob("seed-*/try-*/*.log"), evidence / "scorecard.txt"]
     return {str(path.relative_to(evidence)): path.read_bytes().decode() for path in files}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.contest.track import load_track
-from harness.evidence.facts import ArtifactFacts
+from harness.evidence.results import ArtifactFacts
 from harness.sandbox.process.sandbox import ProcessPhase
 from harness.sandbox.sealing import copy_hashed
 from tests.adversarial.gallery import (
@@ -102,8 +102,8 @@ def test_a_second_try_is_counted(tmp_path: Path, data_root: Path) -> None:
     folder = crash.assemble(tmp_path)
     for earlier in (0, 1):
         done = verify(folder, tmp_path, data_root, "process", seeds="auto")
-        plan = json.loads((Path(done.verdict["evidence"]) / "verification.json").read_text())
-        assert plan["earlier"] == earlier
+        plan = json.loads((Path(done.verdict["evidence"]) / "plan.json").read_text())
+        assert plan["tries"]["earlier"] == earlier
 
 
 @pytest.mark.parametrize(

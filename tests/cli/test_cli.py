@@ -234,10 +234,10 @@ def test_a_json_file_that_cannot_be_written_leaves_the_verdict(
 
 def test_judge_runs_nothing_and_refuses_what_is_no_evidence(tmp_path: Path) -> None:
     assert harness("judge", tmp_path).code == 2
-    (tmp_path / "verification.json").write_text("{}")
+    (tmp_path / "plan.json").write_text("{}")
     done = harness("judge", tmp_path)
     assert done.code == 2
-    assert "verification.json" in done.err and "Traceback" not in done.err
+    assert "plan.json" in done.err and "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("how", [["SIGINT", 130], ["SIGKILL", -9]])
@@ -269,25 +269,28 @@ def test_an_interrupted_verification_resumes_to_the_same_seeds(
     ]
     command = [sys.executable, "-m", "harness", "verify", *map(str, [folder, *arguments])]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("runs/*/seed-*/score.log")):
+    while not list(tmp_path.glob("runs/*/seed-*/try-*/score.log")):
         time.sleep(0.02)
     (tmp_path / "slow").touch()
-    while len(list(tmp_path.glob("runs/*/seed-*/train.log"))) < 2:
+    while len(list(tmp_path.glob("runs/*/seed-*/try-*/train.log"))) < 2:
         time.sleep(0.02)
     time.sleep(0.3)
     process.send_signal(getattr(signal, str(name)))
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in err
-    assert len(list(tmp_path.glob("runs/*/seed-*/evidence.json"))) == 1
+    kept = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/seed-*/try-1/*.json")]
+    assert sorted(run["ended"] for run in kept) == [False, True]
     assert not list(tmp_path.glob("runs/*/verdict.json"))
 
     (tmp_path / "slow").unlink()
     done = harness("verify", folder, *arguments, "--resume", "--json", "-")
     (directory,) = (tmp_path / "runs").iterdir()
-    plan = json.loads((directory / "verification.json").read_text())
+    plan = json.loads((directory / "plan.json").read_text())
     assert done.code == 1 and done.verdict["verdict"] == "REJECTED", done.err
-    assert [seed["seed"] for seed in done.verdict["seeds"]] == plan["seeds"]
+    drawn = [draw["seed"] for draw in plan["draws"]]
+    assert [seed["seed"] for seed in done.verdict["seeds"]] == drawn
+    assert [seed["attempt"] for seed in done.verdict["seeds"]] == [1, 2]
     assert all(seed["val_bpb"] for seed in done.verdict["seeds"])
     assert harness("verify", folder, *arguments, "--resume").code == 2  # nothing is left to do
 

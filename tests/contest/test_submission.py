@@ -75,7 +75,10 @@ def test_a_good_folder_loads_and_is_weighed(folder: Path) -> None:
     assert submission.code_bytes == len(TOML) + len(CODE)
     assert submission.claim.val_bpb == 1.2
     assert warnings(submission) == []
-    assert {file.name for file in submission.facts().files} == {"train.py", "submission.toml"}
+    assert {file.name for file in submission.entry("smoke").files} == {
+        "train.py",
+        "submission.toml",
+    }
 
 
 def test_tracks_override_what_they_name_and_nothing_else(folder: Path) -> None:
@@ -201,6 +204,8 @@ def test_what_python_says_nothing_of_is_still_told(folder: Path, code: str) -> N
         ("[]", "JSON object"),
         ('{"val_bpb": "1"}', "val_bpb"),
         ("[" * 9999, "JSON"),
+        ("[" * 40 + "]" * 40, "nested more than 32 levels deep"),
+        ('{"val_bpb": NaN}', "NaN is not a JSON number"),
         (" " * (1 << 21), "1,048,576 are read"),
     ],
 )

@@ -1,5 +1,6 @@
 """A harness killed at random moments: what was measured stays, and nothing is measured twice."""
 
+import json
 import random
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def kill_and_resume(
     while True:
         command = [sys.executable, "-m", "harness", "verify", *arguments, "--runs", str(runs)]
         before = _evidence(runs)
-        if any(runs.glob("*/verification.json")):
+        if any(runs.glob("*/plan.json")):
             command.append("--resume")
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -79,17 +80,20 @@ def kill_and_resume(
 
 
 def _evidence(runs: Path) -> dict[str, str]:
-    """Digest of every plan and every seed's evidence; all must be whole at any moment."""
+    """Digest of every plan and of every run that has ended; all must be whole at any moment."""
+    ended = [
+        path
+        for path in runs.glob("*/seed-*/try-*/evidence.json")
+        if json.loads(path.read_bytes())["ended"]
+    ]
     return {
-        str(path.relative_to(runs)): sha256_of(path)
-        for pattern in ("*/verification.json", "*/seed-*/evidence.json")
-        for path in runs.glob(pattern)
+        str(path.relative_to(runs)): sha256_of(path) for path in (*runs.glob("*/plan.json"), *ended)
     }
 
 
 def _moment(runs: Path) -> str:
-    seeds = sum(1 for _ in runs.glob("*/seed-*/evidence.json"))
-    begun = sorted(path.name for path in runs.glob("*/seed-*/*.log"))
+    seeds = sum(1 for _ in runs.glob("*/seed-*/try-*/evidence.json"))
+    begun = sorted(path.name for path in runs.glob("*/seed-*/try-*/*.log"))
     return f"{seeds} seeds measured, logs: {', '.join(sorted(set(begun))) or 'none'}"
 
 

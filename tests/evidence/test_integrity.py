@@ -164,6 +164,30 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         3,
         SEALED,
     ),
+    "a linked folder": (
+        lambda seed: replace_by(
+            seed / "artifact", lambda folder: folder.symlink_to(folder.with_name("moved"))
+        ),
+        3,
+        SEALED,
+    ),
+    "linked evidence": (
+        lambda seed: replace_by(
+            seed / "evidence.json", lambda file: file.symlink_to(file.with_name("moved"))
+        ),
+        2,
+        "evidence.json: cannot be read: not a regular file but a symbolic link",
+    ),
+    "evidence without end": (
+        lambda seed: os.truncate(seed / "evidence.json", 1 << 40),
+        2,
+        "evidence.json: cannot be read: larger than 67,108,864 bytes",
+    ),
+    "deep evidence": (
+        lambda seed: (seed / "evidence.json").write_text("[" * 50 + "]" * 50),
+        2,
+        "evidence.json: damaged evidence: nested more than 32 levels deep",
+    ),
     "a pipe": (lambda seed: replace_by(seed / "artifact/bigram.bin", os.mkfifo), 3, SEALED),
     "a checkpoint from nowhere": (
         edit_run(lambda run: run.update(checkpoint=run["artifact"])),

@@ -1,119 +1,123 @@
-"""Evidence that one check alone refuses, and a way to switch that check off."""
+"""Evidence that one rule alone refuses, and a way to switch that rule off."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+import harness.judge.judge
+import harness.judge.next_step
+from harness.contest.entry import Tokenizer
 from harness.contest.track import Hardware, Holdout
-from harness.evidence.facts import (
-    ArtifactFacts,
-    GapFacts,
-    IsolationFact,
-    ProbeFacts,
-    SeedRun,
-    TokenizerFacts,
-    Trouble,
-    Verification,
-)
-from harness.judge import rules as checks
-from harness.judge.verdict import Check
+from harness.evidence.phase import IsolationFact
+from harness.evidence.plan import Plan
+from harness.evidence.results import ArtifactFacts
+from harness.evidence.run import Run
+from harness.judge.case import Case
+from harness.judge.rule import Rule
+from harness.judge.rules import CHECKS
+from harness.models import Finding
 from tests.factories.samples import (
+    CODE,
     CODE_BYTES,
+    entry,
+    failure,
+    gap,
     good_runs,
-    memorisation,
     phase,
-    scoring,
+    plan,
+    preparation,
+    probes,
+    scores,
+    sealed,
+    seed_run,
+    spread,
     strict_track,
-    verification,
+    texts,
+    tokenizer_proof,
+    weights,
+    with_first,
 )
 
-
-def with_first(plan: Verification, **changes: object) -> list[SeedRun]:
-    runs = good_runs(plan)
-    return [runs[0].model_copy(update=changes), *runs[1:]]
-
-
-def lost(fault: str, where: str) -> Trouble:
-    return Trouble.model_validate({"fault": fault, "phase": where, "reason": "because"})
-
-
-def seen(*, largest: float = 1e-5, gain: float = 0.0, **others: float) -> ProbeFacts:
-    """What probes showed; ``others`` are further fields."""
-    plain = {"probes": 128, "largest_change_nats": largest, "mean_gain_nats": gain}
-    return ProbeFacts.model_validate({**plain, "worst_target": 7, **others})
-
-
-PLAN = verification()
-BIG = ArtifactFacts(name="m", bytes=16_000_000 - CODE_BYTES + 1, sha256="a")
+PLAN = plan()
+BIG = ArtifactFacts(name="model.bin", bytes=16_000_000 - CODE_BYTES + 1, sha256="a" * 64)
 FITS = BIG.model_copy(update={"bytes": 16_000_000 - CODE_BYTES})
 LATE = phase("train", wallclock_seconds=20.01, harness_seconds_low=19.9, harness_seconds_high=20.2)
 SLOW = phase("score", wallclock_seconds=60.5, harness_seconds_low=60.4, harness_seconds_high=60.6)
 KILLED = LATE.model_copy(update={"outcome": "deadline", "exit_code": 137})
-
-
-LEAKY = phase("train", isolation=(IsolationFact(name="network", expected="none", actual="x"),))
-TWO = Hardware(accelerators=2, accelerator_name="GPU")
-LOSSY = TokenizerFacts(kind="model", file="t.model", bytes=1, sha256="a", problem="loses a space")
-UNPUBLISHED = Holdout(dataset="unpublished", tolerance_bpb=0.01)
-
-
-def gap(bpb: float) -> GapFacts:
-    figures = {"validation_bpb": 2.6, "validation_plain_bpb": 3.0, "holdout_plain_bpb": 3.0}
-    return GapFacts(holdout_bpb=2.6 + bpb, gap_bpb=bpb, standard_error_bpb=0.001, **figures)
-
-
-def with_gaps(*gaps: float) -> tuple[Verification, list[SeedRun]]:
-    plan = verification(strict_track(holdout=UNPUBLISHED))
-    runs = [
-        run.model_copy(update={"gap": gap(bpb)})
-        for run, bpb in zip(good_runs(plan), gaps, strict=True)
-    ]
-    return plan, runs
-
-
-def elsewhere(plan: Verification) -> tuple[Verification, list[SeedRun]]:
-    return plan, good_runs(plan)
-
-
-OTHER_DATA = PLAN.dataset.model_copy(update={"name": "another"})
+LEAKY = phase("train", isolation=(IsolationFact(id="no_network", expected="none", actual="x"),))
 CLOCK = phase("train", harness_seconds_high=14.4)
-# For every check, evidence that would be a record if that check did not look at it.
-BROKEN_IN_EVIDENCE: dict[str, tuple[Verification, list[SeedRun]]] = {
-    "hardware": elsewhere(verification(strict_track(hardware=TWO))),
-    "dataset": elsewhere(verification(dataset=OTHER_DATA)),
+# Nothing that the harness writes: it seals nothing after a training that failed.
+FAILED_AND_SEALED = phase("train", outcome="failed", exit_code=1)
+TWO = Hardware(accelerators=2, accelerator_name="GPU")
+UNPUBLISHED = Holdout(dataset="unpublished", tolerance_bpb=0.01)
+OTHER_DATA = texts(strict_track(), name="another")
+OWN_TOKENIZER = plan(
+    entry=entry(CODE | {"t.model": b"pieces"}, tokenizer=Tokenizer(kind="model", file="t.model"))
+)
+
+
+def with_gaps(*gaps: float) -> tuple[Plan, list[Run]]:
+    """Runs on a track with unpublished documents, and the gap of each."""
+    made = plan(strict_track(holdout=UNPUBLISHED))
+    runs = [
+        seed_run(draw, bpb, gap=gap(found))
+        for draw, bpb, found in zip(made.draws, (2.61, 2.62, 2.60), gaps, strict=True)
+    ]
+    return made, runs
+
+
+def lossy(made: Plan) -> list[Run]:
+    """Good runs of an entry whose own tokenizer loses something."""
+    proof = tokenizer_proof(made, problem="loses a space", document=3)
+    return [preparation(made, tokenizer=proof), *good_runs(made)[1:]]
+
+
+def _all_good(made: Plan) -> tuple[Plan, list[Run]]:
+    return made, good_runs(made)
+
+
+_SECOND = sealed(weights(PLAN.seeds[1]))
+# For every rule, evidence that would be a record if that rule did not look at it.
+BROKEN_IN_EVIDENCE: dict[str, tuple[Plan, Sequence[Run]]] = {
+    "hardware": _all_good(plan(strict_track(hardware=TWO))),
+    "dataset": _all_good(plan(texts=OTHER_DATA)),
     "isolation": (PLAN, with_first(PLAN, train=LEAKY)),
-    "seeds": elsewhere(verification(seeds_drawn=False)),
-    "tokenizer": elsewhere(verification(tokenizer=LOSSY)),
-    "training": (PLAN, with_first(PLAN, trouble=lost("submission", "train"))),
+    "seeds": _all_good(plan(chosen_by_hand=True)),
+    "tokenizer": (OWN_TOKENIZER, lossy(OWN_TOKENIZER)),
+    "training": (PLAN, with_first(PLAN, train=FAILED_AND_SEALED)),
     "train_wallclock": (PLAN, with_first(PLAN, train=LATE)),
     "clocks": (PLAN, with_first(PLAN, train=CLOCK)),
-    "artifact": (PLAN, with_first(PLAN, trouble=lost("submission", "seal"))),
+    "artifact": (PLAN, with_first(PLAN, failure=failure("submission", "artifact"))),
     "bytes": (PLAN, with_first(PLAN, artifact=BIG)),
-    "scoring": (PLAN, with_first(PLAN, trouble=lost("submission", "score"))),
+    "scoring": (PLAN, with_first(PLAN, failure=failure("submission", "scoring"))),
     "score_wallclock": (PLAN, with_first(PLAN, score=SLOW)),
-    "coverage": (PLAN, with_first(PLAN, scoring=scoring(2.61, targets=199_998))),
-    "causality": (PLAN, with_first(PLAN, probes=seen(gain=0.003))),
-    "seed_spread": (PLAN, with_first(PLAN, artifact=good_runs(PLAN)[1].artifact)),
-    "memorisation": (PLAN, with_first(PLAN, memorisation=memorisation(*[0.001] * 9))),
+    "coverage": (PLAN, with_first(PLAN, scores=scores(2.61, targets=199_998))),
+    "causality": (PLAN, with_first(PLAN, probes=probes(gain=0.003))),
+    "seed_spread": (PLAN, with_first(PLAN, artifact=_SECOND)),
+    "memorisation": (PLAN, with_first(PLAN, spread=spread(*[0.001] * 9))),
     "holdout": with_gaps(0.5, 0.501, 0.502),
     "significance": (PLAN, good_runs(PLAN, (2.0, 2.6, 3.3))),
 }
+# A run that fails one of these has no score, so no record follows even from a blind rule.
+ENDS_THE_RUN = frozenset({"artifact", "scoring"})
 
 
 @contextmanager
 def switched_off(name: str) -> Iterator[None]:
-    """One check passes whatever there is to see: a mutation of the gate."""
-
-    def blind(function: Callable[..., Check | None]) -> Callable[..., Check | None]:
-        def pass_over(*inputs: object) -> Check | None:
-            check = function(*inputs)
-            off = check is not None and check.id == name
-            return check.model_copy(update={"status": "pass"}) if check and off else check
-
-        return pass_over
-
+    """One rule passes whatever there is to see: a mutation of the gate."""
+    table = tuple(_blind(rule) if rule.id == name else rule for rule in CHECKS)
+    assert table != CHECKS, f"no rule {name}"
     with pytest.MonkeyPatch.context() as patch:
-        for function in [each for each in vars(checks) if each.startswith("check_")]:
-            patch.setattr(checks, function, blind(getattr(checks, function)))
+        patch.setattr(harness.judge.judge, "CHECKS", table)
+        patch.setattr(harness.judge.next_step, "CHECKS", table)
         yield
+
+
+def _blind(rule: Rule) -> Rule:
+    def ask(case: Case) -> Finding | None:
+        finding = rule.ask(case)
+        return finding and finding.model_copy(update={"status": "pass"})
+
+    return replace(rule, ask=ask)

@@ -1,11 +1,23 @@
 """Realistic verdicts to draw: consistent in themselves, every part replaceable."""
 
+from collections.abc import Callable
 from typing import Any
 
 from harness.contest.entry import Claim
-from harness.evidence.facts import TimelineSpan
-from harness.judge.verdict import Check, Digests, SeedResult, StatisticsResult, Verdict
-from harness.models import Status
+from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
+from harness.judge.judge import rule_facts
+from harness.judge.rules import CHECKS
+from harness.judge.verdict import (
+    Digests,
+    MemorisationResult,
+    Note,
+    RuleFacts,
+    SeedResult,
+    StatisticsResult,
+    TokenizerResult,
+    Verdict,
+)
+from harness.models import Finding, Status
 
 TOKENS_PER_BYTE = 1 / 2.43592
 
@@ -53,11 +65,13 @@ def statistics_result(**changes: Any) -> StatisticsResult:
         "threshold_bpb": 1.058489,
         "seeds_for_power_90": 3,
         "significant": True,
+        "targets": 62_021_845,
+        "text_bytes": 151_080_891,
     }
     return StatisticsResult(**(fields | changes))
 
 
-def checks(**statuses: Status) -> tuple[Check, ...]:
+def checks(**statuses: Status) -> tuple[Finding, ...]:
     rows: list[dict[str, Any]] = [
         {
             "id": "hardware",
@@ -75,10 +89,11 @@ def checks(**statuses: Status) -> tuple[Check, ...]:
         },
         {
             "id": "isolation",
-            "measured": 17,
-            "limit": 17,
+            "measured": 29,
+            "limit": 29,
             "unit": "properties",
-            "detail": "the engine applied every property that was asked of it",
+            "detail": "read back in every phase: no network, read-only root, no capabilities, "
+            "own files and limits only",
         },
         {
             "id": "seeds",
@@ -145,7 +160,12 @@ def checks(**statuses: Status) -> tuple[Check, ...]:
             "detail": "one-sided t-test at 1.058489 BPB",
         },
     ]
-    return tuple(Check(**row, status=statuses.get(row["id"], "pass")) for row in rows)
+    return tuple(Finding(**row, status=statuses.get(row["id"], "pass")) for row in rows)
+
+
+def rules() -> tuple[RuleFacts, ...]:
+    """Today's rules, as a verdict names them."""
+    return tuple(rule_facts(rule) for rule in CHECKS)
 
 
 def verdict(**changes: Any) -> Verdict:
@@ -158,10 +178,12 @@ def verdict(**changes: Any) -> Verdict:
         "author": "A. Golfer",
         "claim": Claim(val_bpb=1.0549, bytes_total=15_863_489),
         "sandbox": "docker",
+        "isolated": True,
         "rehearsal": False,
         "created_at": "2026-11-21T23:52:00Z",
         "dataset": "fineweb10B_sp1024",
         "checks": checks(),
+        "rules": rules(),
         "seeds": (
             seed_result(1_804_289_383, 1.0545012),
             seed_result(846_930_886, 1.0549772),
@@ -196,10 +218,8 @@ def rehearsed(**changes: Any) -> Verdict:
         },
         "dataset": {"measured": 1_284_552, "limit": None, "detail": "demo_sp1024: as built"},
         "isolation": {
-            "measured": None,
-            "limit": None,
-            "unit": "",
-            "detail": "rehearsal: not isolated; needs Docker",
+            "measured": 0,
+            "detail": "rehearsal: not isolated; the process sandbox does not prove it",
         },
         "train_wallclock": {"measured": 18.402, "limit": 20.0},
         "score_wallclock": {"measured": 9.771, "limit": 60.0},
@@ -234,6 +254,7 @@ def rehearsed(**changes: Any) -> Verdict:
         "submission": "Naive baseline",
         "claim": Claim(),
         "sandbox": "process",
+        "isolated": False,
         "rehearsal": True,
         "dataset": "demo_sp1024",
         "checks": home,
@@ -302,3 +323,113 @@ def rejected(**changes: Any) -> Verdict:
         ),
     }
     return verdict(**(fields | changes))
+
+
+def complete(**changes: Any) -> Verdict:
+    """A record that has something to say in every section."""
+    seeds = tuple(
+        seed_result(
+            seed,
+            bpb,
+            unquantised_bpb=bpb - 0.0021 - seed % 7 * 1e-5,
+            holdout_bpb=bpb + 0.0131,
+            gap_bpb=0.00042 + seed % 3 * 1e-5,
+            gap_standard_error_bpb=0.000311,
+        )
+        for seed, bpb in ((1_804_289_383, 1.0545012), (846_930_886, 1.0549772), (77, 1.0559035))
+    )
+    holdout = Finding(
+        id="holdout",
+        status="pass",
+        measured=0.00043,
+        limit=0.001,
+        unit="BPB",
+        detail="as good on 5,000 unpublished documents",
+    )
+    fields: dict[str, Any] = {
+        "reason": "all 14 checks pass: mean 1.055127 BPB is below 1.058489 BPB with p = 0.0073",
+        "checks": (*checks(), holdout),
+        "findings": (
+            Note(id="tried_before", status="unknown", detail="try 3 of this very submission"),
+            Note(id="claimed_bytes", status="unknown", detail="16,100,000 claimed"),
+        ),
+        "seeds": seeds,
+        "tokenizer": TokenizerResult(
+            file="tokenizer.model",
+            sha256="7c" * 32,
+            bytes=254_113,
+            counted=True,
+            vocabulary_size=1_024,
+            bytes_per_token=2.51234,
+            bpb_per_nat=0.574251,
+            dataset_bytes_per_token=2.43592,
+            dataset_bpb_per_nat=0.592263,
+        ),
+        "memorisation": MemorisationResult(
+            seed=846_930_886,
+            judged=48_211,
+            median_ratio=0.41,
+            suspicious=1,
+            cheapest=tuple(
+                DocumentCost(document=number, bytes=3_000 + number, bpb=bpb, plain_bpb=3.1)
+                for number, bpb in ((41_772, 0.0213), (1_003, 0.4411), (29, 0.4507))
+            ),
+            parts=tuple(
+                StreamPart(documents=1_000, bytes=3_000_000, bpb=1 + part % 9 / 70, plain_bpb=2.9)
+                for part in range(50)
+            ),
+        ),
+        "baselines": {"unigram": 3.39812, "witten_bell_bigram": 2.19331, "frontier": 1.01},
+        "segment": 2_048,
+        "rescored_from": "runs/20261120-101500-naive_baseline-10min_16mb-1f1f1f1f",
+        "sandbox_runtime": "runsc",
+    }
+    return verdict(**(fields | changes))
+
+
+def longest(text: str, *, seeds: int = 100) -> Verdict:
+    """Every section, many seeds, and ``text`` wherever a string may come from a stranger."""
+    whole = complete()
+    strange = {"measured": text, "limit": text, "unit": text, "detail": text}
+    rows = tuple(
+        whole.seeds[number % 3].model_copy(update={"seed": 2**31 - 1 - number, "trouble": text})
+        for number in range(seeds)
+    )
+    updates: dict[str, Any] = {
+        name: text
+        for name in (
+            *("reason", "track", "edition", "submission", "author", "sandbox_runtime"),
+            *("created_at", "dataset", "evidence", "rescored_from"),
+        )
+    }
+    digests = dict.fromkeys(whole.digests.model_dump(), text)
+    updates |= {
+        "seeds": rows,
+        "seeds_drawn": False,
+        "checks": tuple(check.model_copy(update=strange) for check in whole.checks),
+        "findings": tuple(
+            found.model_copy(update={"name": text, "detail": text}) for found in whole.findings
+        ),
+        "baselines": {f"{number}{text}": 1 + number / 10 for number in range(5)},
+        "statistics": whole.statistics.model_copy(update={"bar_source": text}),
+        "digests": Digests(**digests),
+    }
+    assert whole.tokenizer is not None
+    updates["tokenizer"] = whole.tokenizer.model_copy(update={"file": text, "sha256": text})
+    return whole.model_copy(update=updates)
+
+
+SAMPLES: dict[str, Callable[[], Verdict]] = {
+    "verified": verdict,
+    "rehearsed": rehearsed,
+    "rejected": rejected,
+    "complete": complete,
+    "bare": lambda: verdict(
+        verdict="INCONCLUSIVE",
+        seeds=(),
+        claim=Claim(),
+        statistics=statistics_result(
+            case="no seeds", n=0, mean_bpb=None, sd_bpb=None, t=None, p=None, ci99_bpb=None
+        ),
+    ),
+}

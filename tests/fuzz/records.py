@@ -62,7 +62,7 @@ def listings() -> tuple[bytes, ...]:
 def verdict_file(content: bytes, scratch: Path) -> None:
     """Reads a verdict and draws it for a comment."""
     from harness.judge.verdict_file import read_verdict
-    from harness.report.markdown_scorecard import render_markdown
+    from harness.report.markdown import render_markdown
 
     path = scratch / "verdict.json"
     path.write_bytes(content)

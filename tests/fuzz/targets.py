@@ -198,11 +198,11 @@ def _archives() -> tuple[bytes, ...]:
 
 def _evidence(content: bytes, scratch: Path) -> None:
     from harness.evidence.facts import SeedRun
+
     from harness.evidence.store import _read
 
-    path = scratch / "evidence.json"
-    path.write_bytes(content)
-    _read(path, SeedRun)
+    (scratch / "evidence.json").write_bytes(content)
+    _read(scratch, "evidence.json", SeedRun)
 
 
 def _evidences() -> tuple[bytes, ...]:
@@ -212,9 +212,10 @@ def _evidences() -> tuple[bytes, ...]:
 
 
 def _log_line(content: bytes, scratch: Path) -> None:
-    from harness.sandbox.logs import plain_text
+    from harness.safeio.text import plain_line
+    from harness.sandbox.logs import LINE_CHARACTERS
 
-    line = plain_text(content)
+    line = plain_line(content, LINE_CHARACTERS)
     assert line.isprintable(), line
 
 

@@ -2,42 +2,24 @@
 
 import os
 import re
-import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.contest.track import load_track
 from harness.errors import InfrastructureError
-from harness.evidence.facts import Accelerator, MachineFacts
+from harness.evidence.host import Accelerator, MachineFacts
 from harness.hardware.machine import (
-    Telemetry,
     accelerator_uuids,
     accelerators,
     disk_free_bytes,
     machine,
     missing_for,
 )
+from tests.hardware.conftest import SMI, UUID
 
 SXM = "NVIDIA H100 80GB HBM3"
-UUID = "GPU-00000000-0000-0000-0000-00000000000{}"
-SMI = Callable[[str], None]
-
-
-@pytest.fixture
-def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SMI:
-    """Puts a shell script named nvidia-smi first on PATH."""
-
-    def install(body: str) -> None:
-        script = tmp_path / "bin" / "nvidia-smi"
-        script.parent.mkdir(exist_ok=True)
-        script.write_text(f"#!/bin/sh\n{body}\n")
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
-
-    return install
 
 
 def row(index: int, name: str = SXM, *, mig: str = "Disabled", memory: str = "81559") -> str:
@@ -173,59 +155,3 @@ def test_what_is_missing_is_said(found: MachineFacts, sentences: list[str]) -> N
 
 def test_free_space_of_a_path_that_does_not_exist_yet(tmp_path: Path) -> None:
     assert disk_free_bytes(tmp_path / "not" / "yet") > 0
-
-
-SAMPLE = """
-case "$1" in
-  --query-gpu=*clocks_event_reasons*) echo 'Field "x" is not a valid field to query.'; exit 2;;
-  --query-gpu=*)
-    echo '{uuid}, 1410, 97, Not Active, Active, Not Active, [N/A]'
-    echo '{other}, 300, 99, Active, Active, Active, Active';;
-  --query-compute-apps=*) echo '{uuid}, 4242'; echo '{other}, 4343';;
-esac
-"""
-
-
-def watched(smi: SMI, body: str, **options: object) -> Telemetry:
-    smi(body.replace("{uuid}", UUID.format(0)).replace("{other}", UUID.format(1)))
-    telemetry = Telemetry((UUID.format(0),), interval_seconds=0.01, **options)  # type: ignore[arg-type]
-    with telemetry:
-        deadline = time.monotonic() + 20
-        while telemetry.throttle.samples < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-    return telemetry
-
-
-def test_telemetry_sees_our_gpus_only(smi: SMI) -> None:
-    seen = watched(smi, SAMPLE).throttle
-    assert seen.samples >= 2
-    assert seen.slowdowns == ("hw_thermal_slowdown",)
-    assert seen.lowest_sm_clock_mhz == 1410
-    assert seen.foreign_processes == 1
-
-
-def test_telemetry_knows_our_own_processes(smi: SMI) -> None:
-    assert watched(smi, SAMPLE, is_ours=lambda pid: pid == 4242).throttle.foreign_processes == 0
-    assert watched(smi, SAMPLE, is_ours=lambda pid: pid == 1).throttle.foreign_processes == 1
-
-
-def test_clocks_of_an_idle_gpu_do_not_count(smi: SMI) -> None:
-    seen = watched(smi, SAMPLE.replace("1410, 97", "345, 3")).throttle
-    assert seen.lowest_sm_clock_mhz is None
-
-
-def test_telemetry_survives_a_broken_driver(smi: SMI) -> None:
-    smi("exit 9")
-    with Telemetry((UUID.format(0),), interval_seconds=0.01) as telemetry:
-        time.sleep(0.2)
-    assert telemetry.throttle.samples == 0
-
-
-def test_telemetry_without_gpus_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("nvidia-smi was asked")
-
-    monkeypatch.setattr("harness.hardware.nvidia_smi.subprocess.Popen", refuse)
-    with Telemetry(()) as telemetry:
-        pass
-    assert telemetry.throttle.samples == 0

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.evidence.facts import BarFacts, ScoreFacts, SeedRun, Verification
+from harness.judge.judgement import judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +18,7 @@ from harness.contest.submission import load_submission
 from harness.contest.track import Bar, Track, load_track
 from harness.errors import UsageError
 from harness.evidence.draws import draw_seeds
-from harness.evidence.facts import BarFacts, ScoreFacts, SeedRun, Verification
 from harness.evidence.store import Ledger
-from harness.judge.judgement import judge
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import PublishedVerdict, contradictions, read_verdict
 from harness.ledger.leaderboard import (
@@ -165,7 +165,9 @@ TAMPERINGS = {
     "seeds": lambda v: v["seeds"].append(v["seeds"][0]),
     "a check less": lambda v: v["checks"].pop(0),
     "a check twice": lambda v: v["checks"].append(v["checks"][0]),
-    "sandbox": lambda v: v.update(sandbox="process"),
+    "sandbox": lambda v: v.update(isolated=False),
+    "no name of a sandbox": lambda v: v.update(sandbox="\x1b[2J"),
+    "isolation": lambda v: v.update(isolated=False, rehearsal=True),
     "date": lambda v: v.update(created_at="yesterday"),
     "unknown key": lambda v: v.update(extra=1),
     "infinite": lambda v: v["statistics"].update(bar_bpb=float("inf")),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.verdict import Check, CheckId
+from harness.judge.rule import Better
+from harness.models import Finding
 from harness.report.figures import (
     against,
     headroom,
@@ -15,6 +16,7 @@ from harness.report.figures import (
     odds,
     percent_used,
     short_digest,
+    sparkline,
 )
 
 UNITS = st.sampled_from(["", "s", "BPB", "p", "bytes", "targets"])
@@ -59,28 +61,28 @@ def test_limits_lose_only_the_zeros_of_precision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "measured", "limit", "unit", "expected"),
+    ("better", "measured", "limit", "unit", "expected"),
     [
-        ("bytes", 15_863_489, 16_000_000, "bytes", "136,511 left"),
-        ("bytes", 16_000_000, 16_000_000, "bytes", "at the limit"),
-        ("bytes", 16_000_001, 16_000_000, "bytes", "1 over"),
-        ("train_wallclock", 600.00001, 600.0, "s", "0.00001 over"),
-        ("coverage", 99, 100, "targets", "1 short"),
-        ("coverage", 100, 100, "targets", "all"),
-        ("seeds", 5, 3, "seed runs", "2 more"),
-        ("hardware", "2 cores", None, "", ""),
-        ("significance", None, 0.01, "p", ""),
+        ("lower", 15_863_489, 16_000_000, "bytes", "136,511 left"),
+        ("lower", 16_000_000, 16_000_000, "bytes", "at the limit"),
+        ("lower", 16_000_001, 16_000_000, "bytes", "1 over"),
+        ("lower", 600.00001, 600.0, "s", "0.00001 over"),
+        ("equal", 99, 100, "targets", "1 short"),
+        ("equal", 100, 100, "targets", "all"),
+        ("equal", 5, 3, "seed runs", "2 more"),
+        ("equal", "2 cores", None, "", ""),
+        ("lower", None, 0.01, "p", ""),
     ],
 )
 def test_headroom(
-    identity: CheckId,
+    better: Better,
     measured: float | str | None,
     limit: float | None,
     unit: str,
     expected: str,
 ) -> None:
-    check = Check(id=identity, status="pass", measured=measured, limit=limit, unit=unit, detail="x")
-    assert headroom(check) == expected
+    check = Finding(id="x", status="pass", measured=measured, limit=limit, unit=unit, detail="x")
+    assert headroom(check, better) == expected
 
 
 def test_a_budget_is_called_used_up_only_when_it_is() -> None:
@@ -107,3 +109,11 @@ def test_short_digest_keeps_the_algorithm() -> None:
     assert short_digest("sha256:" + "ab" * 32) == "sha256:abababababab"
     assert short_digest("ab" * 32) == "ab" * 6
     assert short_digest("") == ""
+
+
+def test_a_curve_is_drawn_over_an_axis_that_begins_at_zero() -> None:
+    assert sparkline((0.0, 0.5, 1.0)) == "\u2581\u2585\u2588"
+    assert sparkline((0.0, 0.5, 1.0), ascii_only=True) == "049"
+    assert sparkline((0.9, 1.0), ascii_only=True) == "89"
+    assert sparkline((0.0, -1.0), ascii_only=True) == "00"
+    assert sparkline(()) == ""

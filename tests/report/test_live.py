@@ -1,7 +1,6 @@
 """What is shown while a verification runs, on terminals and elsewhere."""
 
 import io
-import math
 import os
 import pty
 import re
@@ -13,116 +12,56 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.contest.entry import FileFact, SubmissionFacts
 from harness.contest.track import load_track
-from harness.evidence.facts import (
-    ArtifactFacts,
-    DatasetFacts,
-    MachineFacts,
-    PhaseFacts,
-    SandboxFacts,
-    ScoreFacts,
-    SeedRun,
-    Trouble,
-    Verification,
-)
+from harness.evidence.run import Run
+from harness.evidence.steps import step_of
+from harness.evidence.store import RunDirectory
 from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
-from harness.run.progress import Progress, SilentProgress
+from harness.run.progress import Progress
+from tests.factories import samples
 
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+TRAIN, SCORE = step_of("train"), step_of("score")
 
 
-def verification() -> Verification:
-    track = load_track("smoke")
-    return Verification(
-        created_at="2026-11-21T23:52:00Z",
-        harness_version="0",
-        harness_digest="aa",
-        submission=SubmissionFacts(
-            name="Naive\x1b[2J [bold]baseline",
-            author="A",
-            github_id="a",
-            folder="submissions/a",
-            digest="bb",
-            files=(FileFact(name="train.py", bytes=1, sha256="ff"),),
-            code_bytes=1,
+def directory() -> RunDirectory:
+    plan = samples.plan(
+        load_track("smoke"),
+        entry=samples.entry(name="Naive\x1b[2J [bold]baseline"),
+        draws=tuple(
+            samples.Draw(number=number, seed=seed, purpose="look")
+            for number, seed in enumerate((11, 22, 33))
         ),
-        track=track,
-        track_digest=track.digest,
-        dataset=DatasetFacts(
-            name="demo",
-            digest="cc",
-            vocabulary_size=1024,
-            train_tokens=1,
-            validation_documents=1,
-            validation_tokens=2,
-            validation_bytes=1,
-        ),
-        machine=MachineFacts(processor="p", cores=2, memory_bytes=1, system="s", python="3"),
-        sandbox=SandboxFacts(kind="process"),
-        nonce="n",
-        seeds=(11, 22),
-        seeds_drawn=True,
+        required=samples.required(sandbox="process", isolation=()),
+    )
+    return RunDirectory(Path("runs/x"), plan)
+
+
+def finished(number: int) -> Run:
+    return samples.seed_run(
+        directory().plan.draws[number],
+        2.6151,
+        train=samples.phase("train", wallclock_seconds=18.4),
+        score=samples.phase("score", wallclock_seconds=9.7),
+        artifact=samples.sealed(bytes(3_417_902)),
     )
 
 
-def phase(name: str, seconds: float) -> PhaseFacts:
-    return PhaseFacts(
-        phase="train" if name == "train" else "score",
-        outcome="completed",
-        exit_code=0,
-        started_at="",
-        finished_at="",
-        wallclock_seconds=seconds,
-        harness_seconds_low=seconds,
-        harness_seconds_high=seconds,
-    )
-
-
-def finished(seed: int) -> SeedRun:
-    return SeedRun(
-        seed=seed,
-        train=phase("train", 18.4),
-        artifact=ArtifactFacts(name="model.bin", bytes=3_417_902, sha256="dd"),
-        score=phase("score", 9.7),
-        scoring=ScoreFacts(
-            total_nats=2.6151 * math.log(2),
-            total_bits=2.6151,
-            val_loss=2.6151 * math.log(2),
-            val_bpb=2.6151,
-            targets=1,
-            bytes=1,
-            documents=1,
-            windows=1,
-            sequence_length=1,
-            stride=1,
-            requests=1,
-            workers=1,
-            load_seconds=1,
-            model_seconds=1,
-            tokens_per_second=1,
-            documents_file="d",
-            documents_sha256="e",
-        ),
-    )
-
-
-def troubled(seed: int) -> SeedRun:
-    return SeedRun(
-        seed=seed, trouble=Trouble(fault="submission", phase="train", reason="exit\ncode 1")
-    )
+def troubled(number: int) -> Run:
+    failure = samples.failure("submission", "training", "exit\ncode 1")
+    return samples.seed_run(directory().plan.draws[number], failure=failure)
 
 
 def whole_run(progress: Progress) -> None:
     progress.note("note\x07 of [red]interest")
-    progress.started(verification(), Path("runs/x"))
-    progress.phase(0, 2, 11, "train", 20.0)
+    progress.started(directory())
+    progress.step(directory(), finished(0), TRAIN, limit_seconds=20.0)
     progress.tick(1.0, "step:1/100 train_loss:6.9")
-    progress.phase(0, 2, 11, "score", 60.0)
+    progress.step(directory(), finished(0), SCORE, limit_seconds=60.0)
     progress.tick(2.0, "", targets_done=500, targets_total=1000, tokens_per_second=12345.6)
-    progress.seed_done(finished(11))
-    progress.phase(1, 2, 22, "train", 20.0)
-    progress.seed_done(troubled(22))
+    progress.ended(directory(), finished(0))
+    progress.step(directory(), troubled(1), TRAIN, limit_seconds=20.0)
+    progress.ended(directory(), troubled(1))
     progress.close()
     progress.close()
 
@@ -131,7 +70,7 @@ def test_lines_are_plain_and_whole_and_ticks_are_rare() -> None:
     file = io.StringIO()
     now = [0.0]
     progress = LineProgress(Console(file=file, width=40), clock=lambda: now[0])
-    progress.phase(1, 3, 22, "score", 60.0)
+    progress.step(directory(), finished(1), SCORE, limit_seconds=60.0)
     for second in range(35):
         now[0] = float(second)
         progress.tick(
@@ -142,9 +81,9 @@ def test_lines_are_plain_and_whole_and_ticks_are_rare() -> None:
             tokens_per_second=50_000,
         )
     lines = file.getvalue().splitlines()
-    assert lines[0] == "seed 2 of 3 (22): score, at most 60 s"
+    assert lines[0] == "seed 2 of 3 (22): scoring, at most 60 s"
     assert [line.split(" | ")[0] for line in lines[1:]] == [
-        f"seed 2 of 3 (22): score, {second}.0 of 60 s" for second in (10, 20, 30)
+        f"seed 2 of 3 (22): scoring, {second}.0 of 60 s" for second in (10, 20, 30)
     ]
     assert lines[1].split(" | ")[1] == "10 of 100 targets (10 %), 50,000 tokens/s"
     assert lines[1].split(" | ")[2].startswith("line 10[2J xxx")
@@ -161,7 +100,7 @@ def test_lines_tell_the_whole_run() -> None:
     assert lines[0] == "note of [red]interest"
     assert lines[1] == "verifying Naive[2J [bold]baseline on track smoke, edition 2026-11"
     assert "rehearsal: not isolated" in lines[2]
-    assert lines[3] == "seeds 11, 22 (drawn)"
+    assert lines[3] == "seeds 11, 22, 33 (drawn)"
     assert lines[4] == "evidence in runs/x"
     assert "seed 11: 2.615100 BPB, artifact 3,417,902 bytes, train 18.4 s, score 9.7 s" in lines
     assert lines[-1] == "seed 22: no score, train failed (submission): exit code 1"
@@ -171,16 +110,16 @@ def test_live_shows_state_and_gives_the_terminal_back() -> None:
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, _environ={"TERM": "xterm"})
     progress = LiveProgress(console)
-    progress.started(verification(), Path("runs/x"))
-    progress.phase(0, 2, 11, "score", 60.0)
+    progress.started(directory())
+    progress.step(directory(), finished(0), SCORE, limit_seconds=60.0)
     progress.tick(
         6.0, "hello\x1b[2J" + "y" * 5000, targets_done=5, targets_total=10, tokens_per_second=99
     )
     progress._live.refresh()
-    progress.seed_done(finished(11))
+    progress.ended(directory(), finished(0))
     progress.close()
     text = file.getvalue()
-    assert "seed 1 of 2 (11): score" in text
+    assert "seed 1 of 3 (11): scoring" in text
     assert "6.0 of 60 s" in text
     assert "5 of 10 targets (50 %), 99 tokens/s" in text
     assert "hello[2J" in text
@@ -193,7 +132,7 @@ def test_live_shows_state_and_gives_the_terminal_back() -> None:
 def test_live_picture_fits_the_width(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, force_terminal=True)
     progress = LiveProgress(console)
-    progress.phase(0, 2, 11, "score", 600.0)
+    progress.step(directory(), finished(0), SCORE, limit_seconds=600.0)
     progress.tick(6.0, "z" * 400, targets_done=5, targets_total=10, tokens_per_second=99)
     plain_console = Console(file=io.StringIO(), width=width)
     plain_console.print(progress._picture())
@@ -208,15 +147,14 @@ def test_a_terminal_is_sane_after_an_exception(ending: str) -> None:
     script = textwrap.dedent(
         f"""
         import sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from pathlib import Path
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
         from rich.console import Console
         from harness.report.live import make_progress
-        from test_live import verification
+        from tests.report.test_live import TRAIN, directory, finished
         progress = make_progress(Console())
         assert type(progress).__name__ == "LiveProgress"
-        progress.started(verification(), Path("x"))
-        progress.phase(0, 2, 11, "train", 20.0)
+        progress.started(directory())
+        progress.step(directory(), finished(0), TRAIN, limit_seconds=20.0)
         {ending}
         """
     )
@@ -247,8 +185,8 @@ def test_the_right_kind_is_chosen() -> None:
     def console(**options: bool) -> Console:
         return Console(file=io.StringIO(), _environ={"TERM": "xterm"}, **options)  # type: ignore[arg-type]
 
-    assert isinstance(make_progress(None), SilentProgress)
-    assert isinstance(make_progress(console(quiet=True)), SilentProgress)
+    assert type(make_progress(None)) is Progress
+    assert type(make_progress(console(quiet=True))) is Progress
     assert isinstance(make_progress(console()), LineProgress)
     assert isinstance(make_progress(console(force_terminal=True)), LiveProgress)
     dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
@@ -256,7 +194,7 @@ def test_the_right_kind_is_chosen() -> None:
 
 
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    whole_run(SilentProgress())
+    whole_run(Progress())
     assert capsys.readouterr() == ("", "")
 
 

@@ -12,17 +12,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from harness.contest.entry import Claim
-from harness.judge.verdict import Check, CheckId, Verdict, VerdictName
+from harness.judge.verdict import Verdict, VerdictName
+from harness.models import Finding
 from harness.report.sentences import ttest_in_words
 from harness.report.terminal import export_svg, render_text, scorecard
 from tests.factories import verdicts as samples
 
 WIDTHS = (60, 80, 100, 120)
-SAMPLES = {
-    "verified": samples.verdict,
-    "rehearsed": samples.rehearsed,
-    "rejected": samples.rejected,
-}
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 HOSTILE = (
@@ -37,9 +33,9 @@ def flat(text: str) -> str:
 
 
 @pytest.mark.parametrize("width", [40, *WIDTHS, 200])
-@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("sample", samples.SAMPLES)
 def test_no_line_is_wider_than_asked(sample: str, width: int) -> None:
-    lines = render_text(SAMPLES[sample](), width=width).splitlines()
+    lines = render_text(samples.SAMPLES[sample](), width=width).splitlines()
     assert max(map(cell_len, lines)) <= width
     assert all(line == line.rstrip() for line in lines)
 
@@ -169,9 +165,9 @@ def test_the_test_in_words(changes: dict[str, Any], expected: str) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("sample", samples.SAMPLES)
 def test_colour_changes_nothing_but_colour(sample: str, width: int) -> None:
-    verdict = SAMPLES[sample]()
+    verdict = samples.SAMPLES[sample]()
     coloured = render_text(verdict, width=width, color=True)
     assert ANSI.search(coloured)
     stripped = "".join(f"{line.rstrip()}\n" for line in ANSI.sub("", coloured).splitlines())
@@ -252,9 +248,9 @@ def test_any_text_renders_within_the_width(text: str, width: int) -> None:
     st.sampled_from(["", "s", "BPB", "p"]),
 )
 def test_any_figures_render(
-    measured: float | None, limit: float | None, identity: CheckId, unit: str
+    measured: float | None, limit: float | None, identity: str, unit: str
 ) -> None:
-    check = Check(
+    check = Finding(
         id=identity, status="fail", measured=measured, limit=limit, unit=unit, detail="detail"
     )
     text = render_text(samples.verdict(checks=(check,)), width=80)

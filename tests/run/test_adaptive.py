@@ -9,14 +9,16 @@ import pytest
 from harness.contest.submission import load_submission
 from harness.contest.track import load_track
 from harness.errors import SubmissionError
-from harness.evidence.facts import ProbeFacts, SeedRun
+from harness.evidence.run import Run
 from harness.gate.precheck import precheck
-from harness.judge.judgement import judge
-from harness.judge.rules import check_causality, check_coverage
+from harness.judge.case import Case
+from harness.judge.rules import rule_of
+from harness.models import Finding
 from harness.report.terminal import render_text
 from tests.conftest import SANDBOXES
+from tests.factories import samples
 from tests.factories.playground import BIGRAM, MANIFEST, harness, write_submission, write_track
-from tests.factories.samples import TOKENS, good_runs, scoring, strict_track, verification
+from tests.factories.samples import TOKENS, good_runs, probes, scores, seed_run, verdict_of
 
 ADAPTIVE = MANIFEST + "adaptive = true\nsegment = 2048\n"
 COUNTS = """
@@ -111,34 +113,43 @@ def test_the_check_before_the_run_tells(tmp_path: Path) -> None:
 # --- the rules
 
 
-def runs_that_observed(segments: int) -> list[SeedRun]:
-    facts = scoring(2.6, segment=1000, segments_observed=segments)
-    return [run.model_copy(update={"scoring": facts}) for run in good_runs(verification())]
+PLAN = samples.plan()
+
+
+def runs_that_observed(segments: int, **parts: Any) -> list[Run]:
+    facts = scores(2.6, segment=1000, segments_observed=segments)
+    return [seed_run(draw, scores=facts, **parts) for draw in PLAN.draws_for("look")]
+
+
+def answer(rule: str, runs: list[Run]) -> Finding:
+    found = rule_of(rule)
+    assert found is not None
+    finding = found.ask(Case.of(PLAN, runs))
+    assert finding is not None
+    return finding
 
 
 def test_coverage_says_what_was_observed() -> None:
     whole = -(-(TOKENS - 1) // 1000)
-    check = check_coverage(verification(), runs_that_observed(whole))
+    check = answer("coverage", runs_that_observed(whole))
     assert check.status == "pass"
     assert f"{whole} segments observed, each after all of it was scored" in check.detail
-    assert "observed" not in check_coverage(verification(), good_runs(verification())).detail
+    assert "observed" not in answer("coverage", good_runs(PLAN)).detail
 
 
 def test_the_scorecard_says_adaptive() -> None:
-    for runs, said in ((runs_that_observed(200), True), (good_runs(verification()), False)):
-        card = render_text(judge(verification(), runs, evidence="runs/x"))
+    for runs, said in ((runs_that_observed(200), True), (good_runs(PLAN), False)):
+        card = render_text(verdict_of(PLAN, runs))
         assert ("adaptive (segment 1,000): learns from what was scored" in card) == said
 
 
 @pytest.mark.parametrize("segments", [0, 1, 199, 201])
 def test_coverage_is_open_when_a_segment_was_not_observed_once(segments: int) -> None:
-    assert check_coverage(verification(), runs_that_observed(segments)).status == "unknown"
+    assert answer("coverage", runs_that_observed(segments)).status == "unknown"
 
 
 def test_causality_names_both_ways_to_know_too_much() -> None:
-    probes = ProbeFacts(probes=128, largest_change_nats=3, mean_gain_nats=1, worst_target=9)
-    runs = [run.model_copy(update={"probes": probes}) for run in runs_that_observed(200)]
-    check = check_causality(verification(), strict_track(), runs)
+    check = answer("causality", runs_that_observed(200, probes=probes(largest=3, gain=1)))
     assert check.status == "fail"
     assert check.detail.endswith("looks beyond its past, or learns from more than it observed")
 
@@ -160,8 +171,9 @@ def test_an_adaptive_model_is_scored_and_probed(
     assert done.status("scoring") == done.status("causality") == "pass", done.err
     evidence = Path(done.verdict["evidence"])
     assert "adaptive (segment 2,048)" in (evidence / "scorecard.txt").read_text()
-    run = json.loads((evidence / "seed-1/evidence.json").read_text())
-    facts, probes = run["scoring"], run["probes"]
+    run = json.loads((evidence / "seed-1/try-1/evidence.json").read_text())
+    results = {step["name"]: step["result"] for step in run["steps"]}
+    facts, probes = results["score"], results["probe"]
     assert facts["segment"] == 2048
     assert facts["segments_observed"] == -(-facts["targets"] // 2048) > 1
     assert 0 < facts["observe_seconds"] < facts["model_seconds"]

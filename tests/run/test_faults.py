@@ -96,7 +96,7 @@ def test_an_engine_that_stops_in_the_middle_is_inconclusive(
         monkeypatch.setenv("DOCKER_HOST", proxy.url)
 
         def cut_when_running() -> None:
-            while not list(tmp_path.glob(f"runs/*/seed-*/{phase}.log")):
+            while not list(tmp_path.glob(f"runs/*/seed-*/try-*/{phase}.log")):
                 time.sleep(0.05)
             time.sleep(1.5)
             proxy.cut()
@@ -141,7 +141,7 @@ def test_interrupting_leaves_nothing_running(
     command = [sys.executable, "-m", "harness", "verify", str(folder), "--track", "smoke"]
     command += ["--data", str(data_root), "--sandbox", sandbox, "--runs", str(tmp_path / "runs")]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob(f"runs/*/seed-*/{phase}.log")):
+    while not list(tmp_path.glob(f"runs/*/seed-*/try-*/{phase}.log")):
         time.sleep(0.05)
     time.sleep(1)
     process.send_signal(getattr(signal, name))
@@ -149,7 +149,8 @@ def test_interrupting_leaves_nothing_running(
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "harness: interrupted; finish with --resume"
     assert leftovers(of=lambda owner: f"-{process.pid}-" in owner) == []
-    assert not list(tmp_path.glob("runs/*/seed-*/evidence.json"))
+    kept = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/seed-*/try-1/*.json")]
+    assert [run["ended"] for run in kept] == [False]
 
 
 def test_two_harnesses_never_work_on_one_verification(tmp_path: Path, data_root: Path) -> None:
@@ -163,7 +164,7 @@ def test_two_harnesses_never_work_on_one_verification(tmp_path: Path, data_root:
     arguments += ["--data", str(data_root), "--runs", str(tmp_path / "runs")]
     command = [sys.executable, "-m", "harness", "verify", str(folder), *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob("runs/*/seed-*/train.log")):
+    while not list(tmp_path.glob("runs/*/seed-*/try-*/train.log")):
         time.sleep(0.05)
     second = harness("verify", folder, *arguments, "--resume")
     process.wait(timeout=60)

@@ -89,7 +89,7 @@ def test_a_run_is_inspected_and_its_gap_measured(
         assert seed["artifact_bytes"] == 1000  # the checkpoint is not counted
         assert seed["unquantised_bpb"] != seed["val_bpb"]
     scorecard = (Path(verdict["evidence"]) / "scorecard.txt").read_text()
-    assert "Quantisation gap" in scorecard
+    assert "Quantization gap" in scorecard
 
     done = harness("inspect", verdict["evidence"], "--sandbox", sandbox, "--json", "-")
     assert done.code == 0, done.err

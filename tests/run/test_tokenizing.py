@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.evidence.facts import StreamPart, TokenizerFacts
+from harness.judge.judgement import judge
 from rich.cells import cell_len
 
 from harness.contest.submission import LARGEST_TOKENIZER_BYTES, load_submission
@@ -18,8 +20,6 @@ from harness.data.format.dataset import Dataset, open_dataset
 from harness.data.format.documents import read_documents
 from harness.data.format.tokenizers import train_bpe
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import StreamPart, TokenizerFacts
-from harness.judge.judgement import judge
 from harness.report.terminal import render_text
 from harness.run import texts
 from harness.run import tokenizing as own_tokenizer

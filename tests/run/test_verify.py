@@ -183,7 +183,7 @@ def test_training_sees_its_contract_and_nothing_else(bench: Bench, sandbox: str)
         {WRITE}
         """
     )
-    log = next(Path(done.verdict["evidence"]).glob("seed-*/train.log")).read_text()
+    log = next(Path(done.verdict["evidence"]).glob("seed-*/try-*/train.log")).read_text()
     names, shards, code, started = json.loads(log.strip().partition(" ")[2])
     assert {"SEED", "DATA_PATH", "TOKENIZER_PATH", "VOCAB_SIZE", "OUTPUT_DIR", "RUN_ID"} < set(
         names

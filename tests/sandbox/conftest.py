@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from harness.contest.track import Limits
-from harness.evidence.facts import PhaseFacts, PhaseName
+from harness.evidence.phase import PhaseFacts
 from harness.safeio import ownership as owner
 from harness.sandbox.docker.engine import OWNER_LABEL, Engine
 from harness.sandbox.docker.sandbox import DockerSandbox
@@ -59,7 +59,7 @@ class Phases:
         self,
         source: str,
         *,
-        phase: PhaseName = "train",
+        phase: str = "train",
         seconds: float = 60.0,
         command: tuple[str, ...] = ("python", "main.py"),
         environment: dict[str, str] | None = None,
@@ -73,7 +73,8 @@ class Phases:
         (code / "main.py").write_text(textwrap.dedent(source))
         output = {"OUTPUT_DIR": self.sandbox.output} if phase == "train" else {}
         return Job(
-            phase=phase,
+            label=phase,
+            output=phase == "train",
             command=command,
             environment=output | (environment or {}),
             code=Mount(code, PurePosixPath("/submission")),

@@ -13,29 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError
-from harness.evidence.facts import IsolationFact
-from harness.judge.rules.environment import PROPERTIES_OF_TRAINING
+from harness.evidence.isolation import REQUIRED
+from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership as owner
 from harness.sandbox import limits
+from harness.sandbox.docker import backend as docker_backend
 from harness.sandbox.docker import engine, seccomp, wheels
-from harness.sandbox.docker.readback import isolation_facts
-from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.docker.readback import READERS, Started, isolation_facts
+from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import timestamp
 from harness.sandbox.protocol import ArtifactError, Job, Mount
 from harness.sandbox.sealing import copy_hashed
 from tests.sandbox.conftest import LIMITS, MIB
-
-
-class TestPlainText:
-    @given(st.binary(max_size=300))
-    def test_anything_becomes_bounded_and_printable(self, raw: bytes) -> None:
-        text = plain_text(raw, limit=100)
-        assert text.isprintable()
-        assert len(text) <= 100
-
-    @given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=50))
-    def test_printable_text_passes_unchanged(self, text: str) -> None:
-        assert plain_text(text.encode()) == text
 
 
 class TestLogCapture:
@@ -123,24 +112,21 @@ class TestOwner:
         assert not owner.is_dead(name) or (name == "0-1-1" and sys.platform != "linux")
 
 
-class TestAvailable:
+class TestUsable:
     def test_no_engine(self, tmp_path: Path) -> None:
-        answers, why = engine.available(f"unix://{tmp_path}/none.sock")
-        assert not answers
-        assert "start it" in why
+        with pytest.raises(InfrastructureError, match="start it"):
+            engine.usable(f"unix://{tmp_path}/none.sock")
 
     def test_an_engine_elsewhere(self) -> None:
-        answers, why = engine.available("tcp://192.0.2.1:2375")
-        assert not answers
-        assert "unset DOCKER_HOST" in why
+        with pytest.raises(InfrastructureError, match="unset DOCKER_HOST"):
+            engine.usable("tcp://192.0.2.1:2375")
 
     def test_an_engine_that_does_not_answer(self, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(f"{tmp_path}/silent.sock")
             silent.listen()
-            answers, why = engine.available(f"unix://{tmp_path}/silent.sock")
-        assert not answers
-        assert "no Docker engine answers" in why
+            with pytest.raises(InfrastructureError, match="no Docker engine answers"):
+                engine.usable(f"unix://{tmp_path}/silent.sock")
 
 
 class TestLock:
@@ -205,6 +191,11 @@ class TestCopy:
         assert os.stat(tmp_path / "x").st_mode & 0o777 == 0o444
 
 
+CORE = {"Name": "core", "Soft": 0, "Hard": 0}
+FILES = {"Name": "nofile", "Soft": limits.OPEN_FILES, "Hard": limits.OPEN_FILES}
+VOLUME = {"Options": limits.volume_options(LIMITS)}
+
+
 class TestIsolationFacts:
     """Each property that an engine reports differently makes exactly its own fact fail."""
 
@@ -223,14 +214,7 @@ class TestIsolationFacts:
                 "Memory": LIMITS.memory_bytes,
                 "MemorySwap": LIMITS.memory_bytes,
                 "ShmSize": LIMITS.shm_bytes,
-                "Ulimits": [
-                    {"Name": "core", "Soft": 0, "Hard": 0},
-                    {
-                        "Name": "nofile",
-                        "Soft": limits.OPEN_FILES,
-                        "Hard": limits.OPEN_FILES,
-                    },
-                ],
+                "Ulimits": [CORE, FILES],
                 "LogConfig": {"Type": "none"},
                 "RestartPolicy": {"Name": ""},
                 "PidMode": "",
@@ -249,11 +233,14 @@ class TestIsolationFacts:
         }
 
     def failing(self, container: dict[str, Any]) -> list[str]:
-        return [fact.name for fact in self.facts(container) if not fact.holds]
+        return [fact.id for fact in self.facts(container) if not fact.holds]
 
-    def facts(self, container: dict[str, Any]) -> tuple[IsolationFact, ...]:
+    def facts(
+        self, container: dict[str, Any], volume: dict[str, Any] | None = VOLUME
+    ) -> tuple[IsolationFact, ...]:
         job = Job(
-            phase="train",
+            label="train",
+            output=True,
             command=("true",),
             environment={},
             code=Mount(Path("/code"), PurePosixPath("/submission")),
@@ -262,23 +249,28 @@ class TestIsolationFacts:
             wallclock_seconds=1,
             log=Path("/log"),
         )
-        options = limits.volume_options(LIMITS)
         return isolation_facts(
-            job,
-            image_digest="sha256:1",
-            environment=["A=1"],
-            container=container,
-            runtime="runc",
-            volume={"Options": options},
-            volume_expected=options,
+            Started(
+                job=job,
+                image_digest="sha256:1",
+                environment=("A=1",),
+                runtime="runc",
+                container=container,
+                volume=volume,
+            )
         )
 
     def test_all_hold(self) -> None:
         assert self.failing(self.container()) == []
 
-    def test_the_rules_ask_for_every_one_of_them(self) -> None:
-        names = [fact.name for fact in self.facts(self.container())]
-        assert sorted(names) == sorted(PROPERTIES_OF_TRAINING)
+    def test_an_output_without_its_limit(self) -> None:
+        for volume in (None, {"Options": None}, {"Options": {"type": "tmpfs"}}):
+            facts = self.facts(self.container(), volume)
+            assert [fact.id for fact in facts if not fact.holds] == ["output_limit"]
+
+    def test_what_is_read_back_is_what_a_verdict_needs_and_what_the_backend_states(self) -> None:
+        assert set(READERS) == REQUIRED == docker_backend.PROVES
+        assert [fact.id for fact in self.facts(self.container())] == list(READERS)
 
     @pytest.mark.parametrize(
         "other", [None, "seccomp=unconfined", "seccomp:unconfined", "seccomp={}"]
@@ -286,43 +278,53 @@ class TestIsolationFacts:
     def test_another_profile_of_system_calls(self, other: str | None) -> None:
         container = self.container()
         container["HostConfig"]["SecurityOpt"] = ["no-new-privileges", *([other] if other else [])]
-        assert self.failing(container) == ["seccomp"]
+        assert self.failing(container) == ["system_call_profile"]
 
     def test_a_second_profile_beside_ours(self) -> None:
         container = self.container()
         container["HostConfig"]["SecurityOpt"].append("seccomp=unconfined")
-        assert self.failing(container) == ["seccomp"]
+        assert self.failing(container) == ["system_call_profile"]
 
     @pytest.mark.parametrize(
         ("section", "key", "value", "name"),
         [
-            ("", "Image", "sha256:2", "image"),
-            ("Config", "User", "", "user"),
-            ("Config", "Env", ["A=1", "B=2"], "environment"),
-            ("Config", "Env", ["A=2"], "environment"),
-            ("HostConfig", "NetworkMode", "bridge", "network"),
-            ("NetworkSettings", "Networks", {"none": {}, "bridge": {}}, "network"),
-            ("HostConfig", "ReadonlyRootfs", False, "read-only root"),
-            ("HostConfig", "CapDrop", None, "capabilities"),
-            ("HostConfig", "CapAdd", ["SYS_ADMIN"], "capabilities"),
-            ("HostConfig", "Privileged", True, "privileged"),
-            ("HostConfig", "SecurityOpt", [seccomp.security_option()], "no new privileges"),
-            ("HostConfig", "Runtime", "runsc", "runtime"),
-            ("HostConfig", "CgroupnsMode", "host", "control group namespace"),
-            ("HostConfig", "UsernsMode", "host", "user namespace"),
-            ("HostConfig", "PidsLimit", None, "processes"),
-            ("HostConfig", "Memory", 0, "memory"),
-            ("HostConfig", "MemorySwap", -1, "memory and swap"),
-            ("HostConfig", "ShmSize", 1, "shared memory"),
-            ("HostConfig", "Ulimits", None, "resource limits"),
-            ("HostConfig", "LogConfig", {"Type": "json-file"}, "log driver"),
-            ("HostConfig", "PidMode", "host", "process namespace"),
-            ("HostConfig", "IpcMode", "host", "ipc namespace"),
-            ("HostConfig", "UTSMode", "host", "host name namespace"),
-            ("HostConfig", "Devices", [{"PathOnHost": "/dev/kmsg"}], "devices"),
-            ("HostConfig", "DeviceRequests", [{"Count": -1, "DeviceIDs": None}], "devices"),
-            ("HostConfig", "Tmpfs", {}, "scratch"),
-            ("", "Mounts", [], "mounts"),
+            ("", "Image", "sha256:2", "same_image"),
+            ("Config", "User", "", "unprivileged_user"),
+            ("Config", "Env", ["A=1", "B=2"], "own_environment"),
+            ("Config", "Env", ["A=2"], "own_environment"),
+            ("HostConfig", "NetworkMode", "bridge", "no_network"),
+            ("NetworkSettings", "Networks", {"none": {}, "bridge": {}}, "no_network"),
+            ("HostConfig", "ReadonlyRootfs", False, "read_only_root"),
+            ("HostConfig", "CapDrop", None, "no_capabilities"),
+            ("HostConfig", "CapAdd", ["SYS_ADMIN"], "no_capabilities"),
+            ("HostConfig", "Privileged", True, "not_privileged"),
+            ("HostConfig", "SecurityOpt", [seccomp.security_option()], "no_new_privileges"),
+            ("HostConfig", "Runtime", "runsc", "same_runtime"),
+            ("HostConfig", "CgroupnsMode", "host", "own_control_groups"),
+            ("HostConfig", "UsernsMode", "host", "user_namespace"),
+            ("HostConfig", "PidsLimit", None, "process_limit"),
+            ("HostConfig", "Memory", 0, "memory_limit"),
+            ("HostConfig", "MemorySwap", -1, "no_swap"),
+            ("HostConfig", "ShmSize", 1, "shared_memory_limit"),
+            ("HostConfig", "Ulimits", [CORE], "open_file_limit"),
+            ("HostConfig", "Ulimits", [CORE, FILES | {"Soft": 1}], "open_file_limit"),
+            ("HostConfig", "Ulimits", [FILES], "no_core_dumps"),
+            ("HostConfig", "Ulimits", [CORE | {"Hard": -1}, FILES], "no_core_dumps"),
+            ("HostConfig", "Ulimits", [CORE, FILES, FILES], "no_other_limits"),
+            ("HostConfig", "Ulimits", [CORE, FILES, {"Name": "nproc"}], "no_other_limits"),
+            ("HostConfig", "LogConfig", {"Type": "json-file"}, "log_limit"),
+            ("HostConfig", "PidMode", "host", "own_processes"),
+            ("HostConfig", "IpcMode", "host", "own_ipc_namespace"),
+            ("HostConfig", "UTSMode", "host", "own_host_name_namespace"),
+            ("HostConfig", "Devices", [{"PathOnHost": "/dev/kmsg"}], "no_other_devices"),
+            (
+                "HostConfig",
+                "DeviceRequests",
+                [{"Count": -1, "DeviceIDs": None}],
+                "no_other_devices",
+            ),
+            ("HostConfig", "Tmpfs", {}, "scratch_limit"),
+            ("", "Mounts", [], "own_mounts"),
         ],
     )
     def test_one_that_differs(self, section: str, key: str, value: object, name: str) -> None:
@@ -333,7 +335,7 @@ class TestIsolationFacts:
     def test_a_writable_or_foreign_mount(self) -> None:
         container = self.container()
         container["Mounts"][0]["RW"] = True
-        assert self.failing(container) == ["mounts"]
+        assert self.failing(container) == ["own_mounts"]
         container = self.container()
         container["Mounts"].append({"Type": "volume", "Destination": "/data", "RW": True})
-        assert self.failing(container) == ["mounts"]
+        assert self.failing(container) == ["own_mounts"]

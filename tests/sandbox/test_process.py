@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.sandbox.process.sandbox import ProcessSandbox
+from harness.sandbox.protocol import ArtifactError
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
 
 
@@ -48,6 +49,27 @@ def test_code_is_a_copy_and_nothing_is_written_back(rehearsal: Phases) -> None:
     rehearsal.run("open('main.py', 'a').write('# changed'); print(__file__)")
     assert (rehearsal.folder / "code" / "main.py").read_text().count("# changed") == 1
     assert str(rehearsal.folder) not in rehearsal.lines[0]
+
+
+def test_an_output_directory_that_became_a_link_is_not_followed(
+    rehearsal: Phases, tmp_path: Path
+) -> None:
+    aside = tmp_path / "aside"
+    aside.mkdir(mode=0o755)
+    source = f"""
+        import os
+        output = os.environ["OUTPUT_DIR"]
+        os.rmdir(output)
+        os.symlink({str(aside)!r}, output)
+        open(output + "/model.bin", "w").write("x")
+    """
+    with rehearsal.start(source) as running:
+        assert finished(running).outcome == "completed", rehearsal.lines
+        with pytest.raises(ArtifactError, match="found a symbolic link"):
+            running.seal("model.bin", tmp_path / "sealed.bin", limit_bytes=MIB)
+    assert not (tmp_path / "sealed.bin").exists()
+    assert not Path(rehearsal.sandbox.output).is_symlink()
+    assert aside.is_dir() and aside.stat().st_mode & 0o777 == 0o755
 
 
 def test_death_by_a_signal_reads_as_in_a_shell(rehearsal: Phases) -> None:

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -12,12 +11,13 @@ from rich.console import Console
 from harness.cli import main as cli
 from harness.contest.track import load_track
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.facts import SandboxFacts
-from harness.judge.judgement import judge
-from harness.report.markdown_scorecard import render_markdown
+from harness.evidence.digests import measured_by
+from harness.evidence.host import SandboxFacts
+from harness.evidence.isolation import PROPERTIES
+from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
-from harness.run import verify
+from harness.run.workbench import check_host
 from harness.sandbox.docker import sandbox as docker
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
@@ -25,19 +25,19 @@ from harness.sandbox.registry import choose
 from harness.sandbox.selfcheck import selfcheck as proof
 from harness.sandbox.selfcheck.host import observe
 from harness.sandbox.selfcheck.selfcheck import Proof, prove
-from tests.factories.samples import good_runs, verification
+from tests.factories.samples import good_runs, plan, required, verdict_of
 from tests.sandbox.conftest import Phases
 
 # Properties that a default container has too. Each names its reason; no other may be missing
 # from those that a flag of ours is answerable for.
 MAY_HOLD_BY_DEFAULT = {
-    *("name servers", "abstract sockets of the host", "processes seen", "engine's socket"),
-    *("descriptors at the start", "core dumps", "cores", "runtime", "leftovers"),
-    *("other processes' memory", "keyrings", "bpf and perf", "userfaultfd", "new namespaces"),
-    "mounts and modules",
+    *("no_name_servers", "no_host_sockets", "own_processes", "no_engine_socket"),
+    *("no_extra_descriptors", "no_core_dumps", "all_cores", "same_runtime", "no_leftovers"),
+    *("no_foreign_memory", "no_keyrings", "no_bpf", "no_userfaultfd", "no_new_namespaces"),
+    "no_mounting",
 }
 # Newer engines, kernels and processors have these by themselves.
-MAY_HOLD_ELSEWHERE = {"io_uring", "AF_VSOCK sockets", "namespaces", "32-bit calls"}
+MAY_HOLD_ELSEWHERE = {"no_io_uring", "no_vsock", "own_namespaces", "no_32_bit_calls"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def proofs(docker_sandbox: DockerSandbox) -> tuple[Proof, ...]:
 
 
 def a_proof(**changes: str) -> Proof:
-    words = {"name": "user", "flag": "--user", "expected": "1:1", "inside": "1:1"}
+    words = {"id": "unprivileged_user", "flag": "--user", "expected": "1:1", "inside": "1:1"}
     words |= {"outside": "1:1", "by_default": "0:0", "default_too": ""}
     return Proof(**(words | changes))
 
@@ -55,26 +55,35 @@ def a_proof(**changes: str) -> Proof:
 class TestHere:
     def test_every_property_is_proved(self, proofs: tuple[Proof, ...]) -> None:
         assert [found for found in proofs if not found.stands] == []
-        assert len(proofs) >= 40
+        tried = [each for each in PROPERTIES if {"inside", "outside"} & set(each.seen)]
+        assert [found.id for found in proofs if not found.by_default] == []
+        assert {found.id for found in proofs} == {each.id for each in tried}
+        assert len(proofs) == len(tried) == 45
+
+    def test_each_is_seen_in_the_ways_that_the_table_says(self, proofs: tuple[Proof, ...]) -> None:
+        ways = {each.id: set(each.seen) - {"read back"} for each in PROPERTIES}
+        for found in proofs:
+            seen = {"inside": found.inside, "outside": found.outside}
+            assert {way for way, text in seen.items() if text} == ways[found.id], found.id
 
     def test_the_flags_matter(self, proofs: tuple[Proof, ...]) -> None:
-        excused = {found.name for found in proofs if found.default_too}
-        assert MAY_HOLD_BY_DEFAULT - {"runtime"} <= excused
+        excused = {found.id for found in proofs if found.default_too}
+        assert MAY_HOLD_BY_DEFAULT - {"same_runtime"} <= excused
         assert excused <= MAY_HOLD_BY_DEFAULT | MAY_HOLD_ELSEWHERE
-        lacking = {found.name for found in proofs if found.by_default != found.expected}
-        assert lacking >= {found.name for found in proofs} - excused
+        lacking = {found.id for found in proofs if found.by_default != found.expected}
+        assert lacking >= {found.id for found in proofs} - excused
 
     def test_limits_are_seen_to_bite_at_their_number(self, proofs: tuple[Proof, ...]) -> None:
-        by_name = {found.name: found for found in proofs}
+        by_id = {found.id: found for found in proofs}
         limits = proof.LIMITS
-        for name, number in (
-            ("processes", limits.processes),
-            ("memory", limits.memory_bytes),
-            ("shared memory", limits.shm_bytes),
-            ("scratch", limits.scratch_bytes),
-            ("output", limits.output_bytes),
+        for id, number in (
+            ("process_limit", limits.processes),
+            ("memory_limit", limits.memory_bytes),
+            ("shared_memory_limit", limits.shm_bytes),
+            ("scratch_limit", limits.scratch_bytes),
+            ("output_limit", limits.output_bytes),
         ):
-            assert by_name[name].inside == by_name[name].outside == f"{number:,}"
+            assert by_id[id].inside == by_id[id].outside == f"{number:,}"
 
     def test_it_fits_any_terminal(self, proofs: tuple[Proof, ...]) -> None:
         for width in (40, 80, 160):
@@ -101,14 +110,16 @@ def test_a_sandbox_that_lost_flags_is_not_proved(
     lost = {"network_mode": "bridge", "cap_drop": [], "security_opt": [], "cgroupns": "host"}
     monkeypatch.setattr(DockerSandbox, "_sealed_off", weakened(lost))
     monkeypatch.setattr(docker.limits, "OPEN_FILES", 8192)
-    failing = {found.name for found in prove(docker_sandbox) if not found.stands}
+    failing = {found.id for found in prove(docker_sandbox) if not found.stands}
     assert failing >= {
-        *("interfaces", "routes", "capabilities", "no new privileges", "namespaces"),
-        *("ptrace", "System V and POSIX queues", "page sharing and relics", "seccomp profile"),
-        *("open files", "as the engine reports", "sockets past TCP and UDP"),
+        *("no_network", "no_routes", "no_capabilities", "no_new_privileges", "own_namespaces"),
+        *("no_ptrace", "no_system_v", "no_page_sharing", "system_call_profile"),
+        *("open_file_limit", "read_back_whole", "no_other_sockets"),
     }
-    # "leftovers" too: without the profile there is System V shared memory to leave.
-    assert failing.isdisjoint({"user", "root file system", "output", "memory", "mounts"}), failing
+    # "no_leftovers" too: without the profile there is System V shared memory to leave.
+    assert failing.isdisjoint(
+        {"unprivileged_user", "read_only_root", "output_limit", "memory_limit", "own_mounts"}
+    ), failing
 
 
 class TestProof:
@@ -127,7 +138,7 @@ class TestProof:
     def test_it_does_not_stand(self, changes: dict[str, str]) -> None:
         found = a_proof(**changes)
         assert not found.stands
-        assert "not proved: user" in summary([found])
+        assert "not proved: unprivileged_user" in summary([found])
 
     def test_what_a_default_container_has_too_needs_a_reason(self) -> None:
         assert a_proof(by_default="1:1", default_too="the image names it").stands
@@ -140,8 +151,13 @@ class TestProof:
 def test_what_the_kernel_hides_is_left_out_not_guessed() -> None:
     container = {"State": {"Pid": 0}, "HostConfig": {}, "Config": {}, "Mounts": []}
     found = observe(container, None)
-    assert found["memory"] == found["processes"] == "no limit found"
-    assert not found.keys() & {"capabilities", "user", "open files", "namespaces"}
+    assert found["memory_limit"] == found["process_limit"] == "no limit found"
+    assert not found.keys() & {
+        "no_capabilities",
+        "unprivileged_user",
+        "open_file_limit",
+        "own_namespaces",
+    }
 
 
 class TestRuntime:
@@ -181,13 +197,13 @@ class TestRuntime:
     def test_another_one_runs_the_phases(self, other: DockerSandbox, tmp_path: Path) -> None:
         assert other.prepare().runtime == "io.containerd.runc.v2"
         facts = Phases(other, tmp_path).run("", phase="score")
-        found = {fact.name: fact.actual for fact in facts.isolation}
-        assert found["runtime"] == "io.containerd.runc.v2"
+        found = {fact.id: fact.actual for fact in facts.isolation}
+        assert found["same_runtime"] == "io.containerd.runc.v2"
         assert all(fact.holds for fact in facts.isolation)
 
     def test_the_scorecards_name_it(self) -> None:
-        plan = verification(sandbox=SandboxFacts(kind="docker", runtime="runsc"))
-        verdict = judge(plan, good_runs(plan), evidence="runs/x")
+        made = plan(required=required(runtime="runsc"))
+        verdict = verdict_of(made, good_runs(made))
         console = Console(width=100, record=True, file=io.StringIO())
         console.print(scorecard(verdict))
         assert "docker, runtime runsc" in console.export_text()
@@ -198,14 +214,17 @@ class TestRuntime:
         [({"runtime": "runc"}, "runtime"), ({"seccomp_digest": "0" * 64}, "profile")],
     )
     def test_a_verification_is_not_finished_under_another_one(
-        self, changes: dict[str, str], what: str, monkeypatch: pytest.MonkeyPatch
+        self, changes: dict[str, str], what: str
     ) -> None:
         before = SandboxFacts(kind="docker", runtime="runsc", seccomp_digest="1" * 64)
-        plan = verification(sandbox=before, harness_digest=verify.harness_digest())
-        texts = SimpleNamespace(dataset=SimpleNamespace(digest=plan.dataset.digest))
-        monkeypatch.setattr(verify, "_check_texts", lambda *arguments: None)
-        same = SimpleNamespace(prepare=lambda: before)
-        verify._check_unchanged(plan, texts, same)
-        other = SimpleNamespace(prepare=lambda: before.model_copy(update=changes))
-        with pytest.raises(InfrastructureError, match=f"--resume: the {what}"):
-            verify._check_unchanged(plan, texts, other)
+        made = plan(
+            required=required(
+                runtime="runsc",
+                seccomp_digest="1" * 64,
+                image_digest="",
+                measured_by=measured_by(),
+            )
+        )
+        check_host(made, before)
+        with pytest.raises(InfrastructureError, match=f"the {what}"):
+            check_host(made, before.model_copy(update=changes))

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from harness.contest.track import Probes
-from harness.evidence.facts import ProbeFacts, ScoreFacts
+from harness.evidence import results
+from harness.evidence.results import Scores
 from harness.inside import worker
 from harness.scoring.channel import Channel
 from harness.scoring.probes import ProbeSet
@@ -87,7 +88,7 @@ class Played:
         tokens_at_once: int = 64,
         artifact: bytes = b"",
         segment: int | None = None,
-    ) -> ScoreFacts:
+    ) -> Scores:
         """The score alone."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
         return self._score(
@@ -104,7 +105,7 @@ class Played:
         workers: int = 1,
         artifact: bytes = b"",
         segment: int | None = None,
-    ) -> tuple[ScoreFacts, ProbeFacts]:
+    ) -> tuple[Scores, results.Probes]:
         """The score, and what a second worker that is asked again shows."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
         probes = ProbeSet.draw(

@@ -28,7 +28,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.contest.track import problems_of
 from harness.data.build.building import document_entry, file_entry
 from harness.data.build.publishing import publish, staging
 from harness.data.format.dataset import Dataset, check_dataset, document_starts, documents_of
@@ -49,6 +48,7 @@ from harness.data.format.tokenizers import AnyTokenizer, difference, load_tokeni
 from harness.data.hub.pins import PINS_NAME, Pin, Pins
 from harness.errors import InfrastructureError
 from harness.safeio.files import disk_errors, write_atomically
+from harness.safeio.parsing import problems_of
 
 DOCUMENTS_PIN = "docs_raw.jsonl"
 """Under this name the texts of the validation documents are pinned, wherever they came from."""

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from harness.data.format.reading import damaged, reading, regular_file_bytes
 from harness.safeio.files import writing_atomically
+from harness.safeio.reading import open_named
 
 LINE_BYTES_LIMIT = 256 << 20
 GZIP_SUFFIX = ".gz"
@@ -103,7 +104,7 @@ class DocumentFiles:
     def __iter__(self) -> Iterator[str]:
         before = 0
         for path, size in self._files:
-            with reading(path), path.open("rb") as file, _unpacked(path, file) as lines:
+            with reading(path), open_named(path) as file, _unpacked(path, file) as lines:
                 for number, line in enumerate(_lines(path, lines), start=1):
                     self._done = before + min(file.tell(), size)
                     yield text_of(path, number, line)

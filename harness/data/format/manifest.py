@@ -5,12 +5,13 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from harness.contest.track import problems_of
-from harness.data.format.reading import damaged, printable, reading, regular_file_bytes
+from harness.data.format.reading import model_of
 from harness.data.format.shards import TOKEN_LIMIT, shard_bytes
 from harness.errors import UsageError
+from harness.models import Exact
+from harness.safeio.text import plain
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_BYTES_LIMIT = 16 << 20
@@ -37,12 +38,7 @@ Name = Annotated[str, Field(pattern=rf"^{_PART}$", max_length=100)]
 Count = Annotated[int, Field(ge=0, le=1 << 50)]
 
 
-class _Section(BaseModel):
-    # Strict: a count given as text or as 1.0 is a mistake of whoever wrote the manifest.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class FileEntry(_Section):
+class FileEntry(Exact):
     """One file. Shards count tokens; document files count documents and bytes of text."""
 
     path: RelativePath
@@ -74,7 +70,7 @@ class FileEntry(_Section):
         return self
 
 
-class Totals(_Section):
+class Totals(Exact):
     """Sums over the files; bytes are UTF-8 bytes of the texts in ``docs_val``."""
 
     train_tokens: Count
@@ -83,7 +79,7 @@ class Totals(_Section):
     validation_bytes: Annotated[int, Field(gt=0)]
 
 
-class Manifest(_Section):
+class Manifest(Exact):
     """A dataset's ``manifest.json``.
 
     Paths are relative to the dataset's directory and use ``/``; the order of the files of one
@@ -105,7 +101,7 @@ class Manifest(_Section):
     bos_id: int = Field(ge=0)
     tokenizer: RelativePath
     files: tuple[FileEntry, ...] = Field(max_length=100_000)
-    baselines: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    baselines: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default={})
     totals: Totals
 
     @model_validator(mode="after")
@@ -179,7 +175,7 @@ def check_name(name: str) -> None:
     """
     if len(name) > 100 or not re.fullmatch(_PART, name):
         raise UsageError(
-            f"dataset {printable(name)!r}: not a name; at most 100 letters, digits, '_', '.' and "
+            f"dataset {plain(name, 200)!r}: not a name; at most 100 letters, digits, '_', '.' and "
             "'-', of which the first is a letter or a digit"
         )
 
@@ -191,11 +187,4 @@ def load_manifest(path: Path) -> Manifest:
         InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense;
             the message names the file and each field.
     """
-    if regular_file_bytes(path) > MANIFEST_BYTES_LIMIT:
-        raise damaged(path, f"larger than {MANIFEST_BYTES_LIMIT} bytes")
-    with reading(path):
-        content = path.read_bytes()
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError as error:
-        raise damaged(path, problems=problems_of(error)) from error
+    return model_of(Manifest, path, limit_bytes=MANIFEST_BYTES_LIMIT)

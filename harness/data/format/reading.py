@@ -1,11 +1,15 @@
 """What every reader of a dataset shares: errors that name the file, and progress."""
 
 import contextlib
-import stat
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from harness.errors import InfrastructureError, Problem
+from harness.safeio.parsing import LONGEST_TEXT, Model, ParseError, parse_model, problems_of
+from harness.safeio.reading import NotRegularError, TooLargeError, open_named, read_named
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is in all."""
@@ -28,20 +32,10 @@ def damaged(
     field: str | None = None,
     problems: Sequence[Problem] = (),
 ) -> InfrastructureError:
-    """The error for a dataset file whose content is not what it must be.
-
-    ``problems`` may hold strings of the file, which are made fit to print.
-    """
-    shown = [Problem(printable(p.field), printable(p.detail, limit=400)) for p in problems]
+    """The error for a dataset file whose content is not what it must be."""
     return InfrastructureError(
-        problem, file=path, line=line, field=field, problems=shown, remedy=RESTORE
+        problem, file=path, line=line, field=field, problems=problems, remedy=RESTORE
     )
-
-
-def printable(text: str, *, limit: int = 200) -> str:
-    """``text`` on one line, without control characters, at most ``limit`` characters."""
-    shown = "".join(c if c.isprintable() else "?" for c in text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 @contextlib.contextmanager
@@ -51,6 +45,12 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InfrastructureError("missing", file=path, remedy=RESTORE) from error
+    except NotRegularError as error:
+        linked = "a symbolic link; a mounted directory cannot follow it"
+        problem = linked if error.kind == "symbolic link" else "not a regular file"
+        raise damaged(Path(error.filename), problem) from error
+    except TooLargeError as error:
+        raise damaged(path, f"{error.strerror}") from error
     except OSError as error:
         raise InfrastructureError(
             f"cannot be read: {error.strerror or error}",
@@ -63,11 +63,48 @@ def regular_file_bytes(path: Path) -> int:
     """Size of a regular file in bytes.
 
     Raises:
-        InfrastructureError: missing, or a directory, FIFO, socket or device (opening a FIFO
-            would wait for ever).
+        InfrastructureError: missing, or a directory, FIFO, socket or device.
+    """
+    with reading(path), open_named(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def content_of(path: Path, *, limit_bytes: int) -> bytes:
+    """The whole of a file that must not be large.
+
+    Raises:
+        InfrastructureError: missing, not a regular file, larger, or not to be read.
     """
     with reading(path):
-        status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise damaged(path, "not a regular file")
-    return status.st_size
+        return read_named(path, limit_bytes=limit_bytes)
+
+
+def model_of(
+    model: type[Model],
+    path: Path,
+    *,
+    limit_bytes: int,
+    longest_text: int = LONGEST_TEXT,
+    about: str = "",
+) -> Model:
+    """A model from a JSON file.
+
+    Args:
+        model: what the file must hold.
+        path: of the file.
+        limit_bytes: most that is read.
+        longest_text: characters of a text in it.
+        about: what the problems are problems of, for the message.
+
+    Raises:
+        InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense;
+            the message names the file and each field.
+    """
+    content = content_of(path, limit_bytes=limit_bytes)
+    try:
+        return parse_model(model, content, limit_bytes=limit_bytes, longest_text=longest_text)
+    except ValidationError as error:
+        raise damaged(path, about, problems=problems_of(error)) from error
+    except ParseError as error:
+        whole = Problem("", str(error), error.line)
+        raise damaged(path, about, problems=[whole]) from error

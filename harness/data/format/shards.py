@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.data.format.reading import damaged, reading, regular_file_bytes
 from harness.safeio.files import write_atomically
+from harness.safeio.reading import open_named
 
 MAGIC = 20240520
 VERSION = 1
@@ -61,7 +62,7 @@ def read_shard(path: Path, *, vocabulary_size: int) -> Tokens:
             path,
             f"truncated: ends at byte offset {size}, inside the header of {HEADER_BYTES} bytes",
         )
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_named(path) as file:
         magic, version, count = (int(n) for n in np.frombuffer(file.read(12), dtype=_HEADER))
     if magic != MAGIC:
         raise damaged(path, f"wrong magic at byte offset 0: found {magic}, expected {MAGIC}")

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness.data.format.documents import first_difference
-from harness.data.format.reading import RESTORE, reading, regular_file_bytes
+from harness.data.format.reading import RESTORE, content_of
 from harness.data.format.shards import TOKEN_LIMIT, Tokens
 from harness.errors import InfrastructureError
+from harness.models import Exact
 
 MODEL_BYTES_LIMIT = 256 << 20
 SPACE_SYMBOL = "\u2581"
@@ -120,7 +121,7 @@ class Tokenizer(AnyTokenizer):
         Raises:
             InfrastructureError: missing, or not such a file.
         """
-        return cls(_content(path), path=path)
+        return cls(content_of(path, limit_bytes=MODEL_BYTES_LIMIT), path=path)
 
     def encode(self, text: str) -> Tokens:
         """See :class:`AnyTokenizer`."""
@@ -138,8 +139,7 @@ class Tokenizer(AnyTokenizer):
         return shown.replace(SPACE_SYMBOL, " ")
 
 
-class _ByteConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class _ByteConfig(Exact):
     pad_id: Literal[0] = 0
     bos_id: Literal[1] = 1
     eos_id: Literal[2] = 2
@@ -148,10 +148,9 @@ class _ByteConfig(BaseModel):
     byte_count: Literal[256] = 256
 
 
-class _ByteFile(BaseModel):
+class _ByteFile(Exact):
     """Content of the field's ``fineweb_pure_byte_260.json``."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     tokenizer_type: Literal["pure_byte"] = "pure_byte"
     config: _ByteConfig = _ByteConfig()
     vocab_size: Literal[260] = 260
@@ -206,14 +205,7 @@ def load_tokenizer(path: Path) -> AnyTokenizer:
     Raises:
         InfrastructureError: missing, or no such file.
     """
-    return parse_tokenizer(_content(path), path=path)
-
-
-def _content(path: Path) -> bytes:
-    if regular_file_bytes(path) > MODEL_BYTES_LIMIT:
-        raise _unusable(path, f"larger than {MODEL_BYTES_LIMIT} bytes")
-    with reading(path):
-        return path.read_bytes()
+    return parse_tokenizer(content_of(path, limit_bytes=MODEL_BYTES_LIMIT), path=path)
 
 
 def _unusable(path: Path, problem: str) -> TokenizerError:

@@ -8,12 +8,12 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from harness.contest.track import problems_of
 from harness.data.format.manifest import MANIFEST_BYTES_LIMIT
-from harness.data.format.reading import damaged, printable, reading
+from harness.data.format.reading import model_of
 from harness.errors import UsageError
+from harness.safeio.text import plain
 
 CATALOGUE_NAME = "manifest.json"
 DOCUMENTS_NAME = "docs_selected.jsonl"
@@ -75,7 +75,7 @@ class Catalogue(_Loose):
                         "validation shards; at least one of each is needed"
                     )
                 return dataset
-        known = ", ".join(printable(dataset.name) for dataset in self.datasets[:20]) or "none"
+        known = ", ".join(plain(dataset.name, 200) for dataset in self.datasets[:20]) or "none"
         raise UsageError(f"dataset {name}: not in the repository's manifest; it lists {known}")
 
     def tokenizer_path(self, dataset: CatalogueDataset) -> str:
@@ -90,7 +90,7 @@ class Catalogue(_Loose):
                 return path
         raise UsageError(
             f"dataset {dataset.name}: the repository's manifest names no file for its tokenizer "
-            f"{printable(dataset.tokenizer_name)!r}"
+            f"{plain(dataset.tokenizer_name, 200)!r}"
         )
 
 
@@ -100,15 +100,13 @@ def load_catalogue(path: Path) -> Catalogue:
     Raises:
         InfrastructureError: not JSON, or without what is needed; each field is named.
     """
-    with reading(path), path.open("rb") as file:
-        content = file.read(MANIFEST_BYTES_LIMIT + 1)
-    if len(content) > MANIFEST_BYTES_LIMIT:
-        raise damaged(path, f"larger than {MANIFEST_BYTES_LIMIT} bytes")
-    try:
-        return Catalogue.model_validate_json(content)
-    except ValidationError as error:
-        problems = problems_of(error)
-        raise damaged(path, "not a manifest of the field", problems=problems) from error
+    return model_of(
+        Catalogue,
+        path,
+        limit_bytes=MANIFEST_BYTES_LIMIT,
+        longest_text=MANIFEST_BYTES_LIMIT,  # of keys that are none of our business
+        about="not a manifest of the field",
+    )
 
 
 def remote(folder: str, path: str) -> str:

@@ -19,7 +19,7 @@ from harness.data.build.assembling import Parts, assemble
 from harness.data.build.publishing import only_builder
 from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import check_name
-from harness.data.format.reading import Progress, printable, silent
+from harness.data.format.reading import Progress, silent
 from harness.data.hub.catalogue import (
     CATALOGUE_NAME,
     DOCUMENTS_NAME,
@@ -33,6 +33,7 @@ from harness.data.hub.published import published_texts
 from harness.data.hub.repositories import KNOWN, Source, Wishes
 from harness.errors import InfrastructureError, UsageError
 from harness.safeio.files import disk_errors, sha256_of
+from harness.safeio.text import plain
 
 AT_ONCE = 8
 
@@ -64,7 +65,7 @@ def fetch(
             f"(known are {', '.join(KNOWN)})"
         )
     if not re.fullmatch(REPOSITORY, source.repository):
-        raise UsageError(f"repository {printable(source.repository)}: expected OWNER/NAME")
+        raise UsageError(f"repository {plain(source.repository, 200)}: expected OWNER/NAME")
     pins, whence = pins_for(name, root / name, wishes.pins)
     job = _Job(
         name=name,
@@ -167,7 +168,7 @@ class _Job:
         if missing:
             raise InfrastructureError(
                 f"{self.source.repository}: {len(missing)} files of its manifest are missing from "
-                f"commit {commit}: {printable(', '.join(missing[:5]))}",
+                f"commit {commit}: {plain(', '.join(missing[:5]), 200)}",
                 remedy="ask for fewer --train-shards, or another --revision",
             )
         for path in paths:

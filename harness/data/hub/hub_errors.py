@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.data.format.reading import printable
 from harness.errors import InfrastructureError
+from harness.safeio.text import plain
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AGAIN = "try again later; files that came whole are kept, and need not come again"
@@ -101,9 +101,9 @@ def _hub_error(error: BaseException, where: str) -> InfrastructureError:
     elif "Consistency check failed" in str(error):
         problem, remedy = "cut short on its way", _AGAIN
     elif isinstance(error, ValueError):
-        problem, remedy = printable(str(error)), "check the names of the repository and the file"
+        problem, remedy = plain(str(error), 200), "check the names of the repository and the file"
     else:
-        problem = f"the hub cannot be reached: {printable(str(error)) or type(error).__name__}"
+        problem = f"the hub cannot be reached: {plain(str(error), 200) or type(error).__name__}"
         remedy = (
             "check the network, HF_ENDPOINT and, behind a firewall, HTTPS_PROXY; files that came "
             "whole are kept"

@@ -3,21 +3,17 @@
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from harness.contest.track import problems_of
 from harness.data.format.manifest import MANIFEST_BYTES_LIMIT, Count
-from harness.data.format.reading import damaged, reading, regular_file_bytes
+from harness.data.format.reading import model_of
+from harness.models import Exact
 
 PINS_NAME = "pins.json"
 REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Pin(_Section):
+class Pin(Exact):
     """One file by its path in the repository; of the documents, only the first bytes."""
 
     path: str = Field(min_length=1, max_length=500)
@@ -25,7 +21,7 @@ class Pin(_Section):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Pins(_Section):
+class Pins(Exact):
     """``pins.json``: a commit of a repository, and what was found in it."""
 
     repository: str = Field(pattern=REPOSITORY)
@@ -47,14 +43,7 @@ def load_pins(path: Path) -> Pins:
     Raises:
         InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense.
     """
-    if regular_file_bytes(path) > MANIFEST_BYTES_LIMIT:
-        raise damaged(path, f"larger than {MANIFEST_BYTES_LIMIT} bytes")
-    with reading(path):
-        content = path.read_bytes()
-    try:
-        return Pins.model_validate_json(content)
-    except ValidationError as error:
-        raise damaged(path, problems=problems_of(error)) from error
+    return model_of(Pins, path, limit_bytes=MANIFEST_BYTES_LIMIT)
 
 
 def pins_for(name: str, directory: Path, chosen: Path | None) -> tuple[Pins | None, str]:

@@ -1,7 +1,8 @@
 """The program: told by its first argument how far to go, it tells what it finds, then waits.
 
-Each fact is one line of JSON, name and value. After the line ``done`` it prints more than a log
-may hold and waits to be killed, so that whoever started it can look from outside meanwhile.
+Each fact is one line of JSON, name and value; what tells of one property alone has the property's
+id as its name. After the line ``done`` it prints more than a log may hold and waits to be killed,
+so that whoever started it can look from outside meanwhile.
 """
 
 import json
@@ -49,42 +50,42 @@ def main() -> None:
     found = stored()
     environment = [entry for entry in text_of("/proc/self/environ").split("\0") if entry]
     facts: dict[str, Callable[[], object]] = {
-        "leftovers": lambda: found,
-        "environment": lambda: environment,
-        "descriptors": lambda: sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
-        "processes seen": lambda: [int(name) for name in os.listdir("/proc") if name.isdecimal()],
+        "no_leftovers": lambda: found,
+        "own_environment": lambda: environment,
+        "no_extra_descriptors": lambda: sorted(map(int, os.listdir("/proc/self/fd")))[:-1],
+        "own_processes": lambda: [int(name) for name in os.listdir("/proc") if name.isdecimal()],
         "identity": identity,
-        "namespaces": lambda: own_namespaces(told["namespaces"]),
-        "interfaces": lambda: [name for _, name in socket.if_nameindex()],
-        "routes": lambda: [
+        "own_namespaces": lambda: own_namespaces(told["namespaces"]),
+        "no_network": lambda: [name for _, name in socket.if_nameindex()],
+        "no_routes": lambda: [
             address
             for address, family in (("192.0.2.1", 2), ("2001:db8::1", 10))
             if leads_out((address, 53), family)
         ],
-        "name servers": name_servers,
-        "abstract socket": lambda: reaches_abstract(told["abstract"]),
-        "engine's socket": lambda: [
+        "no_name_servers": name_servers,
+        "no_host_sockets": lambda: reaches_abstract(told["abstract"]),
+        "no_engine_socket": lambda: [
             path for path in ("/var/run/docker.sock", "/run/containerd") if os.path.exists(path)
         ],
-        "host name": socket.gethostname,
+        "host_name": socket.gethostname,
         "mounts": mounts,
-        "writable": writable,
+        "writable_places": writable,
         "calls": calls,
         "sockets": sockets,
-        "32-bit calls": call_32_bit,
-        "cores": lambda: len(os.sched_getaffinity(0)),
-        "core dumps": lambda: list(resource.getrlimit(resource.RLIMIT_CORE)),
-        "open files": lambda: files_until_refused(told["open_files"] + 64),
-        "processes": lambda: processes_until_refused(told["processes"] + 32),
-        "shared memory": lambda: bytes_until_full("/dev/shm", told["shm_bytes"] + 64 * MIB),
-        "scratch": lambda: bytes_until_full("/tmp", told["scratch_bytes"] + 8 * MIB),
-        "output": lambda: bytes_until_full("/output", told["output_bytes"] + 8 * MIB),
-        "output files": lambda: files_until_full("/output", told["output_files"] + 64),
-        "memory": lambda: bytes_until_killed(told["memory_bytes"] + 32 * MIB),
+        "no_32_bit_calls": call_32_bit,
+        "all_cores": lambda: len(os.sched_getaffinity(0)),
+        "no_core_dumps": lambda: list(resource.getrlimit(resource.RLIMIT_CORE)),
+        "open_file_limit": lambda: files_until_refused(told["open_files"] + 64),
+        "process_limit": lambda: processes_until_refused(told["processes"] + 32),
+        "shared_memory_limit": lambda: bytes_until_full("/dev/shm", told["shm_bytes"] + 64 * MIB),
+        "scratch_limit": lambda: bytes_until_full("/tmp", told["scratch_bytes"] + 8 * MIB),
+        "output_limit": lambda: bytes_until_full("/output", told["output_bytes"] + 8 * MIB),
+        "output_file_limit": lambda: files_until_full("/output", told["output_files"] + 64),
+        "memory_limit": lambda: bytes_until_killed(told["memory_bytes"] + 32 * MIB),
         "left": leave,
     }
     if told["briefly"]:
-        facts = {name: facts[name] for name in ("leftovers", "left")}
+        facts = {name: facts[name] for name in ("no_leftovers", "left")}
     for name, measure in facts.items():
         try:
             value = measure()

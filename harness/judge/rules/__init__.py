@@ -1,44 +1,45 @@
-"""Each rule as a pure function from (track, evidence) to one check.
+"""The rules, as a table: whoever needs to know of a rule asks here.
 
-A check fails on what the submission did, and is unknown where our side broke or cannot tell.
+Their order is the order in verdict, scorecard, schema and docs. To add a rule: a module that
+defines it, a line here, and a cheater that it alone catches.
 """
 
-from harness.judge.rules.clocks import check_clocks, check_wallclock, is_late
-from harness.judge.rules.data_leakage import check_holdout, check_memorisation, check_tokenizer
-from harness.judge.rules.environment import (
-    check_dataset,
-    check_hardware,
-    check_isolation,
-    check_seeds,
-)
-from harness.judge.rules.pipeline import (
-    check_artifact,
-    check_bytes,
-    check_scoring,
-    check_training,
-    counted_code_bytes,
-)
-from harness.judge.rules.scores import check_causality, check_coverage, check_significance
-from harness.judge.rules.seed_spread import check_seed_spread
+from harness.judge.rule import Rule
+from harness.judge.rules.artifact import ARTIFACT, BYTES
+from harness.judge.rules.causality import CAUSALITY
+from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
+from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
+from harness.judge.rules.holdout import HOLDOUT
+from harness.judge.rules.memorisation import MEMORISATION
+from harness.judge.rules.scoring import COVERAGE, SCORING
+from harness.judge.rules.seed_spread import SEED_SPREAD
+from harness.judge.rules.seeds import SEEDS
+from harness.judge.rules.significance import SIGNIFICANCE
+from harness.judge.rules.tokenizer import TOKENIZER
+from harness.judge.rules.training import TRAINING
 
-__all__ = [
-    "check_artifact",
-    "check_bytes",
-    "check_causality",
-    "check_clocks",
-    "check_coverage",
-    "check_dataset",
-    "check_hardware",
-    "check_holdout",
-    "check_isolation",
-    "check_memorisation",
-    "check_scoring",
-    "check_seed_spread",
-    "check_seeds",
-    "check_significance",
-    "check_tokenizer",
-    "check_training",
-    "check_wallclock",
-    "counted_code_bytes",
-    "is_late",
-]
+CHECKS: tuple[Rule, ...] = (
+    HARDWARE,
+    DATASET,
+    ISOLATION,
+    SEEDS,
+    TOKENIZER,
+    TRAINING,
+    TRAIN_WALLCLOCK,
+    ARTIFACT,
+    BYTES,
+    SCORING,
+    SCORE_WALLCLOCK,
+    COVERAGE,
+    CAUSALITY,
+    SEED_SPREAD,
+    CLOCKS,
+    MEMORISATION,
+    HOLDOUT,
+    SIGNIFICANCE,
+)
+
+
+def rule_of(name: str) -> Rule | None:
+    """Today's rule of that id, if there is one."""
+    return next((rule for rule in CHECKS if rule.id == name), None)

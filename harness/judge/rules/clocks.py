@@ -1,22 +1,35 @@
 """What took how long, and whether the clocks that say so agree."""
 
-from collections.abc import Sequence
+from typing import Literal
 
-from harness.evidence.facts import PhaseFacts, SeedRun
-from harness.judge.verdict import Check, CheckId
-from harness.models import Status
+from harness.evidence.phase import PhaseFacts
+from harness.judge.case import Case
+from harness.judge.rule import Rule
+from harness.models import Finding, Status
 
 CLOCK_TOLERANCE_SECONDS = 0.5
 STALL_TOLERANCE_SECONDS = 1.0
 
 
-def check_wallclock(identity: CheckId, limit: float, phases: Sequence[PhaseFacts | None]) -> Check:
-    """The slowest of some phases kept within its budget; ``None`` is a phase not reached."""
+def _train_wallclock(case: Case) -> Finding | None:
+    return _wallclock(case, "train", case.track.budget.train_seconds)
+
+
+def _score_wallclock(case: Case) -> Finding | None:
+    return _wallclock(case, "score", case.track.budget.score_seconds)
+
+
+def _wallclock(case: Case, step: Literal["train", "score"], budget: float | None) -> Finding | None:
+    """The slowest of some phases kept within its budget; None without one."""
+    if budget is None:
+        return None
+    limit = budget * case.plan.time_scale
+    phases = [run.phase(step) for run in case.seeds]
     known = [phase for phase in phases if phase is not None and phase.outcome != "lost"]
     late = [phase for phase in known if is_late(phase, limit)]
     worst = max((phase.wallclock_seconds for phase in known), default=None)
     status: Status
-    if late and all(_is_doubtful(phase) for phase in late):
+    if late and all(_is_doubtful(step, phase) for phase in late):
         status, detail = "unknown", "over the budget, but the harness or a clock stood still"
     elif late:
         killed = any(phase.outcome == "deadline" for phase in known)
@@ -24,8 +37,15 @@ def check_wallclock(identity: CheckId, limit: float, phases: Sequence[PhaseFacts
     elif not known or len(known) < len(phases):
         status, detail = "unknown", "not reached in every seed run"
     else:
-        status, detail = "pass", "worst seed; the engine's StartedAt to FinishedAt"
-    return Check(id=identity, status=status, measured=worst, limit=limit, unit="s", detail=detail)
+        status, detail = "pass", "worst seed; from the start of its sandbox to its end"
+    return Finding(
+        id=f"{step}_wallclock",
+        status=status,
+        measured=worst,
+        limit=limit,
+        unit="s",
+        detail=detail,
+    )
 
 
 def is_late(phase: PhaseFacts, limit: float) -> bool:
@@ -33,9 +53,9 @@ def is_late(phase: PhaseFacts, limit: float) -> bool:
     return phase.outcome == "deadline" or phase.wallclock_seconds > limit
 
 
-def _is_doubtful(phase: PhaseFacts) -> bool:
+def _is_doubtful(step: str, phase: PhaseFacts) -> bool:
     """Whether a wallclock may be our doing: scoring waits for a harness that stands still."""
-    stalled = phase.phase == "score" and phase.stalled_seconds > STALL_TOLERANCE_SECONDS
+    stalled = step == "score" and phase.stalled_seconds > STALL_TOLERANCE_SECONDS
     return stalled or _seconds_apart(phase) > CLOCK_TOLERANCE_SECONDS
 
 
@@ -48,26 +68,41 @@ def _seconds_apart(phase: PhaseFacts) -> float:
     )
 
 
-def check_clocks(runs: Sequence[SeedRun]) -> Check:
-    """The engine's clock lies within what our monotonic clock brackets, give or take."""
-    apart = [_seconds_apart(phase) for phase in phases_of(runs) if phase.outcome != "lost"]
+def _clocks(case: Case) -> Finding:
+    apart = [_seconds_apart(phase) for phase in case.phases if phase.outcome != "lost"]
     worst = max(apart, default=None)
     agree = worst is not None and worst <= CLOCK_TOLERANCE_SECONDS
-    return Check(
+    return Finding(
         id="clocks",
         status="pass" if agree else "unknown",
         measured=worst,
         limit=CLOCK_TOLERANCE_SECONDS,
         unit="s",
-        detail="the engine's clock and the harness's own agree"
+        detail="the sandbox's clock and the harness's own agree"
         if agree
-        else "the engine's clock and the harness's own disagree"
+        else "the sandbox's clock and the harness's own disagree"
         if worst is not None
         else "not reached",
     )
 
 
-def phases_of(runs: Sequence[SeedRun]) -> list[PhaseFacts]:
-    """Every phase that was begun, in the order of the seeds."""
-    phases = [phase for run in runs for phase in (run.train, run.score, run.probe, run.holdout)]
-    return [phase for phase in phases if phase is not None]
+TRAIN_WALLCLOCK = Rule(
+    "train_wallclock",
+    "Training kept within its budget, compilation, warm-up and compression included.",
+    _train_wallclock,
+    better="lower",
+    per_seed=True,
+)
+SCORE_WALLCLOCK = Rule(
+    "score_wallclock",
+    "Scoring kept within its budget, loading and dequantization included.",
+    _score_wallclock,
+    better="lower",
+    per_seed=True,
+)
+CLOCKS = Rule(
+    "clocks",
+    "The sandbox's clock lies within what the harness's own clock brackets.",
+    _clocks,
+    better="lower",
+)

@@ -1,60 +1,55 @@
-"""Where it was run and with what: machine, dataset, isolation, seeds."""
+"""Where it was run and with what: hardware, dataset, isolation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from harness.contest.track import Track
-from harness.evidence.draws import draw_seeds
-from harness.evidence.facts import PhaseFacts, SeedRun, Verification
-from harness.judge.rules.clocks import phases_of
-from harness.judge.verdict import Check
-from harness.models import Status
+from harness.evidence.isolation import REQUIRED, phrase_of, required_of
+from harness.evidence.phase import PhaseFacts
+from harness.evidence.run import Run
+from harness.judge.case import Case
+from harness.judge.rule import Rule
+from harness.models import Finding, Status
 
-# What the engine is asked back about a phase of either kind, and about training besides.
-PROPERTIES = frozenset(
-    (
-        *("image", "network", "hostname", "user", "read-only root", "capabilities", "privileged"),
-        *("no new privileges", "seccomp", "runtime", "processes", "memory", "memory and swap"),
-        *("shared memory", "resource limits", "log driver", "restart", "process namespace"),
-        *("ipc namespace", "host name namespace", "control group namespace", "user namespace"),
-        *("devices", "scratch", "mounts", "environment"),
-    )
-)
-PROPERTIES_OF_TRAINING = PROPERTIES | {"output"}
+_SHOWN = 5
 
 
-def check_hardware(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
-    """The machine is the one that the track asks for, and was left alone."""
-    wanted = track.hardware
-    slowdowns = sorted({name for run in runs for name in run.throttle.slowdowns})
+def _hardware(case: Case) -> Finding:
+    wanted = case.track.hardware
     if wanted.accelerators == 0:
-        measured = f"{verification.machine.cores} cores, {verification.machine.processor}"
-        return Check(
-            id="hardware", status="pass", measured=measured, detail="this track runs anywhere"
-        )
-    names = [accelerator.name for accelerator in verification.machine.accelerators]
-    fitting = names.count(wanted.accelerator_name)
+        machines = {run.host.machine.processor: run.host.machine.cores for run in case.runs}
+        measured = "; ".join(f"{cores} cores, {name}" for name, cores in sorted(machines.items()))
+        detail = "this track runs anywhere"
+        return Finding(id="hardware", status="pass", measured=measured or None, detail=detail)
+    fitting = [_fitting(run, wanted.accelerator_name) for run in case.seeds]
+    fewest = min(fitting, default=None)
+    telemetry = [step.telemetry for run in case.runs for step in run.steps if step.telemetry]
+    slowdowns = sorted({name for facts in telemetry for name in facts.slowdowns})
     status: Status = "unknown"
-    if fitting < wanted.accelerators:
+    if fewest is None:
+        detail = "not reached"
+    elif fewest < wanted.accelerators:
         detail = f"not run on {wanted.accelerators} x {wanted.accelerator_name}"
     elif slowdowns:
         detail = f"the accelerators slowed themselves down: {', '.join(slowdowns)}"
-    elif any(run.throttle.foreign_processes for run in runs):
+    elif any(facts.foreign_processes for facts in telemetry):
         detail = "another process used the accelerators during a run"
     else:
         status, detail = "pass", f"{wanted.accelerators} x {wanted.accelerator_name}"
-    return Check(
+    return Finding(
         id="hardware",
         status=status,
-        measured=fitting,
+        measured=fewest,
         limit=wanted.accelerators,
         unit="accelerators",
         detail=detail,
     )
 
 
-def check_dataset(verification: Verification, track: Track) -> Check:
-    """What was scored on is what the track names."""
-    found, wanted = verification.dataset, track.dataset
+def _fitting(run: Run, name: str) -> int:
+    return [accelerator.name for accelerator in run.host.machine.accelerators].count(name)
+
+
+def _dataset(case: Case) -> Finding:
+    found, wanted = case.dataset, case.track.dataset
     problems = []
     if found.name != wanted.name:
         problems.append(f"scored on {found.name}, the track is on {wanted.name}")
@@ -64,7 +59,7 @@ def check_dataset(verification: Verification, track: Track) -> Check:
     ):
         if pinned is not None and pinned != measured:
             problems.append(f"the validation split holds {measured:,} {what}, not {pinned:,}")
-    return Check(
+    return Finding(
         id="dataset",
         status="unknown" if problems else "pass",
         measured=found.validation_tokens,
@@ -76,63 +71,75 @@ def check_dataset(verification: Verification, track: Track) -> Check:
     )
 
 
-def check_isolation(verification: Verification, runs: Sequence[SeedRun]) -> Check:
-    """The engine, asked back, confirms every property of every sandbox."""
-    if verification.sandbox.kind != "docker":
-        return Check(
-            id="isolation", status="unknown", detail="rehearsal: not isolated; needs Docker"
+def _isolation(case: Case) -> Finding:
+    required = case.plan.required
+    if not required.isolated:
+        stated = REQUIRED & set(required.isolation)
+        return _proven(
+            len(stated),
+            len(REQUIRED),
+            f"rehearsal: not isolated; the {required.sandbox} sandbox does not prove it",
         )
-    phases = phases_of(runs)
-    broken = sorted({f.name for phase in phases for f in phase.isolation if not f.holds})
-    unread = [phase.phase for phase in phases if not phase.isolation and phase.outcome != "lost"]
-    unasked = sorted({name for phase in phases if phase.isolation for name in _unasked(phase)})
-    proved = min((len(phase.isolation) for phase in phases if phase.isolation), default=0)
-    if broken or unread or unasked or not proved:
-        if broken:
-            detail = f"the engine did not apply: {', '.join(broken)}"
-        elif unasked:
-            detail = f"the engine was not asked about: {', '.join(unasked)}"
-        else:
-            detail = "the engine was not asked what it applied"
-        return Check(id="isolation", status="unknown", detail=detail)
-    return Check(
+    # One that was lost before it could be asked is no phase that ran otherwise.
+    phases = [phase for phase in case.phases if phase.isolation or phase.outcome != "lost"]
+    if not phases:
+        return _proven(0, len(REQUIRED), "no phase was begun that could prove anything")
+    worst = max(phases, key=lambda phase: len(_unproven(phase)))
+    needed = len(required_of(output=worst.output))
+    proven = needed - len(_unproven(worst))
+    broken = {fact.id for phase in phases for fact in phase.isolation if not fact.holds}
+    unproven = {id for phase in phases for id in _unproven(phase)} - broken
+    if broken:
+        detail = f"not in force: {_phrases(broken)}"
+    elif unproven:
+        detail = f"not read back: {_phrases(unproven)}"
+    else:
+        detail = (
+            "read back in every phase: no network, read-only root, no capabilities, "
+            "own files and limits only"
+        )
+    return _proven(proven, needed, detail, passes=not broken and not unproven)
+
+
+def _proven(proven: int, needed: int, detail: str, *, passes: bool = False) -> Finding:
+    return Finding(
         id="isolation",
-        status="pass",
-        measured=proved,
-        limit=proved,
+        status="pass" if passes else "unknown",
+        measured=proven,
+        limit=needed,
         unit="properties",
-        detail="read back from the engine: no network, read-only root, no capabilities, "
-        "own files and limits only",
+        detail=detail,
     )
 
 
-def _unasked(phase: PhaseFacts) -> frozenset[str]:
-    """Properties of a phase's sandbox of which its evidence says nothing."""
-    wanted = PROPERTIES_OF_TRAINING if phase.phase == "train" else PROPERTIES
-    return wanted - {fact.name for fact in phase.isolation}
+def _unproven(phase: PhaseFacts) -> frozenset[str]:
+    """What a phase needs and its evidence does not prove."""
+    broken = {fact.id for fact in phase.isolation if not fact.holds}
+    return required_of(output=phase.output) - ({fact.id for fact in phase.isolation} - broken)
 
 
-def check_seeds(verification: Verification, track: Track, runs: Sequence[SeedRun]) -> Check:
-    """Every seed was drawn, and every one was run."""
-    drawn = draw_seeds(
-        submission_digest=verification.submission.digest,
-        track_digest=verification.track_digest,
-        nonce=verification.nonce,
-        count=len(verification.seeds),
-    )
-    wanted = track.significance.seeds
-    problems = []
-    if not verification.seeds_drawn or tuple(drawn) != verification.seeds:
-        problems.append("seeds were given by hand, not drawn")
-    if len(verification.seeds) != wanted:
-        problems.append(f"{len(verification.seeds)} seeds, the track asks for {wanted}")
-    if tuple(run.seed for run in runs) != verification.seeds:
-        problems.append(f"{len(runs)} of {len(verification.seeds)} seeds were run")
-    return Check(
-        id="seeds",
-        status="unknown" if problems else "pass",
-        measured=len(runs),
-        limit=wanted,
-        unit="seed runs",
-        detail="; ".join(problems) or "drawn from the digests and a nonce; every run counts",
-    )
+def _phrases(ids: Iterable[str]) -> str:
+    """The first of some properties in words, and how many more there are."""
+    phrases = sorted(map(phrase_of, ids))
+    more = f", and {len(phrases) - _SHOWN} more" if len(phrases) > _SHOWN else ""
+    return "; ".join(phrases[:_SHOWN]) + more
+
+
+HARDWARE = Rule(
+    "hardware",
+    "Every run was made on the hardware of the track, which was left alone and not throttled.",
+    _hardware,
+    open_in_rehearsal=True,
+)
+DATASET = Rule(
+    "dataset",
+    "What was scored is the dataset that the track names, every file as its manifest says.",
+    _dataset,
+    open_in_rehearsal=True,
+)
+ISOLATION = Rule(
+    "isolation",
+    "Every sandbox had every property that isolation needs, as asked back after its start.",
+    _isolation,
+    open_in_rehearsal=True,
+)

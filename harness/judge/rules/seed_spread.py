@@ -1,4 +1,4 @@
-"""Whether a seed matters. A pure function of the evidence, offered by ``checks.py``.
+"""Whether a seed matters.
 
 The t-test takes every seed run for an independent draw. Runs that all come to the same model are
 one run told several times: their spread says nothing about luck, and one lucky seed, written into
@@ -6,24 +6,23 @@ the script, would pass for many. No seed run is at fault by itself, and a method
 in it is no fraud, so a human decides: unknown, never a failure.
 """
 
-from collections.abc import Sequence
 from itertools import combinations
 
-from harness.evidence.facts import SeedRun
-from harness.judge.verdict import Check
-from harness.models import Status
+from harness.judge.case import Case
+from harness.judge.rule import Rule
+from harness.models import Finding, Status
 
 # A seventieth of the 0.0007 BPB by which seeds scatter in the field: three honest ones lie this
 # close together once in five thousand times.
 SMALLEST_SPREAD_BPB = 1e-5
 
 
-def check_seed_spread(runs: Sequence[SeedRun]) -> Check:
-    """Different seeds led to different models, and the models to different scores."""
-    artifacts = [(run.seed, run.artifact.sha256) for run in runs if run.artifact is not None]
-    scores = [(run.seed, run.scoring.val_bpb) for run in runs if run.scoring is not None]
+def _seed_spread(case: Case) -> Finding | None:
+    if case.track.significance.seeds < 2:
+        return None
+    artifacts = [(run.seed, run.artifact.sha256) for run in case.seeds if run.artifact is not None]
+    values = [run.scores.val_bpb for run in case.seeds if run.scores is not None]
     same = [(a, b) for (a, one), (b, other) in combinations(artifacts, 2) if one == other]
-    values = [bpb for _, bpb in scores]
     spread = max(values) - min(values) if len(values) > 1 else None
     status: Status = "unknown"
     if same:
@@ -40,7 +39,7 @@ def check_seed_spread(runs: Sequence[SeedRun]) -> Check:
         )
     else:
         status, detail = "pass", "between the best and the worst seed: the seed matters"
-    return Check(
+    return Finding(
         id="seed_spread",
         status=status,
         measured=spread,
@@ -48,3 +47,12 @@ def check_seed_spread(runs: Sequence[SeedRun]) -> Check:
         unit="BPB",
         detail=detail,
     )
+
+
+SEED_SPREAD = Rule(
+    "seed_spread",
+    "Different seeds led to different models, and these to different scores.",
+    _seed_spread,
+    better="higher",
+    decidable=True,
+)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InfrastructureError
-from harness.evidence.facts import ArtifactFacts, IsolationFact
+from harness.evidence.phase import IsolationFact
+from harness.evidence.results import ArtifactFacts
 from harness.safeio.files import CHUNK_BYTES
 from harness.sandbox.docker.engine import Engine, engine_errors, nanoseconds_of
 from harness.sandbox.limits import OUTPUT
@@ -139,7 +140,7 @@ class ContainerPhase(WatchedPhase):
             finished = nanoseconds_of(state["FinishedAt"])
             if self._kills == 0 and self._killed_by_others(client, started):
                 raise InfrastructureError(
-                    f"the {self.job.phase} container was killed from outside (docker stop, "
+                    f"the {self.job.label} container was killed from outside (docker stop, "
                     "docker kill, or an engine that is shutting down)",
                     remedy="leave the engine and its containers alone meanwhile; then --resume",
                 )

@@ -12,11 +12,12 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from harness.errors import InfrastructureError
+from harness.models import Fact
 from harness.safeio.parsing import parse_toml
-from harness.sandbox.logs import plain_text
+from harness.safeio.text import plain
 
 Component = Literal["runc", "containerd", "nvidia-container-toolkit"]
 Version = tuple[int, int, int, int]
@@ -38,10 +39,8 @@ def version_of(text: str) -> Version | None:
     return int(found[1]), int(found[2]), int(found[3] or 0), candidate
 
 
-class Escape(BaseModel):
+class Escape(Fact):
     """One known escape, or several that were repaired together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(min_length=1)
     component: Component
@@ -62,9 +61,7 @@ class Escape(BaseModel):
         return version < (own_branch[0] if own_branch else repaired[-1])
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Table(Fact):
     escape: tuple[Escape, ...] = Field(min_length=1)
 
 
@@ -96,7 +93,7 @@ def components(description: Mapping[str, Any]) -> dict[str, str]:
         version = str(part.get("Version") or "")
         # A distribution shows its own revision here, and only here.
         shown = commit if version and commit.startswith(version) else version
-        found[str(part.get("Name"))] = plain_text(shown, limit=80)
+        found[str(part.get("Name"))] = plain(shown, 80)
     return found | _toolkit()
 
 

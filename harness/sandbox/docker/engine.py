@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError
-from harness.sandbox.logs import plain_text
+from harness.safeio.text import plain
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -85,7 +85,7 @@ def engine_errors(action: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        text = plain_text(str(error.explanation or error), limit=600)
+        text = plain(str(error.explanation or error), 600)
         raise InfrastructureError(
             f"cannot {action}: the Docker engine says: {text}",
             remedy="see `harness doctor` and the engine's own log, then --resume",
@@ -98,7 +98,7 @@ def engine_errors(action: str) -> Iterator[None]:
         TimeoutError,
     ) as error:
         raise InfrastructureError(
-            f"cannot {action}: no Docker engine answers ({plain_text(str(error), limit=200)})",
+            f"cannot {action}: no Docker engine answers ({plain(str(error), 200)})",
             remedy=f"{_START_REMEDY}; then --resume",
         ) from error
 
@@ -125,18 +125,6 @@ def usable(url: str | None = None) -> str:
         return f"engine {require_usable(client)['ServerVersion']}"
 
 
-def available(url: str | None = None) -> tuple[bool, str]:
-    """Whether an engine that can sandbox answers within three seconds, and if not, why.
-
-    Returns:
-        ``(True, "engine 20.10.24")`` or ``(False, reason with the curing command)``.
-    """
-    try:
-        return True, usable(url)
-    except InfrastructureError as error:
-        return False, f"{error.message}; {error.remedy}" if error.remedy else error.message
-
-
 def require_usable(client: "APIClient") -> dict[str, Any]:
     """The engine's own description, once it is known to run Linux containers on this kernel.
 
@@ -159,10 +147,10 @@ def require_usable(client: "APIClient") -> dict[str, Any]:
     )
     if beside_us:
         raise InfrastructureError(
-            f"the Docker engine ({plain_text(str(info.get('OperatingSystem')), limit=80)}, kernel "
-            f"{plain_text(str(info.get('KernelVersion')), limit=80)}) does not run on this kernel, "
+            f"the Docker engine ({plain(str(info.get('OperatingSystem')), 80)}, kernel "
+            f"{plain(str(info.get('KernelVersion')), 80)}) does not run on this kernel, "
             "so sandboxes cannot share memory with the harness",
-            remedy="use Docker Engine on Linux, or rehearse with --sandbox process",
+            remedy="use Docker Engine on Linux",
         )
     return info
 
@@ -181,10 +169,10 @@ def require_runtime(info: dict[str, Any], name: str) -> str:
     if not name:
         return str(info.get("DefaultRuntime") or "runc")
     if name not in known:
-        shown = plain_text(", ".join(known), limit=200)
+        shown = plain(", ".join(known), 200)
         install = " (install gVisor, then: sudo runsc install)" if name == "runsc" else ""
         raise InfrastructureError(
-            f"the Docker engine has no runtime {plain_text(name, limit=60)!r}; it has {shown}",
+            f"the Docker engine has no runtime {plain(name, 60)!r}; it has {shown}",
             remedy=f"add it to the runtimes of the engine's daemon.json{install} and restart the "
             "engine, or leave out --runtime",
         )
@@ -200,7 +188,7 @@ def nanoseconds_of(timestamp: str) -> int:
     found = _RFC3339.fullmatch(timestamp)
     if found is None or found[1] == "0001":
         raise InfrastructureError(
-            f"the Docker engine gave {plain_text(timestamp, limit=60)!r} as a time",
+            f"the Docker engine gave {plain(timestamp, 60)!r} as a time",
             remedy="see the engine's own log, then --resume",
         )
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])

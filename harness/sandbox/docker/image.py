@@ -20,9 +20,9 @@ from harness import PACKAGE, REPOSITORY
 from harness.errors import InfrastructureError
 from harness.safeio import ownership as owner
 from harness.safeio.files import digest_of_named
+from harness.safeio.text import plain, plain_line
 from harness.sandbox.docker import wheels
 from harness.sandbox.docker.engine import OWNER_LABEL, Engine, engine_errors
-from harness.sandbox.logs import plain_text
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -165,7 +165,7 @@ def find_base(client: "APIClient", named: str | None, accelerator: str, progress
         if done.returncode == 0 and _image_id(client, LOCAL_BASE):
             return LOCAL_BASE
         for line in (done.stdout + done.stderr).splitlines()[-10:]:
-            progress(plain_text(line, limit=300))
+            progress(plain_line(line, 300))
     raise InfrastructureError(
         f"no base image: {wanted} is not here and cannot be pulled",
         remedy=f"docker pull {wanted} on a machine with a registry, then docker save and "
@@ -238,7 +238,7 @@ def _detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
         raise InfrastructureError(error.message, remedy=remedy) from error
     finally:
         client.remove_container(created["Id"], force=True)
-    text = plain_text(output.decode("utf-8", "replace").strip().rpartition("\n")[2], limit=300)
+    text = plain(output.decode("utf-8", "replace").strip().rpartition("\n")[2], 300)
     try:
         libc, version, machine, python = json.loads(text)
         glibc = tuple(int(part) for part in version.split(".")[:2])
@@ -284,14 +284,13 @@ def _build(
         )
         for answer in answers:
             for line in str(answer.get("stream") or "").splitlines():
-                text = plain_text(line, limit=300).strip()
+                text = plain_line(line, 300).strip()
                 step = text if text.startswith("Step ") else step
                 if text:
                     progress(text)
             if "error" in answer:
                 raise InfrastructureError(
-                    f"building {tag} failed at {step!r}: "
-                    f"{plain_text(str(answer['error']), limit=400)}",
+                    f"building {tag} failed at {step!r}: {plain(str(answer['error']), 400)}",
                     remedy="see the lines above and docker/README.md",
                 )
     identity = _image_id(client, tag)

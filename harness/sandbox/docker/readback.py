@@ -4,91 +4,67 @@ Expected values come from the job; actual ones only from the engine's answers, s
 an engine ignored or rewrote (swap limits without kernel support, say) is seen.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from harness.evidence.facts import IsolationFact
+from harness.evidence.isolation import required_of
+from harness.evidence.phase import IsolationFact
+from harness.safeio.text import plain_line
 from harness.sandbox.docker import seccomp
-from harness.sandbox.limits import OPEN_FILES, OUTPUT, SCRATCH, USER_ID, scratch_options
-from harness.sandbox.logs import plain_text
+from harness.sandbox.limits import (
+    OPEN_FILES,
+    OUTPUT,
+    SCRATCH,
+    USER_ID,
+    scratch_options,
+    volume_options,
+)
 from harness.sandbox.protocol import Job
 
 _SHOWN = 200
 _DIGEST_SHOWN = 16
+_ENGINES = "as the engine's"
 
 
-def isolation_facts(
-    job: Job,
-    *,
-    image_digest: str,
-    environment: Iterable[str],
-    container: Mapping[str, Any],
-    runtime: str,
-    volume: Mapping[str, Any] | None,
-    volume_expected: Mapping[str, str],
-) -> tuple[IsolationFact, ...]:
-    """One fact for each property.
+@dataclass(frozen=True)
+class Started:
+    """A container that was started: what was asked for, and what the engine says of it.
 
-    Args:
-        job: what was asked for.
-        image_digest: the image that should run.
-        environment: ``NAME=VALUE`` entries that should be the whole environment.
-        container: the engine's inspection of the started container.
-        runtime: the engine's runtime that should run it.
-        volume: its inspection of the output volume; None in the score phase.
-        volume_expected: the driver options that the volume should have.
+    ``image_digest`` is the image that should run, ``runtime`` the engine's runtime that should run
+    it; ``environment`` are the ``NAME=VALUE`` entries that should be the whole environment.
+    ``container`` and ``volume`` are the engine's inspections of the container and of its output
+    volume; the latter None where there is none.
     """
-    host = container["HostConfig"]
-    config = container["Config"]
-    limits = job.limits
-    dropped = ",".join(host.get("CapDrop") or []) or "none"
-    added = ",".join(host.get("CapAdd") or []) or "none"
-    options = [str(option) for option in host.get("SecurityOpt") or []]
-    facts = [
-        ("image", image_digest, container.get("Image")),
-        ("network", "none", _network(container)),
-        ("hostname", "localhost", config.get("Hostname")),
-        ("user", f"{USER_ID}:{USER_ID}", config.get("User")),
-        ("read-only root", "true", _flag(host.get("ReadonlyRootfs"))),
-        ("capabilities", "dropped ALL, added none", f"dropped {dropped}, added {added}"),
-        ("privileged", "false", _flag(host.get("Privileged"))),
-        ("no new privileges", "true", _flag(_no_new_privileges(options))),
-        ("seccomp", profile_name(seccomp.security_option()), _seccomp(options)),
-        ("runtime", runtime, host.get("Runtime")),
-        ("processes", str(limits.processes), str(host.get("PidsLimit"))),
-        ("memory", str(limits.memory_bytes), str(host.get("Memory"))),
-        ("memory and swap", str(limits.memory_bytes), str(host.get("MemorySwap"))),
-        ("shared memory", str(limits.shm_bytes), str(host.get("ShmSize"))),
-        ("resource limits", _ULIMITS, _ulimits(host)),
-        ("log driver", "none", (host.get("LogConfig") or {}).get("Type")),
-        ("restart", "no", (host.get("RestartPolicy") or {}).get("Name") or "no"),
-        ("process namespace", "private", host.get("PidMode") or "private"),
-        ("ipc namespace", "private", host.get("IpcMode")),
-        ("host name namespace", "private", host.get("UTSMode") or "private"),
-        ("control group namespace", "private", host.get("CgroupnsMode")),
-        ("user namespace", "as the engine's", host.get("UsernsMode") or "as the engine's"),
-        ("devices", ",".join(job.accelerators) or "none", _devices(host)),
-    ]
-    facts.append(
-        (
-            "scratch",
-            f"{SCRATCH}: {scratch_options(limits)}",
-            "; ".join(f"{path}: {how}" for path, how in sorted((host.get("Tmpfs") or {}).items())),
-        )
-    )
-    if volume is not None:
-        facts.append(("output", _joined(volume_expected), _joined(volume.get("Options") or {})))
-    facts.append(("mounts", *compared(_mounts_expected(job), _mounts(container))))
-    # A bare name in the engine's list removes that variable of the image.
-    actual = [entry for entry in config.get("Env") or [] if "=" in entry]
-    facts.append(("environment", *compared(environment, actual)))
+
+    job: Job
+    image_digest: str
+    environment: tuple[str, ...]
+    runtime: str
+    container: Mapping[str, Any]
+    volume: Mapping[str, Any] | None
+
+    @property
+    def host(self) -> Mapping[str, Any]:
+        """How the container is held, as the engine has it."""
+        found: Mapping[str, Any] = self.container["HostConfig"]
+        return found
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What the container runs, as the engine has it."""
+        found: Mapping[str, Any] = self.container["Config"]
+        return found
+
+
+def isolation_facts(started: Started) -> tuple[IsolationFact, ...]:
+    """One fact for each property that such a phase needs."""
+    needed = required_of(output=started.job.output)
+    found = {id: read(started) for id, read in READERS.items() if id in needed}
     return tuple(
-        IsolationFact(name=name, expected=expected, actual=plain_text(str(found), limit=_SHOWN * 2))
-        for name, expected, found in facts
+        IsolationFact(id=id, expected=expected, actual=plain_line(str(actual), _SHOWN * 2))
+        for id, (expected, actual) in found.items()
     )
-
-
-_ULIMITS = f"core 0:0, nofile {OPEN_FILES}:{OPEN_FILES}"
 
 
 def _flag(value: object) -> str:
@@ -125,11 +101,42 @@ def _seccomp(options: list[str]) -> str:
     return "unconfined" if unconfined else ", ".join(profile_name(option) for option in found)
 
 
-def _ulimits(host: Mapping[str, Any]) -> str:
-    found = sorted(
-        (str(u.get("Name")), u.get("Soft"), u.get("Hard")) for u in host.get("Ulimits") or []
-    )
-    return ", ".join(f"{name} {soft}:{hard}" for name, soft, hard in found)
+def _resource_limits(host: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        str(limit.get("Name")): f"{limit.get('Soft')}:{limit.get('Hard')}"
+        for limit in host.get("Ulimits") or []
+    }
+
+
+def _other_limits(host: Mapping[str, Any]) -> str:
+    names = [str(limit.get("Name")) for limit in host.get("Ulimits") or []]
+    for ours in ("core", "nofile"):
+        if ours in names:
+            names.remove(ours)
+    return ", ".join(sorted(names)) or "none"
+
+
+def _log_driver(host: Mapping[str, Any]) -> object:
+    return (host.get("LogConfig") or {}).get("Type")
+
+
+def _capabilities(host: Mapping[str, Any]) -> str:
+    dropped = ",".join(host.get("CapDrop") or []) or "none"
+    added = ",".join(host.get("CapAdd") or []) or "none"
+    return f"dropped {dropped}, added {added}"
+
+
+def _tmpfs(host: Mapping[str, Any]) -> str:
+    return "; ".join(f"{path}: {how}" for path, how in sorted((host.get("Tmpfs") or {}).items()))
+
+
+def _options(host: Mapping[str, Any]) -> list[str]:
+    return [str(option) for option in host.get("SecurityOpt") or []]
+
+
+def _environment(config: Mapping[str, Any]) -> list[str]:
+    # A bare name in the engine's list removes that variable of the image.
+    return [entry for entry in config.get("Env") or [] if "=" in entry]
 
 
 def _devices(host: Mapping[str, Any]) -> str:
@@ -145,7 +152,7 @@ def _devices(host: Mapping[str, Any]) -> str:
 
 def _mounts_expected(job: Job) -> list[str]:
     entries = [f"{mount.target} read-only from {mount.source}" for mount in (job.code, *job.mounts)]
-    return [*entries, f"{OUTPUT} writable"] if job.phase == "train" else entries
+    return [*entries, f"{OUTPUT} writable"] if job.output else entries
 
 
 def _mounts(container: Mapping[str, Any]) -> list[str]:
@@ -166,5 +173,51 @@ def compared(expected: Iterable[str], actual: Iterable[str]) -> tuple[str, str]:
         return same, same
     foreign = [entry for entry in found if entry not in wanted]
     missing = [entry for entry in wanted if entry not in found]
-    shown = plain_text(f"foreign {foreign}, missing {missing}", limit=_SHOWN)
+    shown = plain_line(f"foreign {foreign}, missing {missing}", _SHOWN)
     return same, f"{len(found)}: {shown}"
+
+
+# What was asked for, and what the engine says that it applied.
+_Reader = Callable[[Started], tuple[str, object]]
+
+READERS: dict[str, _Reader] = {
+    "same_image": lambda it: (it.image_digest, it.container.get("Image")),
+    "no_network": lambda it: ("none", _network(it.container)),
+    "host_name": lambda it: ("localhost", it.config.get("Hostname")),
+    "unprivileged_user": lambda it: (f"{USER_ID}:{USER_ID}", it.config.get("User")),
+    "read_only_root": lambda it: ("true", _flag(it.host.get("ReadonlyRootfs"))),
+    "no_capabilities": lambda it: ("dropped ALL, added none", _capabilities(it.host)),
+    "not_privileged": lambda it: ("false", _flag(it.host.get("Privileged"))),
+    "no_new_privileges": lambda it: ("true", _flag(_no_new_privileges(_options(it.host)))),
+    "system_call_profile": lambda it: (
+        profile_name(seccomp.security_option()),
+        _seccomp(_options(it.host)),
+    ),
+    "same_runtime": lambda it: (it.runtime, it.host.get("Runtime")),
+    "process_limit": lambda it: (str(it.job.limits.processes), it.host.get("PidsLimit")),
+    "memory_limit": lambda it: (str(it.job.limits.memory_bytes), it.host.get("Memory")),
+    "no_swap": lambda it: (str(it.job.limits.memory_bytes), it.host.get("MemorySwap")),
+    "shared_memory_limit": lambda it: (str(it.job.limits.shm_bytes), it.host.get("ShmSize")),
+    "open_file_limit": lambda it: (
+        f"{OPEN_FILES}:{OPEN_FILES}",
+        _resource_limits(it.host).get("nofile"),
+    ),
+    "no_core_dumps": lambda it: ("0:0", _resource_limits(it.host).get("core")),
+    "no_other_limits": lambda it: ("none", _other_limits(it.host)),
+    "log_limit": lambda it: ("none", _log_driver(it.host)),
+    "no_restart": lambda it: ("no", (it.host.get("RestartPolicy") or {}).get("Name") or "no"),
+    "own_processes": lambda it: ("private", it.host.get("PidMode") or "private"),
+    "own_ipc_namespace": lambda it: ("private", it.host.get("IpcMode")),
+    "own_host_name_namespace": lambda it: ("private", it.host.get("UTSMode") or "private"),
+    "own_control_groups": lambda it: ("private", it.host.get("CgroupnsMode")),
+    "user_namespace": lambda it: (_ENGINES, it.host.get("UsernsMode") or _ENGINES),
+    "no_other_devices": lambda it: (",".join(it.job.accelerators) or "none", _devices(it.host)),
+    "scratch_limit": lambda it: (f"{SCRATCH}: {scratch_options(it.job.limits)}", _tmpfs(it.host)),
+    "output_limit": lambda it: (
+        _joined(volume_options(it.job.limits)),
+        _joined((it.volume or {}).get("Options") or {}),
+    ),
+    "own_mounts": lambda it: compared(_mounts_expected(it.job), _mounts(it.container)),
+    "own_environment": lambda it: compared(it.environment, _environment(it.config)),
+}
+"""How each property is read back: these are the ones that this backend proves."""

@@ -12,8 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership as owner
+from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker import image, seccomp
 from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
@@ -21,19 +23,16 @@ from harness.sandbox.docker.cves import components
 from harness.sandbox.docker.engine import (
     OWNER_LABEL,
     Engine,
-    available,
     require_runtime,
     require_usable,
 )
-from harness.sandbox.docker.readback import isolation_facts
+from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
-from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
-
-__all__ = ["DockerSandbox", "available"]
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the channel lies
 
@@ -89,6 +88,7 @@ class DockerSandbox:
             self._require_shared_files(client)
         return SandboxFacts(
             kind="docker",
+            proves=tuple(sorted(READERS)),
             engine=str(self.engine_info["ServerVersion"]),
             image=tag,
             image_digest=self.image_id,
@@ -118,9 +118,9 @@ class DockerSandbox:
         begun = time.monotonic()
         token = owner.token()
         name = f"parameter-golf-{token}"
-        train = job.phase == "train"
+        train = job.output
         names = Names(
-            container=f"{name}-{job.phase}",
+            container=f"{name}-{job.label}",
             keeper=f"{name}-keeper" if train else None,
             volume=f"{name}-output" if train else None,
         )
@@ -267,10 +267,10 @@ class DockerSandbox:
         try:
             client.start(identity)
         except docker.errors.APIError as error:
-            text = plain_text(str(error.explanation), limit=100_000)
+            text = plain(str(error.explanation), 100_000)
             if "exec:" in text and any(reason in text for reason in _NOT_EXECUTABLE):
                 raise SubmissionError(
-                    f"{job.phase} command {plain_text(job.command[0], limit=100)!r}: cannot be "
+                    f"{job.label} command {plain(job.command[0], 100)!r}: cannot be "
                     f"executed in the sandbox: {text.rpartition('exec:')[2].strip()[-300:]}"
                 ) from error
             raise
@@ -279,13 +279,14 @@ class DockerSandbox:
         self, client: "APIClient", job: Job, names: Names, identity: str, environment: list[str]
     ) -> tuple[IsolationFact, ...]:
         return isolation_facts(
-            job,
-            image_digest=self.image_id,
-            environment=environment,
-            container=client.inspect_container(identity),
-            runtime=self.runtime,
-            volume=client.inspect_volume(names.volume) if names.volume else None,
-            volume_expected=limits.volume_options(job.limits),
+            Started(
+                job=job,
+                image_digest=self.image_id,
+                environment=tuple(environment),
+                runtime=self.runtime,
+                container=client.inspect_container(identity),
+                volume=client.inspect_volume(names.volume) if names.volume else None,
+            )
         )
 
     def _sealed_off(self) -> dict[str, Any]:
@@ -322,7 +323,7 @@ class DockerSandbox:
             except APIError as error:
                 raise InfrastructureError(
                     "the Docker engine does not see this machine's shared memory "
-                    f"({plain_text(str(error.explanation), limit=200)})",
+                    f"({plain(str(error.explanation), 200)})",
                     remedy="run the harness beside the engine, not in another container or machine",
                 ) from error
             finally:

@@ -11,9 +11,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import InfrastructureError
+from harness.models import Fact
 from harness.safeio.parsing import parse_toml
 
 OPTION = "seccomp="
@@ -23,11 +24,7 @@ _ENOSYS = 38
 _FILE = "seccomp.toml"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(_Section):
+class Condition(Fact):
     """One argument, by number from 0, equals ``value``, after ``masked`` when that is given."""
 
     argument: int = Field(ge=0, le=5, strict=True)
@@ -35,7 +32,7 @@ class Condition(_Section):
     masked: int | None = Field(default=None, gt=0, lt=1 << 63, strict=True)
 
 
-class AllowWhen(_Section):
+class AllowWhen(Fact):
     """A call that is allowed when all conditions hold."""
 
     call: str = Field(pattern=r"^[a-z_][a-z0-9_]*$")
@@ -50,7 +47,7 @@ class AllowWhen(_Section):
         return self
 
 
-class Profile(_Section):
+class Profile(Fact):
     """The profile as data: lines map calls, separated by spaces, to the reason."""
 
     architectures: tuple[str, ...] = Field(min_length=1)

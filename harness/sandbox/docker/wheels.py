@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError
 from harness.safeio.files import disk_errors, sha256_of, write_atomically
-from harness.sandbox.logs import plain_text
+from harness.safeio.text import plain_line
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+)"
@@ -160,7 +160,7 @@ def _download(
         raise InfrastructureError(
             f"pip did not run to its end: {error}", remedy="see docker/README.md"
         ) from error
-    lines = [plain_text(line, limit=300) for line in done.stderr.splitlines() if line.strip()]
+    lines = [plain_line(line, 300) for line in done.stderr.splitlines() if line.strip()]
     for line in lines:
         progress(line)
     if done.returncode != 0:

@@ -10,7 +10,6 @@ import secrets
 import select
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,18 @@ from pathlib import Path
 
 from harness import PACKAGE
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import ArtifactFacts, IsolationFact, SandboxFacts
+from harness.evidence.host import SandboxFacts
+from harness.evidence.phase import IsolationFact
+from harness.evidence.results import ArtifactFacts
 from harness.safeio import ownership as owner
 from harness.safeio.files import CHUNK_BYTES, disk_errors
+from harness.safeio.reading import NotRegularError, open_inside
+from harness.safeio.text import plain
 from harness.sandbox import limits
-from harness.sandbox.logs import LogCapture, plain_text
+from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import Ending, WatchedPhase
 from harness.sandbox.process import orphans as strays
+from harness.sandbox.process.backend import PROVES
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.sealing import (
     absent,
@@ -56,7 +60,7 @@ class ProcessSandbox:
         """Remove what dead harnesses left: their processes and directories."""
         strays.kill_strays(owner.is_dead)
         owner.reap_directories(self._root.parent)
-        return SandboxFacts(kind="process")
+        return SandboxFacts(kind="process", proves=tuple(sorted(PROVES)))
 
     def inside(self, mount: Mount) -> str:
         """The mount's source: there is no other file system."""
@@ -77,7 +81,7 @@ class ProcessSandbox:
         begun = time.monotonic()
         token = owner.token()
         folder = self._root / secrets.token_hex(2)
-        output = Path(self.output) if job.phase == "train" else None
+        output = Path(self.output) if job.output else None
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
             self._make_folders(job, folder, output)
@@ -105,7 +109,7 @@ class ProcessSandbox:
             except OSError as error:
                 ended.set()
                 raise SubmissionError(
-                    f"{job.phase} command {plain_text(job.command[0], limit=100)!r}: "
+                    f"{job.label} command {plain(job.command[0], 100)!r}: "
                     f"cannot be executed: {error.strerror}"
                 ) from error
             finally:
@@ -219,26 +223,18 @@ class ProcessPhase(WatchedPhase):
         output = self._folders[2]
         if output is None:
             raise RuntimeError("this phase has no output directory")
-        directory = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            before = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISREG(before.st_mode):
-                raise not_regular(name, _kind(before.st_mode))
-            # Not blocking: had a FIFO taken its place, opening it would wait for a writer.
-            descriptor = os.open(
-                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory
-            )
+            # The directory as well is the submission's to replace; its parent is ours.
+            file = open_inside(output.parent, f"{output.name}/{name}")
         except FileNotFoundError as error:
             raise absent(name) from error
-        finally:
-            os.close(directory)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            opened = os.fstat(file.fileno())
-            if not stat.S_ISREG(opened.st_mode):
-                raise not_regular(name, _kind(opened.st_mode))
-            require_size(name, opened.st_size, limit_bytes=limit_bytes)
+        except NotRegularError as error:
+            raise not_regular(name, error.kind) from error
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            require_size(name, size, limit_bytes=limit_bytes)
             chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
-            return copy_hashed(chunks, destination, name=name, size_bytes=opened.st_size)
+            return copy_hashed(chunks, destination, name=name, size_bytes=size)
 
     def remove(self) -> None:
         """Kill what runs and remove the directories."""
@@ -286,7 +282,7 @@ def _executable(job: Job, path: str, code: Path) -> str:
     found = str(code / name) if "/" in name else shutil.which(name, path=path)
     if found is None:
         raise SubmissionError(
-            f"{job.phase} command {plain_text(name, limit=100)!r}: no such program in the sandbox"
+            f"{job.label} command {plain(name, 100)!r}: no such program in the sandbox"
         )
     return found
 
@@ -306,18 +302,6 @@ def _chunks(reading: int, ended: threading.Event) -> Iterator[bytes]:
                 return
     finally:
         os.close(reading)
-
-
-def _kind(mode: int) -> str:
-    for test, kind in (
-        (stat.S_ISLNK, "symbolic link"),
-        (stat.S_ISDIR, "directory"),
-        (stat.S_ISFIFO, "FIFO"),
-        (stat.S_ISSOCK, "socket"),
-    ):
-        if test(mode):
-            return kind
-    return "device"
 
 
 def _occupied_bytes(folder: Path) -> int:

@@ -23,7 +23,7 @@ _INODES = re.compile(r"(?:^|,)nr_inodes=(\d+)")
 
 
 def observe(container: Mapping[str, Any], volume: Mapping[str, Any] | None) -> dict[str, str]:
-    """Readings by the name of the property; one that cannot be had is missing.
+    """Readings by the id of the property; one that cannot be had is missing.
 
     Args:
         container: the engine's inspection of the running container.
@@ -65,19 +65,19 @@ def _engine(container: Mapping[str, Any], volume: Mapping[str, Any] | None) -> d
     kept = ", ".join(f"{k}={v}" for k, v in sorted((log.get("Config") or {}).items()))
     shared = any(host.get(key) for key in ("NanoCpus", "CpuQuota", "CpusetCpus"))
     return {
-        "interfaces": str(host.get("NetworkMode")),
-        "host name": str(config.get("Hostname")),
-        "root file system": "read-only" if host.get("ReadonlyRootfs") else "writable",
-        "mounts": ", ".join(f"{path} {how}" for path, how in sorted(access.items())),
-        "shared memory": amount(host.get("ShmSize")),
-        "scratch": amount(int(scratch[1]) if scratch else None),
-        "output": amount(int(size[1]) if size else None, f"no {OUTPUT}"),
-        "output files": amount(int(inodes[1]) if inodes else None, f"no {OUTPUT}"),
-        "processes": amount(host.get("PidsLimit") or None),
-        "memory": amount(host.get("Memory") or None),
-        "log": f"kept by the engine ({log.get('Type')}{': ' if kept else ''}{kept})",
-        "cores": "fewer than the machine's" if shared else amount(os.cpu_count()),
-        "runtime": str(host.get("Runtime")),
+        "no_network": str(host.get("NetworkMode")),
+        "host_name": str(config.get("Hostname")),
+        "read_only_root": "read-only" if host.get("ReadonlyRootfs") else "writable",
+        "own_mounts": ", ".join(f"{path} {how}" for path, how in sorted(access.items())),
+        "shared_memory_limit": amount(host.get("ShmSize")),
+        "scratch_limit": amount(int(scratch[1]) if scratch else None),
+        "output_limit": amount(int(size[1]) if size else None, f"no {OUTPUT}"),
+        "output_file_limit": amount(int(inodes[1]) if inodes else None, f"no {OUTPUT}"),
+        "process_limit": amount(host.get("PidsLimit") or None),
+        "memory_limit": amount(host.get("Memory") or None),
+        "log_limit": f"kept by the engine ({log.get('Type')}{': ' if kept else ''}{kept})",
+        "all_cores": "fewer than the machine's" if shared else amount(os.cpu_count()),
+        "same_runtime": str(host.get("Runtime")),
     }
 
 
@@ -88,9 +88,9 @@ def _status(process: int) -> dict[str, str]:
     # An engine that maps users shows us other numbers than the container has.
     mapped = (_PROC / str(process) / "uid_map").read_text() != _UNMAPPED
     return {
-        **({} if mapped else {"user": f"{users[1]}:{groups[1]}"}),
-        "capabilities": capabilities(status),
-        "no new privileges": "yes" if status["NoNewPrivs"] == "1" else "no",
+        **({} if mapped else {"unprivileged_user": f"{users[1]}:{groups[1]}"}),
+        "no_capabilities": capabilities(status),
+        "no_new_privileges": "yes" if status["NoNewPrivs"] == "1" else "no",
     }
 
 
@@ -99,8 +99,8 @@ def _limits(process: int) -> dict[str, str]:
     rows = {line[:26].strip(): line[26:].split() for line in text.splitlines()}
     core, files = rows["Max core file size"], rows["Max open files"]
     return {
-        "core dumps": "none" if core[:2] == ["0", "0"] else "allowed",
-        "open files": amount(int(files[1]))
+        "no_core_dumps": "none" if core[:2] == ["0", "0"] else "allowed",
+        "open_file_limit": amount(int(files[1]))
         if files[0] == files[1]
         else f"{files[0]} to {files[1]}",
     }
@@ -108,7 +108,7 @@ def _limits(process: int) -> dict[str, str]:
 
 def _interfaces(process: int) -> dict[str, str]:
     lines = (_PROC / str(process) / "net/dev").read_text().splitlines()[2:]
-    return {"interfaces": ", ".join(sorted(line.partition(":")[0].strip() for line in lines))}
+    return {"no_network": ", ".join(sorted(line.partition(":")[0].strip() for line in lines))}
 
 
 def _control_groups(process: int) -> dict[str, str]:
@@ -118,9 +118,9 @@ def _control_groups(process: int) -> dict[str, str]:
         for kind in controllers.split(",") if controllers else ("processes", "memory"):
             folder = _CGROUPS / controllers / path.lstrip("/")
             if kind in ("pids", "processes"):
-                found["processes"] = _first(folder, "pids.max")
+                found["process_limit"] = _first(folder, "pids.max")
             elif kind == "memory":
-                found["memory"] = _first(folder, "memory.limit_in_bytes", "memory.max")
+                found["memory_limit"] = _first(folder, "memory.limit_in_bytes", "memory.max")
     return {name: text for name, text in found.items() if text}
 
 
@@ -136,7 +136,7 @@ def _first(folder: Path, *names: str) -> str:
 
 def _shared_memory(process: int) -> dict[str, str]:
     found = os.statvfs(_PROC / str(process) / "root/dev/shm")
-    return {"shared memory": amount(found.f_blocks * found.f_frsize)}
+    return {"shared_memory_limit": amount(found.f_blocks * found.f_frsize)}
 
 
 def _namespaces(process: int) -> dict[str, str]:
@@ -145,4 +145,4 @@ def _namespaces(process: int) -> dict[str, str]:
         for name in NAMESPACES
         if (_PROC / str(process) / "ns" / name).readlink() != (_PROC / "self/ns" / name).readlink()
     ]
-    return {"namespaces": ", ".join(own)}
+    return {"own_namespaces": ", ".join(own)}

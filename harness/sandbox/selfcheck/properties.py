@@ -1,4 +1,4 @@
-"""What must be true of a sandbox, property by property: the flag that makes it so, and how what
+"""What is expected of a sandbox, property by property: the flag that makes it so, and how what
 the probes inside tell is put into the words in which it is expected.
 """
 
@@ -26,15 +26,15 @@ _STORES = 4  # /tmp, /output, /dev/shm, /dev/mqueue
 
 
 @dataclass(frozen=True)
-class Property:
-    """One property of the sandbox.
+class Expected:
+    """What one property of :mod:`harness.evidence.isolation` looks like where it holds.
 
     ``inside`` puts what the probes tell into words that are compared with ``expected``; so are
-    those found from outside under ``name``. ``default_too`` says why a container with the
+    those found from outside under ``id``. ``default_too`` says why a container with the
     engine's defaults may have the property as well; empty when it must not.
     """
 
-    name: str
+    id: str
     flag: str
     expected: str
     inside: Callable[[Told], str] | None = None
@@ -48,7 +48,7 @@ def properties(
     info: Mapping[str, Any],
     runtime: str,
     reported: int,
-) -> tuple[Property, ...]:
+) -> tuple[Expected, ...]:
     """All properties, for a sandbox with the limits of ``job``.
 
     Args:
@@ -64,21 +64,21 @@ def properties(
         *_files(job, list(environment)),
         *_bounds(job, info),
         *_calls(info),
-        Property("as the engine reports", "all of them", f"{reported} properties of {reported}"),
-        Property("seccomp profile", "seccomp=", profile_name(seccomp.security_option())),
-        Property(
-            "runtime",
+        Expected("read_back_whole", "all of them", f"{reported} properties of {reported}"),
+        Expected("system_call_profile", "seccomp=", profile_name(seccomp.security_option())),
+        Expected(
+            "same_runtime",
             "runtime=",
             runtime,
             default_too="it is the engine's default" * (info.get("DefaultRuntime") == runtime),
         ),
-        Property("traces at the engine", "removal at the end", "none"),
-        Property(
-            "leftovers",
+        Expected("no_traces", "removal at the end", "none"),
+        Expected(
+            "no_leftovers",
             "a fresh container and volume",
             f"none of {_STORES} things left by the run before",
             lambda told: (
-                ", ".join(told["leftovers"])
+                ", ".join(told["no_leftovers"])
                 or f"none of {len(told['left before'])} things left by the run before"
             ),
             default_too="every container is fresh; what could outlast it (keyrings, mounted "
@@ -87,194 +87,195 @@ def properties(
     )
 
 
-def _network() -> tuple[Property, ...]:
+def _network() -> tuple[Expected, ...]:
     return (
-        Property(
-            "interfaces", "--network none", "lo", lambda told: ", ".join(sorted(told["interfaces"]))
+        Expected(
+            "no_network", "--network none", "lo", lambda told: ", ".join(sorted(told["no_network"]))
         ),
-        Property("routes", "--network none", "none", _listed("routes")),
-        Property(
-            "name servers",
+        Expected("no_routes", "--network none", "none", _listed("no_routes")),
+        Expected(
+            "no_name_servers",
             "--network none",
             "none",
-            _listed("name servers"),
+            _listed("no_name_servers"),
             default_too="a name server that does not answer cannot be told from none",
         ),
-        Property(
-            "abstract sockets of the host",
+        Expected(
+            "no_host_sockets",
             "--network none",
             "out of reach",
-            lambda told: "within reach" if told["abstract socket"] else "out of reach",
+            lambda told: "within reach" if told["no_host_sockets"] else "out of reach",
             default_too="every network but the host's is a namespace of its own",
         ),
-        Property("host name", "--hostname", "localhost", lambda told: str(told["host name"])),
+        Expected("host_name", "--hostname", "localhost", lambda told: str(told["host_name"])),
     )
 
 
-def _rights(info: Mapping[str, Any]) -> tuple[Property, ...]:
+def _rights(info: Mapping[str, Any]) -> tuple[Expected, ...]:
     private = "with control groups of version 2 the engine does so by itself"
     return (
-        Property(
-            "user", "--user", f"{USER_ID}:{USER_ID}", lambda told: str(told["identity"]["user"])
+        Expected(
+            "unprivileged_user",
+            "--user",
+            f"{USER_ID}:{USER_ID}",
+            lambda told: str(told["identity"]["user"]),
         ),
-        Property(
-            "capabilities",
+        Expected(
+            "no_capabilities",
             "--cap-drop ALL",
             "none",
             lambda told: capabilities(told["identity"]["capabilities"]),
         ),
-        Property(
-            "no new privileges",
+        Expected(
+            "no_new_privileges",
             "no-new-privileges",
             "yes",
             lambda told: "yes" if told["identity"]["no new privileges"] == "1" else "no",
         ),
-        Property(
-            "namespaces",
+        Expected(
+            "own_namespaces",
             "--cgroupns private",
             ", ".join(NAMESPACES),
-            _listed("namespaces"),
+            _listed("own_namespaces"),
             default_too=private if str(info.get("CgroupVersion")) == "2" else "",
         ),
-        Property(
-            "processes seen",
+        Expected(
+            "own_processes",
             "private process namespace",
             "1",
-            lambda told: ", ".join(map(str, told["processes seen"])),
+            lambda told: ", ".join(map(str, told["own_processes"])),
             default_too="the engine does so by itself",
         ),
-        Property(
-            "descriptors at the start",
+        Expected(
+            "no_extra_descriptors",
             "none: proves the runtime",
             "0, 1, 2",
-            lambda told: ", ".join(map(str, told["descriptors"])),
+            lambda told: ", ".join(map(str, told["no_extra_descriptors"])),
             default_too="a runtime that hands none of its own over does so always",
         ),
-        Property(
-            "engine's socket",
+        Expected(
+            "no_engine_socket",
             "our mounts only",
             "none",
-            _listed("engine's socket"),
+            _listed("no_engine_socket"),
             default_too="the engine mounts only what it is told to",
         ),
     )
 
 
-def _files(job: Job, environment: list[str]) -> tuple[Property, ...]:
+def _files(job: Job, environment: list[str]) -> tuple[Expected, ...]:
     ours = [f"{job.code.target} ro", f"{OUTPUT} rw", f"{SCRATCH} rw"]
     ours += [f"{mount.target} ro" for mount in job.mounts]
     exactly, _ = compared(environment, environment)
     return (
-        Property(
-            "root file system",
+        Expected(
+            "read_only_root",
             "--read-only",
             "read-only",
             lambda told: "read-only" if "/ ro" in told["mounts"] else "writable",
         ),
-        Property(
-            "writable places",
+        Expected(
+            "writable_places",
             "--read-only",
             ", ".join(sorted([str(OUTPUT), str(SCRATCH), "/dev/mqueue", "/dev/shm"])),  # noqa: S108
-            _listed("writable"),
+            _listed("writable_places"),
         ),
-        Property(
-            "mounts",
+        Expected(
+            "own_mounts",
             "--mount, --tmpfs",
             ", ".join(sorted(ours)),
             lambda told: ", ".join(
                 mount for mount in told["mounts"] if mount.split()[0] not in _ENGINES_MOUNTS
             ),
         ),
-        Property(
-            "environment",
+        Expected(
+            "own_environment",
             "--env",
             exactly,
-            lambda told: compared(environment, without_marker(told["environment"]))[1],
+            lambda told: compared(environment, without_marker(told["own_environment"]))[1],
         ),
     )
 
 
-def _bounds(job: Job, info: Mapping[str, Any]) -> tuple[Property, ...]:
+def _bounds(job: Job, info: Mapping[str, Any]) -> tuple[Expected, ...]:
     limits = job.limits
     numbers = (
-        ("processes", "--pids-limit", limits.processes),
-        ("open files", "--ulimit nofile", OPEN_FILES),
-        ("shared memory", "--shm-size", limits.shm_bytes),
-        ("scratch", "--tmpfs size", limits.scratch_bytes),
-        ("output", "volume size", limits.output_bytes),
-        ("output files", "volume nr_inodes", OUTPUT_FILES),
+        ("process_limit", "--pids-limit", limits.processes),
+        ("open_file_limit", "--ulimit nofile", OPEN_FILES),
+        ("shared_memory_limit", "--shm-size", limits.shm_bytes),
+        ("scratch_limit", "--tmpfs size", limits.scratch_bytes),
+        ("output_limit", "volume size", limits.output_bytes),
+        ("output_file_limit", "volume nr_inodes", OUTPUT_FILES),
     )
     return (
-        *(Property(name, flag, amount(number), _number(name)) for name, flag, number in numbers),
-        Property(
-            "memory",
+        *(Expected(id, flag, amount(number), _number(id)) for id, flag, number in numbers),
+        Expected(
+            "memory_limit",
             "--memory, --memory-swap",
             amount(limits.memory_bytes),
-            lambda told: _memory(told["memory"], limits.memory_bytes),
+            lambda told: _memory(told["memory_limit"], limits.memory_bytes),
         ),
-        Property("log", "--log-driver none", f"cut at {limits.log_bytes:,}"),
-        Property(
-            "core dumps",
+        Expected("log_limit", "--log-driver none", f"cut at {limits.log_bytes:,}"),
+        Expected(
+            "no_core_dumps",
             "--ulimit core",
             "none",
-            lambda told: "none" if told["core dumps"] == [0, 0] else "allowed",
+            lambda told: "none" if told["no_core_dumps"] == [0, 0] else "allowed",
             default_too="an engine that may not dump core hands its own limit down",
         ),
-        Property(
-            "cores",
+        Expected(
+            "all_cores",
             "none: all are the submission's",
             amount(info.get("NCPU")),
-            _number("cores"),
+            _number("all_cores"),
             default_too="no flag takes cores away",
         ),
     )
 
 
-def _calls(info: Mapping[str, Any]) -> tuple[Property, ...]:
+def _calls(info: Mapping[str, Any]) -> tuple[Expected, ...]:
     version = _version(str(info.get("ServerVersion")))
     x86 = info.get("Architecture") == "x86_64"
     by_itself = "the engine's own profile refuses them too without capabilities; ours always does"
     rows = (
-        ("io_uring", ("io_uring_setup", "io_uring_enter", "io_uring_register"), "25.0"),
-        ("ptrace", ("ptrace",), ""),
-        ("other processes' memory", ("process_vm_readv", "process_vm_writev", "kcmp"), by_itself),
-        ("System V and POSIX queues", ("shmget", "semget", "msgget", "mq_open"), ""),
+        ("no_io_uring", ("io_uring_setup", "io_uring_enter", "io_uring_register"), "25.0"),
+        ("no_ptrace", ("ptrace",), ""),
+        ("no_foreign_memory", ("process_vm_readv", "process_vm_writev", "kcmp"), by_itself),
+        ("no_system_v", ("shmget", "semget", "msgget", "mq_open"), ""),
         (
-            "page sharing and relics",
+            "no_page_sharing",
             ("splice", "vmsplice", "io_setup", "remap_file_pages", "modify_ldt"),
             "",
         ),
-        ("change of user and root", ("setuid", "setgid", "chroot"), ""),
-        ("keyrings", ("keyctl", "add_key", "request_key"), by_itself),
-        ("bpf and perf", ("bpf", "perf_event_open"), by_itself),
-        ("userfaultfd", ("userfaultfd",), by_itself),
-        ("new namespaces", ("unshare", "setns", "clone3"), by_itself),
+        ("no_change_of_user", ("setuid", "setgid", "chroot"), ""),
+        ("no_keyrings", ("keyctl", "add_key", "request_key"), by_itself),
+        ("no_bpf", ("bpf", "perf_event_open"), by_itself),
+        ("no_userfaultfd", ("userfaultfd",), by_itself),
+        ("no_new_namespaces", ("unshare", "setns", "clone3"), by_itself),
         (
-            "mounts and modules",
+            "no_mounting",
             ("mount", "fsopen", "open_by_handle_at", "fanotify_init", "mbind", "finit_module"),
             by_itself,
         ),
     )
     sockets = (
-        ("AF_VSOCK sockets", ("AF_VSOCK",), "23.0"),
-        ("sockets past TCP and UDP", ("AF_NETLINK uevent", "AF_INET MPTCP", "AF_ALG"), ""),
+        ("no_vsock", ("AF_VSOCK",), "23.0"),
+        ("no_other_sockets", ("AF_NETLINK uevent", "AF_INET MPTCP", "AF_ALG"), ""),
     )
     return (
         *(
-            Property(name, "seccomp=", "refused", _refused("calls", names), _since(reason, version))
-            for name, names, reason in rows
+            Expected(id, "seccomp=", "refused", _refused("calls", names), _since(reason, version))
+            for id, names, reason in rows
         ),
         *(
-            Property(
-                name, "seccomp=", "refused", _refused("sockets", names), _since(reason, version)
-            )
-            for name, names, reason in sockets
+            Expected(id, "seccomp=", "refused", _refused("sockets", names), _since(reason, version))
+            for id, names, reason in sockets
         ),
-        Property(
-            "32-bit calls",
+        Expected(
+            "no_32_bit_calls",
             "seccomp=",
             "refused",
-            lambda told: "refused" if told["32-bit calls"] == "refused" else "allowed",
+            lambda told: "refused" if told["no_32_bit_calls"] == "refused" else "allowed",
             "" if x86 else "this processor has none",
         ),
     )

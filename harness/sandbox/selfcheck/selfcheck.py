@@ -22,20 +22,20 @@ from typing import TYPE_CHECKING, Any
 from harness import PACKAGE
 from harness.contest.track import Limits
 from harness.errors import InfrastructureError
-from harness.evidence.facts import IsolationFact, PhaseFacts
+from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.models import Fact
 from harness.safeio import ownership as owner
 from harness.safeio.files import disk_errors
+from harness.safeio.text import plain, plain_line
 from harness.sandbox import limits
 from harness.sandbox.docker.container import ContainerPhase
 from harness.sandbox.docker.engine import OWNER_LABEL
-from harness.sandbox.docker.readback import compared, isolation_facts
+from harness.sandbox.docker.readback import Started, compared, isolation_facts
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT_FILES
-from harness.sandbox.logs import plain_text
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.selfcheck.host import NAMESPACES, observe
-from harness.sandbox.selfcheck.properties import Property, properties, without_marker
+from harness.sandbox.selfcheck.properties import Expected, properties, without_marker
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -64,11 +64,12 @@ LIMITS = Limits(
 class Proof(Fact):
     """One property: what was expected, what was found, and what a default container gives.
 
-    ``inside`` or ``outside`` is empty where it cannot be seen from there. ``default_too`` says
-    why a default container may have the property as well; empty when it must not.
+    ``id`` is one of :mod:`harness.evidence.isolation`. ``inside`` or ``outside`` is empty where the
+    property cannot be seen from there. ``default_too`` says why a default container may have the
+    property as well; empty when it must not.
     """
 
-    name: str
+    id: str
     flag: str
     expected: str
     inside: str
@@ -130,25 +131,25 @@ def prove(sandbox: DockerSandbox) -> tuple[Proof, ...]:
         return tuple(_proof(item, seen, default) for item in wanted)
 
 
-def _proof(item: Property, seen: _Seen, default: _Seen) -> Proof:
+def _proof(item: Expected, seen: _Seen, default: _Seen) -> Proof:
     inside = _words(item, seen.told)
-    by_default = _words(item, default.told) or default.outside.get(item.name, _UNSEEN)
+    by_default = _words(item, default.told) or default.outside.get(item.id, _UNSEEN)
     return Proof(
-        name=item.name,
+        id=item.id,
         flag=item.flag,
         expected=item.expected,
         inside=inside,
-        outside=seen.outside.get(item.name, _UNSEEN),
+        outside=seen.outside.get(item.id, _UNSEEN),
         by_default=by_default or "not to be seen",
         default_too=item.default_too,
     )
 
 
-def _words(item: Property, told: Mapping[str, Any]) -> str:
+def _words(item: Expected, told: Mapping[str, Any]) -> str:
     if item.inside is None:
         return _UNSEEN
     try:
-        return plain_text(item.inside(told), limit=300)
+        return plain_line(item.inside(told), 300)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return "the probe could not tell"
 
@@ -173,13 +174,13 @@ def _in_sandbox(sandbox: DockerSandbox, job: Job) -> _Seen:
         while not phase.log.truncated and time.monotonic() < deadline:
             time.sleep(_BEAT_SECONDS)
         facts = phase.stop()
-    outside["log"] = _log(facts, job)
-    outside["seccomp profile"] = _reported(facts.isolation, "seccomp")
+    outside["log_limit"] = _log(facts, job)
+    outside["system_call_profile"] = _reported(facts.isolation, "system_call_profile")
     entries = [entry for entry in without_marker(container["Config"]["Env"]) if "=" in entry]
-    outside["environment"] = compared(_environment(job), entries)[1]
-    outside["as the engine reports"] = _held(facts.isolation)
+    outside["own_environment"] = compared(_environment(job), entries)[1]
+    outside["read_back_whole"] = _held(facts.isolation)
     with sandbox.engine.connection() as client:
-        outside["traces at the engine"] = _traces(client, container)
+        outside["no_traces"] = _traces(client, container)
     return _Seen(told, outside, len(facts.isolation))
 
 
@@ -191,18 +192,19 @@ def _by_default(sandbox: DockerSandbox, job: Job) -> _Seen:
         outside = observe(container, None)
         client.kill(identity)
         client.wait(identity, timeout=_SECONDS)
-        outside["traces at the engine"] = _traces(client, container)
+        outside["no_traces"] = _traces(client, container)
     reported = isolation_facts(
-        job,
-        image_digest=sandbox.image_id,
-        environment=_environment(job),
-        container=container,
-        runtime=sandbox.runtime,
-        volume=None,
-        volume_expected={},
+        Started(
+            job=job,
+            image_digest=sandbox.image_id,
+            environment=tuple(_environment(job)),
+            runtime=sandbox.runtime,
+            container=container,
+            volume=None,
+        )
     )
-    outside["seccomp profile"] = _reported(reported, "seccomp")
-    outside["as the engine reports"] = _held(reported)
+    outside["system_call_profile"] = _reported(reported, "system_call_profile")
+    outside["read_back_whole"] = _held(reported)
     return _Seen(told, outside, len(reported))
 
 
@@ -257,7 +259,7 @@ def _told(read: Callable[[], list[str]], *, ended: Callable[[], bool]) -> dict[s
             told = lines[: lines.index("done")]
             return dict(json.loads(line) for line in told if line.startswith("["))
         if over:
-            said = plain_text(" ".join(lines[-3:]), limit=300) or "nothing"
+            said = plain(" ".join(lines[-3:]), 300) or "nothing"
             raise InfrastructureError(
                 f"the probe container ended before it was done; it said: {said}",
                 remedy="run it again; if it stays, build the image anew with harness image --force",
@@ -275,8 +277,8 @@ def _log(facts: PhaseFacts, job: Job) -> str:
     return f"cut at {limit:,}" if held else f"{facts.log_bytes:,} bytes were kept"
 
 
-def _reported(facts: Iterable[IsolationFact], name: str) -> str:
-    return next((fact.actual for fact in facts if fact.name == name), "not read back")
+def _reported(facts: Iterable[IsolationFact], id: str) -> str:
+    return next((fact.actual for fact in facts if fact.id == id), "not read back")
 
 
 def _held(facts: Sequence[IsolationFact]) -> str:
@@ -302,7 +304,8 @@ def _job(folder: Path, abstract: str, *, briefly: bool) -> Job:
     }
     code = folder / "code"
     return Job(
-        phase="train",
+        label="selfcheck",
+        output=True,
         command=(f"{limits.VENV}/bin/python", "-m", f"{_INSIDE.name}.tell", json.dumps(told)),
         environment={"OUTPUT_DIR": str(limits.OUTPUT)},
         code=Mount(code, _CODE),

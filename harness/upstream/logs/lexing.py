@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.upstream.folder import LONGEST_INTEGER_DIGITS
+from harness.safeio.parsing import LONGEST_INTEGER_DIGITS
 
 # Longer lines are machine code or somebody's joke; the longest real line of settings is 2 kB.
 LINE_BYTES = 8192

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.evidence.facts import TimelineSpan
+from harness.evidence.results import TimelineSpan
 
 _LINE_BYTES = 4096
 _LOG_BYTES = 1 << 28

@@ -1,0 +1,83 @@
+"""On what a run was made: measured anew for each run, because runs of one plan may be elsewhere."""
+
+from pydantic import Field
+
+from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
+from harness.models import Fact
+
+
+class Accelerator(Fact):
+    """One GPU, as its driver names it."""
+
+    name: str
+    uuid: str
+    memory_bytes: int = Field(ge=0)
+
+
+class MachineFacts(Fact):
+    """The machine that a run was made on."""
+
+    processor: str
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+    accelerators: tuple[Accelerator, ...] = ()
+    driver: str = ""
+
+
+class SandboxFacts(Fact):
+    """Where untrusted code ran: a backend, and what it says of itself.
+
+    ``kind`` is the backend's name; ``proves`` the ids of :mod:`harness.evidence.isolation` that it
+    reads back in every phase, none for a rehearsal. The rest is empty where a backend has no such
+    thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256
+    of the profile of system calls; ``versions`` those of the engine's components.
+    """
+
+    kind: BackendName
+    proves: tuple[PropertyId, ...] = ()
+    engine: str = ""
+    image: str = ""
+    image_digest: str = ""
+    runtime: str = ""
+    seccomp_digest: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it proves all that a verdict needs; a sandbox that does not only rehearses."""
+        return set(self.proves) >= REQUIRED
+
+
+class Calibration(Fact):
+    """How fast a host was before its run: figures by name, each with its unit in the name."""
+
+    figures: dict[str, float] = Field(default_factory=dict)
+    seconds: float = Field(ge=0)
+
+
+class HostFacts(Fact):
+    """The host of one run.
+
+    ``node`` is its name among the referee's machines, empty for the only one. ``measured_by`` is
+    the digest of the harness's measuring code there. ``alone`` says whether the node ran nothing
+    else, where that is known.
+    """
+
+    node: str = Field(default="", max_length=200)
+    machine: MachineFacts
+    sandbox: SandboxFacts
+    harness_version: str
+    measured_by: str
+    calibration: Calibration | None = None
+    alone: bool | None = None
+
+
+class TelemetryFacts(Fact):
+    """What telemetry saw of the accelerators while a step ran."""
+
+    samples: int = 0
+    slowdowns: tuple[str, ...] = ()
+    lowest_sm_clock_mhz: int | None = None
+    foreign_processes: int = 0

@@ -1,0 +1,191 @@
+"""Everything that is fixed before the first run of a verification, and never changed.
+
+A host is no part of it: runs of one plan may be made on different ones. What a host must be is.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from harness.contest.entry import Entry
+from harness.contest.track import Track
+from harness.evidence.draws import ROLES, Draw, Purpose
+from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
+from harness.evidence.steps import StepName
+from harness.models import Fact
+
+FORMAT = 2
+
+
+class DatasetFacts(Fact):
+    """The track's dataset, and the figures that the rules need of it.
+
+    ``baselines`` maps the name of a count-based model to its BPB on the validation split.
+    """
+
+    name: str
+    digest: str
+    vocabulary_size: int = Field(gt=0)
+    train_tokens: int = Field(ge=0)
+    validation_documents: int = Field(gt=0)
+    validation_tokens: int = Field(gt=1)
+    validation_bytes: int = Field(gt=0)
+    baselines: dict[str, float] = Field(default_factory=dict)
+
+
+class HoldoutFacts(Fact):
+    """The unpublished documents that artifacts are scored on too, in the dataset's tokens."""
+
+    name: str
+    digest: str
+    documents: int = Field(gt=0)
+    tokens: int = Field(gt=1)
+    bytes: int = Field(gt=0)
+
+
+class TextFacts(Fact):
+    """The texts of a verification: bar, margin and bytes come from the track's own dataset."""
+
+    dataset: DatasetFacts
+    holdout: HoldoutFacts | None = None
+
+
+class Bar(Fact):
+    """The BPB to beat, as it was when the verification began.
+
+    ``verdict_sha256`` names the accepted verdict that it comes from; empty for the track's own
+    figure or a baseline of its dataset. ``seeds`` are that record's scores, where they are known.
+    """
+
+    bpb: float = Field(ge=0, lt=100)
+    source: str
+    verdict_sha256: str = ""
+    seeds: tuple[float, ...] = ()
+
+
+class Tries(Fact):
+    """What was tried before.
+
+    ``earlier`` counts verifications of this very entry on this very track with drawn seeds that
+    were begun before under the same directory of runs. ``by_author`` counts those of the same
+    author, as the leaderboard knows them.
+    """
+
+    earlier: int = Field(default=0, ge=0)
+    by_author: int = Field(default=0, ge=0)
+
+
+class Look(Fact):
+    """A look at the scores after so many runs: accept below, or stop as hopeless, or go on."""
+
+    runs: int = Field(ge=1)
+    accept_below: float | None = None
+    hopeless_above_sd: float | None = None
+
+
+class PlannedTest(Fact):
+    """The test of significance, with every constant that it will use.
+
+    ``p_below`` is what is left after earlier tries. ``field_sd_bpb`` and ``field_degrees`` are the
+    prior of a moderated test, ``source`` where they come from.
+    """
+
+    kind: Literal["plain", "moderated", "welch"] = "plain"
+    margin_nats_per_token: float = Field(ge=0, lt=10)
+    p_below: float = Field(gt=0, lt=0.5)
+    field_sd_bpb: float | None = Field(default=None, gt=0)
+    field_degrees: float | None = Field(default=None, gt=0)
+    source: str = ""
+    looks: tuple[Look, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PlannedTest":
+        prior = (self.field_sd_bpb, self.field_degrees)
+        if any((self.kind == "moderated") != (figure is not None) for figure in prior):
+            raise ValueError("field_sd_bpb, field_degrees: given exactly for a moderated test")
+        runs = [look.runs for look in self.looks]
+        if runs != sorted(set(runs)):
+            raise ValueError("looks: expected each after more runs than the one before")
+        return self
+
+
+class Required(Fact):
+    """What a host must be to make a run of this plan.
+
+    ``sandbox`` is the backend by name; ``isolation`` the ids of the properties that it must prove.
+    ``measured_by`` is the digest of the measuring code.
+    """
+
+    sandbox: BackendName
+    runtime: str = ""
+    image: str = ""
+    image_digest: str = ""
+    seccomp_digest: str = ""
+    isolation: tuple[PropertyId, ...] = ()
+    harness_version: str
+    measured_by: str
+
+    @property
+    def isolated(self) -> bool:
+        """Whether such a sandbox proves all that a verdict needs; others only rehearse."""
+        return set(self.isolation) >= REQUIRED
+
+
+class PlanRef(Fact):
+    """Another verification, beside this one, whose sealed artifacts are scored again."""
+
+    directory: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")
+    plan_sha256: str
+
+
+class Plan(Fact):
+    """Everything fixed before the first run; ``draws`` follow from ``nonce`` unless by hand.
+
+    ``bar`` and ``test`` are null where nothing is to be beaten. ``also`` names steps that were
+    asked for and are not needed. ``time_scale`` multiplies every budget, in a rehearsal on a
+    slower machine. ``copies`` is null unless artifacts come from another verification.
+    """
+
+    format: Literal[2] = 2
+    created_at: str
+    entry: Entry
+    track: Track
+    track_digest: str
+    texts: TextFacts
+    bar: Bar | None = None
+    tries: Tries = Tries()
+    required: Required
+    test: PlannedTest | None = None
+    draws: tuple[Draw, ...] = Field(min_length=1, max_length=1000)
+    nonce: str
+    chosen_by_hand: bool = False
+    time_scale: float = Field(default=1.0, gt=0, le=1000)
+    also: tuple[StepName, ...] = ()
+    copies: PlanRef | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Plan":
+        if [draw.number for draw in self.draws] != list(range(len(self.draws))):
+            raise ValueError("draws: expected to be numbered from 0 in order")
+        named = [(draw.role, draw.seed) for draw in self.draws]
+        if len(set(named)) != len(named):
+            raise ValueError("draws: a seed is drawn twice")
+        purposes = [draw.purpose for draw in self.draws]
+        if purposes != sorted(purposes, key=list(ROLES).index):
+            raise ValueError("draws: expected preparation, looks, confirmation, reproductions")
+        if ("preparation" in purposes) != self.entry.needs_preparation:
+            raise ValueError("draws: expected a preparation exactly where the entry needs one")
+        if "reproduction" in purposes and self.entry.layout != "upstream":
+            raise ValueError("draws: only an entry in upstream's layout is reproduced")
+        if (self.bar is None) != (self.test is None):
+            raise ValueError("test: expected exactly where there is a bar")
+        return self
+
+    def draws_for(self, *purposes: Purpose) -> tuple[Draw, ...]:
+        """The draws made for these purposes, in order."""
+        return tuple(draw for draw in self.draws if draw.purpose in purposes)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the looks, in order."""
+        return tuple(draw.seed for draw in self.draws_for("look"))

@@ -1,0 +1,258 @@
+"""What the steps of a run lead to: one model a kind, each tagged with it."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.contest.entry import PlainName
+from harness.models import Fact
+
+TOLERATED_STANDARD_ERRORS = 3.0
+"""Standard errors by which a mean gain must exceed its tolerance: rounding has no sign, but few
+probes of a noisy model can look as if it had."""
+
+
+class ArtifactFacts(Fact):
+    """A sealed file: what was hashed is what is scored."""
+
+    name: PlainName
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class TimelineSpan(Fact):
+    """A stretch of training, read from the submission's log: information only."""
+
+    name: Literal["start-up", "compile and warm-up", "training", "quantisation"]
+    seconds: float
+
+
+class Trained(Fact):
+    """What training left.
+
+    ``artifact`` is null where it was killed before it could be sealed. ``checkpoint`` holds the
+    unquantized weights, where there are some: information, neither counted nor judged.
+    """
+
+    kind: Literal["trained"] = "trained"
+    artifact: ArtifactFacts | None = None
+    checkpoint: ArtifactFacts | None = None
+    timeline: tuple[TimelineSpan, ...] = ()
+
+
+class Scores(Fact):
+    """A scored set of documents. Nats are natural-log units, bits are nats / ln 2.
+
+    ``val_loss`` is nats per target, ``val_bpb`` bits per byte of the documents' text. The step's
+    file holds arrays ``nats`` float64[D], ``bytes`` int64[D], ``targets`` int64[D], in the order of
+    the split; ``documents_sha256`` is its digest. A model that learns observed
+    ``segments_observed`` segments of ``segment`` targets, which took ``observe_seconds`` of
+    ``model_seconds``; ``segment`` is null for any other. Where ``streams`` is ``documents``,
+    ``rows`` were open on each device, and the model studied ``studies`` times.
+    ``schedule_digest`` is that of the order of questions; ``waited_seconds`` is how long models
+    waited for the harness.
+    """
+
+    kind: Literal["scores"] = "scores"
+    total_nats: float
+    total_bits: float
+    val_loss: float
+    val_bpb: float
+    targets: int
+    bytes: int
+    documents: int
+    windows: int
+    sequence_length: int
+    stride: int
+    streams: Literal["corpus", "documents"] = "corpus"
+    rows: int | None = None
+    studies: int = Field(default=0, ge=0)
+    segment: int | None = None
+    segments_observed: int = 0
+    observe_seconds: float = 0.0
+    schedule_digest: str = ""
+    requests: int
+    workers: int
+    load_seconds: float
+    model_seconds: float
+    waited_seconds: float | None = None
+    tokens_per_second: float
+    documents_sha256: str
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Scores":
+        if self.total_nats < 0:
+            raise ValueError("total_nats: expected at least 0")
+        for name, product, factors in (
+            ("total_bits", self.total_nats, (self.total_bits, math.log(2))),
+            ("val_loss", self.total_nats, (self.val_loss, self.targets)),
+            ("val_bpb", self.total_bits, (self.val_bpb, self.bytes)),
+        ):
+            if not is_product(product, *factors):
+                raise ValueError(
+                    f"{name}: expected what follows from total_nats, targets and bytes"
+                )
+        if self.val_bpb < 0:
+            raise ValueError("val_bpb: expected at least 0")
+        if (self.streams == "documents") != (self.rows is not None):
+            raise ValueError("rows: given exactly where each document is a stream of its own")
+        if self.studies and self.streams == "corpus":
+            raise ValueError("studies: given, but one stream has no finished documents")
+        if self.segments_observed and self.segment is None:
+            raise ValueError("segments_observed: given without segment")
+        return self
+
+
+class Probes(Fact):
+    """What causality probes showed: targets asked again in a fresh sandbox, with other suffixes.
+
+    ``largest_change_nats`` is the largest change of a log-probability up to the cut, at stream
+    index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time,
+    in true company, on average up to the cut or at the cut: 0 but for rounding, give or take
+    ``gain_error_nats``, its standard error. ``mean_change_nats`` is the mean of the same changes
+    without their sign. An adaptive model observed ``segments_observed`` segments again.
+    """
+
+    kind: Literal["probes"] = "probes"
+    probes: int = Field(ge=0)
+    largest_change_nats: float
+    mean_gain_nats: float
+    gain_error_nats: float = Field(default=0.0, ge=0)
+    mean_change_nats: float = Field(default=0.0, ge=0)
+    worst_target: int
+    segments_observed: int = 0
+
+
+class _BesideCompressor(Fact):
+    """What some text costs a model, and a plain compressor, in bits per byte."""
+
+    bytes: int = Field(gt=0)
+    bpb: float
+    plain_bpb: float = Field(gt=0)
+
+    @property
+    def ratio(self) -> float:
+        """The model's bits for each bit of the compressor's."""
+        return self.bpb / self.plain_bpb
+
+
+class DocumentCost(_BesideCompressor):
+    """One validation document, counted from 1."""
+
+    document: int = Field(gt=0)
+
+
+class StreamPart(_BesideCompressor):
+    """A stretch of whole documents of the validation stream."""
+
+    documents: int = Field(gt=0)
+
+
+class Spread(Fact):
+    """How the cost is spread over documents and over the stream, beside a plain compressor's.
+
+    The compressor (zlib, each document alone) knows how repetitive a document is and nothing of
+    the rest, so that a cheap document is told from an easy one. ``median_ratio`` is the median
+    over the ``judged`` documents, those that are long enough, of the model's bits for each bit of
+    the compressor's, ``spread`` the scaled median absolute deviation of that ratio's logarithm;
+    both null without such documents. ``lowest`` holds the documents of the lowest ratios, lowest
+    first; ``parts`` the whole stream in order, in parts of about equal bytes.
+    """
+
+    kind: Literal["spread"] = "spread"
+    judged: int = Field(ge=0)
+    median_ratio: float | None = None
+    spread: float | None = None
+    lowest: tuple[DocumentCost, ...] = ()
+    parts: tuple[StreamPart, ...] = ()
+
+
+class Gap(Fact):
+    """What an artifact costs on the published documents and on the unpublished ones, in BPB.
+
+    ``gap_bpb`` is how much cheaper the published documents are than the unpublished ones would
+    predict: the latter's BPB, scaled by what a plain compressor makes of both sets, less the
+    former's. ``standard_error_bpb`` is that of the gap, from the scatter of the documents of both
+    sets around the ratio of model and compressor.
+    """
+
+    kind: Literal["gap"] = "gap"
+    validation_bpb: float
+    holdout_bpb: float
+    validation_plain_bpb: float = Field(gt=0)
+    holdout_plain_bpb: float = Field(gt=0)
+    gap_bpb: float
+    standard_error_bpb: float = Field(ge=0)
+
+
+class TokenizerProof(Fact):
+    """The tokenizer that an entry brings, and whether every document came back from its tokens.
+
+    ``bytes`` and ``sha256`` are those of its model file, or of its code. ``problem`` says why it
+    cannot be used: no such tokenizer, or validation document ``document`` (counted from 1) does
+    not come back. Empty when every one does, exactly; then ``dataset_digest`` is that of the
+    dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
+    unpublished documents in its tokens. ``repeated`` documents were encoded a second time, alone
+    and elsewhere, with the same result.
+    """
+
+    kind: Literal["tokenizer"] = "tokenizer"
+    bytes: int = Field(ge=0)
+    sha256: str
+    vocabulary_size: int | None = Field(default=None, gt=0)
+    dataset_digest: str = ""
+    holdout_digest: str = ""
+    train_tokens: int | None = Field(default=None, ge=0)
+    validation_tokens: int | None = Field(default=None, gt=1)
+    holdout_tokens: int | None = Field(default=None, gt=1)
+    repeated: int = Field(default=0, ge=0)
+    problem: str = Field(default="", max_length=2000)
+    document: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _proves_or_complains(self) -> "TokenizerProof":
+        figures = (self.vocabulary_size, self.train_tokens, self.validation_tokens)
+        if not self.problem and (None in figures or not self.dataset_digest):
+            raise ValueError("problem: none, but not every figure of the dataset made with it")
+        if self.document is not None and not self.problem:
+            raise ValueError("document: given without a problem")
+        return self
+
+
+class BridgeProof(Fact):
+    """Whether a bridge leads to the model that the script itself scores: both losses in nats."""
+
+    kind: Literal["bridge"] = "bridge"
+    our_loss: float
+    printed_loss: float
+    tolerance_nats: float = Field(gt=0)
+    startup_seconds: float = Field(ge=0)
+
+
+class ClaimedScore(Fact):
+    """What a script printed of itself under our roof: a claim, whoever was watching.
+
+    ``artifact`` is the file that it left; ``sealed_seconds`` is when that was last changed.
+    """
+
+    kind: Literal["claimed_score"] = "claimed_score"
+    val_bpb: float
+    val_loss: float | None = None
+    line: int | None = Field(default=None, ge=1)
+    artifact: ArtifactFacts | None = None
+    sealed_seconds: float | None = Field(default=None, ge=0)
+
+
+Result = Annotated[
+    Trained | Scores | Probes | Spread | Gap | TokenizerProof | BridgeProof | ClaimedScore,
+    Field(discriminator="kind"),
+]
+
+
+def is_product(product: float, *factors: float) -> bool:
+    """Whether a figure is the product of others, but for rounding."""
+    try:
+        return math.isclose(product, math.prod(factors), rel_tol=1e-9)
+    except OverflowError:  # an integer that no float holds
+        return False

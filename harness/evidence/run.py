@@ -1,0 +1,209 @@
+"""One try of one draw, step by step: the unit of evidence.
+
+A run directory holds ``evidence.json`` (:class:`Run`), written anew after each step, so that a
+harness killed at any moment leaves what it had measured.
+"""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from harness.evidence.host import HostFacts, TelemetryFacts
+from harness.evidence.phase import PhaseFacts
+from harness.evidence.results import (
+    ArtifactFacts,
+    ClaimedScore,
+    Gap,
+    Probes,
+    Result,
+    Scores,
+    Spread,
+    TimelineSpan,
+    TokenizerProof,
+    Trained,
+)
+from harness.evidence.steps import STEPS, Role, StepName, step_of
+from harness.models import Fact, Finding
+
+AnyResult = TypeVar("AnyResult", bound=Fact)
+
+
+class Failure(Fact):
+    """Why a step did not lead to its result, and whose fault it is.
+
+    The finding's id is the rule that the failure speaks to: a training that left no artifact
+    fails under ``artifact``.
+    """
+
+    fault: Literal["submission", "infrastructure"]
+    finding: Finding
+
+    @property
+    def reason(self) -> str:
+        """The finding in one sentence, with the place and the field that it is about."""
+        found = self.finding
+        return ": ".join(part for part in (found.place, found.field, found.detail) if part)
+
+
+class StepFacts(Fact):
+    """What one step left; never without the phases of the untrusted code that ran in it."""
+
+    name: StepName
+    phases: tuple[PhaseFacts, ...] = ()
+    telemetry: TelemetryFacts | None = None
+    result: Result | None = None
+    failure: Failure | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_row(self) -> "StepFacts":
+        step = step_of(self.name)
+        if self.result is not None and not isinstance(self.result, step.result):
+            raise ValueError(f"{self.name}: {self.result.kind} is no result of this step")
+        if self.phases and not step.runs_code:
+            raise ValueError(f"{self.name}: phases given, but no untrusted code runs in this step")
+        if self.result is not None and step.runs_code and not self.phases:
+            raise ValueError(f"{self.name}: a result without the phases that it comes from")
+        if self.result is None and self.failure is None and not self.phases:
+            raise ValueError(f"{self.name}: neither a result nor a failure, and no phase")
+        timeline_alone = isinstance(self.result, Trained) and self.result.artifact is None
+        if self.failure is not None and self.result is not None and not timeline_alone:
+            raise ValueError(f"{self.name}: a failure beside its result")
+        return self
+
+    @property
+    def done(self) -> bool:
+        """Whether it led to its result; a training that failed may still have a timeline."""
+        return self.result is not None and self.failure is None
+
+
+class Run(Fact):
+    """One try of one draw of a plan.
+
+    ``draw`` is the draw's number in the plan and ``seed`` its seed (0 for a preparation).
+    ``attempt`` counts the tries of this draw from 1: a second try is the same draw, so a host that
+    dies is no new ticket. ``ended`` is false while steps are still to come.
+    """
+
+    format: Literal[2] = 2
+    draw: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=1 << 31)
+    role: Role
+    attempt: int = Field(ge=1)
+    host: HostFacts
+    steps: tuple[StepFacts, ...] = ()
+    ended: bool = False
+
+    @model_validator(mode="after")
+    def _follows(self) -> "Run":
+        order = [step.name for step in STEPS]
+        names = [facts.name for facts in self.steps]
+        if names != sorted(set(names), key=order.index):
+            raise ValueError("steps: expected each once, in the order of a run")
+        before: set[str] = set()
+        for facts in self.steps:
+            step = step_of(facts.name)
+            if step.role != self.role:
+                raise ValueError(f"{step.name}: not a step of a {self.role} run")
+            for need in sorted(step.needs - before):
+                raise ValueError(f"{step.name}: given without {need}, which it comes from")
+            before |= {step.name} if facts.done else set()
+        for name, file, sealed in (
+            ("score", "artifact", self.artifact),
+            ("unquantized", "checkpoint", self.checkpoint),
+        ):
+            if name in names and sealed is None:
+                raise ValueError(f"{name}: given without {file}, which it comes from")
+        if any(facts.failure and step_of(facts.name).decides for facts in self.steps[:-1]):
+            raise ValueError("steps: expected none after a failure that ends the run")
+        if self.role == "preparation" and self.seed != 0:
+            raise ValueError("seed: expected 0 of a preparation")
+        return self
+
+    def plus(self, facts: StepFacts) -> "Run":
+        """The run with one more step."""
+        return Run.model_validate({**dict(self), "steps": (*self.steps, facts)})
+
+    def step(self, name: StepName) -> StepFacts | None:
+        """A step's facts, where it was begun."""
+        return next((facts for facts in self.steps if facts.name == name), None)
+
+    def result(self, name: StepName, kind: type[AnyResult]) -> AnyResult | None:
+        """What a step led to, where it did."""
+        facts = self.step(name)
+        return facts.result if facts and isinstance(facts.result, kind) else None
+
+    def phase(self, name: StepName) -> PhaseFacts | None:
+        """The last phase of a step, where it has one."""
+        facts = self.step(name)
+        return facts.phases[-1] if facts and facts.phases else None
+
+    @property
+    def done(self) -> frozenset[StepName]:
+        """Steps that led to their result and did not fail."""
+        return frozenset(facts.name for facts in self.steps if facts.done)
+
+    @property
+    def failure(self) -> Failure | None:
+        """What ended the run, where a step that decides failed."""
+        deciding = (facts.failure for facts in self.steps if step_of(facts.name).decides)
+        return next((failure for failure in deciding if failure is not None), None)
+
+    @property
+    def lost(self) -> bool:
+        """Whether our side failed, so that the draw is to be tried again."""
+        return not self.ended or (
+            self.failure is not None and self.failure.fault == "infrastructure"
+        )
+
+    @property
+    def artifact(self) -> ArtifactFacts | None:
+        """The sealed artifact."""
+        trained = self.result("train", Trained)
+        return trained.artifact if trained else None
+
+    @property
+    def checkpoint(self) -> ArtifactFacts | None:
+        """The unquantized weights."""
+        trained = self.result("train", Trained)
+        return trained.checkpoint if trained else None
+
+    @property
+    def timeline(self) -> tuple[TimelineSpan, ...]:
+        """Where training spent its time, as its log tells."""
+        trained = self.result("train", Trained)
+        return trained.timeline if trained else ()
+
+    @property
+    def scores(self) -> Scores | None:
+        """The scored validation split."""
+        return self.result("score", Scores)
+
+    @property
+    def probes(self) -> Probes | None:
+        """What probes showed."""
+        return self.result("probe", Probes)
+
+    @property
+    def spread(self) -> Spread | None:
+        """How the cost is spread over documents."""
+        return self.result("spread", Spread)
+
+    @property
+    def gap(self) -> Gap | None:
+        """Published against unpublished documents."""
+        return self.result("gap", Gap)
+
+    @property
+    def unquantized(self) -> Scores | None:
+        """The score of the unquantized weights."""
+        return self.result("unquantized", Scores)
+
+    @property
+    def tokenizer(self) -> TokenizerProof | None:
+        """The proof of the entry's own tokenizer (of a preparation)."""
+        return self.result("tokenize", TokenizerProof)
+
+    @property
+    def claimed(self) -> ClaimedScore | None:
+        """What the script printed (of a reproduction)."""
+        return self.result("reproduce", ClaimedScore)

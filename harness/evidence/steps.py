@@ -1,0 +1,214 @@
+"""The steps of a run, as a table: whoever needs to know of a step asks here.
+
+A step is declared here and done in ``run/steps/``, a function for each name. The order of the
+table is the order of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from harness.evidence import results
+
+if TYPE_CHECKING:
+    from harness.evidence.plan import Plan
+    from harness.evidence.run import Run
+
+StepName = Literal[
+    "tokenize",
+    "bridge",
+    "train",
+    "score",
+    "probe",
+    "spread",
+    "holdout",
+    "gap",
+    "unquantized",
+    "reproduce",
+]
+Role = Literal["preparation", "seed", "reproduction"]
+
+# Probing is not charged. It costs an adaptive model its observing again, which took less than the
+# budget the first time; a machine that is slower now must not make a cheater of it.
+PROBE_ALLOWANCE = 1.5
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        name: its id, and the name of its files.
+        label: what people read while it runs.
+        role: the kind of run that it belongs to.
+        result: the kind of result that it leads to.
+        finding: the rule under whose id a failure of the step is reported.
+        needs: steps that must have led to their result.
+        when: whether a run of a plan has this step; asked once ``needs`` are there.
+        runs_code: whether untrusted code runs in it: then it has phases and a log.
+        documents: whether it leaves ``<name>.npz``, the costs of documents.
+        limit: seconds until it is killed; None where nothing untrusted runs, or no budget is set.
+        decides: whether a failure ends the run; others inform.
+    """
+
+    name: StepName
+    label: str
+    role: Role
+    result: type[results.Result]
+    finding: str
+    needs: frozenset[StepName] = frozenset()
+    when: Callable[[Plan, Run], bool] = lambda plan, run: True
+    runs_code: bool = True
+    documents: bool = False
+    limit: Callable[[Plan], float | None] = lambda plan: None
+    decides: bool = True
+
+    @property
+    def log(self) -> str | None:
+        """The name of its log."""
+        return f"{self.name}.log" if self.runs_code else None
+
+    @property
+    def documents_file(self) -> str | None:
+        """The name of its file of documents' costs."""
+        return f"{self.name}.npz" if self.documents else None
+
+
+def _has_own_tokenizer(plan: Plan, run: Run) -> bool:
+    return plan.entry.tokenizer.kind != "stock"
+
+
+def _has_bridge(plan: Plan, run: Run) -> bool:
+    return plan.entry.bridge is not None
+
+
+def _has_holdout(plan: Plan, run: Run) -> bool:
+    return plan.texts.holdout is not None
+
+
+def _has_checkpoint(plan: Plan, run: Run) -> bool:
+    return "unquantized" in plan.also and run.checkpoint is not None
+
+
+def _has_artifact(plan: Plan, run: Run) -> bool:
+    return run.artifact is not None
+
+
+def _train_seconds(plan: Plan) -> float | None:
+    return _scaled(plan, plan.track.budget.train_seconds)
+
+
+def _score_seconds(plan: Plan) -> float | None:
+    return _scaled(plan, plan.track.budget.score_seconds)
+
+
+def _probe_seconds(plan: Plan) -> float | None:
+    seconds = _score_seconds(plan)
+    return None if seconds is None else seconds * PROBE_ALLOWANCE
+
+
+def _reproduce_seconds(plan: Plan) -> float | None:
+    train, score = _train_seconds(plan), _score_seconds(plan)
+    return None if train is None or score is None else train + score
+
+
+def _scaled(plan: Plan, seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * plan.time_scale
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        *("tokenize", "tokenizing the documents", "preparation"),
+        result=results.TokenizerProof,
+        finding="tokenizer",
+        when=_has_own_tokenizer,
+        runs_code=False,
+    ),
+    Step(
+        *("bridge", "proving the bridge", "preparation"),
+        result=results.BridgeProof,
+        finding="bridge",
+        when=_has_bridge,
+    ),
+    Step(
+        *("train", "training", "seed"),
+        result=results.Trained,
+        finding="training",
+        limit=_train_seconds,
+    ),
+    Step(
+        *("score", "scoring", "seed"),
+        result=results.Scores,
+        finding="scoring",
+        needs=frozenset({"train"}),
+        when=_has_artifact,
+        documents=True,
+        limit=_score_seconds,
+    ),
+    Step(
+        *("probe", "asking again", "seed"),
+        result=results.Probes,
+        finding="causality",
+        needs=frozenset({"score"}),
+        limit=_probe_seconds,
+    ),
+    Step(
+        *("spread", "comparing documents", "seed"),
+        result=results.Spread,
+        finding="memorisation",
+        needs=frozenset({"score"}),
+        runs_code=False,
+    ),
+    Step(
+        *("holdout", "scoring unpublished documents", "seed"),
+        result=results.Scores,
+        finding="holdout",
+        needs=frozenset({"score"}),
+        when=_has_holdout,
+        documents=True,
+        limit=_score_seconds,
+    ),
+    Step(
+        *("gap", "comparing both sets", "seed"),
+        result=results.Gap,
+        finding="holdout",
+        needs=frozenset({"score", "holdout"}),
+        runs_code=False,
+    ),
+    Step(
+        *("unquantized", "scoring the unquantized weights", "seed"),
+        result=results.Scores,
+        finding="unquantized",
+        needs=frozenset({"score"}),
+        when=_has_checkpoint,
+        documents=True,
+        limit=_score_seconds,
+        decides=False,
+    ),
+    Step(
+        *("reproduce", "running the whole script", "reproduction"),
+        result=results.ClaimedScore,
+        finding="reproduction",
+        limit=_reproduce_seconds,
+    ),
+)
+
+_BY_NAME = {step.name: step for step in STEPS}
+assert set(_BY_NAME) == set(get_args(StepName))  # noqa: S101 - the table is complete
+
+
+def step_of(name: StepName) -> Step:
+    """The step of that name."""
+    return _BY_NAME[name]
+
+
+def steps_of(role: Role) -> tuple[Step, ...]:
+    """The steps of a kind of run, in order."""
+    return tuple(step for step in STEPS if step.role == role)
+
+
+def logs_of(role: Role) -> int:
+    """How many logs a run may leave at most, for reckoning disk."""
+    return sum(step.log is not None for step in steps_of(role))

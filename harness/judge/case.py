@@ -1,0 +1,108 @@
+"""What a rule is asked about: everything that is known of one verification."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.contest.track import Track
+from harness.evidence.decisions import Decision
+from harness.evidence.phase import PhaseFacts
+from harness.evidence.plan import DatasetFacts, Plan
+from harness.evidence.results import TokenizerProof
+from harness.evidence.run import Failure, Run
+from harness.judge.comparison import compare_with_bar
+from harness.judge.verdict import StatisticsResult
+
+
+@dataclass(frozen=True)
+class Case:
+    """One verification, as a rule sees it.
+
+    Attributes:
+        plan: what was fixed before the first run.
+        track: the rules that it is judged under, the plan's own or others.
+        runs: the try that counts of each draw that has one, in the order of the draws.
+        statistics: the scores of the seed runs against the bar.
+        decisions: what humans settled about this very evidence.
+    """
+
+    plan: Plan
+    track: Track
+    runs: tuple[Run, ...]
+    statistics: StatisticsResult
+    decisions: tuple[Decision, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        runs: Sequence[Run],
+        *,
+        track: Track | None = None,
+        decisions: Sequence[Decision] = (),
+    ) -> "Case":
+        """The case that plan and evidence make; ``track``: judge under it instead of the plan's."""
+        track = track or plan.track
+        scores = [run.scores.val_bpb for run in runs if run.role == "seed" and run.scores]
+        statistics = compare_with_bar(scores, plan=plan, track=track)
+        return cls(plan, track, tuple(runs), statistics, tuple(decisions))
+
+    @cached_property
+    def seeds(self) -> tuple[Run, ...]:
+        """The seed runs, in the order of the draws."""
+        return tuple(run for run in self.runs if run.role == "seed")
+
+    @cached_property
+    def reproductions(self) -> tuple[Run, ...]:
+        """The runs of an entry's whole script."""
+        return tuple(run for run in self.runs if run.role == "reproduction")
+
+    @cached_property
+    def preparation(self) -> Run | None:
+        """What ran before any seed, where something had to."""
+        return next((run for run in self.runs if run.role == "preparation"), None)
+
+    @property
+    def dataset(self) -> DatasetFacts:
+        """The track's own dataset: bar, margin and bytes come from it."""
+        return self.plan.texts.dataset
+
+    @property
+    def own_tokenizer(self) -> bool:
+        """Whether the entry brings a tokenizer of its own."""
+        return self.plan.entry.tokenizer.kind != "stock"
+
+    @property
+    def tokenizer(self) -> TokenizerProof | None:
+        """The proof of the entry's own tokenizer, where there is one."""
+        return self.preparation.tokenizer if self.preparation else None
+
+    @property
+    def targets(self) -> int:
+        """Targets of the validation split, in the tokens that the entry is scored in."""
+        proof = self.tokenizer
+        return ((proof and proof.validation_tokens) or self.dataset.validation_tokens) - 1
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Ids of the tokenizer that the entry is scored in."""
+        proof = self.tokenizer
+        return (proof and proof.vocabulary_size) or self.dataset.vocabulary_size
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of the entry's files that the track counts."""
+        return self.plan.entry.counted_bytes(tokenizer_counted=self.track.budget.tokenizer_counted)
+
+    @cached_property
+    def phases(self) -> tuple[PhaseFacts, ...]:
+        """Every phase that was begun, in the order of the runs."""
+        return tuple(phase for run in self.runs for step in run.steps for phase in step.phases)
+
+    def failure(self, rule: str) -> tuple[Run, Failure] | None:
+        """The first failure of a run that speaks to a rule."""
+        for run in self.runs:
+            for step in run.steps:
+                if step.failure is not None and step.failure.finding.id == rule:
+                    return run, step.failure
+        return None

@@ -1,0 +1,185 @@
+"""The judgement: from a case to a verdict. A pure function.
+
+Nothing is run or read here, so any stored verification can be judged again, under this
+edition of a track or another. What each rule asks is ``rules/``.
+"""
+
+from harness.evidence.digests import judged_by
+from harness.evidence.run import Run
+from harness.judge.case import Case
+from harness.judge.conclude import ask_all, conclude
+from harness.judge.notes import notes_on
+from harness.judge.rule import Rule
+from harness.judge.rules import CHECKS
+from harness.judge.rules.memorisation import suspects
+from harness.judge.verdict import (
+    Digests,
+    MemorisationResult,
+    ReproductionResult,
+    RuleFacts,
+    SeedResult,
+    TokenizerResult,
+    Verdict,
+)
+from harness.statistics.units import nats_per_token_to_bpb
+
+CHEAPEST_SHOWN = 5
+
+
+def judge(case: Case, *, evidence: str) -> Verdict:
+    """Apply every rule of a case's track to its evidence.
+
+    Args:
+        case: plan, runs, decisions and track.
+        evidence: where the evidence lies, for the reader.
+    """
+    plan, track, dataset = case.plan, case.track, case.dataset
+    findings = ask_all(case, CHECKS)
+    rehearsal = is_rehearsal(case)
+    name, reason = conclude(findings, CHECKS, rehearsal=rehearsal)
+    scale = plan.time_scale
+    train_seconds, score_seconds = track.budget.train_seconds, track.budget.score_seconds
+    return Verdict(
+        verdict=name,
+        reason=reason,
+        track=track.name,
+        edition=track.edition,
+        submission=plan.entry.name,
+        author=plan.entry.author,
+        layout=plan.entry.layout,
+        claim=plan.entry.claim,
+        sandbox=plan.required.sandbox,
+        sandbox_runtime=plan.required.runtime,
+        isolated=plan.required.isolated,
+        rehearsal=rehearsal,
+        created_at=plan.created_at,
+        dataset=dataset.name,
+        checks=findings,
+        rules=tuple(rule_facts(rule) for rule in CHECKS),
+        decisions=case.decisions,
+        findings=notes_on(case),
+        seeds=tuple(_seed_result(case, run, evidence) for run in case.seeds),
+        seeds_drawn=not plan.chosen_by_hand,
+        reproductions=tuple(_reproduction_result(run) for run in case.reproductions),
+        statistics=case.statistics,
+        tokenizer=_tokenizer_result(case),
+        memorisation=_memorisation_result(case),
+        baselines=dataset.baselines,
+        train_limit_seconds=None if train_seconds is None else train_seconds * scale,
+        score_limit_seconds=None if score_seconds is None else score_seconds * scale,
+        bytes_limit=track.budget.bytes,
+        digests=Digests(
+            submission=plan.entry.digest,
+            track=track.digest,
+            dataset=dataset.digest,
+            image=plan.required.image_digest,
+            harness=plan.required.measured_by,
+            rules=judged_by(),
+            bridge=plan.entry.bridge.digest if plan.entry.bridge else "",
+            tokenizer=case.tokenizer.sha256 if case.tokenizer else "",
+        ),
+        evidence=evidence,
+        rescored_from=plan.copies.directory if plan.copies else "",
+        segment=next((run.scores.segment for run in case.seeds if run.scores), None),
+    )
+
+
+def is_rehearsal(case: Case) -> bool:
+    """Whether nothing of it can ever be a record."""
+    return case.track.rehearsal or not case.plan.required.isolated
+
+
+def rule_facts(rule: Rule) -> RuleFacts:
+    """What a verdict keeps of a rule."""
+    return RuleFacts(
+        id=rule.id,
+        better=rule.better,
+        open_in_rehearsal=rule.open_in_rehearsal,
+        decidable=rule.decidable,
+        since=rule.since,
+    )
+
+
+def _trouble(run: Run) -> str | None:
+    if run.failure is not None:
+        return run.failure.reason
+    killed = [step.name for step in run.steps if any(p.outcome == "deadline" for p in step.phases)]
+    return f"{killed[0]} killed at the limit" if killed else None
+
+
+def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
+    artifact, scores, gap = run.artifact, run.scores, run.gap
+    train, score = run.phase("train"), run.phase("score")
+    draw = case.plan.draws[run.draw]
+    place = f"{evidence}/seed-{run.seed}/try-{run.attempt}"
+    return SeedResult(
+        seed=run.seed,
+        purpose="confirmation" if draw.purpose == "confirmation" else "look",
+        attempt=run.attempt,
+        node=run.host.node,
+        val_bpb=scores.val_bpb if scores else None,
+        val_loss=scores.val_loss if scores else None,
+        artifact_bytes=artifact.bytes if artifact else None,
+        code_bytes=case.code_bytes,
+        train_seconds=train.wallclock_seconds if train else None,
+        score_seconds=score.wallclock_seconds if score else None,
+        targets=scores.targets if scores else None,
+        bytes=scores.bytes if scores else None,
+        artifact=f"{place}/artifact/{artifact.name}" if artifact else None,
+        artifact_sha256=artifact.sha256 if artifact else None,
+        tokens_per_second=scores.tokens_per_second if scores else None,
+        unquantised_bpb=run.unquantized.val_bpb if run.unquantized else None,
+        holdout_bpb=gap.holdout_bpb if gap else None,
+        gap_bpb=gap.gap_bpb if gap else None,
+        gap_standard_error_bpb=gap.standard_error_bpb if gap else None,
+        timeline=run.timeline,
+        trouble=_trouble(run),
+    )
+
+
+def _reproduction_result(run: Run) -> ReproductionResult:
+    claimed, phase = run.claimed, run.phase("reproduce")
+    return ReproductionResult(
+        seed=run.seed,
+        printed_bpb=claimed.val_bpb if claimed else None,
+        seconds=phase.wallclock_seconds if phase else None,
+        artifact_bytes=claimed.artifact.bytes if claimed and claimed.artifact else None,
+        trouble=_trouble(run),
+    )
+
+
+def _tokenizer_result(case: Case) -> TokenizerResult | None:
+    proof, dataset, own = case.tokenizer, case.dataset, case.plan.entry.tokenizer
+    if proof is None:
+        return None
+    tokens = proof.validation_tokens
+
+    def worth(tokens: int) -> float:
+        return nats_per_token_to_bpb(1, tokens=tokens - 1, text_bytes=dataset.validation_bytes)
+
+    return TokenizerResult(
+        file=own.file or "",
+        sha256=proof.sha256,
+        bytes=proof.bytes,
+        counted=own.file is not None and case.track.budget.tokenizer_counted,
+        vocabulary_size=proof.vocabulary_size,
+        bytes_per_token=dataset.validation_bytes / tokens if tokens else None,
+        bpb_per_nat=worth(tokens) if tokens else None,
+        dataset_bytes_per_token=dataset.validation_bytes / dataset.validation_tokens,
+        dataset_bpb_per_nat=worth(dataset.validation_tokens),
+    )
+
+
+def _memorisation_result(case: Case) -> MemorisationResult | None:
+    known = [(run.seed, run.spread) for run in case.seeds if run.spread is not None]
+    if not known:
+        return None
+    seed, spread = max(known, key=lambda pair: len(suspects(pair[1])))
+    return MemorisationResult(
+        seed=seed,
+        judged=spread.judged,
+        median_ratio=spread.median_ratio,
+        suspicious=len(suspects(spread)),
+        cheapest=spread.lowest[:CHEAPEST_SHOWN],
+        parts=spread.parts,
+    )

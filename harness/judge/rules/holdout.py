@@ -1,0 +1,71 @@
+"""Whether the model is as good on documents that were never published."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+from harness.evidence.results import Gap
+from harness.judge.case import Case
+from harness.judge.rule import Rule
+from harness.models import Finding, Status
+
+
+def _holdout(case: Case) -> Finding | None:
+    """None where the track names no such set.
+
+    It fails where the gap is larger than the track tolerates, by more than the seeds' spread
+    explains (one-sided t-test) and by more than the documents' scatter explains (normal).
+    """
+    holdout, p_below = case.track.holdout, case.track.significance.p_below
+    if holdout is None:
+        return None
+    allowed = holdout.reference_gap_bpb + holdout.tolerance_bpb
+    gaps = [run.gap for run in case.seeds if run.gap is not None]
+    mean = fmean(gap.gap_bpb for gap in gaps) if gaps else None
+    found = case.failure("holdout")
+    status: Status
+    if found is not None:
+        run, failure = found
+        status = "fail" if failure.fault == "submission" else "unknown"
+        detail = f"seed {run.seed}: {failure.reason}"
+    elif mean is None or len(gaps) < len(case.seeds) or len(gaps) < 2 or p_below is None:
+        status, detail = "unknown", "not scored on the unpublished documents in every seed run"
+    elif _beyond_chance(gaps, allowed, p_below=p_below):
+        status, detail = "fail", _in_words(gaps, "better than")
+    else:
+        status, detail = "pass", _in_words(gaps, "as good as")
+    return Finding(
+        id="holdout", status=status, measured=mean, limit=allowed, unit="BPB", detail=detail
+    )
+
+
+def _in_words(gaps: Sequence[Gap], how: str) -> str:
+    here, there = fmean(g.validation_bpb for g in gaps), fmean(g.holdout_bpb for g in gaps)
+    return (
+        f"{here:.4f} BPB on the published documents, {there:.4f} on the unpublished: {how} the "
+        "latter would predict"
+    )
+
+
+def _beyond_chance(gaps: Sequence[Gap], allowed: float, *, p_below: float) -> bool:
+    from scipy import stats
+
+    excess = [gap.gap_bpb - allowed for gap in gaps]
+    mean = fmean(excess)
+    # Every seed is scored on the same documents: their scatter does not average out over seeds.
+    documents = fmean(gap.standard_error_bpb for gap in gaps)
+    if mean <= float(stats.norm.isf(p_below)) * documents:
+        return False
+    deviation = stdev(excess)
+    if deviation <= 1e-12 * abs(mean):
+        return True
+    t = mean / deviation * math.sqrt(len(excess))
+    return float(stats.t.sf(t, len(excess) - 1)) < p_below
+
+
+HOLDOUT = Rule(
+    "holdout",
+    "The model is no better on the published documents than the unpublished ones would predict.",
+    _holdout,
+    better="lower",
+)

@@ -1,0 +1,145 @@
+"""What a report is made of, as data: nothing here knows how it is drawn.
+
+A renderer draws each kind of block in its own way; what a word means (``Style``) is said here, what
+it looks like is the renderer's. Strings may come from strangers: a renderer draws no string that
+has not passed :func:`words`, which puts it on one line, printable and bounded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.judge.verdict import VerdictName
+from harness.models import Status
+from harness.safeio.text import plain
+
+Style = Literal["plain", "dim", "strong", "pass", "fail", "unknown"]
+LONGEST_TEXT = 1_500
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text with a meaning. ``brief`` is what may stand for it where there is little room."""
+
+    text: str
+    style: Style = "plain"
+    brief: str = ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A status, drawn so that it is found at a glance and still is a word."""
+
+    status: Status
+
+
+Cell = str | Words | Mark
+
+
+def words(cell: str | Words) -> Words:
+    """A string as :class:`Words`, fit to be drawn."""
+    if isinstance(cell, str):
+        return Words(plain(cell, LONGEST_TEXT))
+    return Words(plain(cell.text, LONGEST_TEXT), cell.style, plain(cell.brief, LONGEST_TEXT))
+
+
+def is_empty(cell: Cell) -> bool:
+    """Whether there is nothing to draw."""
+    return not isinstance(cell, Mark) and not words(cell).text
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The title of what follows."""
+
+    title: str
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The verdict, to be seen before all else: a title, and what there is to say about it."""
+
+    verdict: VerdictName
+    title: str
+    lines: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One paragraph."""
+
+    text: str | Words
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labels with their values."""
+
+    rows: Sequence[tuple[str, str | Words]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table. ``note`` is prose about the row."""
+
+    cells: tuple[Cell, ...]
+    note: str | Words = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words and figures; no cell may be cut.
+
+    The first ``left`` columns are words and say what the row is about, the others are figures. A
+    column of figures that is empty in every row is left out. ``notes`` is the heading of the notes
+    where they stand in a column.
+    """
+
+    headings: tuple[str, ...]
+    left: int
+    rows: Sequence[Row]
+    notes: str = "note"
+
+    @property
+    def used(self) -> list[int]:
+        """The numbers of the columns that are drawn, in order."""
+        return [
+            column
+            for column in range(len(self.headings))
+            if column < self.left or any(not is_empty(row.cells[column]) for row in self.rows)
+        ]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How much of ``limit`` is ``used``, in one unit; ``text`` says it in figures."""
+
+    label: str
+    used: float
+    limit: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars below each other, each over the whole of its own limit."""
+
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Figures one after the other, drawn over an axis that begins at 0."""
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Blocks below each other; ``apart`` with a little room between them."""
+
+    blocks: tuple["Block", ...]
+    apart: bool = False
+
+
+Block = Heading | Banner | Paragraph | Pairs | Table | Bars | Curve | Stack

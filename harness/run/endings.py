@@ -1,0 +1,18 @@
+"""How a phase ended that should not have ended so, in words."""
+
+from harness.evidence.phase import PhaseFacts
+from harness.safeio.text import plain
+from harness.sandbox.protocol import Running
+
+
+def ending(facts: PhaseFacts, running: Running) -> str:
+    """How a phase ended, and the last thing that it printed."""
+    return with_last_line(
+        facts.detail or f"{facts.label} ended with exit code {facts.exit_code}", running
+    )
+
+
+def with_last_line(reason: str, running: Running) -> str:
+    """A reason, and the last thing that the phase printed."""
+    line = plain(running.last_line, 200)
+    return f"{reason} (its log ends: {line})" if line else reason

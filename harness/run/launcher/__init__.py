@@ -1,0 +1,1 @@
+"""Where runs are made: each launcher runs tasks somewhere and tells which have ended."""

@@ -1,0 +1,106 @@
+"""Fixing a plan: after this nobody chooses anything."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from harness import __version__
+from harness.contest.entry import Entry
+from harness.contest.track import Track
+from harness.errors import UsageError
+from harness.evidence.digests import measured_by
+from harness.evidence.draws import draw_runs
+from harness.evidence.host import SandboxFacts
+from harness.evidence.plan import (
+    Bar,
+    Plan,
+    PlannedTest,
+    Required,
+    TextFacts,
+    Tries,
+)
+from harness.evidence.steps import StepName
+from harness.judge.comparison import own_bar
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the referee asks for besides: seeds by hand are never a record; ``also`` names steps."""
+
+    seeds: Sequence[int] | None = None
+    also: tuple[StepName, ...] = field(default=())
+
+
+def plan_for(
+    entry: Entry,
+    track: Track,
+    texts: TextFacts,
+    sandbox: SandboxFacts,
+    *,
+    bar: Bar | None,
+    tries: Tries,
+    wishes: Wishes = Wishes(),
+) -> Plan:
+    """Everything that is fixed before the first run.
+
+    Args:
+        entry: what is judged, as it holds on the track.
+        track: the rules.
+        texts: figures of the texts that it is trained and scored on.
+        sandbox: what a host's sandbox must be.
+        bar: what is to be beaten, where the track takes it from the leaderboard.
+        tries: what was tried before.
+        wishes: what the referee asks for besides.
+
+    Raises:
+        UsageError: the track takes its bar from a leaderboard, and none was given.
+    """
+    if track.bar is not None and track.bar.leaderboard and bar is None:
+        raise UsageError(f"track {track.name}: takes its bar from a leaderboard, none was given")
+    # What makes the draws nobody's choice.
+    nonce = secrets.token_hex(16)
+    return Plan(
+        created_at=now(),
+        entry=entry,
+        track=track,
+        track_digest=track.digest,
+        texts=texts,
+        bar=bar or own_bar(track, texts.dataset),
+        tries=tries,
+        required=required_of(sandbox),
+        test=planned_test(track),
+        draws=draw_runs(entry, track, nonce, by_hand=wishes.seeds),
+        nonce=nonce,
+        chosen_by_hand=wishes.seeds is not None,
+        also=wishes.also,
+    )
+
+
+def required_of(sandbox: SandboxFacts) -> Required:
+    """What a host must be, so that its run is one of a plan made here and now."""
+    return Required(
+        sandbox=sandbox.kind,
+        runtime=sandbox.runtime,
+        image=sandbox.image,
+        image_digest=sandbox.image_digest,
+        seccomp_digest=sandbox.seccomp_digest,
+        isolation=sandbox.proves,
+        harness_version=__version__,
+        measured_by=measured_by(),
+    )
+
+
+def planned_test(track: Track) -> PlannedTest | None:
+    """The test of significance that a track asks for, with its constants."""
+    significance = track.significance
+    if significance.margin_nats_per_token is None or significance.p_below is None:
+        return None
+    return PlannedTest(
+        margin_nats_per_token=significance.margin_nats_per_token, p_below=significance.p_below
+    )
+
+
+def now() -> str:
+    """The date of a plan: UTC, in milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

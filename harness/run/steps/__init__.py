@@ -1,0 +1,24 @@
+"""What each step of a run does: a function for each name of the table in ``evidence/steps.py``."""
+
+from collections.abc import Callable, Mapping
+
+from harness.evidence.run import Run, StepFacts
+from harness.evidence.steps import Step, StepName
+from harness.run.steps.documents import gap, spread
+from harness.run.steps.probe import probe
+from harness.run.steps.score import holdout, score, unquantized
+from harness.run.steps.tokenize import tokenize
+from harness.run.steps.train import train
+from harness.run.workbench import Workbench
+
+DO: Mapping[StepName, Callable[[Step, Workbench, Run], StepFacts]] = {
+    "tokenize": tokenize,
+    "train": train,
+    "score": score,
+    "probe": probe,
+    "spread": spread,
+    "holdout": holdout,
+    "gap": gap,
+    "unquantized": unquantized,
+}
+"""``bridge`` and ``reproduce`` are declared; no plan that this harness makes has them yet."""

@@ -1,0 +1,64 @@
+"""Scorings: the validation split, the unpublished documents, the unquantized weights."""
+
+from pathlib import Path
+
+from harness.data.format.dataset import Dataset
+from harness.errors import InfrastructureError
+from harness.evidence.results import Probes, Scores
+from harness.evidence.run import Failure, Run, StepFacts
+from harness.evidence.steps import Step
+from harness.models import Finding
+from harness.run.scoring_session import Answered, ScoringSession
+from harness.run.workbench import Workbench
+
+
+def score(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """Score every validation target with the model loaded from the sealed artifact."""
+    return _scored(step, bench, bench.directory.artifact(run), bench.texts.scored)
+
+
+def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """Score the artifact on the track's unpublished documents too."""
+    unpublished = bench.texts.holdout
+    assert unpublished is not None  # noqa: S101 - the step is there where the plan has some
+    facts = _scored(step, bench, bench.directory.artifact(run), unpublished)
+    if facts.result is None and facts.failure is None:
+        # The budget is that of the validation split, which this set may be larger than.
+        raise InfrastructureError(
+            "no time was left to score the unpublished documents",
+            remedy="resume, or let the track name a smaller set",
+        )
+    return facts
+
+
+def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """Score the weights before quantization: information, which decides nothing."""
+    facts = _scored(step, bench, bench.directory.checkpoint(run), bench.texts.scored)
+    if facts.failure is not None:
+        reason = facts.failure.reason
+        bench.progress.note(f"seed {run.seed}: the checkpoint was not scored: {reason}")
+    return facts
+
+
+def _scored(step: Step, bench: Workbench, file: Path, dataset: Dataset) -> StepFacts:
+    # Probes are drawn and kept by the session that scores the validation split.
+    same = dataset is bench.texts.scored
+    session = bench.session if same else ScoringSession(bench, dataset)
+    documents = bench.place / (step.documents_file or "")
+    answered = session.score(file, step=step, documents=documents, probed=step.name == "score")
+    return facts_of(step, answered)
+
+
+def facts_of(step: Step, answered: Answered[Scores] | Answered[Probes]) -> StepFacts:
+    """What a score phase left, as evidence."""
+    failure = None
+    if answered.violation:
+        finding = Finding(id=step.finding, status="fail", detail=answered.violation)
+        failure = Failure(fault="submission", finding=finding)
+    return StepFacts(
+        name=step.name,
+        phases=(answered.phase,),
+        telemetry=answered.telemetry,
+        result=answered.result,
+        failure=failure,
+    )

@@ -1,0 +1,16 @@
+"""The entry's own tokenizer, proven on every validation document before any seed is run."""
+
+from harness.evidence.run import Run, StepFacts
+from harness.evidence.steps import Step
+from harness.run.texts import check_window, prove_tokenizer
+from harness.run.workbench import Workbench
+
+
+def tokenize(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """Make the track's texts again in the entry's own tokens, and see that each comes back."""
+    own = bench.own_tokenizer
+    assert own is not None  # noqa: S101 - the step is there for entries that bring one
+    proof = prove_tokenizer(own, bench.stock, note=bench.progress.note)
+    if proof.vocabulary_size is not None:
+        check_window(bench.plan.entry, vocabulary_size=proof.vocabulary_size)
+    return StepFacts(name=step.name, result=proof)

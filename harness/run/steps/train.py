@@ -1,0 +1,142 @@
+"""Training in a sandbox of its own, and the sealing of what it left."""
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+from harness.errors import InfrastructureError
+from harness.evidence.integrity import check_run
+from harness.evidence.phase import PhaseFacts
+from harness.evidence.results import ArtifactFacts, Trained
+from harness.evidence.run import Failure, Run, StepFacts
+from harness.evidence.steps import Step
+from harness.evidence.store import RunDirectory
+from harness.hardware.telemetry import Telemetry
+from harness.models import Finding
+from harness.run.endings import ending
+from harness.run.paths import CODE, DATA, TOKENIZER
+from harness.run.scoring_session import UNLIMITED_SECONDS
+from harness.run.workbench import TICK_SECONDS, Workbench
+from harness.safeio.files import disk_errors
+from harness.sandbox.protocol import ArtifactError, Job, Mount, Running
+from harness.upstream.logs.timeline import timeline
+
+
+def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """Train with the draw's seed, then seal the artifact; or copy what was sealed before."""
+    if bench.plan.copies is not None:
+        return _copied(bench, run)
+    with (
+        bench.sandbox.start(_job(step, bench)) as running,
+        Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
+    ):
+        phase = _wait(running, bench)
+        result = Trained(timeline=timeline(bench.log(step), total_seconds=phase.wallclock_seconds))
+        facts = StepFacts(name=step.name, phases=(phase,), telemetry=telemetry.facts, result=result)
+        if phase.outcome == "deadline":
+            return facts
+        if phase.outcome != "completed":
+            return _with_failure(facts, step.finding, ending(phase, running))
+        try:
+            artifact = _sealed(bench, running, "artifact", bench.plan.entry.train.artifact)
+        except ArtifactError as error:
+            return _with_failure(facts, "artifact", str(error))
+        sealed = {"artifact": artifact, "checkpoint": _checkpoint(bench, running)}
+        return facts.model_copy(update={"result": result.model_copy(update=sealed)})
+
+
+def _with_failure(facts: StepFacts, rule: str, reason: str) -> StepFacts:
+    finding = Finding(id=rule, status="fail", detail=reason)
+    return facts.model_copy(update={"failure": Failure(fault="submission", finding=finding)})
+
+
+def _wait(running: Running, bench: Workbench) -> PhaseFacts:
+    while (facts := running.wait(TICK_SECONDS)) is None:
+        bench.progress.tick(running.elapsed_seconds, running.last_line)
+    return facts
+
+
+def _job(step: Step, bench: Workbench) -> Job:
+    """What training gets: its code, the train shards, the tokenizer, and the contract's figures."""
+    sandbox, dataset, plan = bench.sandbox, bench.texts.scored, bench.plan
+    limit = step.limit(plan) or UNLIMITED_SECONDS
+    data = Mount(dataset.train_directory, DATA)
+    tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
+    count = str(max(1, len(bench.accelerators)))
+    return Job(
+        label="train",
+        output=True,
+        command=tuple(word.replace("{accelerators}", count) for word in plan.entry.train.command),
+        environment={
+            **plan.entry.train.environment,
+            "SEED": str(bench.draw.seed),
+            "DATA_PATH": sandbox.inside(data),
+            "TOKENIZER_PATH": f"{sandbox.inside(tokenizer)}/{dataset.tokenizer_path.name}",
+            "VOCAB_SIZE": str(dataset.manifest.vocabulary_size),
+            "OUTPUT_DIR": sandbox.output,
+            "MAX_WALLCLOCK_SECONDS": f"{limit:g}",
+            "RUN_ID": f"seed-{bench.draw.seed}",
+        },
+        start_variable="WALLCLOCK_STARTED_AT",
+        code=Mount(bench.directory.entry, CODE),
+        mounts=(data, tokenizer),
+        limits=plan.track.sandbox,
+        wallclock_seconds=limit,
+        accelerators=bench.accelerators,
+        log=bench.log(step),
+    )
+
+
+def _sealed(bench: Workbench, running: Running, folder: str, name: str) -> ArtifactFacts:
+    limit = bench.plan.track.sandbox.output_bytes
+    return running.seal(name, bench.place / folder / name, limit_bytes=limit)
+
+
+def _checkpoint(bench: Workbench, running: Running) -> ArtifactFacts | None:
+    """The unquantized weights, when the training left them. Not counted, so never required."""
+    name = bench.plan.entry.train.checkpoint
+    if name is None:
+        return None
+    try:
+        return _sealed(bench, running, "checkpoint", name)
+    except ArtifactError as error:
+        bench.progress.note(f"seed {bench.draw.seed}: no checkpoint: {error}")
+        return None
+
+
+def _copied(bench: Workbench, run: Run) -> StepFacts:
+    """The training of another verification, with the files that it sealed."""
+    original = _original(bench)
+    before = original.counted(original.plan.draws[run.draw])
+    facts = before.step("train") if before is not None else None
+    if before is None or facts is None:
+        raise InfrastructureError(
+            f"no training with seed {run.seed} to copy",
+            file=original.path,
+            remedy="finish it first",
+        )
+    check_run(original, before)
+    if before.artifact is not None:
+        _copy(original.artifact(before), bench.place / "artifact")
+    if before.checkpoint is not None:
+        _copy(original.checkpoint(before), bench.place / "checkpoint")
+    return facts
+
+
+def _original(bench: Workbench) -> RunDirectory:
+    copies = bench.plan.copies
+    assert copies is not None  # noqa: S101 - asked for plans that copy
+    original = RunDirectory.open(bench.directory.path.parent / copies.directory)
+    if original.plan_sha256() != copies.plan_sha256:
+        raise InfrastructureError(
+            "not the verification whose artifacts are to be scored again",
+            file=original.path,
+            remedy="restore it from a copy, or run the verification again",
+        )
+    return original
+
+
+def _copy(source: Path, folder: Path) -> None:
+    target = folder / PurePosixPath(source.name)
+    with disk_errors(target):
+        shutil.copyfile(source, target, follow_symlinks=False)
+        target.chmod(0o644)

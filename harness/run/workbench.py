@@ -1,0 +1,193 @@
+"""Everything that one run is made with, opened anew from its directory.
+
+No live object crosses from the main job into a run: a run can be made by another process, on
+another machine, as long as that is what the plan requires of a host.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import InfrastructureError
+from harness.evidence.digests import measured_by
+from harness.evidence.draws import Draw
+from harness.evidence.host import HostFacts, SandboxFacts
+from harness.evidence.integrity import check_entry, check_run, read_files
+from harness.evidence.plan import Plan, TextFacts
+from harness.evidence.run import Run
+from harness.evidence.steps import Step
+from harness.evidence.store import RunDirectory
+from harness.hardware.machine import accelerator_uuids, machine
+from harness.run.launcher.protocol import Task
+from harness.run.progress import Progress
+from harness.run.scoring_session import ScoringSession
+from harness.run.texts import StockTexts, Texts, open_texts, texts_of
+from harness.run.tokenizing import OwnTokenizer, own_tokenizer
+from harness.sandbox.protocol import Sandbox
+from harness.sandbox.registry import choose
+
+TICK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a run is made with.
+
+    Attributes:
+        directory: of the verification.
+        draw: which of the plan's draws is run.
+        attempt: the number of this try.
+        host: what this machine and its sandbox are, measured just now.
+        sandbox: prepared.
+        stock: the texts in the dataset's own tokens.
+        progress: told of every step.
+    """
+
+    directory: RunDirectory
+    draw: Draw
+    attempt: int
+    host: HostFacts
+    sandbox: Sandbox
+    stock: StockTexts
+    progress: Progress
+
+    @classmethod
+    @contextmanager
+    def open(cls, task: Task, *, data: Path, progress: Progress) -> Iterator["Workbench"]:
+        """Open what a task needs, and hold its draw, so that it is never run twice at once.
+
+        Raises:
+            UsageError: the directory is none, or its evidence is damaged.
+            InfrastructureError: the host is not what the plan requires, a file was changed since
+                the plan was made, or another harness runs this very draw.
+        """
+        directory = RunDirectory.open(task.directory)
+        plan, draw = directory.plan, directory.plan.draws[task.draw]
+        check_entry(directory)
+        for run in directory.runs():
+            check_run(directory, run)
+        sandbox = choose(
+            plan.required.sandbox,
+            track=plan.track,
+            runtime=plan.required.runtime,
+            note=progress.note,
+        )
+        host = HostFacts(
+            machine=machine(needs_accelerators=plan.track.hardware.accelerators > 0),
+            sandbox=sandbox.prepare(),
+            harness_version=__version__,
+            measured_by=measured_by(),
+        )
+        check_host(plan, host.sandbox)
+        stock = open_texts(plan.track, data)
+        check_texts(plan, stock.facts())
+        with directory.hold(draw):
+            yield cls(directory, draw, task.attempt, host, sandbox, stock, progress)
+
+    @property
+    def plan(self) -> Plan:
+        """What was fixed before the first run."""
+        return self.directory.plan
+
+    @property
+    def place(self) -> Path:
+        """Where this try's evidence lies."""
+        return self.directory.try_directory(self.draw, self.attempt)
+
+    @cached_property
+    def own_tokenizer(self) -> OwnTokenizer | None:
+        """The tokenizer that the entry brings, if it does."""
+        names = [file.name for file in self.plan.entry.files]
+        return own_tokenizer(self.plan.entry, read_files(self.directory.entry, names))
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The texts in the entry's own tokens."""
+        preparations = (self.directory.counted(d) for d in self.plan.draws_for("preparation"))
+        proofs = [run.tokenizer for run in preparations if run is not None and run.tokenizer]
+        proof = proofs[0] if proofs else None
+        return texts_of(self.plan, self.stock, self.own_tokenizer, proof, note=self.progress.note)
+
+    @cached_property
+    def session(self) -> ScoringSession:
+        """Scores the validation split and, later in the same run, its probes."""
+        return ScoringSession(self, self.texts.scored)
+
+    @cached_property
+    def accelerators(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the track needs; none for a track that needs none."""
+        return accelerator_uuids(self.plan.track, self.host.machine)
+
+    def begin(self) -> Run:
+        """Begin the try: make its directory, and say in it on which host."""
+        self.directory.begin_try(self.draw, self.attempt)
+        run = Run(
+            draw=self.draw.number,
+            seed=self.draw.seed,
+            role=self.draw.role,
+            attempt=self.attempt,
+            host=self.host,
+        )
+        self.directory.write_run(run)
+        return run
+
+    def announce(self, run: Run, step: Step) -> None:
+        """Tell that a step begins."""
+        limit = step.limit(self.plan)
+        self.progress.step(self.directory, run, step, limit_seconds=limit)
+
+    def log(self, step: Step) -> Path:
+        """Where a step's log is written."""
+        assert step.log is not None  # noqa: S101 - asked for steps in which code runs
+        return self.place / step.log
+
+
+def check_host(plan: Plan, sandbox: SandboxFacts) -> None:
+    """A verification is finished with what it was begun with, or not at all.
+
+    Raises:
+        InfrastructureError: harness, sandbox, image, runtime or profile are other ones.
+    """
+    required = plan.required
+    for what, before, now in (
+        ("harness", required.measured_by, measured_by()),
+        ("sandbox", required.sandbox, sandbox.kind),
+        ("image", required.image_digest, sandbox.image_digest),
+        ("runtime", required.runtime, sandbox.runtime),
+        ("profile of system calls", required.seccomp_digest, sandbox.seccomp_digest),
+    ):
+        if before != now:
+            raise InfrastructureError(
+                f"the {what} is not the one that the verification was begun with "
+                f"({before[:12]}, now {now[:12]})",
+                remedy="start a new verification without --resume",
+            )
+
+
+def check_texts(plan: Plan, found: TextFacts) -> None:
+    """The texts that a plan was made with are those at hand, and so are its figures.
+
+    Raises:
+        InfrastructureError: they are others, or somebody changed the plan.
+    """
+    planned = plan.texts
+    if planned.dataset.digest != found.dataset.digest:
+        raise InfrastructureError(
+            f"dataset {planned.dataset.name}: not the one that the verification was begun with "
+            f"({planned.dataset.digest[:12]}, now {found.dataset.digest[:12]})",
+            remedy="name the directory that holds it with --data, or start a new verification",
+        )
+    if planned.dataset != found.dataset:
+        raise InfrastructureError(
+            f"the plan's figures of dataset {planned.dataset.name} are not those of the dataset "
+            "at hand: somebody changed them",
+            remedy="start a new verification without --resume",
+        )
+    if planned.holdout != found.holdout:
+        raise InfrastructureError(
+            "the unpublished documents are not those that the verification was begun with",
+            remedy="name the directory that holds them with --data, or start a new verification",
+        )

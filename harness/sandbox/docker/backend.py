@@ -1,0 +1,137 @@
+"""Docker as a backend: what it proves, and how it is opened, examined and proven on a machine.
+
+Nothing of the engine is imported before it is asked for, because the registry must load fast.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from harness.errors import InfrastructureError
+from harness.evidence.isolation import REQUIRED
+from harness.models import Finding, Status
+
+if TYPE_CHECKING:
+    from harness.contest.track import Track
+    from harness.sandbox.docker.sandbox import DockerSandbox
+    from harness.sandbox.registry import Asked, Proven
+
+PROVES = REQUIRED
+"""As many as ``readback.READERS`` holds, under the same ids."""
+
+
+def open_sandbox(asked: Asked) -> DockerSandbox:
+    """A sandbox, not prepared yet.
+
+    Raises:
+        InfrastructureError: no engine that can be used answers.
+    """
+    from harness.sandbox.docker.engine import usable
+
+    usable()
+    return _sandbox(asked)
+
+
+def examine(track: Track) -> list[Finding]:
+    """What engine and image are like for ``track``; builds nothing."""
+    from harness.sandbox.docker import image
+    from harness.sandbox.docker.engine import Engine, nanoseconds_of, usable
+
+    # A rehearsal runs without an engine; a record does not.
+    lacking: Status = "unknown" if track.rehearsal else "fail"
+    try:
+        version = usable()
+    except InfrastructureError as error:
+        lack = error.finding.model_copy(update={"id": "engine", "status": lacking})
+        return [lack, _programs()]
+    accelerator = _accelerator(track)
+    with Engine().connection() as client:
+        found = image.find(client, accelerator=accelerator)
+        engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
+    apart = abs(engine_time - time.time())
+    return [
+        Finding(id="engine", status="pass", detail=version),
+        known_escapes(),
+        Finding(id="image", status="pass", detail=found)
+        if found
+        else Finding(
+            id="image",
+            status="unknown",
+            detail=f"no sandbox image for {accelerator} yet; the first verification builds it",
+            remedy=f"harness image --accelerator {accelerator}",
+        ),
+        Finding(
+            id="engine_clock",
+            status="pass" if apart < 1 else "fail",
+            detail=f"{apart:.2f} s from this process's",
+            remedy="" if apart < 1 else "synchronise the clocks (chrony or systemd-timesyncd)",
+        ),
+        _programs(),
+    ]
+
+
+def known_escapes() -> Finding:
+    """Whether what runs containers has a version from which code has got out.
+
+    Raises:
+        InfrastructureError: no engine answers.
+    """
+    from harness.sandbox.docker.cves import components, escapes_of
+    from harness.sandbox.docker.engine import Engine
+
+    with Engine().connection() as client:
+        versions = components(client.version())
+    found = escapes_of(versions)
+    if not found:
+        shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+        return Finding(id="known_escapes", status="pass", detail=f"none in {shown or 'engine'}")
+    detail = "; ".join(
+        f"{escape.component} {version}: {escape.id} ({escape.what}), "
+        f"repaired in {' and '.join(escape.fixed)}"
+        for version, escape in found
+    )
+    return Finding(
+        id="known_escapes",
+        status="unknown",
+        detail=detail,
+        remedy="install a repaired version; if a distribution made this one, see whether it "
+        "repaired it under the same number",
+    )
+
+
+def _programs() -> Finding:
+    """Programs outside Python that make a base image where no registry can be reached."""
+    found = [name for name in ("docker", "debootstrap", "nvidia-smi") if shutil.which(name)]
+    return Finding(
+        id="programs",
+        status="pass",
+        detail=f"on the path: {', '.join(found)}" if found else "none needed for a rehearsal",
+    )
+
+
+def prove(asked: Asked) -> Proven:
+    """Every property, tried from inside and looked at from outside.
+
+    Raises:
+        InfrastructureError: no engine, no image, no such runtime, or a probe that did not end.
+    """
+    from harness.sandbox.registry import Proven
+    from harness.sandbox.selfcheck.selfcheck import prove as prove_properties
+
+    sandbox = _sandbox(asked)
+    sandbox.prepare()
+    return Proven(prove_properties(sandbox), (known_escapes(),))
+
+
+def _sandbox(asked: Asked) -> DockerSandbox:
+    from harness.sandbox.docker.sandbox import DockerSandbox
+
+    return DockerSandbox(
+        accelerator=_accelerator(asked.track), note=asked.note, runtime=asked.runtime
+    )
+
+
+def _accelerator(track: Track) -> str:
+    return "cuda" if track.hardware.accelerators else "cpu"

@@ -1,0 +1,400 @@
+"""The rules: each is broken once, alone, and the verdict follows."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.contest.entry import Claim
+from harness.contest.track import Budget, Hardware, Significance, load_track
+from harness.evidence.host import TelemetryFacts
+from harness.evidence.isolation import REQUIRED, phrase_of
+from harness.evidence.phase import IsolationFact
+from harness.evidence.plan import Plan, Tries
+from harness.evidence.run import Run
+from harness.judge.case import Case
+from harness.judge.next_step import next_step
+from harness.judge.rules import CHECKS
+from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
+from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
+from harness.judge.verdict import EXIT_CODES, Verdict
+from harness.models import Finding
+from harness.report.terminal import render_text
+from tests.factories.broken import (
+    BIG,
+    BROKEN_IN_EVIDENCE,
+    ENDS_THE_RUN,
+    FITS,
+    KILLED,
+    LATE,
+    PLAN,
+    SLOW,
+    switched_off,
+    with_gaps,
+)
+from tests.factories.samples import (
+    entry,
+    failure,
+    good_runs,
+    phase,
+    plan,
+    probes,
+    required,
+    scores,
+    sealed,
+    seed_run,
+    strict_track,
+    verdict_of,
+    weights,
+    with_first,
+)
+
+
+def status(verdict: Verdict, name: str) -> str:
+    return next(check.status for check in verdict.checks if check.id == name)
+
+
+def test_a_clean_record_is_verified() -> None:
+    verdict = verdict_of(PLAN, good_runs(PLAN))
+    assert verdict.verdict == "VERIFIED"
+    assert {check.status for check in verdict.checks} == {"pass"}
+    assert verdict.statistics.significant
+    assert EXIT_CODES[verdict.verdict] == 0
+
+
+def test_a_rehearsal_track_never_verifies() -> None:
+    made = plan(load_track("smoke"))
+    verdict = verdict_of(made, good_runs(made))
+    assert verdict.verdict == "REHEARSED"
+    assert {check.status for check in verdict.checks} == {"pass"}
+
+
+def test_the_process_sandbox_never_verifies() -> None:
+    made = plan(required=required(sandbox="process", isolation=()))
+    verdict = verdict_of(made, good_runs(made))
+    assert verdict.verdict == "REHEARSED"
+    assert status(verdict, "isolation") == "unknown"
+    assert all(check.status == "pass" for check in verdict.checks if check.id != "isolation")
+
+
+@pytest.mark.parametrize(
+    ("broken", "parts"),
+    [
+        ("train_wallclock", {"train": LATE}),
+        ("train_wallclock", {"train": KILLED, "artifact": None}),
+        ("score_wallclock", {"score": SLOW}),
+        ("causality", {"probes": probes(largest=0.6)}),
+        ("causality", {"probes": probes(gain=0.003)}),
+        ("causality", {"probes": probes(gain=0.003, gain_error_nats=0.0008)}),
+        ("causality", {"probes": probes(gain=-0.04, mean_change_nats=0.06)}),
+        ("causality", {"failure": failure("submission", "causality")}),
+        ("bytes", {"artifact": BIG}),
+        ("training", {"failure": failure("submission", "training")}),
+        ("artifact", {"failure": failure("submission", "artifact")}),
+        ("scoring", {"failure": failure("submission", "scoring")}),
+        ("significance", {"scores": scores(40)}),
+    ],
+)
+def test_each_fault_of_a_run_rejects_and_is_named(broken: str, parts: dict[str, Any]) -> None:
+    for made in (PLAN, plan(load_track("smoke"))):
+        verdict = verdict_of(made, with_first(made, **parts))
+        assert verdict.verdict == "REJECTED"
+        assert [check.id for check in verdict.checks if check.status == "fail"] == [broken]
+        assert verdict.reason.startswith(broken)
+        assert EXIT_CODES[verdict.verdict] == 1
+
+
+@pytest.mark.parametrize("values", [(3.3999, 3.40, 3.3998), (2.0, 2.6, 3.3), (3.5, 3.5, 3.5)])
+def test_scores_that_are_no_record_reject(values: tuple[float, ...]) -> None:
+    for made in (PLAN, plan(load_track("smoke"))):
+        verdict = verdict_of(made, good_runs(made, values))
+        assert verdict.verdict == "REJECTED"
+        assert [check.id for check in verdict.checks if check.status == "fail"] == ["significance"]
+
+
+OURS: list[tuple[str, list[Run]]] = [
+    ("clocks", with_first(PLAN, train=phase("train", harness_seconds_high=14.4))),
+    ("clocks", with_first(PLAN, train=phase("train", harness_seconds_low=15.6))),
+    ("score_wallclock", with_first(PLAN, score=SLOW.model_copy(update={"stalled_seconds": 2}))),
+    ("train_wallclock", with_first(PLAN, train=phase("train", wallclock_seconds=21))),
+    ("causality", with_first(PLAN, probes=None)),
+    ("causality", with_first(PLAN, probes=probes(probes=127))),
+    ("causality", with_first(PLAN, failure=failure("infrastructure", "causality"))),
+    ("coverage", with_first(PLAN, scores=scores(2.61, targets=199_998))),
+    ("coverage", with_first(PLAN, scores=scores(2.61, bytes=480_001))),
+    ("training", with_first(PLAN, failure=failure("infrastructure", "training"))),
+    ("artifact", with_first(PLAN, failure=failure("infrastructure", "artifact"))),
+    ("scoring", with_first(PLAN, failure=failure("infrastructure", "scoring"))),
+    ("memorisation", with_first(PLAN, failure=failure("infrastructure", "memorisation"))),
+    ("seed_spread", good_runs(PLAN, (2.6, 2.6, 2.6))),
+    ("seed_spread", with_first(PLAN, artifact=sealed(weights(PLAN.seeds[1])))),
+    ("seeds", good_runs(PLAN)[:2]),
+    ("seeds", []),
+]
+
+
+@pytest.mark.parametrize(("broken", "runs"), OURS)
+def test_each_fault_of_ours_is_inconclusive_even_in_a_rehearsal(
+    broken: str, runs: list[Run]
+) -> None:
+    verdict = verdict_of(PLAN, runs)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert status(verdict, broken) == "unknown"
+    assert EXIT_CODES[verdict.verdict] == 3
+    assert verdict_of(PLAN, runs, track=load_track("smoke")).verdict == "INCONCLUSIVE"
+
+
+def test_isolation_needs_every_property_read_back() -> None:
+    leaky = phase("train", isolation=(IsolationFact(id="no_network", expected="none", actual="x"),))
+    unread = phase("train", isolation=())
+    whole = phase("train").isolation
+    fewer = [
+        phase("train", isolation=tuple(fact for fact in whole if fact.id != left_out))
+        for left_out in ("no_network", "output_limit")
+    ]
+    for train in (leaky, unread, *fewer):
+        verdict = verdict_of(PLAN, with_first(PLAN, train=train))
+        assert status(verdict, "isolation") == "unknown"
+        assert verdict.verdict == "INCONCLUSIVE"
+
+
+def isolation_check(runs: list[Run], made: Plan = PLAN) -> Finding:
+    return next(check for check in verdict_of(made, runs).checks if check.id == "isolation")
+
+
+def test_isolation_shows_the_phase_that_proves_least() -> None:
+    check = isolation_check(good_runs(PLAN))
+    assert (check.status, check.measured, check.limit) == ("pass", 29, 29)
+    proven = phase("score").isolation
+    broken = proven[0].model_copy(update={"actual": "y"})
+    check = isolation_check(
+        with_first(PLAN, score=phase("score", isolation=(broken, *proven[1:-3])))
+    )
+    assert (check.status, check.measured, check.limit) == ("unknown", 24, 28)
+    assert check.detail == f"not in force: {phrase_of(broken.id)}"
+    check = isolation_check(with_first(PLAN, train=phase("train", isolation=())))
+    assert (check.status, check.measured, check.limit) == ("unknown", 0, 29)
+    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 24 more")
+
+
+def test_one_proof_that_holds_does_not_make_up_for_one_that_fails() -> None:
+    whole = phase("train").isolation
+    twice = (*whole, whole[0].model_copy(update={"actual": "y"}))
+    check = isolation_check(with_first(PLAN, train=phase("train", isolation=twice)))
+    assert (check.status, check.measured) == ("unknown", 28)
+
+
+def test_a_phase_that_was_lost_before_it_was_asked_says_nothing() -> None:
+    lost_early = phase("train", outcome="lost", isolation=())
+    assert isolation_check(with_first(PLAN, train=lost_early)).status == "pass"
+    assert isolation_check([]).status == "unknown"
+
+
+@pytest.mark.parametrize("kind", ["docker", "process", "of_tomorrow"])
+def test_what_a_sandbox_is_called_decides_nothing(kind: str) -> None:
+    made = plan(required=required(sandbox=kind))
+    verdict = verdict_of(made, good_runs(made))
+    assert (verdict.verdict, verdict.sandbox, verdict.isolated) == ("VERIFIED", kind, True)
+    almost = tuple(REQUIRED - {"no_swap"})
+    made = plan(required=required(sandbox=kind, isolation=almost))
+    verdict = verdict_of(made, good_runs(made))
+    assert (verdict.verdict, verdict.isolated) == ("REHEARSED", False)
+    check = isolation_check(good_runs(made), made)
+    assert (check.status, check.measured, check.limit) == ("unknown", 28, 29)
+
+
+def test_hand_given_seeds_never_verify() -> None:
+    for made in (
+        plan(chosen_by_hand=True),
+        plan(seeds=(1, 2, 3)),
+        plan(nonce="another", draws=PLAN.draws),
+        plan(entry=entry({"train.py": b"another"}), draws=PLAN.draws),
+    ):
+        verdict = verdict_of(made, good_runs(made))
+        assert status(verdict, "seeds") == "unknown"
+        assert verdict.verdict == "INCONCLUSIVE"
+        assert verdict_of(made, good_runs(made), track=load_track("smoke")).verdict == "REHEARSED"
+
+
+def test_a_machine_that_does_not_meet_the_track_is_ours_to_cure() -> None:
+    needs = strict_track(hardware=Hardware(accelerators=1, accelerator_name="GPU"))
+    made = plan(needs)
+    assert verdict_of(made, good_runs(made)).verdict == "VERIFIED"
+    slow = with_first(made, telemetry=TelemetryFacts(samples=3, slowdowns=("hw_slowdown",)))
+    shared = with_first(made, telemetry=TelemetryFacts(samples=3, foreign_processes=1))
+    other = needs.model_copy(update={"hardware": Hardware(accelerators=2, accelerator_name="GPU")})
+    for verdict in (
+        verdict_of(made, slow),
+        verdict_of(made, shared),
+        verdict_of(made, good_runs(made), track=other),
+    ):
+        assert status(verdict, "hardware") == "unknown"
+        assert verdict.verdict == "INCONCLUSIVE"
+
+
+def test_evidence_of_another_dataset_cannot_be_judged_under_the_official_track() -> None:
+    made = plan(load_track("smoke"))
+    verdict = verdict_of(made, good_runs(made), track=load_track("10min_16mb"))
+    assert status(verdict, "dataset") == "unknown"
+    assert status(verdict, "hardware") == "unknown"
+    assert verdict.verdict == "REJECTED"  # 2.6 BPB is no record there
+
+
+def test_the_cap_is_inclusive() -> None:
+    assert verdict_of(PLAN, with_first(PLAN, artifact=FITS)).verdict == "VERIFIED"
+    assert verdict_of(PLAN, with_first(PLAN, artifact=BIG)).verdict == "REJECTED"
+
+
+def test_a_stored_verification_can_be_judged_under_another_edition() -> None:
+    tighter = PLAN.track.model_copy(
+        update={"budget": Budget(train_seconds=10, score_seconds=60, bytes=16_000_000)}
+    )
+    assert verdict_of(PLAN, good_runs(PLAN), track=tighter).verdict == "REJECTED"
+
+
+@pytest.mark.parametrize(
+    ("parts", "over"),
+    [
+        ({}, False),
+        ({"train": KILLED, "artifact": None}, True),
+        ({"train": LATE}, True),
+        ({"score": SLOW}, True),
+        ({"artifact": BIG}, True),
+        ({"artifact": FITS}, False),
+        ({"scores": scores(40)}, False),  # the test is of all seeds
+        ({"probes": probes(gain=0.003)}, True),
+        ({"failure": failure("submission", "artifact")}, True),
+        ({"failure": failure("infrastructure", "scoring")}, False),
+    ],
+)
+def test_further_seeds_are_run_only_while_they_can_matter(
+    parts: dict[str, Any], over: bool
+) -> None:
+    run = seed_run(PLAN.draws[0], **parts)
+    wanted = next_step(Case.of(PLAN, [run]))
+    assert wanted.over is over
+    left = PLAN.draws if run.lost else PLAN.draws[1:]  # the same draw again: no new ticket
+    assert wanted.draws == (() if over else left)
+    if over:
+        assert wanted.why
+
+
+def test_a_draw_that_is_given_up_is_wanted_no_more() -> None:
+    assert next_step(Case.of(PLAN, []), given_up={0, 1}).draws == (PLAN.draws[2],)
+    assert next_step(Case.of(PLAN, []), given_up={0, 1, 2}).over
+    done = next_step(Case.of(PLAN, good_runs(PLAN)))
+    assert done.over and not done.draws and not done.why
+
+
+def test_the_preparation_comes_before_any_seed() -> None:
+    made, runs = BROKEN_IN_EVIDENCE["tokenizer"]
+    assert next_step(Case.of(made, [])).draws == made.draws_for("preparation")
+    lossless = good_runs(made)[:1]
+    assert next_step(Case.of(made, lossless)).draws == made.draws_for("look")
+    assert next_step(Case.of(made, runs[:1])).why.startswith("tokenizer: ")
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 100), st.sampled_from(["train", "score"]))
+def test_clocks_agree_exactly_within_the_tolerance(
+    engine: float, low: float, gap: float, which: str
+) -> None:
+    facts = phase(
+        which,
+        wallclock_seconds=engine,
+        harness_seconds_low=low,
+        harness_seconds_high=low + gap,
+    )
+    apart = max(low - engine, engine - (low + gap), 0)
+    parts: dict[str, Any] = {which: facts}
+    found = status(verdict_of(PLAN, with_first(PLAN, **parts)), "clocks")
+    assert found == ("pass" if apart <= CLOCK_TOLERANCE_SECONDS else "unknown")
+
+
+def test_every_rule_is_broken_once() -> None:
+    assert set(BROKEN_IN_EVIDENCE) == {rule.id for rule in CHECKS}
+    assert len({rule.id for rule in CHECKS}) == len(CHECKS)
+
+
+@pytest.mark.parametrize("name", [rule.id for rule in CHECKS if rule.id not in ENDS_THE_RUN])
+def test_each_rule_alone_stands_between_broken_evidence_and_a_record(name: str) -> None:
+    made, runs = BROKEN_IN_EVIDENCE[name]
+    verdict = verdict_of(made, runs)
+    assert [check.id for check in verdict.checks if check.status != "pass"] == [name]
+    assert verdict.verdict in ("REJECTED", "INCONCLUSIVE")
+    with switched_off(name):
+        assert verdict_of(made, runs).verdict == "VERIFIED"
+
+
+@pytest.mark.parametrize("name", sorted(ENDS_THE_RUN))
+def test_what_ends_a_run_is_found_by_one_rule_and_leaves_the_others_open(name: str) -> None:
+    made, runs = BROKEN_IN_EVIDENCE[name]
+    verdict = verdict_of(made, runs)
+    assert verdict.verdict == "REJECTED"
+    assert [check.id for check in verdict.checks if check.status == "fail"] == [name]
+    with switched_off(name):
+        assert verdict_of(made, runs).verdict == "INCONCLUSIVE"
+
+
+def test_a_question_that_does_not_arise_is_not_answered() -> None:
+    made = plan(strict_track(significance=Significance(seeds=1), bar=None))
+    assert made.bar is None and made.test is None
+    found = verdict_of(made, good_runs(made))
+    unasked = {rule.id for rule in CHECKS} - {check.id for check in found.checks}
+    assert unasked == {"holdout", "seed_spread", "significance"}
+    asked = [check.id for check in found.checks]
+    assert asked == [rule.id for rule in CHECKS if rule.id in asked]  # in their order
+    gaps = verdict_of(*with_gaps(0.001, 0.002, -0.001))
+    assert [check.id for check in gaps.checks] == [rule.id for rule in CHECKS]
+
+
+def test_seeds_that_scatter_less_than_any_real_ones_are_for_a_human() -> None:
+    near = (2.6, 2.6 + 0.9 * SMALLEST_SPREAD_BPB, 2.6)
+    apart = (2.6, 2.6 + 1.1 * SMALLEST_SPREAD_BPB, 2.6)
+    assert status(verdict_of(PLAN, good_runs(PLAN, near)), "seed_spread") == "unknown"
+    assert status(verdict_of(PLAN, good_runs(PLAN, apart)), "seed_spread") == "pass"
+
+
+def claiming(**claims: float) -> Plan:
+    return plan(entry=entry(claim=Claim.model_validate(claims)))
+
+
+@pytest.mark.parametrize(
+    ("claims", "found"),
+    [
+        ({}, []),
+        ({"val_bpb": 2.6101, "bytes_total": 30_400}, []),
+        ({"val_bpb": 2.5}, ["claimed score"]),
+        ({"val_bpb": 2.7}, ["claimed score"]),
+        ({"bytes_total": 29_000}, ["claimed bytes"]),
+        ({"val_bpb": 0.9, "bytes_total": 12}, ["claimed score", "claimed bytes"]),
+    ],
+)
+def test_a_wrong_claim_is_told_and_rejects_nothing(
+    claims: dict[str, float], found: list[str]
+) -> None:
+    made = claiming(**claims)
+    verdict = verdict_of(made, good_runs(made))
+    assert [finding.name for finding in verdict.findings] == found
+    assert verdict.verdict == "VERIFIED"
+    assert all(finding.detail in " ".join(shown(verdict).split()) for finding in verdict.findings)
+    rehearsal = verdict_of(made, good_runs(made), track=load_track("smoke"))
+    assert rehearsal.findings == ()  # the claim is for the contest
+
+
+def shown(verdict: Verdict) -> str:
+    return render_text(verdict, width=1000)
+
+
+def test_a_second_try_is_told_and_rejects_nothing() -> None:
+    made = plan(tries=Tries(earlier=2))
+    verdict = verdict_of(made, good_runs(made))
+    (finding,) = verdict.findings
+    assert "try 3 of this very submission" in finding.detail and "0.03" in finding.detail
+    assert "try 3 of this very submission" in shown(verdict)
+    assert verdict.verdict == "VERIFIED"
+
+
+def test_a_gain_that_chance_explains_is_put_up_with() -> None:
+    few = probes(gain=0.003, gain_error_nats=0.001, mean_change_nats=0.03)
+    assert status(verdict_of(PLAN, with_first(PLAN, probes=few)), "causality") == "pass"
