@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware.machine import disk_free_bytes, machine, missing_for
-from harness.judge.verdict import Finding
+from harness.models import Finding
 
 CLOCK_PROBE_SECONDS = 0.2
 
@@ -33,7 +33,7 @@ def _machine() -> Finding:
     facts = machine()
     gib = facts.memory_bytes / (1 << 30)
     return Finding(
-        name="machine",
+        id="machine",
         status="pass",
         detail=f"{facts.cores} cores, {facts.processor}, {gib:.1f} GiB, {facts.system}, "
         f"Python {facts.python}",
@@ -44,14 +44,12 @@ def _accelerators(track: Track) -> Finding:
     try:
         facts = machine(needs_accelerators=track.hardware.accelerators > 0)
     except InfrastructureError as error:
-        return Finding(
-            name="accelerators", status="fail", detail=error.message, remedy=error.remedy
-        )
+        return _failed("accelerators", error)
     found = ", ".join(gpu.name for gpu in facts.accelerators) or "none"
     found += f", driver {facts.driver}" if facts.driver else ""
     missing = missing_for(track, facts)
     return Finding(
-        name="accelerators",
+        id="accelerators",
         status="fail" if missing else "pass",
         detail="; ".join([found, *missing]),
         remedy="use a machine that has them, or rehearse with --track smoke" if missing else "",
@@ -80,7 +78,7 @@ def _clocks() -> Finding:
     drift = abs((time.time() - wall) - (time.monotonic() - monotonic))
     good = drift < 0.01 * CLOCK_PROBE_SECONDS
     return Finding(
-        name="clocks",
+        id="clocks",
         status="pass" if good else "fail",
         detail=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC; "
         f"wall and monotonic clock differ by {drift * 1e6:.0f} us in {CLOCK_PROBE_SECONDS} s",
@@ -93,12 +91,10 @@ def _dataset(track: Track, data: Path) -> Finding:
 
     try:
         facts = open_dataset(data, track.dataset.name).facts()
-    except InfrastructureError as error:
-        return Finding(name="dataset", status="fail", detail=error.message, remedy=error.remedy)
     except HarnessError as error:
-        return Finding(name="dataset", status="fail", detail=str(error))
+        return _failed("dataset", error)
     return Finding(
-        name="dataset",
+        id="dataset",
         status="pass",
         detail=f"{facts.name}: {facts.train_tokens:,} train and {facts.validation_tokens:,} "
         f"validation tokens, {facts.validation_bytes:,} bytes of validation text",
@@ -112,10 +108,10 @@ def _disk(track: Track, runs: Path) -> Finding:
     try:
         free = disk_free_bytes(runs)
     except InfrastructureError as error:
-        return Finding(name="disk", status="fail", detail=error.message, remedy=error.remedy)
+        return _failed("disk", error)
     good = free >= need
     return Finding(
-        name="disk",
+        id="disk",
         status="pass" if good else "fail",
         detail=f"{runs}: {free:,} bytes free, a verification may need {need:,}",
         remedy="" if good else "free some space, or name another directory with --runs",
@@ -125,11 +121,16 @@ def _disk(track: Track, runs: Path) -> Finding:
 def _bar(track: Track) -> list[Finding]:
     from harness.ledger.leaderboard import bar_of, default_path
 
-    if not track.bar.leaderboard:
+    if track.bar is None or not track.bar.leaderboard:
         return []
     try:
         bar = bar_of(track, default_path())
     except UsageError as error:
-        return [Finding(name="bar", status="fail", detail=str(error))]
+        return [_failed("bar", error)]
     detail = f"{bar.bpb:.6f} BPB ({bar.source})" if bar else track.bar.source
-    return [Finding(name="bar", status="pass", detail=detail)]
+    return [Finding(id="bar", status="pass", detail=detail)]
+
+
+def _failed(question: str, error: HarnessError) -> Finding:
+    """A question that an error answers."""
+    return error.finding.model_copy(update={"id": question, "status": "fail"})

@@ -1,8 +1,14 @@
 """The few models that every room speaks in."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+)
 
 Status = Literal["pass", "fail", "unknown"]
 
@@ -38,3 +44,30 @@ class Finding(Fact):
     limit: float | int | str | None = None
     unit: str = ""
     remedy: str = ""
+
+    @property
+    def place(self) -> str:
+        """``file:line``, or the file alone; empty when it is about no file."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file or ""
+
+    @property
+    def sentence(self) -> str:
+        """All but the place: detail and remedy, and the field before them if it is at fault."""
+        at_fault = self.field and self.status != "pass"
+        said = f"{self.field}: {self.detail}" if at_fault else self.detail
+        return f"{said}; {self.remedy}" if self.remedy else said
+
+
+def _told(finding: Finding, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    return {**write(finding), "sentence": finding.sentence}
+
+
+def _untold(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: inner for key, inner in value.items() if key != "sentence"}
+    return value
+
+
+AnyFinding = TypeVar("AnyFinding", bound=Finding)
+Told = Annotated[AnyFinding, BeforeValidator(_untold), WrapSerializer(_told)]
+"""A finding whose JSON holds its ``sentence`` too, for readers who only show it."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from harness.models import Fact, Status
+from harness.models import Fact, Finding, Status, Told
 from harness.upstream.logs.logged import LoggedRun
 
 ClaimKind = Literal["mean", "best", "single", "one_of_several", "unsupported", "none"]
@@ -44,21 +44,14 @@ class Place(Fact):
     text: str = ""
 
 
-class AuditCheck(Fact):
-    """One rule applied to a folder. ``measured`` and ``limit`` share ``unit``.
+class AuditCheck(Finding):
+    """One rule applied to a folder.
 
-    ``file`` and ``line`` name the first place that the sentence rests on, ``places`` all of
-    them. ``unknown`` means that the files do not tell, never that something is wrong.
+    ``file`` and ``line`` name the first place that it rests on, ``places`` all of them.
+    ``unknown`` means that the files do not tell, never that something is wrong.
     """
 
     id: CheckName
-    status: Status
-    measured: float | int | str | None = None
-    limit: float | int | str | None = None
-    unit: str = ""
-    sentence: str
-    file: str | None = None
-    line: int | None = None
     places: tuple[Place, ...] = ()
 
 
@@ -105,9 +98,4 @@ class FolderAudit(Fact):
     claim: ClaimReading
     readings: Readings
     runs: tuple[LoggedRun, ...]
-    checks: tuple[AuditCheck, ...]
-
-    @property
-    def findings(self) -> tuple[AuditCheck, ...]:
-        """The checks, under the name that a gate knows them by."""
-        return self.checks
+    checks: tuple[Told[AuditCheck], ...]

@@ -132,9 +132,9 @@ def find_records(paths: Sequence[Path]) -> list[Path]:
         try:
             is_folder = path.is_dir()
         except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
         if not is_folder:
-            raise UsageError(f"{path}: not a folder")
+            raise UsageError("not a folder", file=path)
         below = list(islice(_records(path, 0), _MOST_RECORDS))
         found.update(dict.fromkeys(below or [path]))
     return list(found)

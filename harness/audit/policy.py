@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from harness.audit.findings import CheckName, ClaimKind
 from harness.errors import UsageError
 from harness.models import Fact
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml, problems_of
+from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
 
 DEFAULT_POLICY = "strict"
@@ -79,12 +79,13 @@ def load_policy(name: str = DEFAULT_POLICY) -> Policy:
             f"policy {name!r}: no such policy; known are {', '.join(policy_names())}, "
             "or give the path of a .toml file"
         )
+    content = b""
     try:
         content = read_named(path, limit_bytes=LARGEST_BYTES)
         return Policy.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(file=path, problems=problems_of(error, toml=content)) from error
+    except ParseError as error:
+        raise UsageError(str(error), file=path, line=error.line) from error

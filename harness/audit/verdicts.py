@@ -32,7 +32,7 @@ def check(
     return AuditCheck(
         id=name,
         status=status,
-        sentence=sentence[:_LONGEST_SENTENCE],
+        detail=sentence[:_LONGEST_SENTENCE],
         measured=measured,
         limit=limit,
         unit=unit,

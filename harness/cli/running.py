@@ -161,10 +161,11 @@ def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
     draws = [d for d in directory.plan.draws if d.role == role and d.seed == seed]
     if not draws:
         known = ", ".join(str(d.seed) for d in directory.plan.draws if d.role == role) or "none"
-        raise UsageError(f"{options.run}: {role} {seed}: not in its plan; expected one of {known}")
+        problem = f"{role} {seed}: not in its plan; expected one of {known}"
+        raise UsageError(problem, file=options.run)
     done = directory.counted(draws[0])
     if done is not None and not done.lost:
-        raise UsageError(f"{directory.directory_of(done)}: this run is made, and it counts")
+        raise UsageError("this run is made, and it counts", file=directory.directory_of(done))
     progress = make_progress(PatientConsole(highlight=False))
     attempt = directory.attempts(draws[0]) + 1
     try:
@@ -196,7 +197,7 @@ def _inspect(options: argparse.Namespace) -> int:
         found = inspect_file(options.artifact, entry, submission.contents, track, sandbox)
     else:
         raise UsageError(
-            f"{options.artifact}: not a run directory; a lone artifact needs --submission FOLDER"
+            "not a run directory; a lone artifact needs --submission FOLDER", file=options.artifact
         )
     console.print(inspection_table(found))
     write_json(found.model_dump_json(indent=2), options.json)

@@ -14,7 +14,14 @@ from harness.contest.manifest import Manifest
 from harness.contest.track import LARGEST_SEGMENT, Track
 from harness.errors import SubmissionError
 from harness.safeio.files import digest_of_named
-from harness.safeio.parsing import LARGEST_BYTES, parse_json, parse_toml, problems_of
+from harness.safeio.key_lines import TomlLines, line_of_json_key
+from harness.safeio.parsing import (
+    LARGEST_BYTES,
+    ParseError,
+    parse_json,
+    parse_toml,
+    problems_of,
+)
 from harness.safeio.reading import NotRegularError, TooLargeError, read_inside
 from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
@@ -28,17 +35,25 @@ LARGEST_TOKENIZER_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Submission:
-    """A loaded submission; ``contents`` maps each counted file to its bytes."""
+    """A loaded submission; ``contents`` maps each counted file to its bytes.
+
+    ``claims`` is ``submission.json`` as it was read, which is not counted; None without one.
+    """
 
     folder: Path
     manifest: Manifest
     contents: dict[str, bytes]
     claim: Claim
+    claims: bytes | None = None
 
     @property
     def code_bytes(self) -> int:
         """Bytes of all counted files, ``submission.toml`` included."""
         return sum(len(content) for content in self.contents.values())
+
+    def line_of(self, *keys: str) -> int | None:
+        """The line of ``submission.toml`` on which the first of some dotted keys is given."""
+        return TomlLines(self.contents[MANIFEST]).of(*keys)
 
     @property
     def digest(self) -> str:
@@ -81,44 +96,37 @@ def load_submission(folder: Path) -> Submission:
     """Load and validate a submission folder.
 
     Raises:
-        SubmissionError: the folder, a file or a field breaks the contract; the message names
-            the file and the field, says what was expected and what to do.
+        SubmissionError: the folder, a file or a field breaks the contract; it names file, line and
+            field, says what was expected and what to do.
     """
     try:
         found = folder.is_dir()
     except OSError as error:
         raise SubmissionError(
-            f"{folder}: cannot be looked at: {error.strerror}; expected a readable folder"
+            f"cannot be looked at: {error.strerror}; expected a readable folder",
+            file="",
+            within=folder,
         ) from error
     if not found:
         raise SubmissionError(
-            f"{folder}: no such folder; expected a submission, a folder that holds {MANIFEST}"
+            f"no such folder; expected a submission, a folder that holds {MANIFEST}",
+            file="",
+            within=folder,
         )
     folder = folder.resolve()
     toml = _read(folder, MANIFEST, limit_bytes=LARGEST_BYTES)
-    path = folder / MANIFEST
-    try:
-        manifest = Manifest.model_validate(parse_toml(toml))
-        for track in manifest.tracks:
-            manifest.on(track)
-    except ValidationError as error:
-        raise SubmissionError(f"{path}: " + "; ".join(problems_of(error))) from error
-    except ValueError as error:
-        raise SubmissionError(f"{path}: {error}") from error
+    manifest = _parse(folder, toml)
     contents = {MANIFEST: toml}
     left = LARGEST_CODE_BYTES - len(toml)
     for name in manifest.code.files:
         contents[name] = _read(folder, name, limit_bytes=left)
         left -= len(contents[name])
     _read_tokenizer(folder, manifest, contents)
-    _check_functions(path, manifest, contents)
-    _check_commands(path, manifest, contents)
-    return Submission(
-        folder=folder,
-        manifest=manifest,
-        contents=contents,
-        claim=_read_claim(folder),
-    )
+    claims = _read_claims(folder)
+    submission = Submission(folder, manifest, contents, _claim(folder, claims), claims)
+    _check_functions(submission)
+    _check_commands(submission)
+    return submission
 
 
 def check_on_track(submission: Submission, track: Track) -> None:
@@ -129,24 +137,58 @@ def check_on_track(submission: Submission, track: Track) -> None:
             in a way that the track does not allow.
     """
     _, score = submission.manifest.on(track.name)
-    where = f"{submission.folder / MANIFEST}: score"
+    override = f"tracks.{track.name}.score"
     longest = track.probes.longest_sequence
     if score.sequence_length > longest:
-        raise SubmissionError(
-            f"{where}.sequence_length: {score.sequence_length:,} on track {track.name}; expected "
-            f"at most {longest:,}, because each probe of its causality costs a window"
+        raise manifest_error(
+            submission,
+            "score.sequence_length",
+            f"{score.sequence_length:,} on track {track.name}; expected at most {longest:,}, "
+            "because each probe of its causality costs a window",
+            given_as=f"{override}.sequence_length",
         )
     if score.segment is None:
         return
     if not track.adaptive.allowed:
-        raise SubmissionError(
-            f"{where}.adaptive: track {track.name} allows no adaptive model; expected false"
+        raise manifest_error(
+            submission,
+            "score.adaptive",
+            f"track {track.name} allows no adaptive model; expected false",
         )
     if score.segment < track.adaptive.least_segment:
-        raise SubmissionError(
-            f"{where}.segment: {score.segment:,} on track {track.name}; expected "
-            f"{track.adaptive.least_segment:,} to {LARGEST_SEGMENT:,}"
+        raise manifest_error(
+            submission,
+            "score.segment",
+            f"{score.segment:,} on track {track.name}; expected "
+            f"{track.adaptive.least_segment:,} to {LARGEST_SEGMENT:,}",
+            given_as=f"{override}.segment",
         )
+
+
+def manifest_error(
+    submission: Submission, field: str, problem: str, *, given_as: str = ""
+) -> SubmissionError:
+    """The error for a key of ``submission.toml`` whose value cannot be what it is.
+
+    ``given_as`` is another key that may have set it, and is looked for first.
+    """
+    line = submission.line_of(*([given_as] if given_as else []), field)
+    return SubmissionError(problem, file=MANIFEST, within=submission.folder, line=line, field=field)
+
+
+def _parse(folder: Path, toml: bytes) -> Manifest:
+    part = ""
+    try:
+        manifest = Manifest.model_validate(parse_toml(toml))
+        for track in manifest.tracks:
+            part = f"tracks.{track}.score"
+            manifest.on(track)
+    except ValidationError as error:
+        problems = problems_of(error, within=part, toml=toml)
+        raise SubmissionError(file=MANIFEST, within=folder, problems=problems) from error
+    except ParseError as error:
+        raise SubmissionError(str(error), file=MANIFEST, within=folder, line=error.line) from error
+    return manifest
 
 
 def _read_tokenizer(folder: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
@@ -159,24 +201,29 @@ def _read_tokenizer(folder: Path, manifest: Manifest, contents: dict[str, bytes]
         contents[name] = _read(folder, name, limit_bytes=left)
     if name == MANIFEST or len(contents[name]) > LARGEST_TOKENIZER_BYTES:
         raise SubmissionError(
-            f"{folder / MANIFEST}: tokenizer.model: {name} has {len(contents[name]):,} bytes; "
-            f"expected a SentencePiece model of at most {LARGEST_TOKENIZER_BYTES:,}"
+            f"{name} has {len(contents[name]):,} bytes; "
+            f"expected a SentencePiece model of at most {LARGEST_TOKENIZER_BYTES:,}",
+            file=MANIFEST,
+            within=folder,
+            line=TomlLines(contents[MANIFEST]).of("tokenizer.model"),
+            field="tokenizer.model",
         )
 
 
 def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
     """The bytes of a regular file inside ``folder``, no link followed on the way."""
-    where = folder / name
     field = "" if name in (MANIFEST, CLAIMS) else f" (named in {MANIFEST})"
     try:
         return read_inside(folder, name, limit_bytes=limit_bytes)
     except FileNotFoundError:
         hint = "create it" if name == MANIFEST else "add the file or correct the name"
-        raise SubmissionError(f"{where}: no such file{field}; {hint}") from None
+        raise SubmissionError(f"no such file{field}; {hint}", file=name, within=folder) from None
     except NotRegularError as error:
         raise SubmissionError(
-            f"{where}: not a regular file but a {error.kind}{field}; "
-            "expected a regular file inside the folder: copy the file itself there"
+            f"not a regular file but a {error.kind}{field}; "
+            "expected a regular file inside the folder: copy the file itself there",
+            file=name,
+            within=folder,
         ) from error
     except TooLargeError as error:
         limit = (
@@ -185,51 +232,59 @@ def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
             if field
             else f"at most {limit_bytes:,} are read"
         )
-        raise SubmissionError(f"{where}: {error.size_bytes:,} bytes{field}; {limit}") from error
-    except OSError as error:
         raise SubmissionError(
-            f"{error.filename}: not readable ({error.strerror}){field}; "
-            "expected files and folders that you may read"
+            f"{error.size_bytes:,} bytes{field}; {limit}", file=name, within=folder
+        ) from error
+    except OSError as error:
+        at_fault = Path(error.filename or folder / name)  # or the folder, or a part of the way
+        raise SubmissionError(
+            f"not readable ({error.strerror}){field}; expected files and folders that you may read",
+            file="" if at_fault == folder else str(at_fault.relative_to(folder)),
+            within=folder,
         ) from error
 
 
-def _check_functions(path: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+def _check_functions(submission: Submission) -> None:
+    score = submission.manifest.score
     load = "def {}(artifact: Path, device: torch.device)` that returns the model"
-    _check_function(path, "score.load", manifest.score.load, contents, expected=load)
-    if manifest.score.describe:
+    _check_function(submission, "score.load", score.load, expected=load)
+    if score.describe:
         describe = "def {}(artifact: Path, checkpoint: Path | None)` that lists its tensors"
-        _check_function(
-            path, "score.describe", manifest.score.describe, contents, expected=describe
-        )
+        _check_function(submission, "score.describe", score.describe, expected=describe)
 
 
-def _check_function(
-    path: Path, field: str, named: str, contents: dict[str, bytes], *, expected: str
-) -> None:
+def _check_function(submission: Submission, field: str, named: str, *, expected: str) -> None:
+    contents = submission.contents
     module, _, function = named.partition(":")
     base = module.replace(".", "/")
     for name in (f"{base}.py", f"{base}/__init__.py"):
         if name in contents:
             break
     else:
-        raise SubmissionError(
-            f"{path}: {field}: module {module!r} is {base}.py, which [code] files does not "
-            "list; list it or correct the name"
+        raise manifest_error(
+            submission,
+            field,
+            f"module {module!r} is {base}.py, which [code] files does not list; list it or "
+            "correct the name",
         )
     if len(contents[name]) > LARGEST_PARSED_BYTES:
-        raise SubmissionError(
-            f"{path}: {field}: {name} has {len(contents[name]):,} bytes; keep the loader's module "
-            f"below {LARGEST_PARSED_BYTES:,}: move data and other code into files of their own"
+        raise manifest_error(
+            submission,
+            field,
+            f"{name} has {len(contents[name]):,} bytes; keep the loader's module "
+            f"below {LARGEST_PARSED_BYTES:,}: move data and other code into files of their own",
         )
-    defined = examine(path.parent / name, contents[name]).defined
+    defined = examine(submission.folder, name, contents[name]).defined
     if function not in defined and "*" not in defined:
-        raise SubmissionError(
-            f"{path}: {field}: {name} defines no {function!r}; expected `"
-            + expected.format(function)
+        raise manifest_error(
+            submission,
+            field,
+            f"{name} defines no {function!r}; expected `" + expected.format(function),
         )
 
 
-def _check_commands(path: Path, manifest: Manifest, contents: dict[str, bytes]) -> None:
+def _check_commands(submission: Submission) -> None:
+    manifest = submission.manifest
     commands = {"train.command": manifest.train.command}
     for track, override in manifest.tracks.items():
         if override.train.command:
@@ -237,39 +292,50 @@ def _check_commands(path: Path, manifest: Manifest, contents: dict[str, bytes]) 
     for field, command in commands.items():
         for word in command:
             if "\0" in word:
-                raise SubmissionError(f"{path}: {field}: holds a NUL character")
-            if word.endswith(".py") and str(PurePosixPath(word)) not in contents:
-                raise SubmissionError(
-                    f"{path}: {field}: runs {word!r}, which [code] files does not list; "
-                    "only listed files are mounted, so list it"
+                raise manifest_error(submission, field, "holds a NUL character")
+            if word.endswith(".py") and str(PurePosixPath(word)) not in submission.contents:
+                raise manifest_error(
+                    submission,
+                    field,
+                    f"runs {word!r}, which [code] files does not list; only listed files are "
+                    "mounted, so list it",
                 )
 
 
-def _read_claim(folder: Path) -> Claim:
-    """Claims of ``submission.json``; a missing file claims nothing, a malformed one is an error."""
+def _read_claims(folder: Path) -> bytes | None:
     path = folder / CLAIMS
     if not path.exists() and not path.is_symlink():
+        return None
+    return _read(folder, CLAIMS, limit_bytes=LARGEST_CLAIMS_BYTES)
+
+
+def _claim(folder: Path, content: bytes | None) -> Claim:
+    """Claims of ``submission.json``; a missing file claims nothing, a malformed one is an error."""
+    if content is None:
         return Claim()
-    content = _read(folder, CLAIMS, limit_bytes=LARGEST_CLAIMS_BYTES)
     try:
         claims = parse_json(
             content, limit_bytes=LARGEST_CLAIMS_BYTES, longest_text=LARGEST_CLAIMS_BYTES
         )
-    except ValueError as error:
-        raise SubmissionError(f"{path}: {error}") from error
+    except ParseError as error:
+        raise SubmissionError(str(error), file=CLAIMS, within=folder, line=error.line) from error
     if not isinstance(claims, dict):
-        raise SubmissionError(f"{path}: expected a JSON object of claims")
-    size = _figure(path, claims, "bytes_total")
-    return Claim(
-        val_bpb=_figure(path, claims, "val_bpb"),
-        bytes_total=None if size is None else int(size),
-    )
+        raise SubmissionError("expected a JSON object of claims", file=CLAIMS, within=folder)
 
+    def figure(key: str) -> float | None:
+        value = claims.get(key)
+        if value is None:
+            return None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value < 1e15:
+            raise SubmissionError(
+                "expected a number of at least 0",
+                file=CLAIMS,
+                within=folder,
+                line=line_of_json_key(content, key),
+                field=key,
+            )
+        return float(value)
 
-def _figure(path: Path, claims: dict[str, object], key: str) -> float | None:
-    value = claims.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
-        raise SubmissionError(f"{path}: {key}: expected a number of at least 0")
-    return float(value)
+    size = figure("bytes_total")
+    return Claim(val_bpb=figure("val_bpb"), bytes_total=None if size is None else int(size))

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from harness.errors import UsageError
 from harness.models import Fact
 from harness.safeio.files import digest_of_named
-from harness.safeio.parsing import LARGEST_BYTES, parse_toml, problems_of
+from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
 
 GIB = 1 << 30
@@ -219,12 +219,13 @@ def load_track(name: str) -> Track:
             f"track {name!r}: no such track; known are {', '.join(track_names())}, "
             "or give the path of a .toml file"
         )
+    content = b""
     try:
         content = read_named(path, limit_bytes=LARGEST_BYTES)
         return Track.model_validate(parse_toml(content))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(problems_of(error))) from error
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(file=path, problems=problems_of(error, toml=content)) from error
+    except ParseError as error:
+        raise UsageError(str(error), file=path, line=error.line) from error

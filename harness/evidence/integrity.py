@@ -65,7 +65,8 @@ def check_entry(directory: RunDirectory) -> None:
     facts = tuple(file_facts(files))
     if facts != plan.entry.files or digest_of_named(files) != plan.entry.digest:
         raise InfrastructureError(
-            f"{directory.entry}: not the files that the verification was begun with",
+            "not the files that the verification was begun with",
+            file=directory.entry,
             remedy="start a new verification",
         )
     # Another harness may have read another contract out of the same file.
@@ -129,10 +130,12 @@ def _check_date(path: Path, date: str) -> None:
     try:
         ahead = lies_ahead(date)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{path}: damaged evidence: created_at: {error}") from error
+        raise UsageError(f"damaged evidence: {error}", file=path, field="created_at") from error
     if ahead:
         raise InfrastructureError(
-            f"{path}: created_at: {date[:40]} lies in the future",
+            f"{date[:40]} lies in the future",
+            file=path,
+            field="created_at",
             remedy="set the clock of this machine, or run the verification again",
         )
 
@@ -186,4 +189,4 @@ def _opened(root: Path, path: Path, what: str) -> Iterator[tuple[io.BufferedRead
 
 
 def _changed(path: Path, what: str) -> InfrastructureError:
-    return InfrastructureError(f"{path}: {what}", remedy=_REMEDY)
+    return InfrastructureError(what, file=path, remedy=_REMEDY)

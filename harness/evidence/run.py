@@ -38,6 +38,12 @@ class Failure(Fact):
     fault: Literal["submission", "infrastructure"]
     finding: Finding
 
+    @property
+    def reason(self) -> str:
+        """The finding in one sentence, with the place and the field that it is about."""
+        found = self.finding
+        return ": ".join(part for part in (found.place, found.field, found.detail) if part)
+
 
 class StepFacts(Fact):
     """What one step left; never without the phases of the untrusted code that ran in it."""

@@ -35,7 +35,7 @@ from harness.evidence.run import Run
 from harness.evidence.steps import Role, StepName, step_of
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
-from harness.safeio.parsing import Model, parse_model, problems_of
+from harness.safeio.parsing import Model, ParseError, parse_model, problems_of
 from harness.safeio.reading import read_inside
 
 PLAN = "plan.json"
@@ -95,12 +95,14 @@ class RunDirectory:
         if not (path / PLAN).is_file():
             if (path / _FORMAT_1_PLAN).is_file():
                 raise UsageError(
-                    f"{path / _FORMAT_1_PLAN}: evidence of format 1, which this harness does not "
-                    f"read; expected format {FORMAT}: run the verification again"
+                    "evidence of format 1, which this harness does not read; expected format "
+                    f"{FORMAT}: run the verification again",
+                    file=path / _FORMAT_1_PLAN,
                 )
             raise UsageError(
-                f"{path}: not the directory of a verification: it holds no {PLAN}; "
-                "expected one that `harness verify` made under runs/"
+                f"not the directory of a verification: it holds no {PLAN}; "
+                "expected one that `harness verify` made under runs/",
+                file=path,
             )
         return cls(path=path, plan=_read(path, PLAN, Plan))
 
@@ -155,14 +157,15 @@ class RunDirectory:
         """
         directory = self.try_directory(draw, attempt)
         if attempt > _MOST_TRIES:
-            raise InfrastructureError(f"{directory}: {_MOST_TRIES:,} tries are enough")
+            raise InfrastructureError(f"{_MOST_TRIES:,} tries are enough", file=directory)
         with disk_errors(directory):
             directory.parent.mkdir(exist_ok=True)
             try:
                 directory.mkdir()
             except FileExistsError:
                 raise InfrastructureError(
-                    f"{directory}: another harness has begun this try",
+                    "another harness has begun this try",
+                    file=directory,
                     remedy="wait for it to end",
                 ) from None
             for name in ("artifact", "checkpoint"):
@@ -180,11 +183,8 @@ class RunDirectory:
         for attempt in range(1, self.attempts(draw) + 1):
             path = self.try_directory(draw, attempt) / EVIDENCE
             if path.is_file():
-                found.append(
-                    _checked(
-                        path, _read(self.path, path.relative_to(self.path), Run), draw, attempt
-                    )
-                )
+                read = _read(self.path, path.relative_to(self.path), Run)
+                found.append(_checked(path, read, draw, attempt))
         return found
 
     def counted(self, draw: Draw) -> Run | None:
@@ -246,7 +246,7 @@ class RunDirectory:
             yield
         except BlockingIOError:
             raise InfrastructureError(
-                f"{place}: another harness is at work on this run", remedy="wait for it to end"
+                "another harness is at work on this run", file=place, remedy="wait for it to end"
             ) from None
         finally:
             os.close(descriptor)
@@ -259,7 +259,8 @@ class RunDirectory:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InfrastructureError(
-                    f"{self.path}: another harness is at work on this verification",
+                    "another harness is at work on this verification",
+                    file=self.path,
                     remedy="wait for it to end",
                 ) from None
             yield
@@ -280,8 +281,9 @@ def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunD
         if not _is_settled(directory):
             return directory
     raise UsageError(
-        f"{runs}: nothing to resume: no unfinished verification of this submission (as it is now) "
-        "on this track; run without --resume"
+        "nothing to resume: no unfinished verification of this submission (as it is now) on this "
+        "track; run without --resume",
+        file=runs,
     )
 
 
@@ -323,7 +325,7 @@ def _new_directory(runs: Path, name: str) -> Path:
             continue
         sync_directory(runs)
         return directory
-    raise InfrastructureError(f"{runs}: too many verifications named {name}")
+    raise InfrastructureError(f"too many verifications named {name}", file=runs)
 
 
 def _checked(path: Path, run: Run, draw: Draw, attempt: int) -> Run:
@@ -334,7 +336,7 @@ def _checked(path: Path, run: Run, draw: Draw, attempt: int) -> Run:
         ("attempt", run.attempt, attempt),
     ):
         if found != expected:
-            raise UsageError(f"{path}: {field}: expected {expected}, found {found}")
+            raise UsageError(f"expected {expected}, found {found}", file=path, field=field)
     return run
 
 
@@ -350,8 +352,8 @@ def _read(directory: Path, name: str | PurePath, model: type[Model]) -> Model:
             model, content, limit_bytes=LARGEST_EVIDENCE_BYTES, longest_text=LARGEST_EVIDENCE_BYTES
         )
     except ValidationError as error:
-        raise UsageError(f"{path}: damaged evidence: {'; '.join(problems_of(error))}") from error
+        raise UsageError("damaged evidence", file=path, problems=problems_of(error)) from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: damaged evidence: {error}") from error
+        raise UsageError(f"cannot be read: {error.strerror}", file=path) from error
+    except ParseError as error:
+        raise UsageError(f"damaged evidence: {error}", file=path, line=error.line) from error

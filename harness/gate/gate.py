@@ -9,9 +9,8 @@ from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.gate.folder import Layout, judge_folder
 from harness.gate.history import History, open_history
-from harness.gate.remarks import Note
 from harness.gate.scope import LARGEST_FILE_BYTES, Touched, touched
-from harness.models import Fact, Status
+from harness.models import Fact, Finding, Status, Told
 from harness.safeio.files import disk_errors, write_files
 from harness.safeio.git_objects import BeyondBoundsError, BrokenTreeError
 
@@ -19,7 +18,7 @@ Kind = Literal["adds", "changes", "none", "refused"]
 
 
 class GateReport(Fact):
-    """What the gate found. ``folder`` and the notes' files are relative to the repository.
+    """What the gate found. ``folder`` and the findings' files are relative to the repository.
 
     ``kind`` is ``none`` when no submission is touched and that may be, ``refused`` when there is
     not exactly one folder to look at.
@@ -33,7 +32,7 @@ class GateReport(Fact):
     folder: str | None
     submission_digest: str | None
     track: str
-    notes: tuple[Note, ...]
+    notes: tuple[Told[Finding], ...]
     passed: bool
 
 
@@ -83,7 +82,7 @@ def gate(
         except BeyondBoundsError as error:
             broken = isinstance(error, BrokenTreeError)
             why = "cannot be looked at" if broken else "too much to look at"
-            note = Note(id="size", status="fail", sentence=f"{why}: {error}")
+            note = Finding(id="size", status="fail", detail=f"{why}: {error.message}")
             found, contents = Touched(None, False, (), (note,)), {}
         notes = list(found.notes)
         if found.folder is not None and contents:
@@ -108,14 +107,14 @@ def gate(
 
 def _scope(history: History, root: PurePosixPath, *, none_passes: bool) -> Touched:
     if history.merge_base is None:
-        sentence = "shares no history with the base; branch off the base and apply the change there"
-        return Touched(None, False, (), (Note(id="scope", status="fail", sentence=sentence),))
+        detail = "shares no history with the base; branch off the base and apply the change there"
+        return Touched(None, False, (), (Finding(id="scope", status="fail", detail=detail),))
     found = touched(history, root=root)
     if found is not None:
         return found
-    sentence = f"changes no submission: no file in a folder below {root}/"
+    detail = f"changes no submission: no file in a folder below {root}/"
     status: Status = "pass" if none_passes else "fail"
-    return Touched(None, False, (), (Note(id="scope", status=status, sentence=sentence),))
+    return Touched(None, False, (), (Finding(id="scope", status=status, detail=detail),))
 
 
 def _kind(found: Touched, *, passed: bool) -> Kind:
@@ -126,7 +125,7 @@ def _kind(found: Touched, *, passed: bool) -> Kind:
 
 def _inspected(
     folder: str, contents: dict[str, bytes], track: Track, layout: Layout, policy: Policy
-) -> tuple[list[Note], str | None]:
+) -> tuple[list[Finding], str | None]:
     """Write a submission out where nobody else looks, and judge it there."""
     with tempfile.TemporaryDirectory(prefix="pgolf-gate-") as place:
         directory = Path(place) / PurePosixPath(folder).name

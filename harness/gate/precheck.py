@@ -5,9 +5,10 @@ import sys
 from pathlib import Path, PurePosixPath
 
 from harness.contest.manifest import CONTRACT_VARIABLES
-from harness.contest.submission import CLAIMS, Submission, check_on_track
+from harness.contest.submission import CLAIMS, MANIFEST, Submission, check_on_track
 from harness.contest.track import Track
-from harness.judge.verdict import Finding
+from harness.models import Finding, Status
+from harness.safeio.key_lines import line_of_json_key
 from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
 IMAGE_PACKAGES = ("torch", "numpy", "sentencepiece", "zstandard", "triton")
@@ -22,49 +23,77 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
     check_on_track(submission, track)
     train, score = submission.manifest.on(track.name)
     files = len(submission.contents)
-    findings = [
+    segment = f", adaptive (segment {score.segment:,})" if score.segment else ""
+    return [
         Finding(
-            name="contract",
+            id="contract",
             status="pass",
             detail=f"submission.toml is well formed; {files} counted files, no links",
+            file=MANIFEST,
         ),
         _code_bytes(submission, track),
         *_tokenizer(submission, track),
-        Finding(
-            name="score",
-            status="pass",
-            detail=f"{score.load}, sequence length {score.sequence_length}, stride {score.stride}"
-            + (f", adaptive (segment {score.segment:,})" if score.segment else ""),
+        _of_manifest(
+            submission,
+            "score",
+            "score.load",
+            f"{score.load}, sequence length {score.sequence_length}, stride {score.stride}"
+            + segment,
         ),
-        Finding(name="train", status="pass", detail=" ".join(train.command)),
+        _of_manifest(submission, "train", "train.command", " ".join(train.command)),
         _seed(submission),
         *_observe(submission),
         *_claim(submission, track),
+        *warnings(submission),
     ]
-    findings += [
-        Finding(name="warning", status="unknown", detail=warning)
-        for warning in warnings(submission)
-    ]
-    return findings
 
 
-def warnings(submission: Submission) -> list[str]:
+def warnings(submission: Submission) -> list[Finding]:
     """What a reader will miss, and imports that will fail in the sandbox."""
-    missing = [name for name in ("README.md", CLAIMS) if not (submission.folder / name).exists()]
-    return [*(f"{name}: missing" for name in missing), *_imports(submission)]
+    missing = [
+        Finding(id="missing_file", status="unknown", detail="missing", file=name)
+        for name in ("README.md", CLAIMS)
+        if not (submission.folder / name).exists()
+    ]
+    return [*missing, *_imports(submission)]
+
+
+def _of_manifest(
+    submission: Submission,
+    id: str,
+    field: str,
+    detail: str,
+    *,
+    status: Status = "pass",
+    remedy: str = "",
+) -> Finding:
+    """A finding about a key of ``submission.toml``."""
+    return Finding(
+        id=id,
+        status=status,
+        detail=detail,
+        file=MANIFEST,
+        line=submission.line_of(field),
+        field=field,
+        remedy=remedy,
+    )
 
 
 def _code_bytes(submission: Submission, track: Track) -> Finding:
     entry = submission.entry(track.name)
     code = entry.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
     left = track.budget.bytes - code
-    return Finding(
-        name="code bytes",
-        status="pass" if left > 0 else "fail",
-        detail=f"{code:,} of {track.budget.bytes:,} bytes; "
+    found = _of_manifest(
+        submission,
+        "code_bytes",
+        "code.files",
+        f"{code:,} of {track.budget.bytes:,} bytes; "
         + (f"{left:,} left for the artifact" if left > 0 else "nothing left for an artifact"),
+        status="pass" if left > 0 else "fail",
         remedy="" if left > 0 else "list fewer or smaller files in [code] files",
     )
+    figures = {"measured": code, "limit": track.budget.bytes, "unit": "bytes"}
+    return found.model_copy(update=figures)
 
 
 def _tokenizer(submission: Submission, track: Track) -> list[Finding]:
@@ -72,15 +101,16 @@ def _tokenizer(submission: Submission, track: Track) -> list[Finding]:
     section = submission.manifest.tokenizer
     if section is None:
         return []
-    detail = "its own: pure bytes, 260 ids"
-    if section.model is not None:
-        counted = "counted" if track.budget.tokenizer_counted else "not counted on this track"
-        size = len(submission.contents[section.model])
-        detail = (
-            f"its own: {section.model}, {size:,} bytes, {counted}; harness verify proves first "
-            "that every validation document comes back from its tokens"
-        )
-    return [Finding(name="tokenizer", status="pass", detail=detail)]
+    if section.model is None:
+        detail = "its own: pure bytes, 260 ids"
+        return [_of_manifest(submission, "tokenizer", "tokenizer.kind", detail)]
+    counted = "counted" if track.budget.tokenizer_counted else "not counted on this track"
+    size = len(submission.contents[section.model])
+    detail = (
+        f"its own: {section.model}, {size:,} bytes, {counted}; harness verify proves first "
+        "that every validation document comes back from its tokens"
+    )
+    return [_of_manifest(submission, "tokenizer", "tokenizer.model", detail)]
 
 
 def _seed(submission: Submission) -> Finding:
@@ -89,11 +119,13 @@ def _seed(submission: Submission) -> Finding:
     )
     unread = [name for name in CONTRACT_VARIABLES[:1] if name.encode() not in sources]
     return Finding(
-        name="seed",
+        id="seed",
         status="unknown" if unread else "pass",
         detail="no listed file mentions SEED: seeds that change nothing cannot be tested"
         if unread
         else "the code reads SEED",
+        file=MANIFEST,
+        line=submission.line_of("train.command"),
     )
 
 
@@ -104,34 +136,42 @@ def _observe(submission: Submission) -> list[Finding]:
         for name, content in submission.contents.items()
         if name.endswith(".py")
     )
-    if submission.manifest.score.adaptive and not mentioned:
-        return [
-            Finding(
-                name="observe",
-                status="unknown",
-                detail="[score] adaptive = true, and no listed file mentions observe",
-                remedy="give the model a method observe(tokens: int64[M]), or remove adaptive",
-            )
-        ]
-    return []
+    if not submission.manifest.score.adaptive or mentioned:
+        return []
+    return [
+        _of_manifest(
+            submission,
+            "observe",
+            "score.adaptive",
+            "[score] adaptive = true, and no listed file mentions observe",
+            status="unknown",
+            remedy="give the model a method observe(tokens: int64[M]), or remove adaptive",
+        )
+    ]
 
 
 def _claim(submission: Submission, track: Track) -> list[Finding]:
-    claimed = submission.claim.bytes_total
-    if claimed is None:
+    claimed, claims = submission.claim.bytes_total, submission.claims
+    if claimed is None or claims is None:
         return []
     over = claimed > track.budget.bytes
     return [
         Finding(
-            name="claimed bytes",
+            id="claimed_bytes",
             status="fail" if over else "pass",
             detail=f"{claimed:,} claimed in submission.json, of {track.budget.bytes:,}",
+            file=CLAIMS,
+            line=line_of_json_key(claims, "bytes_total"),
+            field="bytes_total",
+            measured=claimed,
+            limit=track.budget.bytes,
+            unit="bytes",
             remedy="make it smaller, or correct the claim" if over else "",
         )
     ]
 
 
-def _imports(submission: Submission) -> list[str]:
+def _imports(submission: Submission) -> list[Finding]:
     """Imports of files that are not listed, and of packages that the image does not have.
 
     The smallest files first, as many as ``LARGEST_PARSED_BYTES`` allow for: a submission that
@@ -140,25 +180,44 @@ def _imports(submission: Submission) -> list[str]:
     folder, contents = submission.folder, submission.contents
     local = {PurePosixPath(name).parts[0].removesuffix(".py") for name in contents}
     known = local | set(IMAGE_PACKAGES) | set(sys.stdlib_module_names)
-    found: set[str] = set()
+    unknown: set[tuple[str, int, str]] = set()
+    unread: list[str] = []
     left = LARGEST_PARSED_BYTES
     sources = [name for name in contents if name.endswith(".py")]
     for name in sorted(sources, key=lambda name: len(contents[name])):
         left -= len(contents[name])
         if left < 0:
-            found.add(f"{name}: not examined: too much code for a check that is to be quick")
+            unread.append(name)
             continue
-        for line, module in examine(folder / name, contents[name]).imported:
-            if module not in known:
-                found.add(
-                    f"{name}:{line}: imports {module!r}, "
-                    + (
-                        "a file beside it that [code] files does not list, so it is not mounted"
-                        if _is_beside(folder, module)
-                        else "a package that the image does not have"
-                    )
-                )
-    return sorted(found)
+        imported = examine(folder, name, contents[name]).imported
+        unknown.update((name, line, module) for line, module in imported if module not in known)
+    return [
+        *(_unknown_import(folder, *found) for found in sorted(unknown)),
+        *(
+            Finding(
+                id="not_examined",
+                status="unknown",
+                detail="not examined: too much code for a check that is to be quick",
+                file=name,
+            )
+            for name in sorted(unread)
+        ),
+    ]
+
+
+def _unknown_import(folder: Path, name: str, line: int, module: str) -> Finding:
+    why = (
+        "a file beside it that [code] files does not list, so it is not mounted"
+        if _is_beside(folder, module)
+        else "a package that the image does not have"
+    )
+    return Finding(
+        id="unknown_import",
+        status="unknown",
+        detail=f"imports {module!r}, {why}",
+        file=name,
+        line=line,
+    )
 
 
 def _is_beside(folder: Path, module: str) -> bool:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from harness.gate.history import Change, History
-from harness.gate.remarks import Note
+from harness.models import Finding
 from harness.safeio.git_objects import Entry
 from harness.safeio.text import folded, has_unseen
 
 LARGEST_FILE_BYTES = 16_000_000
 LARGEST_FOLDER_BYTES = 32 << 20
 MOST_FILES = 500
-MOST_NOTES_OF_A_KIND = 20
+MOST_OF_A_KIND = 20
 _LONGEST_NAME_BYTES = 200
 _ORDINARY_MODES = ("100644", "100755")
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
@@ -32,7 +32,7 @@ class Touched:
     folder: str | None
     is_new: bool
     entries: tuple[Entry, ...]
-    notes: tuple[Note, ...]
+    notes: tuple[Finding, ...]
 
 
 @dataclass
@@ -62,7 +62,7 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
         return None
     notes = [
         _fail("is in no submission's folder; a submission may change only its own", change.name)
-        for change in changes.outside[:MOST_NOTES_OF_A_KIND]
+        for change in changes.outside[:MOST_OF_A_KIND]
     ]
     if (left := len(changes.outside) - len(notes)) > 0:
         notes.append(_fail(f"changes {left:,} more files outside of its own folder"))
@@ -92,31 +92,31 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
     )
 
 
-def _examine(history: History, entries: Sequence[Entry], folder: str) -> list[Note]:
+def _examine(history: History, entries: Sequence[Entry], folder: str) -> list[Finding]:
     """What keeps the files of a folder from being written out and read; empty for ordinary ones."""
     if len(entries) > MOST_FILES:
-        sentence = f"{folder} holds {len(entries):,} files; at most {MOST_FILES} are looked at"
-        return [Note(id="size", status="fail", sentence=sentence)]
+        detail = f"{folder} holds {len(entries):,} files; at most {MOST_FILES} are looked at"
+        return [Finding(id="size", status="fail", detail=detail)]
     notes = []
     total = 0
     for entry in entries:
         where = f"{folder}/{_shown(entry.name)}"
         if entry.mode not in _ORDINARY_MODES:
             what = _MODES.get(entry.mode, f"of mode {entry.mode}")
-            sentence = f"is {what}; expected a regular file: put the file itself there"
-            notes.append(Note(id="kind", status="fail", sentence=sentence, file=where))
+            detail = f"is {what}; expected a regular file: put the file itself there"
+            notes.append(Finding(id="kind", status="fail", detail=detail, file=where))
             continue
         size = history.objects.size_bytes(entry.id)
         total += size
         if size > LARGEST_FILE_BYTES:
-            sentence = f"{size:,} bytes; no file may have more than {LARGEST_FILE_BYTES:,}, "
-            sentence += "and no artifact belongs into the repository"
-            notes.append(Note(id="size", status="fail", sentence=sentence, file=where))
+            detail = f"{size:,} bytes; no file may have more than {LARGEST_FILE_BYTES:,}, "
+            detail += "and no artifact belongs into the repository"
+            notes.append(Finding(id="size", status="fail", detail=detail, file=where))
     if not notes and total > LARGEST_FOLDER_BYTES:
-        sentence = f"{folder} holds {total:,} bytes; at most {LARGEST_FOLDER_BYTES:,} are read"
-        notes.append(Note(id="size", status="fail", sentence=sentence))
+        detail = f"{folder} holds {total:,} bytes; at most {LARGEST_FOLDER_BYTES:,} are read"
+        notes.append(Finding(id="size", status="fail", detail=detail))
     notes += _name_problems([entry.name for entry in entries], folder=folder)
-    return notes[:MOST_NOTES_OF_A_KIND]
+    return notes[:MOST_OF_A_KIND]
 
 
 def _sorted(changes: Iterable[Change], root: tuple[bytes, ...]) -> _Changes:
@@ -136,7 +136,7 @@ def _is_posing(change: Change, root: tuple[bytes, ...]) -> bool:
     return change.new_mode in _MODES and parts == root[: len(parts)] + parts[len(root) :]
 
 
-def _several(history: History, folders: dict[bytes, list[Change]], root: PurePosixPath) -> Note:
+def _several(history: History, folders: dict[bytes, list[Change]], root: PurePosixPath) -> Finding:
     names = sorted(folders)
     listed = ", ".join(f"{root}/{_shown(name)}" for name in names[:5])
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
@@ -149,7 +149,7 @@ def _several(history: History, folders: dict[bytes, list[Change]], root: PurePos
     return _fail(f"changes {len(names)} submission folders, expected one: {listed}{more}{hint}")
 
 
-def _taken(history: History, name: bytes, root: PurePosixPath) -> list[Note]:
+def _taken(history: History, name: bytes, root: PurePosixPath) -> list[Finding]:
     """A new folder may not be one that the base has gained since, nor differ from one by case."""
     tree = history.tree(history.base, _parts(root))
     siblings = history.entries(tree) if tree else []
@@ -160,26 +160,28 @@ def _taken(history: History, name: bytes, root: PurePosixPath) -> list[Note]:
     return []
 
 
-def _agreed(folder: str, changed: Sequence[Change], *, is_new: bool) -> Note:
+def _agreed(folder: str, changed: Sequence[Change], *, is_new: bool) -> Finding:
     files = f"{len(changed):,} {'file' if len(changed) == 1 else 'files'}"
     if is_new:
-        return Note(id="scope", status="pass", sentence=f"adds {folder}, {files}, and nothing else")
+        return Finding(
+            id="scope", status="pass", detail=f"adds {folder}, {files}, and nothing else"
+        )
     removed = sum(not change.new_mode for change in changed)
-    sentence = f"changes {files} of {folder}, which exists"
-    sentence += f" ({removed:,} of them removed)" if removed else ""
-    sentence += "; what was found of it before does not hold for it as it will be"
-    return Note(id="scope", status="unknown", sentence=sentence)
+    detail = f"changes {files} of {folder}, which exists"
+    detail += f" ({removed:,} of them removed)" if removed else ""
+    detail += "; what was found of it before does not hold for it as it will be"
+    return Finding(id="scope", status="unknown", detail=detail)
 
 
-def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Note]:
+def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Finding]:
     """Names that not every system can hold, or that two files would share on some."""
     notes = []
     seen: dict[str, bytes] = {}
     for name in names:
         where = f"{folder}/{_shown(name)}" if folder else None
         if problem := _name_problem(name):
-            sentence = f"{_shown(name)}: the name {problem}"
-            notes.append(Note(id="name", status="fail", sentence=sentence, file=where))
+            detail = f"{_shown(name)}: the name {problem}"
+            notes.append(Finding(id="name", status="fail", detail=detail, file=where))
             continue
         # Folders collide just as files do: a/x and A/y are one folder on some systems.
         parts = name.split(b"/")
@@ -187,8 +189,8 @@ def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Note]:
             path = b"/".join(parts[:depth])
             other = seen.setdefault(_folded(path), path)
             if other != path or (depth == len(parts) and names.count(name) > 1):
-                sentence = f"{_shown(path)} and {_shown(other)} are one name on some systems"
-                notes.append(Note(id="name", status="fail", sentence=sentence, file=where))
+                detail = f"{_shown(path)} and {_shown(other)} are one name on some systems"
+                notes.append(Finding(id="name", status="fail", detail=detail, file=where))
                 break
     return notes
 
@@ -213,9 +215,9 @@ def _name_problem(name: bytes) -> str | None:
     return next((problem for problem, found in problems.items() if found), None)
 
 
-def _fail(sentence: str, name: bytes | None = None) -> Note:
+def _fail(detail: str, name: bytes | None = None) -> Finding:
     file = None if name is None else _shown(name)
-    return Note(id="scope", status="fail", sentence=sentence, file=file)
+    return Finding(id="scope", status="fail", detail=detail, file=file)
 
 
 def _parts(path: PurePosixPath) -> tuple[bytes, ...]:

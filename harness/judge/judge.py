@@ -111,7 +111,7 @@ def rule_facts(rule: Rule) -> RuleFacts:
 
 def _trouble(run: Run) -> str | None:
     if run.failure is not None:
-        return run.failure.finding.detail
+        return run.failure.reason
     killed = [step.name for step in run.steps if any(p.outcome == "deadline" for p in step.phases)]
     return f"{killed[0]} killed at the limit" if killed else None
 

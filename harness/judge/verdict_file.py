@@ -46,14 +46,15 @@ def read_verdict(path: Path) -> PublishedVerdict:
             longest_text=_LONGEST_TEXT,
         )
     except TooLargeError as error:
-        raise UsageError(f"{path}: {error.strerror}; not a verdict") from error
+        raise UsageError(f"{error.strerror}; not a verdict", file=path) from error
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
     except ValidationError as error:
-        problems = "; ".join(problems_of(error)[:5])
-        raise UsageError(f"{path}: not a verdict of this harness: {problems}") from error
+        problems = problems_of(error)
+        raise UsageError("not a verdict of this harness", file=path, problems=problems) from error
     except ValueError as error:
-        raise UsageError(f"{path}: not a verdict: {error}") from error
+        raise UsageError(f"not a verdict: {error}", file=path) from error
     if found := contradictions(verdict):
-        raise UsageError(f"{path}: a verdict that contradicts itself: {'; '.join(found[:5])}")
+        said = "; ".join(found[:5])
+        raise UsageError(f"a verdict that contradicts itself: {said}", file=path)
     return PublishedVerdict(verdict=verdict, sha256=sha256_of_bytes(content))

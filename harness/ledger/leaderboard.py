@@ -73,8 +73,7 @@ def load_leaderboard(path: Path) -> Leaderboard:
     except ValidationError as error:
         if _is_empty_format_1(path, content):
             return Leaderboard()
-        problems = "; ".join(problems_of(error)[:5])
-        raise UsageError(f"{path}: not a leaderboard: {problems}") from error
+        raise UsageError("not a leaderboard", file=path, problems=problems_of(error)) from error
     except ValueError as error:
         raise UsageError(f"{path}: not a leaderboard: {error}") from error
     if broken := broken_link(board):
@@ -215,7 +214,7 @@ def _made(kind: type[Made], **fields: object) -> Made:
     try:
         return kind.model_validate({"at": now, **fields})
     except ValidationError as error:
-        raise UsageError(f"not an event: {'; '.join(problems_of(error)[:5])}") from error
+        raise UsageError("not an event", problems=problems_of(error)) from error
 
 
 def _append(path: Path, event: Callable[[Leaderboard], Accepted | Retracted | None]) -> bool:
@@ -257,8 +256,9 @@ def _record(candidate: Candidate, track: Track) -> Record:
             }
         )
     except ValidationError as error:
-        problems = "; ".join(problems_of(error)[:5])
-        raise UsageError(f"the verdict does not make a record: {problems}") from error
+        raise UsageError(
+            "the verdict does not make a record", problems=problems_of(error)
+        ) from error
     if lies_ahead(record.date):
         raise UsageError(f"the verdict does not make a record: {record.date} lies in the future")
     return record

@@ -1,4 +1,4 @@
-"""Remarks as GitHub's workflow commands, which it shows beside the lines concerned.
+"""Findings as GitHub's workflow commands, which it shows beside the lines concerned.
 
 The runner obeys any line of output that begins with ``::`` or holds ``##[``, so while these are
 written nothing else that a stranger wrote may reach that output unescaped.
@@ -6,8 +6,8 @@ written nothing else that a stranger wrote may reach that output unescaped.
 
 from collections.abc import Sequence
 
-from harness.gate.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark, worst_first
-from harness.models import Status
+from harness.models import Finding, Status
+from harness.report.finding_lists import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, worst_first
 from harness.safeio.text import plain
 
 # GitHub shows ten errors and ten warnings of a step, and drops the others.
@@ -15,11 +15,11 @@ MOST_OF_A_KIND = 10
 _LEVELS: dict[Status, str] = {"fail": "error", "unknown": "warning", "pass": "notice"}
 
 
-def annotations(remarks: Sequence[Remark], *, prefix: str = "") -> str:
+def annotations(findings: Sequence[Finding], *, prefix: str = "") -> str:
     """One workflow command a line for what failed or is unknown; what passed is not annotated.
 
     Args:
-        remarks: judged files; names relative to the root of the repository, or to ``prefix``.
+        findings: judged files; names relative to the root of the repository, or to ``prefix``.
         prefix: folder that the names are relative to, without a slash at its end.
 
     Returns:
@@ -28,29 +28,29 @@ def annotations(remarks: Sequence[Remark], *, prefix: str = "") -> str:
     lines = []
     shown: dict[str, int] = {}
     left = 0
-    for remark in worst_first(remarks):
-        if remark.status == "pass":
+    for finding in worst_first(findings):
+        if finding.status == "pass":
             continue
-        level = _LEVELS[remark.status]
+        level = _LEVELS[finding.status]
         shown[level] = shown.get(level, 0) + 1
         if shown[level] > MOST_OF_A_KIND:
             left += 1
         else:
-            lines.append(_command(level, remark, prefix))
+            lines.append(_command(level, finding, prefix))
     if left:
         lines.append(f"::notice::{left:,} more findings are in the summary")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _command(level: str, remark: Remark, prefix: str) -> str:
+def _command(level: str, finding: Finding, prefix: str) -> str:
     properties = []
-    if remark.file:
-        name = f"{prefix}/{remark.file}" if prefix else remark.file
+    if finding.file:
+        name = f"{prefix}/{finding.file}" if prefix else finding.file
         properties.append(f"file={_property(name, FILE_LIMIT)}")
-        if remark.line:
-            properties.append(f"line={remark.line}")
-    properties.append(f"title={_property(remark.id, ID_LIMIT)}")
-    return f"::{level} {','.join(properties)}::{_data(remark.sentence, SENTENCE_LIMIT)}"
+        if finding.line:
+            properties.append(f"line={finding.line}")
+    properties.append(f"title={_property(finding.id, ID_LIMIT)}")
+    return f"::{level} {','.join(properties)}::{_data(finding.sentence, SENTENCE_LIMIT)}"
 
 
 def _data(text: str, limit: int) -> str:

@@ -15,7 +15,7 @@ from harness.report.annotations import annotations
 from harness.report.figures import number
 from harness.report.junit import junit
 from harness.report.layout import FigureTable, Pairs, Row, Section
-from harness.report.markdown import STATUS_MARKS, code, prose, remarks_table, table
+from harness.report.markdown import STATUS_MARKS, code, findings_table, prose, table
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.report.terminal import STATUS_STYLES
 from harness.safeio.files import writing_atomically
@@ -174,10 +174,9 @@ def _run_row(run: LoggedRun) -> Row:
 
 
 def _check_row(found: AuditCheck) -> Row:
-    note = plain(found.sentence, DETAIL_LIMIT)
+    note = plain(found.detail, DETAIL_LIMIT)
     if found.file and found.status != "pass":
-        place = f"{found.file}:{found.line}" if found.line else found.file
-        note += f" [{plain(place, DETAIL_LIMIT)}]"
+        note += f" [{plain(found.place, DETAIL_LIMIT)}]"
     return Row((_status(found.status), Text(found.id)), Text(note))
 
 
@@ -190,7 +189,7 @@ def _show_compared(of_one: Audits, console: Console) -> None:
         cells = [Text(name)]
         cells += [_status(each.status) if each else Text("not asked") for each in found]
         said = next(each for each in found if each)
-        rows.append(Row(tuple(cells), Text(plain(said.sentence, DETAIL_LIMIT))))
+        rows.append(Row(tuple(cells), Text(plain(said.detail, DETAIL_LIMIT))))
     rows.append(Row((Text("audit"), *(_status(audit.status) for audit in of_one))))
     console.print(FigureTable(headings, len(headings), rows))
 
@@ -250,7 +249,7 @@ def _markdown(of_one: Audits) -> str:
         rows.append(("**audit**", *(STATUS_MARKS[audit.status] for audit in of_one)))
         body = table(("check", *(audit.policy for audit in of_one)), rows)
     else:
-        body = remarks_table(first.checks)
+        body = findings_table(first.checks)
     heading = f"## {code(first.name, NAME_LIMIT)} {STATUS_MARKS[first.status]}\n"
     runs = [
         (

@@ -5,23 +5,31 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from harness.judge.verdict import Finding
+from harness.models import Finding
 from harness.report.layout import FigureTable, Row
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.report.terminal import STATUS_STYLES
 from harness.safeio.text import plain
 
 
-def show_findings(findings: Sequence[Finding], console: Console, *, title: str = "") -> None:
-    """Print findings below each other, each with its status as a word, and its remedy."""
+def show_findings(
+    findings: Sequence[Finding], console: Console, *, title: str = "", places: bool = False
+) -> None:
+    """Print findings below each other, each with its status as a word, and its remedy.
+
+    File and line stand before what did not pass, and before all with ``places``.
+    """
     if title:
         console.print(Text(plain(title, 2 * NAME_LIMIT), style="bold"))
     rows = []
     for finding in findings:
-        note = plain(finding.detail, DETAIL_LIMIT)
+        passed = finding.status == "pass"
+        place = finding.place if places or not passed else ""
+        parts = (place, None if passed else finding.field, finding.detail)
+        note = plain(": ".join(part for part in parts if part), DETAIL_LIMIT)
         if finding.remedy:
             note += f"; remedy: {plain(finding.remedy, DETAIL_LIMIT)}"
         style = STATUS_STYLES[finding.status]
-        name = Text(plain(finding.name, NAME_LIMIT))
+        name = Text(plain(finding.id.replace("_", " "), NAME_LIMIT))
         rows.append(Row((Text(finding.status.upper(), style=style), name), Text(note)))
     console.print(FigureTable(("status", "what"), 2, rows))

@@ -5,12 +5,11 @@ from typing import Literal, get_args
 from rich.console import Console
 
 from harness.gate.gate import GateReport
-from harness.gate.remarks import FILE_LIMIT, ID_LIMIT, Note, counted
-from harness.judge.verdict import Finding
 from harness.report.annotations import annotations
+from harness.report.finding_lists import FILE_LIMIT, ID_LIMIT, counted
 from harness.report.findings import show_findings
 from harness.report.junit import junit
-from harness.report.markdown import LONGEST_COMMENT, bullets, code, joined, prose, remarks_table
+from harness.report.markdown import LONGEST_COMMENT, bullets, code, findings_table, joined, prose
 
 Format = Literal["table", "github", "markdown", "junit", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -30,10 +29,7 @@ def gate_text(report: GateReport, form: Format) -> str:
 def show_gate(report: GateReport, console: Console) -> None:
     """Print the findings as a table for a terminal."""
     title = f"gate {_outcome(report)}: {counted(report.notes)}"
-    findings = [
-        Finding(name=note.id, status=note.status, detail=_placed(note)) for note in report.notes
-    ]
-    show_findings(findings, console, title=title)
+    show_findings(report.notes, console, title=title, places=True)
 
 
 def gate_markdown(report: GateReport) -> str:
@@ -45,14 +41,9 @@ def gate_markdown(report: GateReport) -> str:
         facts.append(f"submission digest: {code(report.submission_digest, ID_LIMIT)}")
     facts.append(f"base: {code(report.base, ID_LIMIT)}, head: {code(report.head, ID_LIMIT)}")
     mark = "✅" if report.passed else "❌"
-    blocks = (f"## {mark} Gate {_outcome(report)}\n", bullets(facts), remarks_table(report.notes))
+    blocks = (f"## {mark} Gate {_outcome(report)}\n", bullets(facts), findings_table(report.notes))
     return joined(blocks, limit=LONGEST_COMMENT)
 
 
 def _outcome(report: GateReport) -> str:
     return "passed" if report.passed else "refused"
-
-
-def _placed(note: Note) -> str:
-    place = f"{note.file}:{note.line}" if note.line else note.file
-    return f"{place}: {note.sentence}" if place else note.sentence

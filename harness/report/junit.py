@@ -1,22 +1,23 @@
-"""Remarks as JUnit's XML, which every system that runs tests can read."""
+"""Findings as JUnit's XML, which every system that runs tests can read."""
 
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
-from harness.gate.remarks import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, Remark
+from harness.models import Finding
+from harness.report.finding_lists import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT
 from harness.safeio.text import plain
 
 
-def junit(suites: Mapping[str, Sequence[Remark]]) -> bytes:
-    """One test suite for each named group of remarks, one test case for each remark.
+def junit(suites: Mapping[str, Sequence[Finding]]) -> bytes:
+    """One test suite for each named group of findings, one test case for each finding.
 
     ``fail`` is a failure; ``unknown`` is a skipped test that says why, since JUnit knows no
     warning. Strings lose what XML cannot hold.
     """
     root = ElementTree.Element("testsuites")
     totals = {"tests": 0, "failures": 0, "skipped": 0}
-    for name, remarks in suites.items():
-        statuses = [remark.status for remark in remarks]
+    for name, findings in suites.items():
+        statuses = [finding.status for finding in findings]
         counts = {
             "tests": len(statuses),
             "failures": statuses.count("fail"),
@@ -25,8 +26,8 @@ def junit(suites: Mapping[str, Sequence[Remark]]) -> bytes:
         suite = ElementTree.SubElement(
             root, "testsuite", {"name": plain(name, FILE_LIMIT), **_texts(counts), "errors": "0"}
         )
-        for remark in remarks:
-            _case(suite, name, remark)
+        for finding in findings:
+            _case(suite, name, finding)
         totals = {key: totals[key] + count for key, count in counts.items()}
     root.attrib.update(_texts(totals) | {"errors": "0"})
     ElementTree.indent(root)
@@ -34,17 +35,17 @@ def junit(suites: Mapping[str, Sequence[Remark]]) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
-def _case(suite: ElementTree.Element, name: str, remark: Remark) -> None:
-    sentence = plain(remark.sentence, SENTENCE_LIMIT)
-    attributes = {"classname": plain(name, FILE_LIMIT), "name": plain(remark.id, ID_LIMIT)}
-    if remark.file:
-        attributes["file"] = plain(remark.file, FILE_LIMIT)
-        if remark.line:
-            attributes["line"] = str(remark.line)
+def _case(suite: ElementTree.Element, name: str, finding: Finding) -> None:
+    sentence = plain(finding.sentence, SENTENCE_LIMIT)
+    attributes = {"classname": plain(name, FILE_LIMIT), "name": plain(finding.id, ID_LIMIT)}
+    if finding.file:
+        attributes["file"] = plain(finding.file, FILE_LIMIT)
+        if finding.line:
+            attributes["line"] = str(finding.line)
     case = ElementTree.SubElement(suite, "testcase", attributes)
-    if remark.status == "fail":
+    if finding.status == "fail":
         ElementTree.SubElement(case, "failure", {"message": sentence}).text = sentence
-    elif remark.status == "unknown":
+    elif finding.status == "unknown":
         ElementTree.SubElement(case, "skipped", {"message": sentence})
     else:
         ElementTree.SubElement(case, "system-out").text = sentence

@@ -94,13 +94,14 @@ def write_table(path: Path, records: Sequence[Record]) -> bool:
         content = read_named(path, limit_bytes=LARGEST_FILE_BYTES)
         text = content.decode("utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 at byte {error.start}") from error
+        raise UsageError(f"not UTF-8 at byte {error.start}", file=path) from error
     # Each on a line of its own: a name in the table may well hold the text of one.
     found = list(_MARKER.finditer(text))
     if [m[1] for m in found] != [BEGIN, END]:
-        raise UsageError(f"{path}: expected one line {BEGIN} and below it one line {END}")
+        problem = f"expected one line {BEGIN} and below it one line {END}"
+        raise UsageError(problem, file=path)
     before, after = text[: found[0].end(1)], text[found[1].start(1) :]
     written = f"{before}\n{leaderboard_table(records)}{after}".encode()
     if written != content:

@@ -9,20 +9,19 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from harness.gate.remarks import (
-    FILE_LIMIT,
-    ID_LIMIT,
-    MOST_REMARKS,
-    SENTENCE_LIMIT,
-    Remark,
-    counted,
-    worst_first,
-)
 from harness.judge.verdict import Verdict, VerdictName
-from harness.models import Status
+from harness.models import Finding, Status
 from harness.report import blocks
 from harness.report.blocks import LONGEST_TEXT, Block, Cell, Words, words
 from harness.report.figures import sparkline
+from harness.report.finding_lists import (
+    FILE_LIMIT,
+    ID_LIMIT,
+    MOST_FINDINGS,
+    SENTENCE_LIMIT,
+    counted,
+    worst_first,
+)
 from harness.report.sections import Part, Shown, parts
 from harness.safeio.text import plain
 
@@ -108,29 +107,29 @@ def bullets(items: Iterable[str]) -> str:
     return "".join(f"- {item}\n" for item in items)
 
 
-def place(remark: Remark) -> str:
-    """Where a remark belongs, as a code span; empty when it is about no file."""
-    if not remark.file:
+def place(finding: Finding) -> str:
+    """Where a finding belongs, as a code span; empty when it is about no file."""
+    if not finding.file:
         return ""
-    name = plain(remark.file, FILE_LIMIT)
-    return code(f"{name}:{remark.line}" if remark.line else name, FILE_LIMIT + 20)
+    name = plain(finding.file, FILE_LIMIT)
+    return code(f"{name}:{finding.line}" if finding.line else name, FILE_LIMIT + 20)
 
 
-def remarks_table(remarks: Sequence[Remark]) -> str:
-    """Remarks as a table, the failed ones first, under a line that counts them."""
-    shown = worst_first(remarks)[:MOST_REMARKS]
+def findings_table(findings: Sequence[Finding]) -> str:
+    """Findings as a table, the failed ones first, under a line that counts them."""
+    shown = worst_first(findings)[:MOST_FINDINGS]
     rows = [
         (
-            STATUS_MARKS[remark.status],
-            prose(remark.id, ID_LIMIT),
-            place(remark),
-            prose(remark.sentence, SENTENCE_LIMIT),
+            STATUS_MARKS[finding.status],
+            prose(finding.id, ID_LIMIT),
+            place(finding),
+            prose(finding.sentence, SENTENCE_LIMIT),
         )
-        for remark in shown
+        for finding in shown
     ]
-    left = len(remarks) - len(shown)
+    left = len(findings) - len(shown)
     more = f"\n{left:,} more are not shown.\n" if left else ""
-    return f"{counted(remarks)}\n\n{table(('status', 'rule', 'where', 'what'), rows)}{more}"
+    return f"{counted(findings)}\n\n{table(('status', 'rule', 'where', 'what'), rows)}{more}"
 
 
 def joined(blocks: Iterable[str], *, limit: int = LONGEST_COMMENT) -> str:

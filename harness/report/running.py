@@ -103,6 +103,6 @@ def closing(run: Run) -> str:
             parts.append(f"{step} {facts.wallclock_seconds:,.1f} s")
     failed = next((step for step in run.steps if step.failure is not None), None)
     if run.failure is not None and failed is not None:
-        reason = plain(run.failure.finding.detail, DETAIL_LIMIT)
+        reason = plain(run.failure.reason, DETAIL_LIMIT)
         parts.append(f"no score, {failed.name} failed ({run.failure.fault}): {reason}")
     return f"{name} {', '.join(parts)}" if parts else f"{name} nothing measured"

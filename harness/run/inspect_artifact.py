@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.contest.entry import Entry, Function
+from harness.contest.submission import MANIFEST
 from harness.contest.track import Track
 from harness.errors import SubmissionError, UsageError
 from harness.evidence.integrity import check_entry
@@ -23,7 +24,7 @@ from harness.run.endings import ending, with_last_line
 from harness.run.paths import CHECKPOINT
 from harness.run.scoring_session import score_job
 from harness.safeio.files import disk_errors, write_files
-from harness.safeio.parsing import parse_json, problems_of
+from harness.safeio.parsing import ParseError, parse_json, problems_of
 from harness.sandbox.protocol import Mount, Sandbox
 
 LARGEST_ANSWER_BYTES = 4 << 20
@@ -94,8 +95,11 @@ def inspect_artifact(
     describe = loader.describe if isinstance(loader, Function) else None
     if describe is None:
         raise UsageError(
-            f"{entry.folder}/submission.toml: score.describe: missing, so nobody can say "
-            'what the bytes of the artifact are; expected describe = "module:function"'
+            "missing, so nobody can say what the bytes of the artifact are; expected "
+            'describe = "module:function"',
+            file=MANIFEST,
+            within=Path(entry.folder),
+            field="score.describe",
         )
     options, mounts = ["--describe", describe], []
     if checkpoint is not None:
@@ -157,7 +161,7 @@ def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
                 checkpoint=directory.checkpoint(run) if run.checkpoint else None,
                 log=directory.directory_of(run) / "inspect.log",
             )
-    raise UsageError(f"{directory.path}: holds no sealed artifact to inspect")
+    raise UsageError("holds no sealed artifact to inspect", file=directory.path)
 
 
 def inspect_file(
@@ -176,7 +180,7 @@ def inspect_file(
         UsageError: the file is not there.
     """
     if not artifact.is_file():
-        raise UsageError(f"{artifact}: no such file; expected an artifact, or a run directory")
+        raise UsageError("no such file; expected an artifact, or a run directory", file=artifact)
     with tempfile.TemporaryDirectory() as name, disk_errors(Path(name)):
         # Copies that a sandbox's user may read, whatever the modes of the originals are.
         folder = Path(name)
@@ -200,10 +204,9 @@ def _tensors(describe: str, content: bytes) -> tuple[TensorFacts, ...]:
         described = parse_json(content, limit_bytes=LARGEST_ANSWER_BYTES)
         return _TENSORS.validate_python(described)
     except ValidationError as error:
-        raise SubmissionError(
-            f"{describe}: not a list of tensors: {'; '.join(problems_of(error)[:5])}"
-        ) from error
-    except ValueError as error:
+        problems = problems_of(error)
+        raise SubmissionError(f"{describe}: not a list of tensors", problems=problems) from error
+    except ParseError as error:
         raise SubmissionError(f"{describe}: {error}") from error
 
 

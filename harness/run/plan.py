@@ -40,7 +40,7 @@ def plan_for(
     *,
     bar: Bar | None,
     tries: Tries,
-    wishes: Wishes = Wishes(),  # noqa: B008 - immutable
+    wishes: Wishes = Wishes(),
 ) -> Plan:
     """Everything that is fixed before the first run.
 

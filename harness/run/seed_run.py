@@ -8,7 +8,6 @@ from pathlib import Path
 from harness.errors import HarnessError, InfrastructureError, SubmissionError
 from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step, steps_of
-from harness.models import Finding
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.steps import DO
@@ -51,12 +50,8 @@ def _attempt(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 def _failed(step: Step, error: HarnessError) -> StepFacts:
     ours = isinstance(error, InfrastructureError)
-    finding = Finding(
-        # A training whose artifact cannot be sealed speaks to another rule.
-        id="artifact" if isinstance(error, ArtifactError) else step.finding,
-        status="unknown" if ours else "fail",
-        detail=error.message if isinstance(error, InfrastructureError) else str(error),
-        remedy=error.remedy if isinstance(error, InfrastructureError) else "",
-    )
+    # A training whose artifact cannot be sealed speaks to another rule.
+    rule = "artifact" if isinstance(error, ArtifactError) else step.finding
+    finding = error.finding.model_copy(update={"id": rule, "status": "unknown" if ours else "fail"})
     fault = "infrastructure" if ours else "submission"
     return StepFacts(name=step.name, failure=Failure(fault=fault, finding=finding))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from harness.contest.entry import Entry
+from harness.contest.submission import MANIFEST
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset, open_dataset
 from harness.errors import InfrastructureError, SubmissionError
@@ -82,9 +83,12 @@ def check_window(entry: Entry, *, vocabulary_size: int) -> None:
     logits = 4 * length * vocabulary_size
     if logits > LARGEST_WINDOW_BYTES:
         raise SubmissionError(
-            f"{entry.folder}/submission.toml: score.sequence_length: {length:,} "
-            f"positions with logits for {vocabulary_size:,} ids are {logits:,} bytes; a window's "
-            f"answer may have {LARGEST_WINDOW_BYTES:,}: make the window or the vocabulary smaller"
+            f"{length:,} positions with logits for {vocabulary_size:,} ids are {logits:,} bytes; a "
+            f"window's answer may have {LARGEST_WINDOW_BYTES:,}: make the window or the vocabulary "
+            "smaller",
+            file=MANIFEST,
+            within=Path(entry.folder),
+            field="score.sequence_length",
         )
 
 
@@ -180,14 +184,16 @@ def _check_holdout(dataset: Dataset, unpublished: Dataset) -> None:
         return tokenizer.sha256, of.manifest.documents.sha256
 
     (here, published), (there, hidden) = content(dataset), content(unpublished)
-    name = unpublished.directory
+    directory = unpublished.directory
     if here != there:
         raise InfrastructureError(
-            f"{name}: its tokenizer is not that of {dataset.manifest.name}",
+            f"its tokenizer is not that of {dataset.manifest.name}",
+            file=directory,
             remedy="build it from its documents with the same tokenizer",
         )
     if published == hidden:
         raise InfrastructureError(
-            f"{name}: its documents are the validation documents themselves",
+            "its documents are the validation documents themselves",
+            file=directory,
             remedy="choose documents that were never published",
         )

@@ -159,7 +159,7 @@ def retokenize(
             found = _opened(root / key)
     if found is None or not _same_text(found, dataset):
         raise InfrastructureError(
-            f"{root / key}: not what was to be made there", remedy="remove it and try again"
+            "not what was to be made there", file=root / key, remedy="remove it and try again"
         )
     return Retokenized(found)
 
@@ -201,8 +201,9 @@ def _build(
     documents = manifest.of_kind("docs_train") if train else ()
     if train and not documents:
         raise InfrastructureError(
-            f"{dataset.directory / MANIFEST_NAME}: lists no file of kind docs_train: without the "
-            "raw train documents no train shards can be made with another tokenizer",
+            "lists no file of kind docs_train: without the raw train documents no train shards "
+            "can be made with another tokenizer",
+            file=dataset.directory / MANIFEST_NAME,
             remedy="bring them (harness data fetch NAME --train-documents), or build the dataset "
             "from its documents (harness data tokenize), which keeps them",
         )

@@ -45,7 +45,7 @@ def main() -> None:
     except (MemoryError, TokenizerMemoryError) as error:
         _say(_short_of_memory(error, order.enough_bytes))
     except TokenizerError as error:
-        _say(Word(kind="rejected", text=error.message.removeprefix("tokenizer: ")[:2000]))
+        _say(Word(kind="rejected", text=error.detail[:2000]))
     except InfrastructureError as error:
         _say(Word(kind="ours", text=error.message[:2000], remedy=error.remedy[:500]))
     else:

@@ -124,8 +124,9 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
     missing = [draw for draw in plan.draws_for("look") if draw.number not in done]
     if missing or not any(run.artifact for run in runs):
         raise UsageError(
-            f"{original.path}: expected evidence of all {len(plan.seeds)} seeds and a sealed "
-            f"artifact, found {len(plan.seeds) - len(missing)} seed runs; finish it with --resume"
+            f"expected evidence of all {len(plan.seeds)} seeds and a sealed artifact, found "
+            f"{len(plan.seeds) - len(missing)} seed runs; finish it with --resume",
+            file=original.path,
         )
     check_kept(original)
     check_texts(plan, open_texts(plan.track, referee.data).facts())
@@ -211,6 +212,7 @@ def _check_disk(runs: Path, track: Track) -> None:
     need, free = disk_need_bytes(track), disk_free_bytes(runs)
     if free < need:
         raise InfrastructureError(
-            f"{runs}: {free:,} bytes free, {need:,} may be needed for artifacts and logs",
+            f"{free:,} bytes free, {need:,} may be needed for artifacts and logs",
+            file=runs,
             remedy="free some space, or name another directory with --runs",
         )

@@ -22,7 +22,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise InfrastructureError(
-            f"{path}: {'the disk is full' if full else f'cannot write: {error.strerror or error}'}",
+            "the disk is full" if full else f"cannot write: {error.strerror or error}",
+            file=path,
             remedy="free some space there, or choose a directory on another disk"
             if full
             else "check that the directory exists and that you may write to it",

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness.errors import Problem
+from harness.safeio.key_lines import TomlLines
 from harness.safeio.text import plain
 
 # Long dotted keys cost the parser quadratic time: about 4 s for this many bytes.
@@ -16,37 +18,54 @@ DEEPEST = 32
 LONGEST_TEXT = 1 << 16
 # No real integer is longer; Python itself refuses to parse beyond 4,300 digits.
 LONGEST_INTEGER_DIGITS = 30
-_SHOWN_LINE = 1000
+_SHOWN_DETAIL = 1000
 _SHOWN_FIELD = 200
 _SHOWN_INPUT = 60
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class JsonSyntaxError(ValueError):
-    """Not JSON: ``problem`` on ``line``, which counts from 1."""
+class ParseError(ValueError):
+    """Bytes that are no document of ours; the text is fit to follow the file's name.
+
+    Attributes:
+        line: where it was found, from 1; None where nobody can tell.
+    """
+
+    def __init__(self, problem: str, *, line: int | None = None) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+class TomlError(ParseError):
+    """Not TOML."""
+
+
+class JsonSyntaxError(ParseError):
+    """Not JSON: ``problem`` is the parser's word for it, without the place."""
 
     def __init__(self, error: json.JSONDecodeError) -> None:
-        super().__init__(f"not valid JSON: {error}")
+        super().__init__(f"not valid JSON: {error}", line=error.lineno)
         self.problem = error.msg
-        self.line = error.lineno
 
 
 def parse_toml(content: bytes) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        ValueError: larger than ``LARGEST_BYTES``, not UTF-8, not TOML, or nested too deep; the
-            message says which, fit to follow the file's name.
+        TomlError: not TOML; a ParseError.
+        ParseError: larger than ``LARGEST_BYTES``, not UTF-8, nested too deep or with too long a
+            text; it says which, and on which line where that is known.
     """
     if len(content) > LARGEST_BYTES:
-        raise ValueError(f"larger than {LARGEST_BYTES:,} bytes; shorten it")
+        raise ParseError(f"larger than {LARGEST_BYTES:,} bytes; shorten it")
     try:
         document = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}; save it as UTF-8") from error
+        line = _line_at(content, error.start)
+        raise ParseError(f"not UTF-8 at byte {error.start}; save it as UTF-8", line=line) from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not valid TOML: {error}") from error
+        raise TomlError(f"not valid TOML: {error}", line=_line_of(error)) from error
     check_shape(document)
     return document
 
@@ -69,9 +88,9 @@ def parse_json(
         number: makes a number of one that is written with a fraction or an exponent.
 
     Raises:
-        JsonSyntaxError: not JSON; a ValueError that knows the line.
-        ValueError: too large, not UTF-8, nested too deep, or with too long a text or a number
-            that is none; the message says which, fit to follow the file's name.
+        JsonSyntaxError: not JSON; a ParseError.
+        ParseError: too large, not UTF-8, nested too deep, or with too long a text or a number
+            that is none; it says which, and on which line where that is known.
     """
 
     def finite(digits: str) -> float:
@@ -104,9 +123,8 @@ def parse_model(
     Which numbers are numbers is for the model to say.
 
     Raises:
-        ValidationError: JSON, but not what the model wants: see :func:`problems_of`. It is a
-            ValueError too.
-        ValueError: as of :func:`parse_json`.
+        ValidationError: JSON, but not what the model wants: see :func:`problems_of`.
+        ParseError: as of :func:`parse_json`.
     """
     document = _loaded(content, limit_bytes)
     check_shape(document, deepest=deepest, longest_text=longest_text)
@@ -122,31 +140,41 @@ def check_shape(document: Any, *, deepest: int = DEEPEST, longest_text: int = LO
         longest_text: characters of a text, keys included.
 
     Raises:
-        ValueError: it is deeper, or holds a longer text.
+        ParseError: it is deeper, or holds a longer text.
     """
     level: list[Any] = [document]
     for _ in range(deepest):
         if any(isinstance(value, str) and len(value) > longest_text for value in level):
-            raise ValueError(f"a text of more than {longest_text:,} characters")
+            raise ParseError(f"a text of more than {longest_text:,} characters")
         level = [inner for value in level for inner in _inside(value)]
     if level:
-        raise ValueError(f"nested more than {deepest} levels deep")
+        raise ParseError(f"nested more than {deepest} levels deep")
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """A validation error as plain lines of ``field: what was expected``."""
-    lines = []
+def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") -> list[Problem]:
+    """What is wrong with each field, and what was expected; bounded and fit to print.
+
+    Args:
+        error: of a model.
+        within: the dotted key of what was validated, when that is not a whole file.
+        toml: the file's content, in which the lines are looked up.
+    """
+    lines = TomlLines(toml)
+    problems = []
     for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"])[:_SHOWN_FIELD] or "(whole file)"
+        keys = (within, *map(str, problem["loc"]))
+        field = ".".join(key for key in keys if key)
         kind = problem["type"]
         if kind == "extra_forbidden":
-            lines.append(f"{field}: unknown key; remove it or correct its spelling")
+            detail = "unknown key; remove it or correct its spelling"
         elif kind == "missing":
-            lines.append(f"{field}: missing; it must be given")
+            detail = "missing; it must be given"
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{field}: {message} (found {_shown(problem['input'])})")
-    return [plain(line, _SHOWN_LINE) for line in lines]
+            detail = f"{message} (found {_shown(problem['input'])})"
+        shown = plain(field, _SHOWN_FIELD)
+        problems.append(Problem(shown, plain(detail, _SHOWN_DETAIL), lines.of(field)))
+    return problems
 
 
 def _shown(value: Any) -> str:
@@ -154,6 +182,16 @@ def _shown(value: Any) -> str:
         value = value[: _SHOWN_INPUT + 1]  # as a whole it may be the file itself
     shown = repr(value)
     return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 3] + "..."
+
+
+def _line_at(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
+
+
+def _line_of(error: Exception) -> int | None:
+    """Where the parser stopped; before Python 3.14 it tells that in its sentence alone."""
+    told = str(error).rpartition("(at line ")[2].partition(",")[0]
+    return int(told) if told.isdecimal() else None
 
 
 def _inside(value: Any) -> list[Any]:
@@ -164,16 +202,17 @@ def _inside(value: Any) -> list[Any]:
 
 def _loaded(content: bytes, limit_bytes: int, **hooks: Any) -> Any:
     if len(content) > limit_bytes:
-        raise ValueError(f"larger than {limit_bytes:,} bytes")
+        raise ParseError(f"larger than {limit_bytes:,} bytes")
     try:
         return json.loads(content.decode("utf-8-sig"), **hooks)
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}") from error
+        line = _line_at(content, error.start)
+        raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from error
     except json.JSONDecodeError as error:
         raise JsonSyntaxError(error) from error
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise ValueError(f"not JSON: {reason}") from error
+        raise ParseError(f"not JSON: {reason}") from error
 
 
 def _integer(digits: str) -> int:

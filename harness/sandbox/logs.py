@@ -84,7 +84,8 @@ class LogCapture:
             self._thread.join(timeout_seconds)
             if self._thread.is_alive():
                 raise InfrastructureError(
-                    f"{self._path}: the output of the phase did not end with it",
+                    "the output of the phase did not end with it",
+                    file=self._path,
                     remedy="see whether the engine is overloaded, then --resume",
                 )
         self.check()

@@ -18,7 +18,7 @@ from harness.sandbox.process import backend as process
 
 if TYPE_CHECKING:
     from harness.contest.track import Track
-    from harness.judge.verdict import Finding
+    from harness.models import Finding
     from harness.sandbox.protocol import Sandbox
     from harness.sandbox.selfcheck.selfcheck import Proof
 

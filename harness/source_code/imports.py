@@ -23,15 +23,15 @@ class Source:
 
 
 @lru_cache(maxsize=1024)
-def examine(path: Path, content: bytes) -> Source:
-    """Parse a file of ours to judge, once; the large tree does not outlive the call.
+def examine(folder: Path, name: str, content: bytes) -> Source:
+    """Parse a file ``name`` of a folder to judge, once; the large tree does not outlive the call.
 
     Raises:
         SubmissionError: not Python; names file and line.
     """
     defined: set[str] = set()
     imported: list[tuple[int, str]] = []
-    for node in ast.walk(_parse(path, content)):
+    for node in ast.walk(_parse(folder, name, content)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             defined.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -46,14 +46,16 @@ def examine(path: Path, content: bytes) -> Source:
     return Source(defined=frozenset(defined), imported=tuple(imported))
 
 
-def _parse(path: Path, content: bytes) -> ast.Module:
+def _parse(folder: Path, name: str, content: bytes) -> ast.Module:
     try:
         with warnings.catch_warnings():
             # Python would print the line that it warns of, whatever codes a stranger put there.
             warnings.simplefilter("ignore")
-            return ast.parse(content, filename=str(path))
+            return ast.parse(content, filename=name)
     except SyntaxError as error:
-        place = f"{path}:{error.lineno}" if error.lineno else str(path)
-        raise SubmissionError(f"{place}: not valid Python: {error.msg or _NOT_TOLD}") from error
+        problem = f"not valid Python: {error.msg or _NOT_TOLD}"
+        line = error.lineno or None
+        raise SubmissionError(problem, file=name, within=folder, line=line) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise SubmissionError(f"{path}: not valid Python: {str(error) or _NOT_TOLD}") from error
+        problem = f"not valid Python: {str(error) or _NOT_TOLD}"
+        raise SubmissionError(problem, file=name, within=folder) from error

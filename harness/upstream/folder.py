@@ -61,9 +61,9 @@ class RecordFolder:
         try:
             is_folder = path.is_dir()
         except (OSError, ValueError) as error:
-            raise UsageError(f"{path}: cannot be read: {error}") from error
+            raise UsageError(f"cannot be read: {error}", file=path) from error
         if not is_folder:
-            raise UsageError(f"{path}: not a folder")
+            raise UsageError("not a folder", file=path)
         self.path = path
         self.links: list[str] = []
         self.special: list[str] = []

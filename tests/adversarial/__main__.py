@@ -74,13 +74,16 @@ def main() -> int:
 
 
 def _sandbox(asked: str, console: Console) -> Kind:
-    from harness.sandbox.docker.engine import available
+    from harness.errors import InfrastructureError
+    from harness.sandbox.docker.engine import usable
 
-    if asked == "process" or (asked == "auto" and not available()):
-        if asked == "auto":
+    if asked == "auto":
+        try:
+            usable()
+        except InfrastructureError:
             console.print("No Docker engine answers: the process sandbox, which isolates nothing.")
-        return "process"
-    return "docker"
+            return "process"
+    return "process" if asked == "process" else "docker"
 
 
 def _print(

@@ -65,12 +65,20 @@ def complaint(folder: Path) -> str:
     return str(caught.value)
 
 
+def told(folder: Path) -> str:
+    found = warnings(load_submission(folder))
+    return "\n".join(f"{finding.place}: {finding.detail}" for finding in found)
+
+
 def test_a_good_folder_loads_and_is_weighed(folder: Path) -> None:
     submission = load_submission(folder)
     assert submission.code_bytes == len(TOML) + len(CODE)
     assert submission.claim.val_bpb == 1.2
     assert warnings(submission) == []
-    assert {file.name for file in submission.facts().files} == {"train.py", "submission.toml"}
+    assert {file.name for file in submission.entry("smoke").files} == {
+        "train.py",
+        "submission.toml",
+    }
 
 
 def test_tracks_override_what_they_name_and_nothing_else(folder: Path) -> None:
@@ -239,7 +247,7 @@ def test_code_is_parsed_once_and_within_bounds(
     change(folder, 'files = ["train.py"]', f"files = {['train.py', *names]}".replace("'", '"'))
     for index, name in enumerate(names):
         (folder / name).write_text(f"import absent{index}\n" + "x\n" * 30_000)
-    found = "\n".join(warnings(load_submission(folder)))
+    found = told(folder)
     assert len(parsed) == 5 and sum(parsed) <= LARGEST_PARSED_BYTES
     assert "part3.py:1: imports 'absent3'" in found
     assert "part4.py: not examined" in found and "part5.py: not examined" in found
@@ -263,14 +271,14 @@ def test_a_folder_that_may_not_be_read_is_named(
 
 def test_an_import_that_no_file_can_have_is_a_warning(folder: Path) -> None:
     (folder / "train.py").write_text(f"import {'a' * 300}\n" + CODE)
-    assert "a package that the image does not have" in "\n".join(warnings(load_submission(folder)))
+    assert "a package that the image does not have" in told(folder)
 
 
 def test_warnings_name_what_will_fail_in_the_sandbox(folder: Path) -> None:
     (folder / "train.py").write_text("import helper, flash_attn, torch, json\n" + CODE)
     (folder / "helper.py").write_text("")
     (folder / "README.md").unlink()
-    found = "\n".join(warnings(load_submission(folder)))
+    found = told(folder)
     assert "README.md: missing" in found
     assert "train.py:1: imports 'helper', a file beside it" in found
     assert "imports 'flash_attn', a package that the image does not have" in found

@@ -150,7 +150,7 @@ TOKEN_DAMAGE: list[tuple[str, Callable[[np.ndarray], np.ndarray], str]] = [
     ("BOS missing", drop_second_bos, "BOS in the validation stream; the manifest says"),
     ("BOS added", lambda t: np.append(t, np.uint16(1)), "BOS in the validation stream"),
     ("start", lambda t: t[1:], "does not start with BOS"),
-    ("token", swap_first_text_token, "line 1: not what tokens 0 to "),
+    ("token", swap_first_text_token, ":1: not what tokens 0 to "),
     ("tail cut", lambda t: t[:-1], "of the validation stream say: character "),
     ("padding", lambda t: np.insert(t, 5, np.uint16(0)), "token 4 is the special id 0"),
     ("EOS at the end", lambda t: np.append(t, np.uint16(2)), "is the special id 2"),
@@ -177,7 +177,7 @@ def test_an_altered_text_is_placed(folder: Folder) -> None:
     lines[2] = json.dumps({"text": text[:10] + other + text[11:]}).encode() + b"\n"
     folder.documents.write_bytes(b"".join(lines))
     folder.reseal()
-    with pytest.raises(InfrastructureError, match=r"docs_val\.jsonl: line 3: .*character 10 "):
+    with pytest.raises(InfrastructureError, match=r"docs_val\.jsonl:3: .*character 10 "):
         open_dataset(folder.root, DEMO_NAME)
 
 
@@ -204,7 +204,7 @@ def test_a_document_too_few_or_too_many_is_refused(folder: Folder) -> None:
         open_dataset(folder.root, DEMO_NAME)
     folder.documents.write_bytes(b"".join([*lines, lines[0]]))
     folder.reseal()
-    with pytest.raises(InfrastructureError, match=f"line {len(lines) + 1}: more documents than"):
+    with pytest.raises(InfrastructureError, match=f":{len(lines) + 1}: more documents than"):
         open_dataset(folder.root, DEMO_NAME)
 
 
@@ -228,7 +228,7 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: bytes) -> None:
     path.write_bytes(b'{"text": "one"}\n' + line)
     documents = read_documents(path)
     assert next(documents) == "one"
-    with pytest.raises(InfrastructureError, match=r"docs\.jsonl: line 2: "):
+    with pytest.raises(InfrastructureError, match=r"docs\.jsonl:2: "):
         next(documents)
 
 

@@ -253,7 +253,7 @@ def test_a_fetch_that_was_stopped_goes_on_with_what_it_has(site: Site) -> None:
             lambda s: s.files.update({DOCUMENTS: b"".join(lines(s)[1:])}),
             "document 1, character",
         ),
-        (lambda s: s.files.update({DOCUMENTS: b"no JSON\n"}), "line 1: not valid JSON"),
+        (lambda s: s.files.update({DOCUMENTS: b"no JSON\n"}), ":1: not valid JSON"),
         (lambda s: s.files.update({VAL: s.files[VAL][:-1]}), "truncated"),
         (lambda s: s.files.update({VAL: b"x" + s.files[VAL][1:]}), "wrong magic"),
         (lambda s: s.files.update({MODEL: b"no model"}), "not a SentencePiece model"),

@@ -105,7 +105,7 @@ def test_a_text_that_is_not_the_published_one_normalised_is_refused(folded: Path
     open_dataset(folded.parent, FOLDED)  # the tokens and the text agree
     outcome = harness("data", "verify", folded)
     assert outcome.code == 3
-    assert "docs_raw.jsonl: line 3: normalised, it is not line 3 of docs_val.jsonl" in outcome.err
+    assert "docs_raw.jsonl:3: normalised, it is not line 3 of docs_val.jsonl" in outcome.err
     assert "character 6 onwards: expected 're', decoded 'de'" in outcome.err
 
 
@@ -115,7 +115,7 @@ def test_bytes_cannot_be_moved_with_text_and_documents_together(folded: Path) ->
     swap(folded / "docs_val.jsonl", "already plain", "already plain but longer")
     outcome = harness("data", "verify", folded)
     assert outcome.code == 3
-    assert "docs_val.jsonl: line 2: not what tokens" in outcome.err
+    assert "docs_val.jsonl:2: not what tokens" in outcome.err
 
 
 def edit_header(folder: Folder, place: int, value: int) -> None:
@@ -165,7 +165,7 @@ DAMAGE: list[tuple[str, Callable[[Folder], object], str]] = [
     (
         "tokens swapped",
         lambda f: edit_tokens(f, lambda t: np.concatenate([t[:1], t[2:9], t[1:2], t[9:]])),
-        "line 1: not what tokens 0 to",
+        ":1: not what tokens 0 to",
     ),
     ("bytes", lambda f: f.reseal(text_bytes=151_080_891), "the manifest says 151080891"),
     ("documents", lambda f: f.documents.write_bytes(b"\n"), "the manifest says"),

@@ -1,11 +1,11 @@
-"""Remarks for machines: GitHub's commands and JUnit's XML hold a stranger's text as text."""
+"""Findings for machines: GitHub's commands and JUnit's XML hold a stranger's text as text."""
 
 from xml.etree import ElementTree
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.gate.remarks import Note
+from harness.models import Finding
 from harness.report.annotations import MOST_OF_A_KIND, annotations
 from harness.report.junit import junit
 from harness.safeio.text import plain
@@ -26,12 +26,14 @@ texts = st.one_of(
     ),
 )
 notes = st.builds(
-    Note,
+    Finding,
     id=texts,
     status=st.sampled_from(["pass", "fail", "unknown"]),
-    sentence=texts,
+    detail=texts,
     file=st.none() | texts,
     line=st.none() | st.integers(1, 9999),
+    field=st.none() | texts,
+    remedy=texts,
 )
 
 
@@ -43,7 +45,7 @@ def _decoded(text: str) -> str:
 
 @settings(deadline=None, max_examples=300)
 @given(notes)
-def test_an_annotation_is_one_command_whose_parts_are_whole(note: Note) -> None:
+def test_an_annotation_is_one_command_whose_parts_are_whole(note: Finding) -> None:
     written = annotations([note], prefix="folder")
     if note.status == "pass":
         assert written == ""
@@ -62,15 +64,15 @@ def test_an_annotation_is_one_command_whose_parts_are_whole(note: Note) -> None:
 
 
 def test_only_as_many_as_github_shows() -> None:
-    written = annotations([Note(id="a", status="fail", sentence="s")] * 25)
+    written = annotations([Finding(id="a", status="fail", detail="s")] * 25)
     assert written.count("::error") == MOST_OF_A_KIND
     assert written.splitlines()[-1] == "::notice::15 more findings are in the summary"
 
 
 def test_what_failed_comes_first() -> None:
     both = [
-        Note(id="w", status="unknown", sentence="warned", file="a.py", line=2),
-        Note(id="f", status="fail", sentence="failed, 100 %", file="b,c.py"),
+        Finding(id="w", status="unknown", detail="warned", file="a.py", line=2),
+        Finding(id="f", status="fail", detail="failed, 100 %", file="b,c.py"),
     ]
     assert annotations(both) == (
         "::error file=b%2Cc.py,title=f::failed, 100 %25\n"
@@ -80,7 +82,7 @@ def test_what_failed_comes_first() -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(notes, max_size=5), texts)
-def test_junit_is_xml_that_counts_right(some: list[Note], name: str) -> None:
+def test_junit_is_xml_that_counts_right(some: list[Finding], name: str) -> None:
     root = ElementTree.fromstring(junit({name: some}))
     assert root.attrib["tests"] == str(len(some))
     assert root.attrib["failures"] == str(sum(note.status == "fail" for note in some))
@@ -96,10 +98,10 @@ def test_junit_is_xml_that_counts_right(some: list[Note], name: str) -> None:
 
 def test_several_suites_are_added_up() -> None:
     suites = {
-        "one": [Note(id="a", status="fail", sentence="s")],
+        "one": [Finding(id="a", status="fail", detail="s")],
         "two": [
-            Note(id="b", status="unknown", sentence="s"),
-            Note(id="c", status="pass", sentence=""),
+            Finding(id="b", status="unknown", detail="s"),
+            Finding(id="c", status="pass", detail=""),
         ],
     }
     root = ElementTree.fromstring(junit(suites))

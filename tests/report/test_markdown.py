@@ -10,17 +10,18 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from harness.contest.entry import Claim
-from harness.gate.remarks import MOST_REMARKS, Note
-from harness.judge.verdict import Finding
+from harness.judge.verdict import Note
+from harness.models import Finding
 from harness.report.blocks import Bars, Pairs, Table
+from harness.report.finding_lists import MOST_FINDINGS
 from harness.report.markdown import (
     LONGEST_COMMENT,
     bullets,
     code,
+    findings_table,
     joined,
     leading,
     prose,
-    remarks_table,
     render_markdown,
     table,
 )
@@ -231,20 +232,20 @@ def test_blocks_are_left_out_whole() -> None:
     assert joined(["a\n", "b\n"], limit=100) == "a\n\nb\n"
 
 
-def test_remarks_are_counted_ordered_and_bounded() -> None:
-    notes = [Note(id="a", status="pass", sentence="fine")]
-    notes += [Note(id="b", status="fail", sentence="bad | @x", file="f|g.py", line=3)] * 600
-    written = remarks_table(notes)
+def test_findings_are_counted_ordered_and_bounded() -> None:
+    notes = [Finding(id="a", status="pass", detail="fine")]
+    notes += [Finding(id="b", status="fail", detail="bad | @x", file="f|g.py", line=3)] * 600
+    written = findings_table(notes)
     assert written.startswith("600 failed, 0 warnings, 1 passed\n")
     kinds = [token.type for token in PARSER.parse(written)]
-    assert kinds.count("tr_open") == MOST_REMARKS + 1
+    assert kinds.count("tr_open") == MOST_FINDINGS + 1
     assert "101 more are not shown" in written
     assert_inert(written)
     assert bullets(["x", "y"]) == "- x\n- y\n"
 
 
 def test_what_was_seen_besides_is_shown_and_harmless() -> None:
-    seen = Finding(name="tried before", status="unknown", detail="3 times | <b>@all</b>")
+    seen = Note(id="tried_before", status="unknown", detail="3 times | <b>@all</b>")
     drawn = render_markdown(samples.verdict(findings=(seen,)))
     (line,) = [line for line in drawn.splitlines() if line.startswith("- tried before: ")]
     assert "`" in line  # a stranger's markup stands in a code span

@@ -91,7 +91,9 @@ def test_a_track_that_does_not_allow_it_refuses_before_anything_is_run(
     arguments = ["--track", path, "--sandbox", "process", "--data", data_root, "--runs", runs]
     done = harness("verify", folder, *arguments)
     assert done.code == 2
-    assert "submission.toml: score." in done.err
+    given = "adaptive = true" if "allowed" in change else "segment = 2048"
+    line = ADAPTIVE.splitlines().index(given) + 1
+    assert f"submission.toml:{line}: score." in done.err
     assert not list(runs.glob("*"))
 
 

@@ -13,6 +13,8 @@ from harness.safeio.parsing import (
     DEEPEST,
     LARGEST_BYTES,
     JsonSyntaxError,
+    ParseError,
+    TomlError,
     check_shape,
     parse_json,
     parse_model,
@@ -107,7 +109,7 @@ def test_json_beyond_the_bounds_is_named(content: bytes, problem: str) -> None:
 def test_a_syntax_error_knows_its_line() -> None:
     with pytest.raises(JsonSyntaxError) as caught:
         parse_json(b'{\n"a": 1,\n}', limit_bytes=LIMIT)
-    assert caught.value.line == 3
+    assert isinstance(caught.value, ParseError) and caught.value.line == 3
     assert caught.value.problem in str(caught.value)
 
 
@@ -120,6 +122,22 @@ def test_toml_is_bounded() -> None:
         parse_toml(b"#" * (LARGEST_BYTES + 1))
     with pytest.raises(ValueError, match="not valid TOML"):
         parse_toml(b"a = " + b"[" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "line"),
+    [
+        (b"a = 1\n\nb = = 2\n", TomlError, 3),
+        (b"a = 1\nb = '\xff'\n", ParseError, 2),
+        (b"a = " + b"[" * 33 + b"]" * 33, ParseError, None),
+    ],
+)
+def test_a_broken_toml_file_knows_its_line(
+    content: bytes, kind: type[ParseError], line: int | None
+) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_toml(content)
+    assert type(caught.value) is kind and caught.value.line == line
 
 
 def test_a_model_is_read_within_the_same_bounds() -> None:
@@ -149,25 +167,46 @@ def test_problems_are_short_plain_lines(value: dict[str, Any]) -> None:
     value["\x1b[31m\n" * 100] = "\u202e" * 10_000
     with pytest.raises(ValidationError) as caught:
         Point.model_validate(value)
-    lines = problems_of(caught.value)
-    assert len(lines) == len(caught.value.errors())
-    assert all(line.isprintable() and len(line) <= 1000 for line in lines)
+    problems = problems_of(caught.value)
+    assert len(problems) == len(caught.value.errors())
+    for field, detail, line in problems:
+        assert field.isprintable() and len(field) <= 200
+        assert detail.isprintable() and len(detail) <= 1000
+        assert line is None
 
 
 def test_problems_name_field_and_expectation() -> None:
     with pytest.raises(ValidationError) as caught:
         Point.model_validate({"name": "longer", "y": 1, "inner": {"x": [1] * 100}})
     assert problems_of(caught.value) == [
-        "x: missing; it must be given",
-        "name: String should have at most 5 characters (found 'longer')",
-        "inner.x: Input should be a valid number (found [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
-        "1, 1, 1, 1, 1,...)",
-        "y: unknown key; remove it or correct its spelling",
+        ("x", "missing; it must be given", None),
+        ("name", "String should have at most 5 characters (found 'longer')", None),
+        (
+            "inner.x",
+            "Input should be a valid number (found [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
+            "1, 1, 1, 1, 1,...)",
+            None,
+        ),
+        ("y", "unknown key; remove it or correct its spelling", None),
     ]
+
+
+def test_problems_of_toml_know_their_lines() -> None:
+    content = b'# a point\nx = "far"\n\n[inner]\ny = 1\n'
+    with pytest.raises(ValidationError) as caught:
+        Point.model_validate(parse_toml(content))
+    problems = problems_of(caught.value, toml=content)
+    assert [(problem.field, problem.line) for problem in problems] == [
+        ("x", 2),
+        ("inner.x", 4),
+        ("inner.y", 5),
+    ]
+    first, *_ = problems_of(caught.value, within="part")
+    assert first.field == "part.x"
 
 
 def test_a_whole_file_is_not_told_in_its_own_problem() -> None:
     with pytest.raises(ValidationError) as caught:
         Point.model_validate_json("[" + "'" * 100_000)
-    (line,) = problems_of(caught.value)
-    assert line.startswith("(whole file): ") and len(line) < 300
+    (problem,) = problems_of(caught.value)
+    assert problem.field == "" and len(problem.detail) < 300

@@ -369,5 +369,5 @@ def test_the_image_is_found_again(docker_sandbox: DockerSandbox, tmp_path: Path)
             client.remove_image(second[0])
 
 
-def test_the_engine_is_available() -> None:
-    assert engine.available()[0]
+def test_the_engine_can_be_used() -> None:
+    assert engine.usable().startswith("engine ")

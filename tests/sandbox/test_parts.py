@@ -112,24 +112,21 @@ class TestOwner:
         assert not owner.is_dead(name) or (name == "0-1-1" and sys.platform != "linux")
 
 
-class TestAvailable:
+class TestUsable:
     def test_no_engine(self, tmp_path: Path) -> None:
-        answers, why = engine.available(f"unix://{tmp_path}/none.sock")
-        assert not answers
-        assert "start it" in why
+        with pytest.raises(InfrastructureError, match="start it"):
+            engine.usable(f"unix://{tmp_path}/none.sock")
 
     def test_an_engine_elsewhere(self) -> None:
-        answers, why = engine.available("tcp://192.0.2.1:2375")
-        assert not answers
-        assert "unset DOCKER_HOST" in why
+        with pytest.raises(InfrastructureError, match="unset DOCKER_HOST"):
+            engine.usable("tcp://192.0.2.1:2375")
 
     def test_an_engine_that_does_not_answer(self, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(f"{tmp_path}/silent.sock")
             silent.listen()
-            answers, why = engine.available(f"unix://{tmp_path}/silent.sock")
-        assert not answers
-        assert "no Docker engine answers" in why
+            with pytest.raises(InfrastructureError, match="no Docker engine answers"):
+                engine.usable(f"unix://{tmp_path}/silent.sock")
 
 
 class TestLock:

@@ -14,7 +14,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.evidence.host import SandboxFacts
 from harness.evidence.isolation import PROPERTIES, REQUIRED, required_of
 from harness.evidence.phase import IsolationFact
-from harness.judge.verdict import Finding
+from harness.models import Finding
 from harness.sandbox import registry
 from harness.sandbox.process.sandbox import ProcessPhase, ProcessSandbox
 from harness.sandbox.protocol import Job, Sandbox
@@ -136,7 +136,7 @@ class TestAThirdBackend:
         tmp_path: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        warning = Finding(name="old jail", status="unknown", detail="look it up")
+        warning = Finding(id="old_jail", status="unknown", detail="look it up")
         held = backend(prove=lambda asked: Proven((a_proof(),), (warning,)))
         leaky = backend(
             name="leaky", prove=lambda asked: Proven((a_proof(), a_proof(inside="eth0")))
@@ -148,8 +148,8 @@ class TestAThirdBackend:
         assert cli(["doctor", "--track", "smoke", "--sandbox", "leaky"]) == 3
         assert "1 of 2 properties are proved" in capsys.readouterr().out
 
-        bad = Finding(name="leaky engine", status="fail", detail="not there")
-        good = Finding(name="jail engine", status="pass", detail="there")
+        bad = Finding(id="leaky_engine", status="fail", detail="not there")
+        good = Finding(id="jail_engine", status="pass", detail="there")
         for first, status in ((bad, "fail"), (good, "unknown")):
             replace_all(
                 monkeypatch,
@@ -157,7 +157,7 @@ class TestAThirdBackend:
                 replace(leaky, examine=lambda track: [bad]),
             )
             found = doctor.examine(SMOKE, data=tmp_path, runs=tmp_path)
-            assert [each.status for each in found if each.name == "leaky engine"][-1] == status
+            assert [each.status for each in found if each.id == "leaky_engine"][-1] == status
 
 
 class TestChoosing:

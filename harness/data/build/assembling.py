@@ -122,7 +122,7 @@ def assemble(
                 totals=totals_of(files),
             )
         except ValidationError as error:
-            raise damaged(directory, "; ".join(problems_of(error))) from error
+            raise damaged(directory, problems=problems_of(error)) from error
         write_atomically(directory / MANIFEST_NAME, manifest.to_json())
         others = (each for each in pins.files if each.path != pin.path)
         pins = pins.model_copy(update={"files": (*others, pin)})

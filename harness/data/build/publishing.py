@@ -20,7 +20,7 @@ def refuse_existing(destination: Path, *, replace: bool) -> None:
         InfrastructureError: something is there, and ``replace`` is false.
     """
     if os.path.lexists(destination) and not replace:
-        raise InfrastructureError(f"{destination}: exists already", remedy="remove it first")
+        raise InfrastructureError("exists already", file=destination, remedy="remove it first")
 
 
 @contextlib.contextmanager

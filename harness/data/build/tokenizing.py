@@ -103,7 +103,7 @@ def document_files(paths: list[Path]) -> tuple[DocumentFiles, int | None]:
         return DocumentFiles(found), count
     for path in paths:
         if path.is_dir():
-            raise UsageError(f"{path}: a directory; give it alone, or files of documents")
+            raise UsageError("a directory; give it alone, or files of documents", file=path)
     return DocumentFiles(paths), None
 
 
@@ -111,4 +111,4 @@ def _split_file(directory: Path, split: str) -> Path:
     for suffix in _SUFFIXES:
         if (directory / f"{split}{suffix}").is_file():
             return directory / f"{split}{suffix}"
-    raise UsageError(f"{directory}: holds neither {split}.jsonl nor {split}.jsonl.gz")
+    raise UsageError(f"holds neither {split}.jsonl nor {split}.jsonl.gz", file=directory)

@@ -109,8 +109,9 @@ def _published(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progress) ->
         if normalized != text:
             raise damaged(
                 path,
-                f"line {documents}: normalised, it is not line {documents} of "
-                f"{dataset.documents_path.name}: {difference(text, normalized)}",
+                f"normalised, it is not line {documents} of {dataset.documents_path.name}: "
+                f"{difference(text, normalized)}",
+                line=documents,
             )
         exact += raw == text
         bytes_found += text_bytes(raw)

@@ -107,13 +107,16 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
         present = (directory / MANIFEST_NAME).exists()
     if not present:
         raise InfrastructureError(
-            f"{directory / MANIFEST_NAME}: there is no dataset {name}",
+            f"there is no dataset {name}",
+            file=directory / MANIFEST_NAME,
             remedy=_how_to_get(name, directory),
         )
     manifest = load_manifest(directory / MANIFEST_NAME)
     if manifest.name != name:
         raise damaged(
-            directory / MANIFEST_NAME, f"name: expected {name!r}, found {manifest.name!r}"
+            directory / MANIFEST_NAME,
+            f"expected {name!r}, found {manifest.name!r}",
+            field="name",
         )
     dataset = Dataset(directory=directory.resolve(), manifest=manifest)
     check_dataset(dataset, progress=progress or silent)
@@ -187,8 +190,9 @@ def _check_nothing_unlisted(dataset: Dataset, kind: Kind) -> None:
         unlisted = sorted(set(folder.iterdir()) - listed)
     if unlisted:
         raise InfrastructureError(
-            f"{folder}: {unlisted[0].name!r} is not listed in the manifest, "
-            "and everything in this directory is shown to submissions",
+            f"{unlisted[0].name!r} is not listed in the manifest, and everything in this "
+            "directory is shown to submissions",
+            file=folder,
             remedy="move it elsewhere",
         )
 
@@ -227,14 +231,15 @@ def _check_documents(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progre
     documents = byte_count = 0
     for number, text in enumerate(read_documents(path)):
         if number >= len(starts):
-            raise damaged(path, f"line {number + 1}: more documents than the {len(starts)} BOS")
+            raise damaged(path, f"more documents than the {len(starts)} BOS", line=number + 1)
         end = int(starts[number + 1]) if number + 1 < len(starts) else len(stream)
         problem = tokenizer.mismatch(stream[int(starts[number]) + 1 : end], text)
         if problem:
             raise damaged(
                 path,
-                f"line {number + 1}: not what tokens {starts[number]} to {end - 1} of the "
-                f"validation stream say: {problem}",
+                f"not what tokens {starts[number]} to {end - 1} of the validation stream say: "
+                f"{problem}",
+                line=number + 1,
             )
         documents += 1
         byte_count += text_bytes(text)

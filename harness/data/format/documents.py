@@ -128,11 +128,11 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
         try:
             line = file.readline(LINE_BYTES_LIMIT)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise damaged(path, f"line {number}: not a whole gzip file: {error}") from error
+            raise damaged(path, f"not a whole gzip file: {error}", line=number) from error
         if not line:
             return
         if len(line) == LINE_BYTES_LIMIT:
-            raise damaged(path, f"line {number}: longer than {LINE_BYTES_LIMIT} bytes")
+            raise damaged(path, f"longer than {LINE_BYTES_LIMIT} bytes", line=number)
         yield line
 
 
@@ -145,15 +145,17 @@ def text_of(path: Path, number: int, line: bytes) -> str:
     try:
         value: Any = json.loads(line.decode())
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"line {number}: not valid JSON in UTF-8") from error
+        raise damaged(path, "not valid JSON in UTF-8", line=number) from error
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise damaged(path, f'line {number}: expected an object with a string under "text"')
+        raise damaged(path, 'expected an object with a string under "text"', line=number)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise damaged(
-            path, f"line {number}: character {error.start} of the text is half a surrogate pair"
+            path,
+            f"character {error.start} of the text is half a surrogate pair",
+            line=number,
         ) from error
     return text
 

@@ -5,18 +5,16 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from harness.data.format.reading import content_of, damaged
+from harness.data.format.reading import model_of
 from harness.data.format.shards import TOKEN_LIMIT, shard_bytes
 from harness.errors import UsageError
 from harness.models import Exact
-from harness.safeio.parsing import parse_model, problems_of
 from harness.safeio.text import plain
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_BYTES_LIMIT = 16 << 20
-SHOWN_PROBLEMS = 10
 
 Kind = Literal["train", "val", "tokenizer", "docs_train", "docs_val", "docs_raw"]
 FOLDERS: dict[Kind, str] = {
@@ -189,13 +187,4 @@ def load_manifest(path: Path) -> Manifest:
         InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense;
             the message names the file and each field.
     """
-    content = content_of(path, limit_bytes=MANIFEST_BYTES_LIMIT)
-    try:
-        return parse_model(Manifest, content, limit_bytes=MANIFEST_BYTES_LIMIT)
-    except ValidationError as error:
-        problems = [plain(problem, 400) for problem in problems_of(error)]
-        more = len(problems) - SHOWN_PROBLEMS
-        shown = problems[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
-        raise damaged(path, "; ".join(shown)) from error
-    except ValueError as error:
-        raise damaged(path, f"(whole file): {error}") from error
+    return model_of(Manifest, path, limit_bytes=MANIFEST_BYTES_LIMIT)

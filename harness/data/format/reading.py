@@ -2,10 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import InfrastructureError
+from pydantic import ValidationError
+
+from harness.errors import InfrastructureError, Problem
+from harness.safeio.parsing import LONGEST_TEXT, Model, ParseError, parse_model, problems_of
 from harness.safeio.reading import NotRegularError, TooLargeError, open_named, read_named
 
 Progress = Callable[[str, int, int], None]
@@ -21,9 +24,18 @@ def silent(what: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def damaged(path: Path, problem: str) -> InfrastructureError:
+def damaged(
+    path: Path,
+    problem: str = "",
+    *,
+    line: int | None = None,
+    field: str | None = None,
+    problems: Sequence[Problem] = (),
+) -> InfrastructureError:
     """The error for a dataset file whose content is not what it must be."""
-    return InfrastructureError(f"{path}: {problem}", remedy=RESTORE)
+    return InfrastructureError(
+        problem, file=path, line=line, field=field, problems=problems, remedy=RESTORE
+    )
 
 
 @contextlib.contextmanager
@@ -32,7 +44,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InfrastructureError(f"{path}: missing", remedy=RESTORE) from error
+        raise InfrastructureError("missing", file=path, remedy=RESTORE) from error
     except NotRegularError as error:
         linked = "a symbolic link; a mounted directory cannot follow it"
         problem = linked if error.kind == "symbolic link" else "not a regular file"
@@ -41,7 +53,8 @@ def reading(path: Path) -> Iterator[None]:
         raise damaged(path, f"{error.strerror}") from error
     except OSError as error:
         raise InfrastructureError(
-            f"{path}: cannot be read: {error.strerror or error}",
+            f"cannot be read: {error.strerror or error}",
+            file=path,
             remedy="check that it is a regular file that you may read",
         ) from error
 
@@ -64,3 +77,34 @@ def content_of(path: Path, *, limit_bytes: int) -> bytes:
     """
     with reading(path):
         return read_named(path, limit_bytes=limit_bytes)
+
+
+def model_of(
+    model: type[Model],
+    path: Path,
+    *,
+    limit_bytes: int,
+    longest_text: int = LONGEST_TEXT,
+    about: str = "",
+) -> Model:
+    """A model from a JSON file.
+
+    Args:
+        model: what the file must hold.
+        path: of the file.
+        limit_bytes: most that is read.
+        longest_text: characters of a text in it.
+        about: what the problems are problems of, for the message.
+
+    Raises:
+        InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense;
+            the message names the file and each field.
+    """
+    content = content_of(path, limit_bytes=limit_bytes)
+    try:
+        return parse_model(model, content, limit_bytes=limit_bytes, longest_text=longest_text)
+    except ValidationError as error:
+        raise damaged(path, about, problems=problems_of(error)) from error
+    except ParseError as error:
+        whole = Problem("", str(error), error.line)
+        raise damaged(path, about, problems=[whole]) from error

@@ -209,7 +209,7 @@ def load_tokenizer(path: Path) -> AnyTokenizer:
 
 
 def _unusable(path: Path, problem: str) -> TokenizerError:
-    return TokenizerError(f"{path}: {problem}", remedy=RESTORE)
+    return TokenizerError(problem, file=path, remedy=RESTORE)
 
 
 def train_bpe(texts: Sequence[str], *, vocabulary_size: int) -> bytes:

@@ -8,12 +8,11 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from harness.data.format.manifest import MANIFEST_BYTES_LIMIT
-from harness.data.format.reading import content_of, damaged
+from harness.data.format.reading import model_of
 from harness.errors import UsageError
-from harness.safeio.parsing import parse_model, problems_of
 from harness.safeio.text import plain
 
 CATALOGUE_NAME = "manifest.json"
@@ -101,19 +100,13 @@ def load_catalogue(path: Path) -> Catalogue:
     Raises:
         InfrastructureError: not JSON, or without what is needed; each field is named.
     """
-    content = content_of(path, limit_bytes=MANIFEST_BYTES_LIMIT)
-    try:
-        return parse_model(
-            Catalogue,
-            content,
-            limit_bytes=MANIFEST_BYTES_LIMIT,
-            longest_text=MANIFEST_BYTES_LIMIT,  # of keys that are none of our business
-        )
-    except ValidationError as error:
-        problems = plain("; ".join(problems_of(error)[:10]), 1000)
-        raise damaged(path, f"not a manifest of the field: {problems}") from error
-    except ValueError as error:
-        raise damaged(path, f"not a manifest of the field: (whole file): {error}") from error
+    return model_of(
+        Catalogue,
+        path,
+        limit_bytes=MANIFEST_BYTES_LIMIT,
+        longest_text=MANIFEST_BYTES_LIMIT,  # of keys that are none of our business
+        about="not a manifest of the field",
+    )
 
 
 def remote(folder: str, path: str) -> str:

@@ -41,12 +41,14 @@ def _disk_error(error: BaseException, cache: Path) -> InfrastructureError | None
         return None
     if error.errno in _DISK_FULL:
         return InfrastructureError(
-            f"{cache}: the disk is full",
+            "the disk is full",
+            file=cache,
             remedy="free some space there, or set HF_HOME to a directory on another disk",
         )
     if isinstance(error, PermissionError) and error.filename:
         return InfrastructureError(
-            f"{error.filename}: cannot write: {error.strerror}",
+            f"cannot write: {error.strerror}",
+            file=error.filename,
             remedy="see that you may write there, or set HF_HOME to another directory",
         )
     return None

@@ -3,13 +3,11 @@
 from importlib import resources
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.data.format.manifest import MANIFEST_BYTES_LIMIT, Count
-from harness.data.format.reading import content_of, damaged
+from harness.data.format.reading import model_of
 from harness.models import Exact
-from harness.safeio.parsing import parse_model, problems_of
-from harness.safeio.text import plain
 
 PINS_NAME = "pins.json"
 REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -45,13 +43,7 @@ def load_pins(path: Path) -> Pins:
     Raises:
         InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense.
     """
-    content = content_of(path, limit_bytes=MANIFEST_BYTES_LIMIT)
-    try:
-        return parse_model(Pins, content, limit_bytes=MANIFEST_BYTES_LIMIT)
-    except ValidationError as error:
-        raise damaged(path, plain("; ".join(problems_of(error)), 1000)) from error
-    except ValueError as error:
-        raise damaged(path, f"(whole file): {error}") from error
+    return model_of(Pins, path, limit_bytes=MANIFEST_BYTES_LIMIT)
 
 
 def pins_for(name: str, directory: Path, chosen: Path | None) -> tuple[Pins | None, str]:

@@ -27,7 +27,7 @@ def _holdout(case: Case) -> Finding | None:
     if found is not None:
         run, failure = found
         status = "fail" if failure.fault == "submission" else "unknown"
-        detail = f"seed {run.seed}: {failure.finding.detail}"
+        detail = f"seed {run.seed}: {failure.reason}"
     elif mean is None or len(gaps) < len(case.seeds) or len(gaps) < 2 or p_below is None:
         status, detail = "unknown", "not scored on the unpublished documents in every seed run"
     elif beyond_chance(

@@ -21,7 +21,7 @@ def _tokenizer(case: Case) -> Finding:
         return finding
     if proof is None:
         ours = failure is None or failure[1].fault == "infrastructure"
-        detail = failure[1].finding.detail if failure else "not reached"
+        detail = failure[1].reason if failure else "not reached"
         return finding.model_copy(
             update={"status": "unknown" if ours else "fail", "measured": 0, "detail": detail}
         )

@@ -12,7 +12,7 @@ def passed_by_all(case: Case, rule: str, done: int, good: str) -> Finding:
     if found is not None:
         run, failure = found
         status = "fail" if failure.fault == "submission" else "unknown"
-        detail = f"seed {run.seed}: {failure.finding.detail}"
+        detail = f"seed {run.seed}: {failure.reason}"
     else:
         complete = bool(case.seeds) and done == len(case.seeds)
         status = "pass" if complete else "unknown"

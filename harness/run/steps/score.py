@@ -35,7 +35,7 @@ def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score the weights before quantization: information, which decides nothing."""
     facts = _scored(step, bench, bench.directory.checkpoint(run), bench.texts.scored)
     if facts.failure is not None:
-        reason = facts.failure.finding.detail
+        reason = facts.failure.reason
         bench.progress.note(f"seed {run.seed}: the checkpoint was not scored: {reason}")
     return facts
 

@@ -110,7 +110,9 @@ def _copied(bench: Workbench, run: Run) -> StepFacts:
     facts = before.step("train") if before is not None else None
     if before is None or facts is None:
         raise InfrastructureError(
-            f"{original.path}: no training with seed {run.seed} to copy", remedy="finish it first"
+            f"no training with seed {run.seed} to copy",
+            file=original.path,
+            remedy="finish it first",
         )
     check_run(original, before)
     if before.artifact is not None:
@@ -126,7 +128,8 @@ def _original(bench: Workbench) -> RunDirectory:
     original = RunDirectory.open(bench.directory.path.parent / copies.directory)
     if original.plan_sha256() != copies.plan_sha256:
         raise InfrastructureError(
-            f"{original.path}: not the verification whose artifacts are to be scored again",
+            "not the verification whose artifacts are to be scored again",
+            file=original.path,
             remedy="restore it from a copy, or run the verification again",
         )
     return original

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
 from harness.evidence.isolation import REQUIRED
+from harness.models import Finding, Status
 
 if TYPE_CHECKING:
     from harness.contest.track import Track
-    from harness.judge.verdict import Finding
     from harness.sandbox.docker.sandbox import DockerSandbox
     from harness.sandbox.registry import Asked, Proven
 
@@ -28,27 +28,23 @@ def open_sandbox(asked: Asked) -> DockerSandbox:
     Raises:
         InfrastructureError: no engine that can be used answers.
     """
-    from harness.sandbox.docker.engine import available
+    from harness.sandbox.docker.engine import usable
 
-    answers, why = available()
-    if not answers:
-        reason, _, cure = why.partition("; ")
-        raise InfrastructureError(reason, remedy=cure)
+    usable()
     return _sandbox(asked)
 
 
 def examine(track: Track) -> list[Finding]:
     """What engine and image are like for ``track``; builds nothing."""
-    from harness.judge.verdict import Finding
     from harness.sandbox.docker import image
-    from harness.sandbox.docker.engine import Engine, available, nanoseconds_of
+    from harness.sandbox.docker.engine import Engine, nanoseconds_of, usable
 
     # A rehearsal runs without an engine; a record does not.
-    lacking = "unknown" if track.rehearsal else "fail"
-    answers, why = available()
-    if not answers:
-        reason, _, cure = why.partition("; ")
-        lack = Finding(name="engine", status=lacking, detail=reason, remedy=cure)
+    lacking: Status = "unknown" if track.rehearsal else "fail"
+    try:
+        version = usable()
+    except InfrastructureError as error:
+        lack = error.finding.model_copy(update={"id": "engine", "status": lacking})
         return [lack, _programs()]
     accelerator = _accelerator(track)
     with Engine().connection() as client:
@@ -56,18 +52,18 @@ def examine(track: Track) -> list[Finding]:
         engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
     apart = abs(engine_time - time.time())
     return [
-        Finding(name="engine", status="pass", detail=why),
+        Finding(id="engine", status="pass", detail=version),
         known_escapes(),
-        Finding(name="image", status="pass", detail=found)
+        Finding(id="image", status="pass", detail=found)
         if found
         else Finding(
-            name="image",
+            id="image",
             status="unknown",
             detail=f"no sandbox image for {accelerator} yet; the first verification builds it",
             remedy=f"harness image --accelerator {accelerator}",
         ),
         Finding(
-            name="engine clock",
+            id="engine_clock",
             status="pass" if apart < 1 else "fail",
             detail=f"{apart:.2f} s from this process's",
             remedy="" if apart < 1 else "synchronise the clocks (chrony or systemd-timesyncd)",
@@ -82,7 +78,6 @@ def known_escapes() -> Finding:
     Raises:
         InfrastructureError: no engine answers.
     """
-    from harness.judge.verdict import Finding
     from harness.sandbox.docker.cves import components, escapes_of
     from harness.sandbox.docker.engine import Engine
 
@@ -91,14 +86,14 @@ def known_escapes() -> Finding:
     found = escapes_of(versions)
     if not found:
         shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        return Finding(name="known escapes", status="pass", detail=f"none in {shown or 'engine'}")
+        return Finding(id="known_escapes", status="pass", detail=f"none in {shown or 'engine'}")
     detail = "; ".join(
         f"{escape.component} {version}: {escape.id} ({escape.what}), "
         f"repaired in {' and '.join(escape.fixed)}"
         for version, escape in found
     )
     return Finding(
-        name="known escapes",
+        id="known_escapes",
         status="unknown",
         detail=detail,
         remedy="install a repaired version; if a distribution made this one, see whether it "
@@ -108,11 +103,9 @@ def known_escapes() -> Finding:
 
 def _programs() -> Finding:
     """Programs outside Python that make a base image where no registry can be reached."""
-    from harness.judge.verdict import Finding
-
     found = [name for name in ("docker", "debootstrap", "nvidia-smi") if shutil.which(name)]
     return Finding(
-        name="programs",
+        id="programs",
         status="pass",
         detail=f"on the path: {', '.join(found)}" if found else "none needed for a rehearsal",
     )

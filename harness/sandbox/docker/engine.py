@@ -103,27 +103,26 @@ def engine_errors(action: str) -> Iterator[None]:
         ) from error
 
 
-def available(url: str | None = None) -> tuple[bool, str]:
-    """Whether an engine that can sandbox answers within three seconds, and if not, why.
+def usable(url: str | None = None) -> str:
+    """The version of an engine that can sandbox, as ``engine 20.10.24``.
 
-    Returns:
-        ``(True, "engine 20.10.24")`` or ``(False, reason with the curing command)``.
+    Raises:
+        InfrastructureError: none answers within three seconds.
     """
     engine = Engine(url)
     path = engine.url.removeprefix("http+").removeprefix("unix://")
     if engine.url.startswith(("unix://", "http+unix://")):
         if not os.path.exists(path):  # noqa: PTH110 - not a pathlib path on every system
-            return False, f"there is no Docker engine at {engine.url}; {_START_REMEDY}"
-        if not os.access(path, os.R_OK | os.W_OK):
-            return False, (
-                f"you may not use the Docker engine at {engine.url}; "
-                "run: sudo usermod -aG docker $USER, and log in again"
+            raise InfrastructureError(
+                f"there is no Docker engine at {engine.url}", remedy=_START_REMEDY
             )
-    try:
-        with engine.connection(_PROBE_SECONDS) as client:
-            return True, f"engine {require_usable(client)['ServerVersion']}"
-    except InfrastructureError as error:
-        return False, f"{error.message}; {error.remedy}" if error.remedy else error.message
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise InfrastructureError(
+                f"you may not use the Docker engine at {engine.url}",
+                remedy="run: sudo usermod -aG docker $USER, and log in again",
+            )
+    with engine.connection(_PROBE_SECONDS) as client:
+        return f"engine {require_usable(client)['ServerVersion']}"
 
 
 def require_usable(client: "APIClient") -> dict[str, Any]:

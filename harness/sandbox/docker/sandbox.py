@@ -23,7 +23,6 @@ from harness.sandbox.docker.cves import components
 from harness.sandbox.docker.engine import (
     OWNER_LABEL,
     Engine,
-    available,
     require_runtime,
     require_usable,
 )
@@ -34,8 +33,6 @@ from harness.sandbox.protocol import Job, Mount
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
-
-__all__ = ["DockerSandbox", "available"]
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the channel lies
 
