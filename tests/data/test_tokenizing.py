@@ -359,7 +359,7 @@ def packed(path: Path, content: bytes) -> Path:
 def test_damaged_documents_are_placed(tmp_path: Path) -> None:
     good = gzip.compress(b"".join(b'{"text": "%d"}\n' % n for n in range(20_000)))
     for name, content, problem in (
-        ("cut.jsonl.gz", good[: len(good) // 2], r"cut\.jsonl\.gz: line \d+: not a whole gzip"),
+        ("cut.jsonl.gz", good[: len(good) // 2], r"cut\.jsonl\.gz:\d+: not a whole gzip"),
         ("no.jsonl.gz", b"plain", r"no\.jsonl\.gz:1: not a whole gzip"),
         ("x.jsonl", b'{"text": "a"}\n{"text": 3}\n', ":2: expected an object with a string"),
     ):
