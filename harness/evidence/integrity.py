@@ -20,6 +20,7 @@ import numpy as np
 from harness.contest.entry import file_facts
 from harness.contest.submission import load_submission
 from harness.errors import InfrastructureError, SubmissionError, UsageError
+from harness.evidence.digests import measured_by
 from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
 from harness.evidence.store import PLAN, RunDirectory
@@ -67,7 +68,8 @@ def check_entry(directory: RunDirectory) -> None:
             f"{directory.entry}: not the files that the verification was begun with",
             remedy="start a new verification",
         )
-    if plan.entry.layout == "submission":
+    # Another harness may have read another contract out of the same file.
+    if plan.entry.layout == "submission" and plan.required.measured_by == measured_by():
         _check_settings(directory)
 
 

@@ -53,9 +53,9 @@ class StepFacts(Fact):
         step = step_of(self.name)
         if self.result is not None and not isinstance(self.result, step.result):
             raise ValueError(f"{self.name}: {self.result.kind} is no result of this step")
-        if self.phases and not step.runs_code:
+        if self.phases and step.runs_code is False:
             raise ValueError(f"{self.name}: phases given, but no untrusted code runs in this step")
-        if self.result is not None and step.runs_code and not self.phases:
+        if self.result is not None and step.runs_code is True and not self.phases:
             raise ValueError(f"{self.name}: a result without the phases that it comes from")
         if self.result is None and self.failure is None and not self.phases:
             raise ValueError(f"{self.name}: neither a result nor a failure, and no phase")

@@ -47,7 +47,8 @@ class Step:
         finding: the rule under whose id a failure of the step is reported.
         needs: steps that must have led to their result.
         when: whether a run of a plan has this step; asked once ``needs`` are there.
-        runs_code: whether untrusted code runs in it: then it has phases and a log.
+        runs_code: whether untrusted code runs in a sandbox: then it has phases and a log. None: where
+            an entry brings some for it.
         documents: whether it leaves ``<name>.npz``, the costs of documents.
         limit: seconds until it is killed; None where nothing untrusted runs, or no budget is set.
         decides: whether a failure ends the run; others inform.
@@ -60,7 +61,7 @@ class Step:
     finding: str
     needs: frozenset[StepName] = frozenset()
     when: Callable[[Plan, Run], bool] = lambda plan, run: True
-    runs_code: bool = True
+    runs_code: bool | None = True
     documents: bool = False
     limit: Callable[[Plan], float | None] = lambda plan: None
     decides: bool = True
@@ -68,7 +69,7 @@ class Step:
     @property
     def log(self) -> str | None:
         """The name of its log."""
-        return f"{self.name}.log" if self.runs_code else None
+        return None if self.runs_code is False else f"{self.name}.log"
 
     @property
     def documents_file(self) -> str | None:
@@ -124,7 +125,7 @@ STEPS: tuple[Step, ...] = (
         result=results.TokenizerProof,
         finding="tokenizer",
         when=_has_own_tokenizer,
-        runs_code=False,
+        runs_code=None,
     ),
     Step(
         *("bridge", "proving the bridge", "preparation"),

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from statistics import fmean
 
-from harness.judge.rules.clocks import CLOCK_TOLERANCE_SECONDS
+from harness.judge.rules import clocks, seed_spread
 from harness.judge.rules.holdout import beyond_chance
 from harness.judge.rules.memorisation import LEAST_MARGIN_BPB, MATERIAL_SHARE
-from harness.judge.rules.seed_spread import SMALLEST_SPREAD_BPB
 from harness.judge.rules.significance import answer_of
 from harness.judge.verdict import Verdict
 from harness.models import Finding, Status
@@ -88,8 +87,8 @@ def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:
     """Limits that are constants of this harness's rules, by id."""
     margin = verdict.statistics.margin_bpb
     return {
-        "seed_spread": SMALLEST_SPREAD_BPB,
-        "clocks": CLOCK_TOLERANCE_SECONDS,
+        "seed_spread": seed_spread.SMALLEST_SPREAD_BPB,
+        "clocks": clocks.CLOCK_TOLERANCE_SECONDS,
         "memorisation": MATERIAL_SHARE * (LEAST_MARGIN_BPB if margin is None else margin),
     }
 
@@ -130,7 +129,7 @@ def _seeds(verdict: Verdict, check: Finding) -> Either:
 
 
 def _isolation(verdict: Verdict, check: Finding) -> Either:
-    return PASS | UNKNOWN if verdict.sandbox == "docker" else UNKNOWN
+    return PASS | UNKNOWN if verdict.isolated else UNKNOWN
 
 
 def _tokenizer(verdict: Verdict, check: Finding) -> Either:
@@ -180,13 +179,13 @@ def _seed_spread(verdict: Verdict, check: Finding) -> Either:
     artifacts = [row.artifact_sha256 for row in verdict.seeds if row.artifact_sha256 is not None]
     scores = scores_of(verdict)
     same = any(one == other for one, other in combinations(artifacts, 2))
-    matters = len(scores) > 1 and max(scores) - min(scores) >= SMALLEST_SPREAD_BPB
+    matters = len(scores) > 1 and max(scores) - min(scores) >= seed_spread.SMALLEST_SPREAD_BPB
     return PASS if matters and not same else UNKNOWN
 
 
 def _clocks(verdict: Verdict, check: Finding) -> Either:
     apart = check.measured
-    agree = isinstance(apart, int | float) and apart <= CLOCK_TOLERANCE_SECONDS
+    agree = isinstance(apart, int | float) and apart <= clocks.CLOCK_TOLERANCE_SECONDS
     return PASS if agree else UNKNOWN
 
 

@@ -21,7 +21,7 @@ from harness.judge.check_figures import (
 )
 from harness.judge.comparison import compare
 from harness.judge.conclude import conclude
-from harness.judge.judge import CHEAPEST_SHOWN, RULE_FACTS
+from harness.judge.judge import CHEAPEST_SHOWN, facts_of_these_rules
 from harness.judge.notes import notes_on_claim
 from harness.judge.rules import rule_of
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
@@ -95,7 +95,7 @@ def _about_the_rules(verdict: Verdict) -> Iterator[str]:
     if told != [name for name in named if name in told]:
         yield "checks: found other ids, expected those of its rules, each once and in their order"
     today = of_these_rules(verdict)
-    if today and verdict.rules != RULE_FACTS:
+    if today and verdict.rules != facts_of_these_rules():
         yield "rules: found another table, expected that of the rules whose digest it names"
     for name in named:
         arose = asked(verdict, name) if today or name in _ALWAYS_TOLD else None
@@ -111,9 +111,6 @@ def _about_the_word(verdict: Verdict) -> Iterator[str]:
         yield _differs("reason", verdict.reason, reason)
     if not verdict.isolated and not verdict.rehearsal:
         yield "rehearsal: found False, expected True: what is not isolated only rehearses"
-    passed = {check.id for check in verdict.checks if check.status == "pass"}
-    if not verdict.isolated and "isolation" in passed:
-        yield "isolated: found False, expected True, as the check of isolation passes"
     if verdict.verdict == "VERIFIED" and not verdict.seeds_drawn:
         yield "seeds_drawn: found False, expected True: seeds chosen by hand verify nothing"
     try:

@@ -4,12 +4,15 @@ Nothing is run or read here, so any stored verification can be judged again, und
 edition of a track or another. What each rule asks is ``rules/``.
 """
 
+import functools
+
 from harness.evidence.digests import judged_by
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.conclude import ask_all, conclude
 from harness.judge.notes import notes_on
+from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
 from harness.judge.rules.memorisation import suspects
 from harness.judge.verdict import (
@@ -24,17 +27,6 @@ from harness.judge.verdict import (
 from harness.statistics.units import nats_per_token_to_bpb
 
 CHEAPEST_SHOWN = 5
-RULE_FACTS = tuple(
-    RuleFacts(
-        id=rule.id,
-        better=rule.better,
-        open_in_rehearsal=rule.open_in_rehearsal,
-        decidable=rule.decidable,
-        since=rule.since,
-    )
-    for rule in CHECKS
-)
-"""Today's rules, as a verdict names them."""
 
 
 def judge(case: Case, *, evidence: str) -> Verdict:
@@ -66,7 +58,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         created_at=plan.created_at,
         dataset=dataset.name,
         checks=findings,
-        rules=RULE_FACTS,
+        rules=facts_of_these_rules(),
         decisions=case.decisions,
         findings=notes_on(case),
         seeds=tuple(_seed_result(case, run, evidence) for run in case.seeds),
@@ -98,6 +90,23 @@ def judge(case: Case, *, evidence: str) -> Verdict:
 def is_rehearsal(case: Case) -> bool:
     """Whether nothing of it can ever be a record."""
     return case.track.rehearsal or not case.plan.required.isolated
+
+
+@functools.cache
+def facts_of_these_rules() -> tuple[RuleFacts, ...]:
+    """The rules of this harness, as a verdict names them."""
+    return tuple(rule_facts(rule) for rule in CHECKS)
+
+
+def rule_facts(rule: Rule) -> RuleFacts:
+    """What a verdict keeps of a rule."""
+    return RuleFacts(
+        id=rule.id,
+        better=rule.better,
+        open_in_rehearsal=rule.open_in_rehearsal,
+        decidable=rule.decidable,
+        since=rule.since,
+    )
 
 
 def _trouble(run: Run) -> str | None:

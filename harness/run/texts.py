@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
@@ -12,7 +13,7 @@ from harness.data.format.dataset import Dataset, open_dataset
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.plan import HoldoutFacts, Plan, TextFacts
 from harness.evidence.results import TokenizerProof
-from harness.run.tokenizing import OwnTokenizer, retokenize
+from harness.run.tokenizing import OwnTokenizer, Retokenized, retokenize
 
 LARGEST_WINDOW_BYTES = 4 << 30
 """Most logits of one window, in float32."""
@@ -87,6 +88,11 @@ def check_window(entry: Entry, *, vocabulary_size: int) -> None:
         )
 
 
+class _Brought(TypedDict):
+    bytes: int
+    sha256: str
+
+
 def prove_tokenizer(
     own: OwnTokenizer, stock: StockTexts, *, note: Callable[[str], None]
 ) -> TokenizerProof:
@@ -95,30 +101,25 @@ def prove_tokenizer(
     Raises:
         InfrastructureError: our side failed.
     """
+    brought: _Brought = {"bytes": len(own.model), "sha256": own.sha256}
     made = retokenize(own, stock.dataset, note=note)
-    proof = TokenizerProof(bytes=len(own.model), sha256=own.sha256)
     if made.dataset is None:
-        return proof.model_copy(update={"problem": made.problem, "document": made.document})
+        return TokenizerProof(**brought, problem=made.problem, document=made.document)
+    hidden = Retokenized(None)
+    if stock.holdout is not None:
+        hidden = retokenize(own, stock.holdout, note=note, train=False)
+        if hidden.dataset is None:
+            problem = f"the unpublished documents: {hidden.problem}"
+            return TokenizerProof(**brought, problem=problem)
     totals = made.dataset.manifest.totals
-    proof = proof.model_copy(
-        update={
-            "vocabulary_size": made.dataset.manifest.vocabulary_size,
-            "dataset_digest": made.dataset.digest,
-            "train_tokens": totals.train_tokens,
-            "validation_tokens": totals.validation_tokens,
-        }
-    )
-    if stock.holdout is None:
-        return proof
-    hidden = retokenize(own, stock.holdout, note=note, train=False)
-    if hidden.dataset is None:
-        problem = f"the unpublished documents: {hidden.problem}"
-        return proof.model_copy(update={"problem": problem})
-    return proof.model_copy(
-        update={
-            "holdout_digest": hidden.dataset.digest,
-            "holdout_tokens": hidden.dataset.manifest.totals.validation_tokens,
-        }
+    return TokenizerProof(
+        **brought,
+        vocabulary_size=made.dataset.manifest.vocabulary_size,
+        dataset_digest=made.dataset.digest,
+        train_tokens=totals.train_tokens,
+        validation_tokens=totals.validation_tokens,
+        holdout_digest=hidden.dataset.digest if hidden.dataset else "",
+        holdout_tokens=hidden.dataset.manifest.totals.validation_tokens if hidden.dataset else None,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.contest.entry import Claim
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
-from harness.judge.judge import RULE_FACTS
+from harness.judge.judge import facts_of_these_rules
 from harness.judge.verdict import (
     Digests,
     MemorisationResult,
@@ -176,7 +176,7 @@ def verdict(**changes: Any) -> Verdict:
         "created_at": "2026-11-21T23:52:00Z",
         "dataset": "fineweb10B_sp1024",
         "checks": checks(),
-        "rules": RULE_FACTS,
+        "rules": facts_of_these_rules(),
         "seeds": (
             seed_result(1_804_289_383, 1.0545012),
             seed_result(846_930_886, 1.0549772),

@@ -7,7 +7,9 @@ from harness.evidence.host import HostFacts, SandboxFacts
 from harness.evidence.plan import Plan
 from harness.evidence.results import TimelineSpan
 from harness.evidence.run import Run
+from harness.judge.stored import judge_path
 from harness.judge.verdict import Verdict
+from tests.factories.futures import FORMATS, FUTURES
 from tests.factories.samples import (
     CODE,
     entry,
@@ -72,7 +74,7 @@ def cases() -> dict[str, Verdict]:
     claimed = plan(entry=entry(claim=Claim(val_bpb=2.5, bytes_total=90_000)))
     honest = plan(entry=entry(claim=Claim(val_bpb=2.61, bytes_total=34_050)))
     withheld = plan(HOLDOUT)
-    rehearsed = plan(required=required(sandbox="process", image="", image_digest=""))
+    rehearsed = plan(required=required(sandbox="process", image="", image_digest="", isolation=()))
     adaptive = scores(2.6, segment=64, segments_observed=3125)
     process = HostFacts(**{**dict(host()), "sandbox": SandboxFacts(kind="process")})
     licenses = [
@@ -165,6 +167,7 @@ def cases() -> dict[str, Verdict]:
         "by hand": verdict_of(hand := plan(seeds=(1, 2, 3), chosen_by_hand=True), good_runs(hand)),
         "second try": verdict_of(made, with_first(made, attempt=2)),
         "other track": verdict_of(made, good_runs(made), track=other_track()),
+        **{name: judge_path(FORMATS / name) for name in sorted(FUTURES)},
     }
 
 

@@ -117,7 +117,9 @@ def test_whatever_the_rules_can_say_contradicts_nothing(
     made = plan(track, **({"seeds": (7, 8, 9), "chosen_by_hand": True} if by_hand else {}))
     if process:
         made = made.model_copy(
-            update={"required": made.required.model_copy(update={"sandbox": "process"})}
+            update={
+                "required": made.required.model_copy(update={"sandbox": "process", "isolation": ()})
+            }
         )
     done = [
         seed_run(draw, bpb, **each) for draw, (bpb, each) in zip(made.draws, runs, strict=False)

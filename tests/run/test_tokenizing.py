@@ -6,33 +6,46 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pytest
-from harness.evidence.facts import StreamPart, TokenizerFacts
-from harness.judge.judgement import judge
 from rich.cells import cell_len
 
+from harness.contest.entry import Tokenizer
 from harness.contest.submission import LARGEST_TOKENIZER_BYTES, load_submission
-from harness.contest.track import Holdout
+from harness.contest.track import Holdout, Track
 from harness.data.build.building import build_dataset
 from harness.data.format.dataset import Dataset, open_dataset
 from harness.data.format.documents import read_documents
 from harness.data.format.tokenizers import train_bpe
 from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.plan import Plan
+from harness.evidence.results import StreamPart, TokenizerProof
+from harness.evidence.run import Run
 from harness.report.terminal import render_text
-from harness.run import texts
-from harness.run import tokenizing as own_tokenizer
-from harness.run.tokenizing import FOLDER, Retokenized, retokenize
+from harness.run import texts, tokenizing
+from harness.run.texts import StockTexts, check_window, prove_tokenizer
+from harness.run.tokenizing import FOLDER, OwnTokenizer, Retokenized, retokenize
 from tests.factories.playground import BIGRAM, ROOT, harness, write_track
 from tests.factories.samples import (
+    CODE,
     CODE_BYTES,
+    GOOD_SCORES,
     TEXT_BYTES,
     TOKENS,
+    Parts,
+    entry,
     good_runs,
-    memorisation,
+    plan,
+    preparation,
+    scores,
+    sealed,
+    seed_run,
+    spread,
     strict_track,
-    verification,
+    tokenizer_proof,
+    verdict_of,
 )
 from tests.scoring.test_document_costs import add_holdout, gaps, with_unpublished
 
@@ -75,9 +88,15 @@ def write_own(folder: Path, model: bytes | None) -> Path:
 
 def made(folder: Path, model: bytes | None, dataset: Dataset) -> tuple[Retokenized, list[str]]:
     notes: list[str] = []
-    own = retokenize(load_submission(write_own(folder, model)), dataset, note=notes.append)
+    return retokenize(brought(write_own(folder, model)), dataset, note=notes.append), notes
+
+
+def brought(folder: Path) -> OwnTokenizer:
+    """The tokenizer that a submission brings."""
+    submission = load_submission(folder)
+    own = tokenizing.own_tokenizer(submission.entry("smoke"), submission.contents)
     assert own is not None
-    return own, notes
+    return own
 
 
 def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
@@ -155,16 +174,16 @@ def test_every_loss_is_found_at_its_document_and_place(tmp_path: Path, lossy: Pa
     )
     own, _ = made(tmp_path / "own", lossy.read_bytes(), dataset)
     assert own.dataset is None
-    assert own.facts.document == 2
-    assert "validation document 2 does not come back" in own.facts.problem
-    assert "character" in own.facts.problem or "token" in own.facts.problem
+    assert own.document == 2
+    assert "validation document 2 does not come back" in own.problem
+    assert "character" in own.problem or "token" in own.problem
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
 def test_pure_bytes_need_no_file(tmp_path: Path, fresh: Dataset) -> None:
     own, _ = made(tmp_path / "own", None, fresh)
     assert own.dataset is not None
-    assert (own.facts.kind, own.facts.file, own.facts.vocabulary_size) == ("bytes", "", 260)
+    assert own.dataset.manifest.vocabulary_size == 260
     totals = fresh.manifest.totals
     stream = own.dataset.validation_tokens()
     assert len(stream) == totals.validation_bytes + totals.validation_documents
@@ -187,9 +206,9 @@ def test_what_is_no_tokenizer_is_the_submissions_fault(
 ) -> None:
     own, _ = made(tmp_path / "own", content, fresh)
     assert own.dataset is None
-    assert own.facts.problem.startswith("own.model: ")
-    assert problem in own.facts.problem
-    assert "Traceback" not in own.facts.problem and str(tmp_path) not in own.facts.problem
+    assert own.problem.startswith("own.model: ")
+    assert problem in own.problem
+    assert "Traceback" not in own.problem and str(tmp_path) not in own.problem
 
 
 def test_one_that_takes_for_ever_is_stopped_by_the_processor_time_it_used(
@@ -200,9 +219,9 @@ def test_one_that_takes_for_ever_is_stopped_by_the_processor_time_it_used(
     dataset = build_dataset(["some text"], ["a text"], tokenizer, tmp_path / "d", source="t")
     path = dataset.directory / "docs_train.jsonl"
     path.write_text(json.dumps({"text": document}) + "\n")
-    monkeypatch.setattr(own_tokenizer, "LEAST_CPU_SECONDS", 1)
+    monkeypatch.setattr(tokenizing, "LEAST_CPU_SECONDS", 1)
     own, _ = made(tmp_path / "own", model, dataset)
-    assert "needs more than 1 s of processor time" in own.facts.problem
+    assert "needs more than 1 s of processor time" in own.problem
 
 
 @pytest.mark.parametrize("enough_bytes", [1 << 30, 4 << 30])
@@ -210,15 +229,15 @@ def test_one_that_needs_all_memory_is_at_fault_where_there_is_enough(
     tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch, enough_bytes: int
 ) -> None:
     bomb = BOMB.read_bytes()
-    monkeypatch.setattr(own_tokenizer, "ADDRESS_SPACE_BYTES", 1 << 30)
-    monkeypatch.setattr(own_tokenizer, "ENOUGH_BYTES", enough_bytes)
+    monkeypatch.setattr(tokenizing, "ADDRESS_SPACE_BYTES", 1 << 30)
+    monkeypatch.setattr(tokenizing, "ENOUGH_BYTES", enough_bytes)
     if enough_bytes > 1 << 30:
         with pytest.raises(InfrastructureError, match="no more can be had here"):
             made(tmp_path / "own", bomb, fresh)
     else:
         own, _ = made(tmp_path / "own", bomb, fresh)
         assert own.dataset is None
-        assert "needs more memory than 1.0 GiB, on document 1, which begins" in own.facts.problem
+        assert "needs more memory than 1.0 GiB, on document 1, which begins" in own.problem
 
 
 @pytest.mark.parametrize(
@@ -243,10 +262,10 @@ def test_how_the_child_dies_says_whose_fault_it_is(
     script = tmp_path / "child"
     script.write_text(f"#!/bin/sh\n{does}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(own_tokenizer.sys, "executable", str(script))
+    monkeypatch.setattr(tokenizing.sys, "executable", str(script))
     if fault == "theirs":
         own, _ = made(tmp_path / "own", model, fresh)
-        assert "ends the library that reads it with SIG" in own.facts.problem
+        assert "ends the library that reads it with SIG" in own.problem
     else:
         with pytest.raises(InfrastructureError):
             made(tmp_path / "own", model, fresh)
@@ -278,14 +297,14 @@ def test_it_is_made_once_even_for_two_at_once_and_again_when_damaged(
     for thread in threads:
         thread.join()
     (first, notes), (second, more) = results
-    assert first.facts == second.facts
+    assert first == second
     assert sorted([len(notes), len(more)]) == [0, 1]
     assert first.dataset is not None
 
     shard = next(first.dataset.train_directory.iterdir())
     shard.write_bytes(shard.read_bytes()[:-2] + b"\0\0")
     third, anew = made(tmp_path / "3", model, fresh)
-    assert anew and third.facts == first.facts
+    assert anew and third == first
     assert len(list((fresh.directory.parent / FOLDER).iterdir())) == 1
 
 
@@ -296,13 +315,13 @@ def test_a_dataset_without_its_train_texts_cannot_serve(
     poor = Dataset(fresh.directory, fresh.manifest.model_copy(update={"files": files}))
     with pytest.raises(InfrastructureError, match="docs_train"):
         made(tmp_path / "own", model, poor)
-    submission = load_submission(tmp_path / "own")
-    alone = retokenize(submission, poor, note=print, train=False)
-    assert alone is not None and alone.facts.train_tokens == 0
+    own = brought(tmp_path / "own")
+    alone = retokenize(own, poor, note=print, train=False).dataset
+    assert alone is not None and alone.manifest.totals.train_tokens == 0
     # What has no train shards is never found for somebody who needs them.
-    assert retokenize(submission, fresh, note=print, train=False) is not None
-    whole = retokenize(submission, fresh, note=print)
-    assert whole is not None and (whole.facts.train_tokens or 0) > 0
+    assert retokenize(own, fresh, note=print, train=False).dataset is not None
+    whole = retokenize(own, fresh, note=print).dataset
+    assert whole is not None and whole.manifest.totals.train_tokens > 0
 
 
 @pytest.mark.parametrize(
@@ -333,66 +352,64 @@ def test_the_section_is_held_to_its_form(tmp_path: Path, section: str, message: 
 def test_windows_and_vocabulary_together_are_bounded(
     tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submission = load_submission(write_own(tmp_path / "own", None))
+    folder = write_own(tmp_path / "own", None)
+    proof = prove_tokenizer(brought(folder), StockTexts(fresh, None), note=print)
+    entered = load_submission(folder).entry("smoke")
+    assert proof.vocabulary_size == 260
     monkeypatch.setattr(texts, "LARGEST_WINDOW_BYTES", 4 * 256 * 260)
-    assert texts.prepare_texts(submission, strict_track(), fresh, note=print).scored != fresh
+    check_window(entered, vocabulary_size=260)
     monkeypatch.setattr(texts, "LARGEST_WINDOW_BYTES", 4 * 256 * 260 - 1)
     with pytest.raises(SubmissionError, match="256 positions with logits for 260 ids"):
-        texts.prepare_texts(submission, strict_track(), fresh, note=print)
+        check_window(entered, vocabulary_size=260)
 
 
-OWN = TokenizerFacts(
-    kind="model",
-    file="own.model",
-    bytes=20_000,
-    sha256="c" * 64,
-    vocabulary_size=512,
-    dataset_digest="d" * 64,
-    train_tokens=5_000_000,
-    validation_tokens=2 * TOKENS,
-)
+MODEL = bytes(20_000)
+FILES = {**CODE, "own.model": MODEL}
 
 
-def in_own_tokens(plan_scores: tuple[float, ...] = (2.61, 2.62, 2.60), **changes: object):  # type: ignore[no-untyped-def]
-    plan = verification(tokenizer=OWN, **changes)
+def in_own_tokens(track: Track | None = None, **parts: Unpack[Parts]) -> tuple[Plan, list[Run]]:
+    """A verification in tokens of half the size; ``parts`` are those of every run."""
+    own = entry(FILES, tokenizer=Tokenizer(kind="model", file="own.model"))
+    made = plan(track, entry=own)
+    proof = proof_of(made)
     runs = [
-        run.model_copy(
-            update={"scoring": run.scoring.model_copy(update={"targets": 2 * TOKENS - 1})}
-        )
-        for run in good_runs(plan, plan_scores)
-        if run.scoring
+        seed_run(draw, bpb, **{"scores": scores(bpb, targets=2 * TOKENS - 1), **parts})  # type: ignore[typeddict-item]
+        for draw, bpb in zip(made.draws_for("look"), GOOD_SCORES, strict=True)
     ]
-    return plan, runs
+    return made, [preparation(made, tokenizer=proof), *runs]
+
+
+def proof_of(made: Plan) -> TokenizerProof:
+    return tokenizer_proof(made, vocabulary_size=512, validation_tokens=2 * TOKENS)
 
 
 def test_margin_and_bar_come_from_the_datasets_own_tokens() -> None:
-    plan, runs = in_own_tokens()
-    mine = judge(plan, runs, evidence="x")
-    other = verification()
-    theirs = judge(other, good_runs(other), evidence="x")
+    made, runs = in_own_tokens()
+    mine = verdict_of(made, runs)
+    other = plan()
+    theirs = verdict_of(other, good_runs(other))
     assert mine.verdict == "VERIFIED"
     assert mine.statistics == theirs.statistics
     # Half the targets would be half of the stream.
-    half = judge(plan, good_runs(plan), evidence="x")
+    half = verdict_of(made, [runs[0], *(seed_run(draw) for draw in made.draws_for("look"))])
     assert next(c.status for c in half.checks if c.id == "coverage") == "unknown"
 
 
 def test_a_track_may_leave_the_tokenizer_out_of_the_count() -> None:
-    plan, runs = in_own_tokens()
-    cap = 16_000_000
-    exact = runs[0].artifact.model_copy(update={"bytes": cap - CODE_BYTES + OWN.bytes})
-    runs[0] = runs[0].model_copy(update={"artifact": exact})
-    budget = plan.track.budget
-    assert judge(plan, runs, evidence="x").verdict == "REJECTED"
+    exact = sealed(b"", "model.bin").model_copy(update={"bytes": 16_000_000 - CODE_BYTES})
+    made, runs = in_own_tokens(artifact=exact)
+    budget = made.track.budget
+    rejected = verdict_of(made, runs)
+    assert rejected.verdict == "REJECTED"
+    assert next(c.measured for c in rejected.checks if c.id == "bytes") == 16_000_000 + len(MODEL)
     free = strict_track(budget=budget.model_copy(update={"tokenizer_counted": False}))
-    verdict = judge(plan, runs, evidence="x", track=free)
+    verdict = verdict_of(made, runs, track=free)
     assert next(c.status for c in verdict.checks if c.id == "bytes") == "pass"
-    assert verdict.seeds[0].code_bytes == CODE_BYTES - OWN.bytes
+    assert verdict.seeds[0].code_bytes == CODE_BYTES
 
 
 def test_the_scorecard_converts_nats_to_bits_per_byte() -> None:
-    plan, runs = in_own_tokens()
-    text = render_text(judge(plan, runs, evidence="x"))
+    text = render_text(verdict_of(*in_own_tokens()))
     worth = (2 * TOKENS - 1) / TEXT_BYTES / math.log(2)
     assert f"{worth:.6f} BPB (the dataset's own: " in text
     assert f"{TEXT_BYTES / (2 * TOKENS):.5f} (the dataset's own: {TEXT_BYTES / TOKENS:.5f})" in text
@@ -405,16 +422,11 @@ def test_no_line_about_the_text_is_wider_than_asked(width: int) -> None:
         StreamPart(documents=1000, bytes=3_000_000, bpb=1 + place / 100, plain_bpb=3)
         for place in range(50)
     )
-    gap = gaps(0.01)[0]
-    plan, runs = in_own_tokens()
-    runs = [
-        run.model_copy(update={"memorisation": memorisation(0.001, parts=parts), "gap": gap})
-        for run in runs
-    ]
     track = strict_track(holdout=Holdout(dataset="h", tolerance_bpb=0.1))
-    text = render_text(judge(plan, runs, evidence="x", track=track), width=width)
+    made, runs = in_own_tokens(track, spread=spread(0.001, parts=parts), gap=gaps(0.01)[0])
+    text = render_text(verdict_of(made, runs), width=width)
     assert max(map(cell_len, text.splitlines())) <= width
-    steps = set("\u2584\u2585\u2586\u2587\u2588")
+    steps = set("\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588")
     curve = [line.strip() for line in text.splitlines() if set(line.strip()) <= steps]
     assert len("".join(curve)) == 50
     assert "0.010000" in text and "2.610000" in text
