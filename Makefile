@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak schema clean
+.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -60,7 +60,7 @@ soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 
 	@$(HARNESS) data demo --quiet
 	@$(BIN)/python -m tests.endurance $(ARGS)
 
-schema: $(VENV)/.installed ## write the schemas, and the table of properties in docs, again
+docs: $(VENV)/.installed ## write again what is generated: schemas, docs/rules.md, the table in docs/sandbox.md
 	@$(BIN)/python -m harness.report.reference
 
 clean: ## remove the environment and everything cached (not runs/ and data/)

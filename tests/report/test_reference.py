@@ -1,30 +1,52 @@
-"""The schemas in the repository are those of the models, and a real verdict satisfies its own."""
+"""Schemas and docs in the repository are those of models and tables; real files satisfy them."""
+
+import json
+from typing import Any
 
 import pytest
-from harness.judge.judgement import judge
 
 from harness.errors import UsageError
 from harness.evidence.isolation import PROPERTIES
+from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
 from harness.report.reference import (
     DIRECTORY,
     MODELS,
+    RULES_PAGE,
     SANDBOX_PAGE,
+    rules_text,
     schema_text,
     with_properties,
 )
-from tests.factories.samples import good_runs, verification
+from tests.factories.samples import good_runs, plan, verdict_of
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_schema_is_fresh(name: str) -> None:
     kept = (DIRECTORY / name).read_text()
-    assert kept == schema_text(MODELS[name]), "run `make schema` and commit the result"
+    assert kept == schema_text(MODELS[name]), "run `make docs` and commit the result"
+
+
+def test_no_schema_is_left_over() -> None:
+    assert {path.name for path in DIRECTORY.iterdir()} == set(MODELS)
+
+
+def test_the_page_of_rules_is_fresh_and_names_every_rule() -> None:
+    assert RULES_PAGE.read_text() == rules_text(), "run `make docs` and commit the result"
+    rows = [line for line in rules_text().splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [rule.id for rule in CHECKS]
+    assert {row.count("|") for row in rows} == {8}  # no summary holds one
+
+
+def test_a_verdict_has_checks_of_the_rules_alone() -> None:
+    schema: dict[str, Any] = json.loads(schema_text(Verdict))
+    _, ids = schema["properties"]["checks"]["items"]["allOf"]
+    assert ids["properties"]["id"]["enum"] == [rule.id for rule in CHECKS]
 
 
 def test_the_table_of_properties_is_fresh() -> None:
     page = SANDBOX_PAGE.read_text()
-    assert page == with_properties(page), "run `make schema` and commit the result"
+    assert page == with_properties(page), "run `make docs` and commit the result"
     assert all(f"| `{each.id}` | {each.phrase}" in page for each in PROPERTIES)
 
 
@@ -34,6 +56,6 @@ def test_a_page_without_the_markers_is_not_written_over() -> None:
 
 
 def test_a_verdict_survives_its_json() -> None:
-    plan = verification()
-    verdict = judge(plan, good_runs(plan), evidence="runs/x")
+    made = plan()
+    verdict = verdict_of(made, good_runs(made))
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict

@@ -1,0 +1,185 @@
+"""A plan that makes no sense is none, and what nobody chose follows from its inputs alone."""
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.contest.entry import Driven, Entry, Score, Tokenizer
+from harness.contest.track import Significance
+from harness.evidence.draws import Draw, draw_runs
+from harness.evidence.plan import Look, Plan
+from tests.factories.futures import drawn
+from tests.factories.samples import (
+    bridge,
+    entry,
+    plan,
+    planned_test,
+    strict_track,
+    tokenizer_proof,
+)
+
+MADE = plan()
+WORDS = {"train.py": b"", "words.py": b""}
+CODED = entry(WORDS, tokenizer=Tokenizer(kind="code", code="words:Words"))
+BRIDGED = entry(WORDS, layout="upstream", bridge=bridge({"bridge.py": b"pass\n"}))
+
+
+def with_draws(draws: Any, **changes: Any) -> Plan:
+    return Plan.model_validate({**dict(MADE), "draws": tuple(draws), **changes})
+
+
+@given(st.permutations(range(len(MADE.draws))))
+def test_draws_are_numbered_in_order(order: list[int]) -> None:
+    draws = [MADE.draws[place] for place in order]
+    if order == sorted(order):
+        assert with_draws(draws) == MADE
+    else:
+        with pytest.raises(ValidationError, match="numbered from 0 in order"):
+            with_draws(draws)
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6))
+def test_draws_have_no_gap_and_no_seed_twice(numbers: list[int]) -> None:
+    draws = [Draw(number=number, seed=100 + number, purpose="look") for number in numbers]
+    if numbers == list(range(len(numbers))):
+        assert with_draws(draws).seeds == tuple(100 + number for number in numbers)
+    else:
+        with pytest.raises(ValidationError, match="numbered from 0"):
+            with_draws(draws)
+    same = [Draw(number=place, seed=7, purpose="look") for place in range(2)]
+    with pytest.raises(ValidationError, match="drawn twice"):
+        with_draws(same)
+
+
+def test_purposes_come_in_the_order_of_a_verification() -> None:
+    draws = drawn(BRIDGED, MADE.track, confirmation=1, reproduction=1)
+    made = with_draws(draws, entry=BRIDGED)
+    assert [draw.role for draw in made.draws] == ["preparation", *["seed"] * 4, "reproduction"]
+    moved = [*draws[:-2], draws[-1], draws[-2]]
+    renumbered = [draw.model_copy(update={"number": place}) for place, draw in enumerate(moved)]
+    with pytest.raises(ValidationError, match="expected preparation, looks"):
+        with_draws(renumbered, entry=BRIDGED)
+
+
+def test_what_needs_a_preparation_has_one_and_nothing_else_does() -> None:
+    for entered in (CODED, BRIDGED):
+        with_draws(drawn(entered, MADE.track), entry=entered)
+        with pytest.raises(ValidationError, match="a preparation exactly where"):
+            with_draws(MADE.draws, entry=entered)
+    with pytest.raises(ValidationError, match="a preparation exactly where"):
+        with_draws(drawn(CODED, MADE.track))
+    with pytest.raises(ValidationError, match="only an entry in upstream's layout"):
+        with_draws(drawn(MADE.entry, MADE.track, reproduction=1))
+    with pytest.raises(ValidationError, match="expected 0 of a preparation"):
+        Draw(number=0, seed=1, purpose="preparation")
+
+
+def test_a_test_is_planned_exactly_where_there_is_a_bar() -> None:
+    for nothing in ("bar", "test"):
+        with pytest.raises(ValidationError, match="exactly where there is a bar"):
+            with_draws(MADE.draws, **{nothing: None})
+    assert with_draws(MADE.draws, bar=None, test=None).bar is None
+
+
+def test_a_test_names_all_that_it_will_use() -> None:
+    prior = {"field_sd_bpb": 0.0007, "field_degrees": 40}
+    assert planned_test(MADE.track, kind="moderated", **prior)
+    for changes in ({"kind": "moderated"}, prior, {"kind": "moderated", "field_degrees": 40}):
+        with pytest.raises(ValidationError, match="exactly for a moderated test"):
+            planned_test(MADE.track, **changes)
+    looks = (Look(runs=3), Look(runs=5))
+    assert planned_test(MADE.track, looks=looks)
+    for wrong in (looks[::-1], looks[:1] * 2):
+        with pytest.raises(ValidationError, match="after more runs"):
+            planned_test(MADE.track, looks=wrong)
+
+
+seeds = st.integers(2, 20)
+words = st.text("abc", min_size=1, max_size=3)
+
+
+def draws_of(count: int, nonce: str, code: str, edition: str) -> tuple[Draw, ...]:
+    test = Significance(seeds=count, margin_nats_per_token=0.005, p_below=0.01)
+    track = strict_track(significance=test, edition=edition)
+    return draw_runs(entry({"train.py": code.encode()}), track, nonce)
+
+
+@given(st.tuples(seeds, words, words, words), st.tuples(seeds, words, words, words))
+def test_draws_follow_from_their_inputs_and_from_nothing_else(
+    inputs: tuple[int, str, str, str], others: tuple[int, str, str, str]
+) -> None:
+    draws = draws_of(*inputs)
+    assert draws == draws_of(*inputs)
+    assert len({draw.seed for draw in draws}) == len(draws) == inputs[0]
+    assert all(0 <= draw.seed < 1 << 31 for draw in draws)
+    assume(inputs != others)
+    assert not {draw.seed for draw in draws} & {draw.seed for draw in draws_of(*others)}
+
+
+@given(st.integers(0, 3))
+def test_any_one_changed_input_changes_every_seed(which: int) -> None:
+    inputs: list[Any] = [3, "n", "code", "1"]
+    changed = list(inputs)
+    changed[which] = 4 if which == 0 else changed[which] + "x"
+    seeds_before = {draw.seed for draw in draws_of(*inputs)}
+    assert not seeds_before & {draw.seed for draw in draws_of(*changed)}
+
+
+@given(st.lists(st.integers(0, (1 << 31) - 1), min_size=1, max_size=5, unique=True))
+def test_seeds_by_hand_are_taken_as_they_are(given_seeds: list[int]) -> None:
+    draws = draw_runs(MADE.entry, MADE.track, "n", by_hand=given_seeds)
+    assert [draw.seed for draw in draws] == given_seeds
+    prepared = draw_runs(CODED, MADE.track, "n", by_hand=given_seeds)
+    assert [draw.seed for draw in prepared] == [0, *given_seeds]
+
+
+class TestEntry:
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"layout": "upstream"}, "exactly where the layout is upstream's"),
+            ({"bridge": BRIDGED.bridge}, "exactly where the layout is upstream's"),
+            ({"tokenizer": Tokenizer(kind="model", file="t.model")}, "not among files"),
+            ({"files": BRIDGED.files * 2}, "listed twice"),
+        ],
+    )
+    def test_one_that_makes_no_sense_is_refused(self, changes: dict[str, Any], said: str) -> None:
+        with pytest.raises(ValidationError, match=said):
+            Entry.model_validate({**dict(entry(WORDS)), **changes})
+
+    def test_a_model_that_a_bridge_leads_to_needs_one(self) -> None:
+        loader = Driven(script="train.py", loop="eval_val_ttt")
+        score = Score(loader=loader, sequence_length=256, stride=64)
+        entered = Entry.model_validate({**dict(BRIDGED), "score": score})
+        assert entered.needs_preparation
+        with pytest.raises(ValidationError, match="which a bridge must lead to"):
+            entry(WORDS, score=score)
+        other = score.model_copy(update={"loader": Driven(script="no.py", loop="f")})
+        with pytest.raises(ValidationError, match="script: not among files"):
+            Entry.model_validate({**dict(BRIDGED), "score": other})
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"streams": "documents"},
+            {"rows": 16},
+            {"study_after": (10,), "segment": 64},
+            {"streams": "documents", "rows": 16, "study_after": (10,)},
+            {"streams": "documents", "rows": 16, "segment": 64, "study_after": (20, 10)},
+            {"streams": "documents", "rows": 16, "segment": 64, "study_after": (0, 10)},
+            {"stride": 257},
+        ],
+    )
+    def test_what_is_asked_fits_its_streams(self, changes: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError, match=r"rows|study_after|stride"):
+            Score.model_validate({**dict(MADE.entry.score), **changes})
+
+
+def test_a_proof_of_a_tokenizer_proves_or_complains() -> None:
+    assert tokenizer_proof(MADE, problem="no such model", vocabulary_size=None, dataset_digest="")
+    for changes in ({"vocabulary_size": None}, {"dataset_digest": ""}, {"document": 3}):
+        with pytest.raises(ValidationError, match="problem"):
+            tokenizer_proof(MADE, **changes)
