@@ -72,7 +72,7 @@ def cases() -> dict[str, Verdict]:
     """By name; together they have every figure that a verdict can have."""
     made = plan()
     claimed = plan(entry=entry(claim=Claim(val_bpb=2.5, bytes_total=90_000)))
-    honest = plan(entry=entry(claim=Claim(val_bpb=2.61, bytes_total=34_050)))
+    honest = plan(entry=entry(claim=Claim(val_bpb=2.61, bytes_total=30_400)))
     withheld = plan(HOLDOUT)
     rehearsed = plan(required=required(sandbox="process", image="", image_digest="", isolation=()))
     adaptive = scores(2.6, segment=64, segments_observed=3125)
@@ -111,7 +111,7 @@ def cases() -> dict[str, Verdict]:
         ),
         "heavy": verdict_of(
             strict := plan(
-                strict_track(budget=made.track.budget.model_copy(update={"bytes": 34_000}))
+                strict_track(budget=made.track.budget.model_copy(update={"bytes": 30_300}))
             ),
             good_runs(strict),
         ),
