@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness import REPOSITORY
 from harness.contest.track import Track
@@ -29,6 +29,7 @@ from harness.ledger.chain import (
     broken_link,
     leaderboard_json,
 )
+from harness.models import Fact
 from harness.safeio.files import disk_errors, write_atomically
 from harness.safeio.parsing import parse_model, problems_of
 from harness.safeio.reading import TooLargeError, read_named
@@ -41,10 +42,9 @@ FEWEST_DIGITS = 12
 Made = TypeVar("Made", Accepted, Retracted)
 
 
-class _Format1(BaseModel):
+class _Format1(Fact):
     """What a leaderboard was before it was a chain."""
 
-    model_config = ConfigDict(extra="forbid")
     format: Literal[1]
     records: tuple[Any, ...]
 

@@ -43,6 +43,7 @@ _BANNER: dict[VerdictName, str] = {
     "REHEARSED": "🎬",
     "REJECTED": "❌",
     "INCONCLUSIVE": "❔",
+    "REPRODUCED": "🔁",
 }
 STATUS_MARKS: dict[Status, str] = {"pass": "✅ pass", "fail": "❌ fail", "unknown": "⚠️ unknown"}
 

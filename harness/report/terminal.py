@@ -22,6 +22,7 @@ _BANNER: dict[VerdictName, str] = {
     "REHEARSED": "bold black on cyan",
     "REJECTED": "bold white on red",
     "INCONCLUSIVE": "bold black on yellow",
+    "REPRODUCED": "bold black on white",
 }
 STATUS_STYLES: dict[Status, str] = {"pass": "green", "fail": "bold red", "unknown": "bold yellow"}
 _STYLES: dict[Style, str] = {

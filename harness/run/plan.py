@@ -58,8 +58,7 @@ def plan_for(
     """
     if track.bar is not None and track.bar.leaderboard and bar is None:
         raise UsageError(f"track {track.name}: takes its bar from a leaderboard, none was given")
-    # What makes the draws nobody's choice.
-    nonce = secrets.token_hex(16)
+    nonce = new_nonce()
     return Plan(
         created_at=now(),
         entry=entry,
@@ -75,6 +74,11 @@ def plan_for(
         chosen_by_hand=wishes.seeds is not None,
         also=wishes.also,
     )
+
+
+def new_nonce() -> str:
+    """What makes the draws of a plan nobody's choice."""
+    return secrets.token_hex(16)
 
 
 def required_of(sandbox: SandboxFacts) -> Required:

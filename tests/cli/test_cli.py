@@ -206,7 +206,8 @@ def test_json_goes_to_a_file_or_alone_to_stdout(tmp_path: Path, data_root: Path)
         "statistics",
     }
     for check in verdict["checks"]:
-        assert set(check) == {"id", "status", "measured", "limit", "unit", "detail"}
+        placed = {"file", "line", "field", "remedy"}
+        assert set(check) == {"id", "status", "measured", "limit", "unit", "detail", *placed}
     piped = harness("judge", verdict["evidence"], "--json", "-")
     assert json.loads(piped.out) == verdict
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from harness.contest.entry import TakeOver
+from harness.contest.track import Bar
 from harness.evidence.decisions import Decision
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
@@ -73,7 +74,8 @@ def test_looks_and_confirmation() -> None:
     assert [seed.purpose for seed in verdict.seeds] == ["look", "look", "confirmation"]
     assert verdict.statistics.n == 3
     assert verdict.statistics.p_below == 0.0075  # the plan's, not the track's
-    assert verdict.statistics.bar_source == "the record"
+    # A plan's record is the bar where its track asks a leaderboard; this one names a baseline.
+    assert verdict.statistics.bar_source.startswith("count-based unigram model")
 
 
 def test_an_upstream_entry_in_three_stages() -> None:
@@ -144,10 +146,8 @@ class TestDecisions:
     def test_it_settles_no_failure(self, copy: Path) -> None:
         case = read_case(RunDirectory.open(copy))
         settled = case.decisions[0].model_copy(update={"rule": "significance"})
-        assert case.plan.bar is not None
-        lower = case.plan.bar.model_copy(update={"bpb": 1.0})
-        made = case.plan.model_copy(update={"bar": lower})
-        found = ask_all(Case.of(made, case.runs, decisions=[settled]))
+        harder = case.track.model_copy(update={"bar": Bar(bpb=1.0, source="harder")})
+        found = ask_all(Case.of(case.plan, case.runs, track=harder, decisions=[settled]))
         assert next(f.status for f in found if f.id == "significance") == "fail"
 
 

@@ -114,8 +114,11 @@ def test_a_result_is_of_its_own_step_with_the_phases_it_comes_from(
         with pytest.raises(ValidationError, match="is no result of this step"):
             StepFacts(name=name, phases=phases, result=result)
     turned = () if step.runs_code else (phase("any"),)
-    with pytest.raises(ValidationError, match="phases"):
-        StepFacts(name=name, phases=turned, result=RESULTS[step.result])
+    if step.runs_code is None:  # where an entry brings some code for it
+        assert StepFacts(name=name, phases=turned, result=RESULTS[step.result]).done
+    else:
+        with pytest.raises(ValidationError, match="phases"):
+            StepFacts(name=name, phases=turned, result=RESULTS[step.result])
 
 
 @given(names, st.sampled_from(["submission", "infrastructure"]))

@@ -87,8 +87,9 @@ def harness(*arguments: str | Path) -> Outcome:
         patch.setattr(sys, "stderr", err)
         # An engine on two busy cores tells of an end up to a second late.
         patch.setattr("harness.judge.rules.clocks.CLOCK_TOLERANCE_SECONDS", 5.0)
-        # On so small a dataset two drawn seeds come this close once in a hundred times.
-        patch.setattr("harness.judge.rules.seed_spread.SMALLEST_SPREAD_BPB", 1e-9)
+        # On so small a dataset two seeds score the same to five digits once in a hundred draws:
+        # every test draws the same ones each time.
+        patch.setattr("harness.run.plan.new_nonce", lambda: "5" * 32)
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as error:

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.contest.entry import Claim
+from harness.evidence.decisions import Decision
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.judge.judge import facts_of_these_rules
 from harness.judge.verdict import (
     Digests,
     MemorisationResult,
     Note,
+    ReproductionResult,
     SeedResult,
     StatisticsResult,
     TokenizerResult,
@@ -374,6 +376,21 @@ def complete(**changes: Any) -> Verdict:
         ),
         "baselines": {"unigram": 3.39812, "witten_bell_bigram": 2.19331, "frontier": 1.01},
         "segment": 2_048,
+        "decisions": (
+            Decision(
+                rule="memorisation",
+                outcome="pass",
+                why="the documents are licenses",
+                who="M. Maintainer",
+                at="2026-11-22T08:00:00Z",
+                evidence="9a" * 32,
+            ),
+        ),
+        "reproductions": (
+            ReproductionResult(
+                seed=4, printed_bpb=1.0544, seconds=811.25, artifact_bytes=15_815_001
+            ),
+        ),
         "rescored_from": "runs/20261120-101500-naive_baseline-10min_16mb-1f1f1f1f",
         "sandbox_runtime": "runsc",
     }

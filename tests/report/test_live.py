@@ -103,7 +103,7 @@ def test_lines_tell_the_whole_run() -> None:
     assert lines[3] == "seeds 11, 22, 33 (drawn)"
     assert lines[4] == "evidence in runs/x"
     assert "seed 11: 2.615100 BPB, artifact 3,417,902 bytes, train 18.4 s, score 9.7 s" in lines
-    assert lines[-1] == "seed 22: no score, train failed (submission): exit code 1"
+    assert lines[-1] == "seed 22: train 15.0 s, no score, train failed (submission): exit code 1"
 
 
 def test_live_shows_state_and_gives_the_terminal_back() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.evidence.draws import draw_seeds
-from harness.judge.comparison import compare_with_bar
+from harness.judge import comparison
 from harness.judge.verdict import StatisticsResult
 from harness.statistics.power import seeds_for_power
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
@@ -16,7 +16,7 @@ SP1024_TOKENS, TEXT_BYTES = 62_021_845, 151_080_891
 
 
 def compare(values: list[float], *, bar: float = 1.2244, margin: float = 0.005) -> StatisticsResult:
-    return compare_with_bar(
+    return comparison.compare(
         values,
         bar_bpb=bar,
         bar_source="test",
@@ -29,18 +29,18 @@ def compare(values: list[float], *, bar: float = 1.2244, margin: float = 0.005) 
 
 @given(st.text(), st.text(), st.text(), st.integers(0, 50))
 def test_seeds_are_distinct_reproducible_and_in_range(a: str, b: str, nonce: str, n: int) -> None:
-    seeds = draw_seeds(submission_digest=a, track_digest=b, nonce=nonce, count=n)
-    assert seeds == draw_seeds(submission_digest=a, track_digest=b, nonce=nonce, count=n)
+    seeds = draw_seeds(entry_digest=a, track_digest=b, nonce=nonce, count=n)
+    assert seeds == draw_seeds(entry_digest=a, track_digest=b, nonce=nonce, count=n)
     assert len(set(seeds)) == n
     assert all(0 <= seed < 1 << 31 for seed in seeds)
-    more = draw_seeds(submission_digest=a, track_digest=b, nonce=nonce, count=n + 2)
+    more = draw_seeds(entry_digest=a, track_digest=b, nonce=nonce, count=n + 2)
     assert more[:n] == seeds
 
 
 def test_seeds_depend_on_every_ingredient() -> None:
-    base = {"submission_digest": "s", "track_digest": "t", "nonce": "n", "count": 3}
+    base = {"entry_digest": "s", "track_digest": "t", "nonce": "n", "count": 3}
     first = draw_seeds(**base)
-    for key in ("submission_digest", "track_digest", "nonce"):
+    for key in ("entry_digest", "track_digest", "nonce"):
         assert draw_seeds(**{**base, key: "other"}) != first
 
 
