@@ -47,8 +47,8 @@ class Step:
         finding: the rule under whose id a failure of the step is reported.
         needs: steps that must have led to their result.
         when: whether a run of a plan has this step; asked once ``needs`` are there.
-        runs_code: whether untrusted code runs in a sandbox: then it has phases and a log. None: where
-            an entry brings some for it.
+        runs_code: whether untrusted code runs in a sandbox: then it has phases and a log. None:
+            where an entry brings some for it.
         documents: whether it leaves ``<name>.npz``, the costs of documents.
         limit: seconds until it is killed; None where nothing untrusted runs, or no budget is set.
         decides: whether a failure ends the run; others inform.

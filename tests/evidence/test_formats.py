@@ -1,6 +1,7 @@
 """Formats that nothing can produce yet load, are judged and are drawn, and stay as they are."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from harness.evidence.store import BRIDGE, PLAN, RunDirectory
 from harness.judge.case import Case
 from harness.judge.conclude import ask_all
 from harness.judge.next_step import next_step
+from harness.judge.rules.memorisation import MEMORISATION
 from harness.judge.stored import judge_path, read_case
+from harness.models import Finding, Status
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_text
 from tests.factories.futures import FORMATS, FUTURES
@@ -141,14 +144,20 @@ class TestDecisions:
         path.write_bytes(path.read_bytes() + b"\n")
         assert judge_path(copy).verdict == "INCONCLUSIVE"
 
-    def test_it_settles_no_failure(self, copy: Path) -> None:
-        case = read_case(RunDirectory.open(copy))
-        settled = case.decisions[0].model_copy(update={"rule": "significance"})
-        assert case.plan.bar is not None
-        lower = case.plan.bar.model_copy(update={"bpb": 1.0})
-        made = case.plan.model_copy(update={"bar": lower})
-        found = ask_all(Case.of(made, case.runs, decisions=[settled]))
-        assert next(f.status for f in found if f.id == "significance") == "fail"
+    @pytest.mark.parametrize(
+        ("status", "decidable", "settled"),
+        [("unknown", True, "pass"), ("unknown", False, "unknown"), ("fail", True, "fail")],
+    )
+    def test_it_settles_no_failure_and_nothing_that_no_human_knows_better(
+        self, status: Status, decidable: bool, settled: Status
+    ) -> None:
+        def answer(case: Case) -> Finding:
+            return Finding(id="memorisation", status=status, detail="as measured")
+
+        rule = replace(MEMORISATION, ask=answer, decidable=decidable)
+        (found,) = ask_all(read_case(opened("decided")), [rule])
+        assert found.status == settled
+        assert ("decided by" in found.detail) is (settled == "pass")
 
 
 def test_a_track_without_bar_and_budgets() -> None:

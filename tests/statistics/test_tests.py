@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.evidence.draws import draw_seeds
-from harness.judge.comparison import compare_with_bar
+from harness.judge.comparison import compare as compare_figures
 from harness.judge.verdict import StatisticsResult
 from harness.statistics.power import seeds_for_power
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
@@ -15,13 +15,15 @@ from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bp
 SP1024_TOKENS, TEXT_BYTES = 62_021_845, 151_080_891
 
 
-def compare(values: list[float], *, bar: float = 1.2244, margin: float = 0.005) -> StatisticsResult:
-    return compare_with_bar(
+def compare(
+    values: list[float], *, bar: float | None = 1.2244, margin: float = 0.005
+) -> StatisticsResult:
+    return compare_figures(
         values,
         bar_bpb=bar,
         bar_source="test",
-        margin_nats_per_token=margin,
-        p_below=0.01,
+        margin_nats_per_token=None if bar is None else margin,
+        p_below=None if bar is None else 0.01,
         targets=SP1024_TOKENS,
         text_bytes=TEXT_BYTES,
     )
@@ -29,25 +31,36 @@ def compare(values: list[float], *, bar: float = 1.2244, margin: float = 0.005) 
 
 @given(st.text(), st.text(), st.text(), st.integers(0, 50))
 def test_seeds_are_distinct_reproducible_and_in_range(a: str, b: str, nonce: str, n: int) -> None:
-    seeds = draw_seeds(submission_digest=a, track_digest=b, nonce=nonce, count=n)
-    assert seeds == draw_seeds(submission_digest=a, track_digest=b, nonce=nonce, count=n)
+    seeds = draw_seeds(entry_digest=a, track_digest=b, nonce=nonce, count=n)
+    assert seeds == draw_seeds(entry_digest=a, track_digest=b, nonce=nonce, count=n)
     assert len(set(seeds)) == n
     assert all(0 <= seed < 1 << 31 for seed in seeds)
-    more = draw_seeds(submission_digest=a, track_digest=b, nonce=nonce, count=n + 2)
+    more = draw_seeds(entry_digest=a, track_digest=b, nonce=nonce, count=n + 2)
     assert more[:n] == seeds
 
 
 def test_seeds_depend_on_every_ingredient() -> None:
-    base = {"submission_digest": "s", "track_digest": "t", "nonce": "n", "count": 3}
-    first = draw_seeds(**base)
-    for key in ("submission_digest", "track_digest", "nonce"):
-        assert draw_seeds(**{**base, key: "other"}) != first
+    base: dict[str, str] = {"entry_digest": "s", "track_digest": "t", "nonce": "n"}
+    first = draw_seeds(**base, count=3)
+    for key in base:
+        assert draw_seeds(**{**base, key: "other"}, count=3) != first
 
 
 def test_margin_is_per_token_and_converted_with_this_dataset() -> None:
     result = compare([1.0, 1.1])
     assert result.margin_bpb == pytest.approx(0.00296, abs=5e-6)
+    assert result.bar_bpb is not None and result.margin_bpb is not None
     assert result.threshold_bpb == result.bar_bpb - result.margin_bpb
+
+
+@given(st.lists(st.floats(0.1, 10), max_size=6))
+def test_without_a_bar_there_is_a_mean_and_no_test(values: list[float]) -> None:
+    result, with_bar = compare(values, bar=None), compare(values)
+    assert (result.mean_bpb, result.sd_bpb) == (with_bar.mean_bpb, with_bar.sd_bpb)
+    assert result.ci99_bpb == with_bar.ci99_bpb
+    unset = (result.p, result.t, result.threshold_bpb, result.margin_bpb, result.p_below)
+    assert unset == (None,) * 5
+    assert not result.significant and result.seeds_for_power_90 is None
 
 
 @given(st.floats(1e-6, 1e3), st.integers(1, 10**9), st.integers(1, 10**9))
