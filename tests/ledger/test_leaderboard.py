@@ -428,7 +428,7 @@ def test_who_it_was_is_known_without_a_word(
     assert [event.by for event in load_leaderboard(board).events] == ["octocat", "referee"]
     assert {
         event.evidence for event in load_leaderboard(board).events if isinstance(event, Accepted)
-    } == {"runs/x"}  # noqa: E501
+    } == {"runs/x"}
 
 
 @pytest.mark.parametrize(
