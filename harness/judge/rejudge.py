@@ -28,11 +28,19 @@ _TOLERANCE = 1e-9
 
 
 class Change(Fact):
-    """A check that says something else; null: its question did not arise, or was not asked."""
+    """A check that says something else; null: its question did not arise, or was not asked.
+
+    Most often only a figure moves, and the answer stays.
+    """
 
     rule: str
     before: Finding | None
     after: Finding | None
+
+    @property
+    def turned(self) -> bool:
+        """Whether the answer is another."""
+        return not self.before or not self.after or self.before.status != self.after.status
 
 
 class Trouble(Fact):
@@ -70,9 +78,14 @@ class Rejudged(Fact):
         return bool(self.verdict and self.kept) and self.rank != self.kept_rank
 
     @property
+    def turned(self) -> tuple[Change, ...]:
+        """The checks whose answer is another now."""
+        return tuple(change for change in self.changes if change.turned)
+
+    @property
     def changed(self) -> bool:
-        """Whether anything is another now."""
-        return self.word_changed or self.rank_changed or bool(self.changes)
+        """Whether verdict, an answer or the place is another now."""
+        return self.word_changed or self.rank_changed or bool(self.turned)
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:

@@ -6,6 +6,7 @@ from pydantic import Field, computed_field, model_validator
 
 from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
+from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.models import Fact, Finding
 from harness.statistics.tests import Case as TestCase
@@ -182,7 +183,6 @@ class Verdict(Fact):
     ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     ``findings`` are warnings that changed nothing: what a reader should know besides. ``segment``
     is how many targets an adaptive model is scored on before it learns from them; else null.
-    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
     """
 
     verdict: VerdictName
@@ -193,7 +193,7 @@ class Verdict(Fact):
     author: str
     layout: Literal["submission", "upstream"] = "submission"
     claim: Claim = Claim()
-    sandbox: str
+    sandbox: BackendName
     sandbox_runtime: str = ""
     isolated: bool
     rehearsal: bool

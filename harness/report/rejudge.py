@@ -28,7 +28,7 @@ def show_rejudged(judged: Sequence[Rejudged], console: Console, *, compared: boo
         compared: whether kept verdicts were asked for; then only what changed is in the table.
     """
     shown = [each for each in judged if each.changed] if compared else judged
-    rows = [_row(each, compared=compared) for each in shown if each.verdict]
+    rows = [_row(each) for each in shown if each.verdict]
     if rows:
         headings = ("verdict", "was", "mean BPB", "rank", "was")
         console.print(FigureTable(headings, 2, rows))
@@ -42,12 +42,12 @@ def show_rejudged(judged: Sequence[Rejudged], console: Console, *, compared: boo
         console.print(Text(line))
 
 
-def _row(each: Rejudged, *, compared: bool) -> Row:
+def _row(each: Rejudged) -> Row:
     verdict, kept = each.verdict, each.kept
     assert verdict is not None  # noqa: S101 - callers ask for what was judged
     name, author = plain(verdict.submission, NAME_LIMIT), plain(verdict.author, NAME_LIMIT)
     lines = [f"{name} by {author}; {plain(each.directory, PATH_LIMIT)}"]
-    lines += [_change(change) for change in each.changes] if compared else []
+    lines += [_change(change) for change in each.turned]
     cells = (
         verdict.verdict,
         kept.verdict if kept and each.word_changed else "",
@@ -88,7 +88,7 @@ def _summary(judged: Sequence[Rejudged], *, compared: bool) -> Iterator[str]:
     with_kept = [each for each in judged if each.kept]
     verdicts = sum(each.word_changed for each in with_kept)
     ranks = sum(each.rank_changed for each in with_kept)
-    checks = sum(len(each.changes) for each in with_kept)
+    checks = sum(len(each.turned) for each in with_kept)
     yield (
         f"{len(with_kept):,} compared with what was kept: {verdicts:,} verdicts, {checks:,} checks "
         f"and {ranks:,} ranks change"
@@ -98,10 +98,12 @@ def _summary(judged: Sequence[Rejudged], *, compared: bool) -> Iterator[str]:
         for each in with_kept
         if each.kept and each.verdict and each.word_changed
     )
+    changes = [change for each in with_kept for change in each.changes]
     turns.update(
         f"{change.rule} {_status(change.before)} to {_status(change.after)}"
-        for each in with_kept
-        for change in each.changes
+        if change.turned
+        else f"{change.rule}, only its figures"
+        for change in changes
     )
     for turn, count in sorted(turns.items()):
         yield f"  {turn}: {count:,}"

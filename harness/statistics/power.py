@@ -18,7 +18,7 @@ def seeds_for_power(*, distance: float, sd: float, p_below: float, power: float)
         return None
 
     def reached(n: int) -> bool:
-        return _power(n, distance / sd, p_below=p_below) >= power
+        return power_of(n, distance / sd, p_below=p_below) >= power
 
     # Power grows with n. Most answers are small, so the search starts there.
     low, high = 1, 2
@@ -32,7 +32,7 @@ def seeds_for_power(*, distance: float, sd: float, p_below: float, power: float)
     return high
 
 
-def _power(n: int, effect: float, *, p_below: float) -> float:
+def power_of(n: int, effect: float, *, p_below: float) -> float:
     """The probability that ``n`` seeds fall below; ``effect`` is distance / sd."""
     from scipy import special
 

@@ -1,13 +1,13 @@
 """Formats that nothing can produce yet load, are judged and are drawn, and stay as they are."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from harness.contest.entry import TakeOver
-from harness.contest.track import Bar
 from harness.evidence.decisions import Decision
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
@@ -15,7 +15,9 @@ from harness.evidence.store import BRIDGE, PLAN, RunDirectory
 from harness.judge.case import Case
 from harness.judge.conclude import ask_all
 from harness.judge.next_step import next_step
+from harness.judge.rules.memorisation import MEMORISATION
 from harness.judge.stored import judge_path, read_case
+from harness.models import Finding, Status
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_text
 from tests.factories.futures import FORMATS, FUTURES
@@ -74,8 +76,7 @@ def test_looks_and_confirmation() -> None:
     assert [seed.purpose for seed in verdict.seeds] == ["look", "look", "confirmation"]
     assert verdict.statistics.n == 3
     assert verdict.statistics.p_below == 0.0075  # the plan's, not the track's
-    # A plan's record is the bar where its track asks a leaderboard; this one names a baseline.
-    assert verdict.statistics.bar_source.startswith("count-based unigram model")
+    assert verdict.statistics.bar_source == "the record"
 
 
 def test_an_upstream_entry_in_three_stages() -> None:
@@ -143,12 +144,20 @@ class TestDecisions:
         path.write_bytes(path.read_bytes() + b"\n")
         assert judge_path(copy).verdict == "INCONCLUSIVE"
 
-    def test_it_settles_no_failure(self, copy: Path) -> None:
-        case = read_case(RunDirectory.open(copy))
-        settled = case.decisions[0].model_copy(update={"rule": "significance"})
-        harder = case.track.model_copy(update={"bar": Bar(bpb=1.0, source="harder")})
-        found = ask_all(Case.of(case.plan, case.runs, track=harder, decisions=[settled]))
-        assert next(f.status for f in found if f.id == "significance") == "fail"
+    @pytest.mark.parametrize(
+        ("status", "decidable", "settled"),
+        [("unknown", True, "pass"), ("unknown", False, "unknown"), ("fail", True, "fail")],
+    )
+    def test_it_settles_no_failure_and_nothing_that_no_human_knows_better(
+        self, status: Status, decidable: bool, settled: Status
+    ) -> None:
+        def answer(case: Case) -> Finding:
+            return Finding(id="memorisation", status=status, detail="as measured")
+
+        rule = replace(MEMORISATION, ask=answer, decidable=decidable)
+        (found,) = ask_all(read_case(opened("decided")), [rule])
+        assert found.status == settled
+        assert ("decided by" in found.detail) is (settled == "pass")
 
 
 def test_a_track_without_bar_and_budgets() -> None:

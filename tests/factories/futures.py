@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contest.entry import Entry, Score, TakeOver, Tokenizer, Train
+from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Budget, Significance, Track
 from harness.evidence.draws import Draw, Purpose, draw_seeds
 from harness.evidence.host import Calibration, HostFacts
@@ -72,7 +73,8 @@ def drawn(
 
 def looks_and_confirmation(path: Path) -> RunDirectory:
     """A look after two seeds, a seed that confirms, and a moderated test against a record."""
-    track, entered = short_track(), entry(TRAIN)
+    listed = TrackBar(bpb=3.0, source="the first bar", leaderboard=True)
+    track, entered = short_track(bar=listed), entry(TRAIN)
     test = planned_test(
         track,
         kind="moderated",

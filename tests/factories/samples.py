@@ -448,7 +448,8 @@ def preparation(
     steps = []
     if made.entry.tokenizer.kind != "stock":
         proof = None if failure else tokenizer or tokenizer_proof(made)
-        steps.append(StepFacts(name="tokenize", result=proof, failure=failure))
+        ran = (phase("tokenize"),) if made.entry.tokenizer.kind == "code" else ()
+        steps.append(StepFacts(name="tokenize", phases=ran, result=proof, failure=failure))
     if made.entry.bridge is not None and failure is None:
         steps.append(
             StepFacts(

@@ -3,25 +3,29 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from harness.evidence.draws import draw_seeds
-from harness.judge import comparison
+from harness.judge.comparison import compare as compare_figures
 from harness.judge.verdict import StatisticsResult
-from harness.statistics.power import seeds_for_power
+from harness.statistics.power import MOST_SEEDS_FOR_POWER, power_of, seeds_for_power
+from harness.statistics.tests import one_sample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
 
 SP1024_TOKENS, TEXT_BYTES = 62_021_845, 151_080_891
 
 
-def compare(values: list[float], *, bar: float = 1.2244, margin: float = 0.005) -> StatisticsResult:
-    return comparison.compare(
+def compare(
+    values: list[float], *, bar: float | None = 1.2244, margin: float = 0.005
+) -> StatisticsResult:
+    return compare_figures(
         values,
         bar_bpb=bar,
         bar_source="test",
-        margin_nats_per_token=margin,
-        p_below=0.01,
+        margin_nats_per_token=None if bar is None else margin,
+        p_below=None if bar is None else 0.01,
         targets=SP1024_TOKENS,
         text_bytes=TEXT_BYTES,
     )
@@ -38,16 +42,27 @@ def test_seeds_are_distinct_reproducible_and_in_range(a: str, b: str, nonce: str
 
 
 def test_seeds_depend_on_every_ingredient() -> None:
-    base = {"entry_digest": "s", "track_digest": "t", "nonce": "n", "count": 3}
-    first = draw_seeds(**base)
-    for key in ("entry_digest", "track_digest", "nonce"):
-        assert draw_seeds(**{**base, key: "other"}) != first
+    base: dict[str, str] = {"entry_digest": "s", "track_digest": "t", "nonce": "n"}
+    first = draw_seeds(**base, count=3)
+    for key in base:
+        assert draw_seeds(**{**base, key: "other"}, count=3) != first
 
 
 def test_margin_is_per_token_and_converted_with_this_dataset() -> None:
     result = compare([1.0, 1.1])
     assert result.margin_bpb == pytest.approx(0.00296, abs=5e-6)
+    assert result.bar_bpb is not None and result.margin_bpb is not None
     assert result.threshold_bpb == result.bar_bpb - result.margin_bpb
+
+
+@given(st.lists(st.floats(0.1, 10), max_size=6))
+def test_without_a_bar_there_is_a_mean_and_no_test(values: list[float]) -> None:
+    result, with_bar = compare(values, bar=None), compare(values)
+    assert (result.mean_bpb, result.sd_bpb) == (with_bar.mean_bpb, with_bar.sd_bpb)
+    assert result.ci99_bpb == with_bar.ci99_bpb
+    unset = (result.p, result.t, result.threshold_bpb, result.margin_bpb, result.p_below)
+    assert unset == (None,) * 5
+    assert not result.significant and result.seeds_for_power_90 is None
 
 
 @given(st.floats(1e-6, 1e3), st.integers(1, 10**9), st.integers(1, 10**9))
@@ -111,7 +126,6 @@ def test_significance_follows_from_p(values: list[float]) -> None:
 @pytest.mark.parametrize("effect", [0.3, 1.0, 2.0, 5.0, 50.0, 5000.0])
 def test_power_agrees_with_simulation(effect: float) -> None:
     import numpy as np
-    from scipy import stats
 
     n = seeds_for_power(distance=effect, sd=1.0, p_below=0.01, power=0.9)
     assert n is not None and n >= 2
@@ -131,3 +145,41 @@ def test_power_agrees_with_simulation(effect: float) -> None:
 def test_power_is_undefined_above_the_threshold() -> None:
     assert seeds_for_power(distance=-1, sd=1, p_below=0.01, power=0.9) is None
     assert seeds_for_power(distance=1e-9, sd=1, p_below=0.01, power=0.9) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.floats(-1.2, 3.5).map(lambda power: 10**power),
+    st.floats(-4, -0.5).map(lambda power: 10**power),
+    st.sampled_from([0.5, 0.8, 0.9, 0.99]),
+)
+def test_fewest_seeds_are_those_that_counting_up_finds(
+    effect: float, p_below: float, power: float
+) -> None:
+    found = seeds_for_power(distance=effect, sd=1.0, p_below=p_below, power=power)
+    if found is None:
+        assert power_of(MOST_SEEDS_FOR_POWER, effect, p_below=p_below) < power
+        return
+    assert power_of(found, effect, p_below=p_below) >= power
+    fewer = range(2, found)
+    assert not any(power_of(n, effect, p_below=p_below) >= power for n in fewer)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(900_000, 1_300_000), min_size=2, max_size=8, unique=True),
+    st.floats(0.9, 1.3),
+)
+def test_the_test_is_scipys(values: list[int], threshold: float) -> None:
+    scores = [value / 1e6 for value in values]
+    found = one_sample(scores, threshold=threshold)
+    expected = stats.ttest_1samp(scores, popmean=threshold, alternative="less")
+    assert found.t == pytest.approx(float(expected.statistic), rel=1e-6, abs=1e-9)
+    assert found.p == pytest.approx(float(expected.pvalue), rel=1e-6, abs=1e-12)
+    interval = stats.ttest_1samp(scores, popmean=threshold).confidence_interval(0.99)
+    assert found.interval_99 == pytest.approx((float(interval.low), float(interval.high)))
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [0.0, 5e-324], [1e-300] * 3])
+def test_spreads_that_no_figure_holds_are_none(values: list[float]) -> None:
+    assert one_sample(values, threshold=1.0).case == "zero variance"
