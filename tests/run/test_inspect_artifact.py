@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import SANDBOXES
 from tests.factories.playground import MANIFEST, UNIFORM, harness, write_submission, write_track
 
+pytestmark = pytest.mark.usefixtures("forked")
 DESCRIBED = MANIFEST.replace(
     'load = "model:load_model"', 'load = "model:load_model"\ndescribe = "model:describe"'
 ).replace('artifact = "model.bin"', 'artifact = "model.bin"\ncheckpoint = "full.bin"')

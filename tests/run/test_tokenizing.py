@@ -36,6 +36,7 @@ from tests.factories.samples import (
 )
 from tests.scoring.test_document_costs import add_holdout, gaps, with_unpublished
 
+pytestmark = pytest.mark.usefixtures("forked")
 LOSSY = sorted((ROOT / "tests/adversarial/tokenizer").glob("*/tokenizer.model"))
 # Its normaliser turns one letter into 100,000.
 BOMB = ROOT / "tests/factories/memory_bomb.model"

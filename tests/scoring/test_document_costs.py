@@ -21,6 +21,7 @@ from tests.adversarial.gallery import cheaters
 from tests.factories.playground import BIGRAM, harness, write_track
 from tests.factories.samples import good_runs, memorisation, strict_track, verification
 
+pytestmark = pytest.mark.usefixtures("forked")
 HOLDOUT = "unpublished"
 
 

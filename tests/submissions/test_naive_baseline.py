@@ -19,6 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.usefixtures("forked")
 FOLDER = Path(__file__).parents[2] / "submissions" / "naive_baseline"
 CPU = torch.device("cpu")
 BUDGET_SECONDS = 100
@@ -374,6 +375,7 @@ def test_a_damaged_artifact_is_refused_with_its_reason(tmp_path: Path) -> None:
 # --- training, as the harness starts it
 
 
+@pytest.mark.usefixtures("fresh")
 def test_training_meets_its_deadline_and_leaves_a_model_that_has_learned(
     shards: Path, tmp_path: Path
 ) -> None:

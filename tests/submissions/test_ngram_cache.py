@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.usefixtures("forked")
 FOLDER = Path(__file__).parents[2] / "submissions" / "ngram_cache"
 CPU = torch.device("cpu")
 VOCABULARY, ORDERS, DEPTH = 6, 3, 4
