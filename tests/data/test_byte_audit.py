@@ -108,7 +108,7 @@ text = st.text(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts=st.lists(text, max_size=4), kind=st.sampled_from(sorted(KINDS)))
 @example(texts=["\u2581", " \u2581 "], kind="folding")
 @example(texts=["   "], kind="space added")

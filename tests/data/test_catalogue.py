@@ -25,7 +25,7 @@ def parse(reader: Callable[[Path], object], content: bytes) -> Any:
         return reader(path)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(content=st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 @example(content=b"[" * 100_000)
 @example(content=b'{"datasets": [{"name": "\\u001b[31m"}]}')
@@ -39,7 +39,7 @@ def test_rubbish_is_refused_and_nothing_else(
     assert error.value.message.isprintable()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=json_values, key=st.sampled_from(["name", "tokenizer_name", "stats", "path"]))
 def test_any_value_is_refused_or_leads_to_paths_in_the_repository(key: str, value: Any) -> None:
     dataset = {"name": "a", "tokenizer_name": "t", "stats": {"files_train": 1, "files_val": 1}}

@@ -479,7 +479,7 @@ def test_the_bar_is_the_best_record_or_the_tracks_own(board: Path) -> None:
         bar_of(CONTEST, board)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.floats(0.5, 5.0), max_size=6))
 def test_the_bar_only_ever_falls(
     tmp_path_factory: pytest.TempPathFactory, means: list[float]

@@ -93,7 +93,7 @@ def assert_inert(markdown: str, own: str = "") -> None:
             assert not LINKED.search(text), token.content
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(texts)
 @pytest.mark.parametrize("write", [code, prose])
 def test_a_string_is_shown_as_it_is_and_as_nothing_else(write: Any, text: str) -> None:
@@ -107,7 +107,7 @@ def test_a_string_is_shown_as_it_is_and_as_nothing_else(write: Any, text: str) -
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=4))
 def test_a_table_keeps_its_rows_and_columns(rows: list[tuple[str, str]]) -> None:
     written = table(("a", "b"), [(prose(left, 50), code(right, 50)) for left, right in rows])
@@ -138,7 +138,7 @@ def test_plain_sentences_stay_readable() -> None:
         assert prose(text, 200) == text
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(texts, texts)
 def test_a_scorecard_of_hostile_strings_is_still_a_scorecard(one: str, two: str) -> None:
     honest = samples.verdict()

@@ -55,7 +55,7 @@ def honest_costs(documents: int, *, seed: int, spread: float = 0.25, ratio: floa
 
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.floats(0, 8), st.floats(0.01, 8)), max_size=200))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_parts_are_the_whole_stream_in_order(documents: list[tuple[int, float, float]]) -> None:
     sizes = np.array([size for size, _, _ in documents], np.int64)
     bits = np.array([bpb for _, bpb, _ in documents]) * sizes

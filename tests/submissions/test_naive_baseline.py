@@ -210,7 +210,7 @@ def test_stream_is_read_in_order_across_shards_and_wraps(tmp_path: Path) -> None
 
 
 @given(total=st.integers(40, 200), lanes=st.integers(1, 4), rows=st.integers(1, 4), data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_batches_of_one_pass_are_disjoint(
     tmp_path_factory: pytest.TempPathFactory,
     total: int,
@@ -296,7 +296,7 @@ def test_learning_rate_falls_to_zero_in_steps_or_in_time(
     zero_row=st.integers(0, 6),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_quantised_weights_come_back_to_half_a_level(
     rows: int, columns: int, exponents: list[int], zero_row: int, seed: int
 ) -> None:

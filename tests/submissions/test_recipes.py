@@ -195,7 +195,7 @@ def quantised(name: str, kind: str, weight: torch.Tensor) -> tuple[Any, torch.Te
     zero_row=st.integers(0, 6),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_weights_come_back_to_half_a_level(
     name: str, kind: str, peak: int, group: int,
     rows: int, columns: int, exponents: list[float], zero_row: int, seed: int,
@@ -247,7 +247,7 @@ def test_scales_out_of_the_range_of_float16_take_four_bytes(
 
 
 @given(exponent=st.floats(-44, 4.7), seed=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_float16_comes_back_to_half_a_unit(exponent: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     weight = (torch.rand(5, 7, generator=generator) * 2 - 1) * 10.0**exponent

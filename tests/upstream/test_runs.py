@@ -264,7 +264,7 @@ def test_a_summary_repeats_runs_and_is_none(tmp_path: Path) -> None:
 KEYS = st.sampled_from([":", "=", ": ", " = ", " : "])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     joint=KEYS,
     gap=st.sampled_from([" ", "  ", ", ", " | ", "\t"]),
@@ -291,7 +291,7 @@ def test_pairs_survive_every_spelling(
     assert (found["eval_time"].value, found["eval_time"].unit) == (milliseconds, "ms")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_some_pairs(content: bytes) -> None:
     text = cleaned(content)
@@ -301,7 +301,7 @@ def test_any_bytes_are_some_pairs(content: bytes) -> None:
         assert pair.number is None or abs(pair.number.value) >= 0
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 10**15))
 def test_thousands_separators_are_no_part_of_a_figure(value: int) -> None:
     for text in (f"{value:,}", f"{value:_}", str(value), f"{value:,}bytes"):
