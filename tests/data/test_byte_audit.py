@@ -2,6 +2,7 @@
 
 import io
 import string
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,11 +20,11 @@ CORPUS = [
 ] * 40
 
 
-def trained(**options: object) -> Tokenizer:
+def trained(**options: Any) -> Tokenizer:
     from sentencepiece import SentencePieceTrainer
 
     model = io.BytesIO()
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "model_type": "bpe",
         "vocab_size": 330,
         "byte_fallback": True,

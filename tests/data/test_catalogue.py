@@ -67,6 +67,12 @@ def test_pins_come_back_as_they_were_written() -> None:
     assert parse(load_pins, pins.to_json()) == pins
     assert pins.of("x/y.bin").bytes == 3
     assert pins.of("x/z.bin") is None
-    for change in ({"commit": "main"}, {"repository": "ab"}, {"files": [{}]}, {"more": 1}):
+    changes: list[dict[str, object]] = [
+        {"commit": "main"},
+        {"repository": "ab"},
+        {"files": [{}]},
+        {"more": 1},
+    ]
+    for change in changes:
         with pytest.raises(InfrastructureError):
             parse(load_pins, json.dumps({**content, **change}).encode())

@@ -28,6 +28,7 @@ from typing import Any
 from tests.factories import fork_server
 
 MODULES = ("torch", "torch._dynamo", "numpy", "zstandard")
+_OWN = Path(sys.executable)
 _PR_SET_CHILD_SUBREAPER = 36
 _UNDERSTOOD = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE"}
 _ENVIRONMENT = {
@@ -115,8 +116,7 @@ def _command(wanted: Mapping[str, Any], loaded: frozenset[str]) -> list[str] | N
     """The words behind the interpreter's name; None when a fork could not do the same."""
     words = [str(word) for word in wanted["args"]] if not wanted["shell"] else []
     program = Path(wanted["executable"] or (words or [""])[0])
-    own = Path(sys.executable)
-    if program.parent != own.parent or program.name not in {own.name, "python", "python3"}:
+    if program.parent != _OWN.parent or program.name not in {_OWN.name, "python", "python3"}:
         return None
     simple = {"preexec_fn": None, "pass_fds": (), "gid": None, "uid": None, "process_group": -1}
     if any(wanted[name] != usual for name, usual in simple.items()):

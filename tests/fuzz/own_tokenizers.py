@@ -37,4 +37,4 @@ def tokenizer_model(content: bytes, scratch: Path) -> None:
     made = retokenize(submission, open_dataset(scratch / "data", "toy"), note=lambda text: None)
     assert made is not None
     if made.dataset is not None:
-        assert made.facts.validation_tokens > 0
+        assert made.facts.validation_tokens

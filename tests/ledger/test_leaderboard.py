@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def plan(number: int = 1, track: Track | None = None, **changes: object) -> Veri
 
 
 def write_verdict(
-    folder: Path, number: int = 1, runs: Sequence[SeedRun] | None = None, **changes: object
+    folder: Path, number: int = 1, runs: Sequence[SeedRun] | None = None, **changes: Any
 ) -> Path:
     """The file of a verdict, VERIFIED unless something is changed."""
     made = plan(number, **changes)
@@ -156,7 +157,7 @@ def test_other_rules_of_the_same_name_are_not_the_contests(
     assert "under other rules" in done.err
 
 
-TAMPERINGS = {
+TAMPERINGS: dict[str, Callable[[dict[str, Any]], object]] = {
     "verdict": lambda v: v.update(verdict="VERIFIED"),
     "passed": lambda v: [c.update(status="pass") for c in v["checks"] if c["status"] == "fail"],
     "mean": lambda v: v["statistics"].update(mean_bpb=1.0),
@@ -232,7 +233,7 @@ def test_a_run_is_judged_again_before_it_is_accepted(
     assert markdown.read_text().startswith("## ✅ VERIFIED")
 
 
-def kept_run(tmp_path: Path, **changes: object) -> tuple[Ledger, Verification]:
+def kept_run(tmp_path: Path, **changes: Any) -> tuple[Ledger, Verification]:
     """The directory of a verification with every file that its evidence speaks of."""
     submission = load_submission(write_submission(tmp_path / "submission"))
     made = plan(submission=submission.facts(), **changes)

@@ -3,9 +3,11 @@
 import json
 import math
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from harness.data.format.dataset import Dataset, open_dataset
 from harness.data.format.documents import read_documents
 from harness.data.format.tokenizers import train_bpe
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import StreamPart, TokenizerFacts
+from harness.evidence.facts import SeedRun, StreamPart, TokenizerFacts, Verification
 from harness.judge.judgement import judge
 from harness.report.terminal import render_text
 from harness.run import texts
@@ -244,7 +246,7 @@ def test_how_the_child_dies_says_whose_fault_it_is(
     script = tmp_path / "child"
     script.write_text(f"#!/bin/sh\n{does}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(own_tokenizer.sys, "executable", str(script))
+    monkeypatch.setattr(sys, "executable", str(script))
     if fault == "theirs":
         own, _ = made(tmp_path / "own", model, fresh)
         assert "ends the library that reads it with SIG" in own.facts.problem
@@ -354,7 +356,9 @@ OWN = TokenizerFacts(
 )
 
 
-def in_own_tokens(plan_scores: tuple[float, ...] = (2.61, 2.62, 2.60), **changes: object):  # type: ignore[no-untyped-def]
+def in_own_tokens(
+    plan_scores: tuple[float, ...] = (2.61, 2.62, 2.60), **changes: Any
+) -> tuple[Verification, list[SeedRun]]:
     plan = verification(tokenizer=OWN, **changes)
     runs = [
         run.model_copy(
@@ -381,6 +385,7 @@ def test_margin_and_bar_come_from_the_datasets_own_tokens() -> None:
 def test_a_track_may_leave_the_tokenizer_out_of_the_count() -> None:
     plan, runs = in_own_tokens()
     cap = 16_000_000
+    assert runs[0].artifact
     exact = runs[0].artifact.model_copy(update={"bytes": cap - CODE_BYTES + OWN.bytes})
     runs[0] = runs[0].model_copy(update={"artifact": exact})
     budget = plan.track.budget

@@ -18,7 +18,6 @@ from harness.report.markdown_scorecard import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
 from harness.run import verify
-from harness.sandbox.docker import sandbox as docker
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
@@ -100,7 +99,7 @@ def test_a_sandbox_that_lost_flags_is_not_proved(
 ) -> None:
     lost = {"network_mode": "bridge", "cap_drop": [], "security_opt": [], "cgroupns": "host"}
     monkeypatch.setattr(DockerSandbox, "_sealed_off", weakened(lost))
-    monkeypatch.setattr(docker.limits, "OPEN_FILES", 8192)
+    monkeypatch.setattr("harness.sandbox.limits.OPEN_FILES", 8192)
     failing = {found.name for found in prove(docker_sandbox) if not found.stands}
     assert failing >= {
         *("interfaces", "routes", "capabilities", "no new privileges", "namespaces"),
@@ -202,10 +201,10 @@ class TestRuntime:
     ) -> None:
         before = SandboxFacts(kind="docker", runtime="runsc", seccomp_digest="1" * 64)
         plan = verification(sandbox=before, harness_digest=verify.harness_digest())
-        texts = SimpleNamespace(dataset=SimpleNamespace(digest=plan.dataset.digest))
+        texts: Any = SimpleNamespace(dataset=SimpleNamespace(digest=plan.dataset.digest))
         monkeypatch.setattr(verify, "_check_texts", lambda *arguments: None)
-        same = SimpleNamespace(prepare=lambda: before)
+        same: Any = SimpleNamespace(prepare=lambda: before)
         verify._check_unchanged(plan, texts, same)
-        other = SimpleNamespace(prepare=lambda: before.model_copy(update=changes))
+        other: Any = SimpleNamespace(prepare=lambda: before.model_copy(update=changes))
         with pytest.raises(InfrastructureError, match=f"--resume: the {what}"):
             verify._check_unchanged(plan, texts, other)

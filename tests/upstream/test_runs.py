@@ -79,14 +79,14 @@ def test_what_launchers_put_before_a_line_changes_nothing(tmp_path: Path, prefix
 
 @pytest.mark.parametrize("change", ["crlf", "bom", "utf16", "noise", "ranks"])
 def test_encodings_and_noise_change_nothing(tmp_path: Path, change: str) -> None:
-    content: str | bytes = {
+    contents: dict[str, str | bytes] = {
         "crlf": PLAIN.replace("\n", "\r\n"),
         "bom": "\ufeff" + PLAIN,
         "utf16": PLAIN.encode("utf-16"),
         "noise": PLAIN.replace("\n", "\n\n").encode() + b"\xff\xfe\x00 bad bytes \x80\n",
         "ranks": "".join(f"[rank{i}]: {line}\n" for line in PLAIN.splitlines() for i in range(2)),
-    }[change]
-    run = one(tmp_path, content)
+    }
+    run = one(tmp_path, contents[change])
     assert (run.seed, run.val_bpb, run.total_bytes) == (7, 1.0812345, 15_000_000 + len(SCRIPT))
     assert (run.train_seconds, run.steps) == (599.9, 6000)
 
@@ -200,7 +200,7 @@ def test_work_after_training(tmp_path: Path) -> None:
         "ttt_lora:compile warmup done (122.0s)\n"
     )
     run = one(tmp_path, log(after=work))
-    assert (run.post_train_seconds, run.compile_seconds) == (pytest.approx(200.2), 122.0)
+    assert (run.post_train_seconds, run.compile_seconds) == pytest.approx((200.2, 122.0))
     whole = "serialize_wallclock: 281.5s\nartifact_production_wallclock: 844.6s (must be < 600.0)\n"
     run = one(tmp_path / "b", log(after=work + whole))
     assert (run.post_train_seconds, run.artifact_seconds) == (281.5, 844.6)
