@@ -1,11 +1,24 @@
-"""Which tests need a Docker engine and when they are run; the dataset that tests share."""
+"""What all tests share: when those for Docker run, prepared interpreters, a small dataset."""
 
+import fcntl
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# Before torch is imported. The workers of pytest share the cores: where threads of torch wait for
+# each other in a loop, a score of milliseconds takes seconds.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from tests.factories.forking import fork_server_started
 from tests.factories.playground import build_small_dataset
+
+# How long an example takes tells of the machine: the first import of scipy alone takes a second.
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,10 +35,42 @@ SANDBOXES = ["process", pytest.param("docker", marks=pytest.mark.docker)]
 
 
 @pytest.fixture(scope="session")
+def fork_server() -> Iterator[type[subprocess.Popen[bytes]]]:
+    """What takes the place of ``subprocess.Popen`` where interpreters are forked."""
+    with fork_server_started() as popen:
+        yield popen
+
+
+@pytest.fixture(scope="module")
+def forked(fork_server: type[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """For a module's tests, an interpreter is a fork of one that has imported torch already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", fork_server)
+        yield
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one test of such a module, an interpreter is a fresh one, as in real life."""
+    monkeypatch.setattr(subprocess, "Popen", _POPEN)
+
+
+_POPEN = subprocess.Popen
+
+
+@pytest.fixture(scope="session")
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory of datasets that holds a small demo dataset: a few documents of the real one.
 
     Scoring it takes a fifth of the time; tokenizer, format and name are the real ones.
     """
-    root = tmp_path_factory.mktemp("data")
-    return build_small_dataset(root, tmp_path_factory.mktemp("whole"))
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # all workers share it; the first to come builds it
+    root = place / "small"
+    with (place / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            new, whole = (tmp_path_factory.mktemp(name) for name in ("new", "whole"))
+            build_small_dataset(new, whole).rename(root)
+    return root

@@ -29,6 +29,7 @@ from tests.adversarial.gallery import (
 from tests.factories.broken import switched_off
 from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
 
+pytestmark = pytest.mark.usefixtures("forked")
 ALL = cheaters()
 IN_DOCKER = {
     "artifact/symlink",  # sealed through the engine's archive
@@ -45,7 +46,7 @@ def named(cheater: Cheater) -> str:
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Outcome:
+def twin(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Outcome:
     """The honest twin, with the one seed that most cheaters are run with."""
     return verify(BIGRAM, tmp_path_factory.mktemp("twin"), data_root, "process", seeds=SEED)
 
@@ -85,7 +86,7 @@ def test_what_only_isolation_stops(tmp_path: Path, data_root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Outcome:
+def finished(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Outcome:
     """An honest verification, to be judged under rules that it breaks."""
     return verify(BIGRAM, tmp_path_factory.mktemp("honest"), data_root, "process", seeds="auto")
 

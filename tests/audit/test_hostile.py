@@ -107,7 +107,7 @@ def test_claims_that_are_no_utf8_or_too_large(tmp_path: Path) -> None:
         assert "json" in failing(audited(folder))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=300) | st.binary(max_size=300).map(lambda b: b.decode("latin-1")))
 def test_any_text_is_an_object_or_a_reason(text: str) -> None:
     try:
@@ -126,7 +126,7 @@ FUZZ_LINES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FUZZ_LINES)
 def test_any_lines_are_an_audit(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     folder = tmp_path_factory.mktemp("record")

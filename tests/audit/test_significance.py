@@ -34,7 +34,7 @@ VALUES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(VALUES, st.floats(0.9, 1.3))
 def test_one_sample_is_scipys(values: list[float], threshold: float) -> None:
     expected = stats.ttest_1samp(values, popmean=threshold, alternative="less")
@@ -43,7 +43,7 @@ def test_one_sample_is_scipys(values: list[float], threshold: float) -> None:
     assert found.p == pytest.approx(float(expected.pvalue), rel=1e-6, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(VALUES, VALUES)
 def test_welch_is_scipys(values: list[float], others: list[float]) -> None:
     expected = stats.ttest_ind(values, others, equal_var=False, alternative="less")

@@ -7,6 +7,7 @@ The bare loop is what a submission would do for itself: windows in, logits, log-
 """
 
 import argparse
+import importlib
 import json
 import statistics
 import subprocess
@@ -74,7 +75,7 @@ def main() -> None:
 def make_artifact(path: Path) -> None:
     """The full-size baseline as an artifact, with the weights it starts from."""
     sys.path.insert(0, str(SUBMISSION))
-    import train_gpt
+    train_gpt = importlib.import_module("train_gpt")
 
     torch.manual_seed(0)
     path.write_bytes(train_gpt.pack(train_gpt.GPT(train_gpt.ModelConfig())))
@@ -118,7 +119,7 @@ def through_harness(
 def bare(folder: Path, length: int, stride: int) -> tuple[float, float]:
     """The same windows and batches in this process alone."""
     sys.path.insert(0, str(SUBMISSION))
-    import train_gpt
+    train_gpt = importlib.import_module("train_gpt")
 
     tokens = torch.from_numpy(np.load(folder / "tokens.npy").astype(np.int64))
     model = train_gpt.load_model(folder / "model.bin", torch.device("cpu"))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,14 +40,14 @@ sys.exit(guarded(command))
 """
 
 
-def python(code: str, **options: object) -> subprocess.CompletedProcess[str]:
+def python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code],
         text=True,
         check=False,
         cwd=ROOT,
         capture_output=True,
-        **options,  # type: ignore[call-overload]
+        **options,
     )
 
 

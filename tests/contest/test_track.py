@@ -91,7 +91,9 @@ def test_what_would_break_the_parser_is_refused(
 
 
 @given(st.text(max_size=200))
-def test_any_text_as_track_is_refused_or_loads(tmp_path_factory: pytest.TempPathFactory, text: str):
+def test_any_text_as_track_is_refused_or_loads(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     path = tmp_path_factory.mktemp("t") / "x.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError):

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.build.baselines import (
@@ -32,7 +32,6 @@ def bigram(train: list[int], history: int, token: int) -> float:
     return (1 - share) * Counter(followers)[token] / len(followers) + share * unigram(train, token)
 
 
-@settings(deadline=None)
 @given(train=streams, val=targets, val_bytes=st.integers(1, 1000))
 def test_equal_to_plain_loops(train: list[int], val: list[int], val_bytes: int) -> None:
     one = two = 0.0
@@ -46,7 +45,6 @@ def test_equal_to_plain_loops(train: list[int], val: list[int], val_bytes: int) 
     )
 
 
-@settings(deadline=None)
 @given(train=streams)
 def test_probabilities_add_up_to_one(train: list[int]) -> None:
     tokens = np.array(train, dtype=np.uint16)

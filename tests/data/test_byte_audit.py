@@ -2,6 +2,7 @@
 
 import io
 import string
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,11 +20,11 @@ CORPUS = [
 ] * 40
 
 
-def trained(**options: object) -> Tokenizer:
+def trained(**options: Any) -> Tokenizer:
     from sentencepiece import SentencePieceTrainer
 
     model = io.BytesIO()
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "model_type": "bpe",
         "vocab_size": 330,
         "byte_fallback": True,
@@ -108,7 +109,7 @@ text = st.text(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts=st.lists(text, max_size=4), kind=st.sampled_from(sorted(KINDS)))
 @example(texts=["\u2581", " \u2581 "], kind="folding")
 @example(texts=["   "], kind="space added")

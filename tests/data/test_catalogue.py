@@ -25,7 +25,7 @@ def parse(reader: Callable[[Path], object], content: bytes) -> Any:
         return reader(path)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(content=st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 @example(content=b"[" * 100_000)
 @example(content=b'{"datasets": [{"name": "\\u001b[31m"}]}')
@@ -39,7 +39,7 @@ def test_rubbish_is_refused_and_nothing_else(
     assert error.value.message.isprintable()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(value=json_values, key=st.sampled_from(["name", "tokenizer_name", "stats", "path"]))
 def test_any_value_is_refused_or_leads_to_paths_in_the_repository(key: str, value: Any) -> None:
     dataset = {"name": "a", "tokenizer_name": "t", "stats": {"files_train": 1, "files_val": 1}}
@@ -67,6 +67,12 @@ def test_pins_come_back_as_they_were_written() -> None:
     assert parse(load_pins, pins.to_json()) == pins
     assert pins.of("x/y.bin").bytes == 3
     assert pins.of("x/z.bin") is None
-    for change in ({"commit": "main"}, {"repository": "ab"}, {"files": [{}]}, {"more": 1}):
+    changes: list[dict[str, object]] = [
+        {"commit": "main"},
+        {"repository": "ab"},
+        {"files": [{}]},
+        {"more": 1},
+    ]
+    for change in changes:
         with pytest.raises(InfrastructureError):
             parse(load_pins, json.dumps({**content, **change}).encode())

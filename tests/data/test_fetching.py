@@ -44,7 +44,7 @@ def published(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dic
     made = build_dataset(train, val, model, place, source="toy", shard_tokens=SHARD_TOKENS)
     files = {MODEL: model}
     for kind in ("train", "val"):
-        for entry in made.manifest.of_kind(kind):  # type: ignore[arg-type]
+        for entry in made.manifest.of_kind(kind):
             name = Path(entry.path).name
             files[f"datasets/datasets/{NAME}/{name}"] = (place / entry.path).read_bytes()
     lines = [json.dumps({"id": n, "text": text}) + "\n" for n, text in enumerate([*val, *train])]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.format.dataset import Dataset
@@ -36,7 +36,6 @@ def test_reading_gives_back_what_was_written(dataset: Dataset) -> None:
     assert parse(manifest.canonical()) == manifest
 
 
-@settings(deadline=None)
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 def test_rubbish_is_refused_and_nothing_else(content: bytes) -> None:
     with pytest.raises(InfrastructureError) as error:
@@ -45,7 +44,6 @@ def test_rubbish_is_refused_and_nothing_else(content: bytes) -> None:
     assert error.value.message.isprintable()
 
 
-@settings(deadline=None)
 @given(data=st.data(), value=json_values)
 def test_any_change_of_one_value_is_refused_or_makes_sense(
     dataset: Dataset, data: st.DataObject, value: Any

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -33,7 +33,6 @@ def patch(path: Path, offset: int, content: bytes) -> None:
         file.write(content)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.uint16, st.integers(0, 3000)))
 def test_round_trip(tokens: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +98,6 @@ def test_an_odd_byte_at_the_end_is_named(shard: Path) -> None:
         read_shard(shard, vocabulary_size=100)
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=1100), vocabulary_size=st.integers(1, 65536))
 def test_rubbish_is_refused_and_nothing_else(content: bytes, vocabulary_size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.data.format.dataset import Dataset
@@ -20,7 +20,6 @@ def tokenizer(dataset: Dataset) -> Tokenizer:
     return Tokenizer.load(dataset.tokenizer_path)
 
 
-@settings(deadline=None)
 @given(text=texts | code)
 @example(text="")
 @example(text="   leading, trailing   ")

@@ -254,7 +254,7 @@ def test_the_field_s_figures(shared_data: Path, tmp_path: Path, model: str, toke
     assert f"{tokens + 100:,}" in outcome.out
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=any_text | spaces)
 @example(text="\u2581")
 @example(text=" \u2581 x")
@@ -274,7 +274,7 @@ def _loaded(path: Path) -> AnyTokenizer:
     return _cache.setdefault(path, load_tokenizer(path))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(text=any_text)
 def test_pure_bytes_give_every_text_back(text: str) -> None:
     tokenizer = ByteTokenizer()
@@ -287,7 +287,7 @@ def test_pure_bytes_give_every_text_back(text: str) -> None:
 words = st.text(string.ascii_lowercase + "äß€ \n", min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(texts=st.lists(words, min_size=4, max_size=12), size=st.integers(270, 340))
 def test_bits_per_byte_do_not_depend_on_the_tokenizer_s_table(texts: list[str], size: int) -> None:
     """A model that spends 8 bits on each byte of text has 8 BPB under every tokenizer."""

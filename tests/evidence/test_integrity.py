@@ -15,9 +15,11 @@ from harness.safeio.files import sha256_of
 from tests.conftest import SANDBOXES
 from tests.factories.playground import BIGRAM, Outcome, harness, write_track
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Path:
     """The folder of a finished verification: ``track.toml`` and ``runs``."""
     folder = tmp_path_factory.mktemp("finished")
     track = write_track(folder / "track.toml", seeds="2")

@@ -49,7 +49,7 @@ def write_submission(
     return folder
 
 
-def write_track(path: Path, *, train_seconds: float = 20, **changes: str) -> Path:
+def write_track(path: Path, *, train_seconds: float | str = 20, **changes: str) -> Path:
     """The smoke track with one line or another changed: ``rehearsal="false"``, ``seeds="2"``."""
     lines = []
     for line in SMOKE_TOML.read_text().splitlines():
@@ -71,7 +71,7 @@ class Outcome:
 
     def status(self, check: str) -> str:
         """Status of one check."""
-        return next(c["status"] for c in self.verdict["checks"] if c["id"] == check)
+        return str(next(c["status"] for c in self.verdict["checks"] if c["id"] == check))
 
     @property
     def failed(self) -> list[str]:
@@ -79,8 +79,8 @@ class Outcome:
         return [c["id"] for c in self.verdict["checks"] if c["status"] == "fail"]
 
 
-def harness(*arguments: str | Path) -> Outcome:
-    """Run a command in this process; ``--json -`` is understood."""
+def harness(*arguments: object) -> Outcome:
+    """Run a command in this process, from text and paths; ``--json -`` is understood."""
     out, err = StringIO(), StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out)

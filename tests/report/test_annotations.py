@@ -43,7 +43,7 @@ def _decoded(text: str) -> str:
     return text
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(notes)
 def test_an_annotation_is_one_command_whose_parts_are_whole(note: Finding) -> None:
     written = annotations([note], prefix="folder")
@@ -80,7 +80,7 @@ def test_what_failed_comes_first() -> None:
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(notes, max_size=5), texts)
 def test_junit_is_xml_that_counts_right(some: list[Finding], name: str) -> None:
     root = ElementTree.fromstring(junit({name: some}))

@@ -232,7 +232,7 @@ def test_hostile_text_stays_text(width: int) -> None:
     assert len(text) < 40_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(st.characters(), max_size=200), st.integers(50, 130))
 def test_any_text_renders_within_the_width(text: str, width: int) -> None:
     lines = render_text(hostile_verdict(text), width=width).split("\n")
@@ -240,7 +240,7 @@ def test_any_text_renders_within_the_width(text: str, width: int) -> None:
     assert "VERIFIED:" in lines[2]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.none() | FINITE | st.integers(-(10**18), 10**18),
     st.none() | FINITE | st.integers(-(10**18), 10**18),

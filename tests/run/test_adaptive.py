@@ -20,6 +20,7 @@ from tests.factories import samples
 from tests.factories.playground import BIGRAM, MANIFEST, harness, write_submission, write_track
 from tests.factories.samples import TOKENS, good_runs, probes, scores, seed_run, verdict_of
 
+pytestmark = pytest.mark.usefixtures("forked")
 ADAPTIVE = MANIFEST + "adaptive = true\nsegment = 2048\n"
 COUNTS = """
     import torch
@@ -163,6 +164,7 @@ def verify(folder: Path, tmp_path: Path, data_root: Path, sandbox: str) -> Any:
     return harness("verify", folder, *arguments, "--runs", tmp_path / "runs", "--json", "-")
 
 
+@pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_an_adaptive_model_is_scored_and_probed(
     tmp_path: Path, data_root: Path, sandbox: str

@@ -17,6 +17,8 @@ from tests.factories.playground import ROOT, harness, write_submission, write_tr
 from tests.sandbox.conftest import leftovers, remove_all_of_ours
 from tests.sandbox.proxy import EngineProxy
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

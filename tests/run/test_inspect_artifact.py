@@ -2,12 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import SANDBOXES
-from tests.factories.playground import MANIFEST, UNIFORM, harness, write_submission, write_track
+from tests.factories.playground import (
+    MANIFEST,
+    UNIFORM,
+    Outcome,
+    harness,
+    write_submission,
+    write_track,
+)
 
+pytestmark = pytest.mark.usefixtures("forked")
 DESCRIBED = MANIFEST.replace(
     'load = "model:load_model"', 'load = "model:load_model"\ndescribe = "model:describe"'
 ).replace('artifact = "model.bin"', 'artifact = "model.bin"\ncheckpoint = "full.bin"')
@@ -60,7 +69,9 @@ def toy(tmp_path: Path, *, model: str | None = None, manifest: str = DESCRIBED) 
     return write_submission(tmp_path / "toy", train=TRAIN, model=source, manifest=manifest)
 
 
-def run_directory(tmp_path: Path, data_root: Path, folder: Path, sandbox: str, *more: str) -> dict:
+def run_directory(
+    tmp_path: Path, data_root: Path, folder: Path, sandbox: str, *more: str
+) -> dict[str, Any]:
     done = harness(
         "verify",
         folder,
@@ -116,7 +127,7 @@ def test_a_checkpoint_that_was_not_left_is_no_fault(tmp_path: Path, data_root: P
     }
 
 
-def inspect_lone(tmp_path: Path, folder: Path, size: int = 1000):
+def inspect_lone(tmp_path: Path, folder: Path, size: int = 1000) -> Outcome:
     artifact = tmp_path / "lone.bin"
     artifact.write_bytes(bytes(size))
     artifact.chmod(0o600)

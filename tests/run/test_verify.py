@@ -17,7 +17,7 @@ from tests.factories.playground import (
     write_track,
 )
 
-pytestmark = pytest.mark.parametrize("sandbox", SANDBOXES)
+pytestmark = [pytest.mark.usefixtures("forked"), pytest.mark.parametrize("sandbox", SANDBOXES)]
 
 
 class Bench:

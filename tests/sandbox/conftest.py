@@ -41,7 +41,8 @@ def docker_sandbox() -> DockerSandbox:
 @pytest.fixture(params=BOTH)
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     if request.param == "docker":
-        return request.getfixturevalue("docker_sandbox")
+        docker: DockerSandbox = request.getfixturevalue("docker_sandbox")
+        return docker
     sandbox = ProcessSandbox()
     sandbox.prepare()
     return sandbox

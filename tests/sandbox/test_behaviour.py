@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.facts import ArtifactFacts
 from harness.sandbox.protocol import ArtifactError
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
 
@@ -162,7 +163,9 @@ class TestEnvironment:
 
 
 class TestSeal:
-    def seal(self, phases: Phases, source: str, *, limit_bytes: int = MIB) -> tuple[Path, object]:
+    def seal(
+        self, phases: Phases, source: str, *, limit_bytes: int = MIB
+    ) -> tuple[Path, ArtifactFacts]:
         destination = phases.folder / "sealed.bin"
         with phases.start(WRITE + source) as running:
             facts = finished(running)
@@ -201,7 +204,7 @@ class TestSeal:
 
     def test_exactly_the_limit_passes(self, phases: Phases) -> None:
         _, facts = self.seal(phases, "open(path, 'wb').write(bytes(1 << 20))")
-        assert facts.bytes == MIB  # type: ignore[attr-defined]
+        assert facts.bytes == MIB
 
     @pytest.mark.parametrize("name", ["../model.bin", "a/b", "..", "", "a\nb", "x" * 256])
     def test_only_plain_names(self, phases: Phases, name: str) -> None:

@@ -5,9 +5,11 @@ import os
 import runpy
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ PROBES = Probes(
     mean_change_nats=0.05,
     mean_gain_nats=0.002,
 )
+T = TypeVar("T")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch"])
 
@@ -120,13 +123,32 @@ class Played:
         found = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
         return facts, found
 
-    def _score(self, code, stream, probes, workers, tokens_at_once, *, artifact):
+    def _score(
+        self,
+        code: str,
+        stream: Stream,
+        probes: ProbeSet,
+        workers: int,
+        tokens_at_once: int,
+        *,
+        artifact: bytes,
+    ) -> ScoreFacts:
         documents = self.folder / "documents.npz"
         work = partial(score, probes=probes, documents_file=documents)
         adaptive = probes.plan.segment is not None
         return self._drive(code, workers, artifact, work, stream, tokens_at_once, adaptive=adaptive)
 
-    def _drive(self, code, workers, artifact, work, stream, tokens_at_once, *, adaptive):
+    def _drive(
+        self,
+        code: str,
+        workers: int,
+        artifact: bytes,
+        work: Callable[..., T],
+        stream: Stream,
+        tokens_at_once: int,
+        *,
+        adaptive: bool,
+    ) -> T:
         (self.folder / "toy.py").write_text(textwrap.dedent(code))
         path = self.folder / "model.bin"
         path.write_bytes(artifact)

@@ -29,9 +29,9 @@ def probe_sets(draw: st.DrawFn) -> tuple[ProbeSet, np.ndarray]:
         mean_change_nats=0.1,
         mean_gain_nats=0.1,
     )
-    tokens = tokens.astype(np.uint16)
+    ids = tokens.astype(np.uint16)
     secret = draw(st.binary(max_size=8))
-    return ProbeSet.draw(plan, tokens, secret=secret, settings=settings, vocabulary_size=50), tokens
+    return ProbeSet.draw(plan, ids, secret=secret, settings=settings, vocabulary_size=50), ids
 
 
 @given(probe_sets(), st.integers(1, 50))

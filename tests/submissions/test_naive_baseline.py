@@ -19,6 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.usefixtures("forked")
 FOLDER = Path(__file__).parents[2] / "submissions" / "naive_baseline"
 CPU = torch.device("cpu")
 BUDGET_SECONDS = 100
@@ -209,7 +210,7 @@ def test_stream_is_read_in_order_across_shards_and_wraps(tmp_path: Path) -> None
 
 
 @given(total=st.integers(40, 200), lanes=st.integers(1, 4), rows=st.integers(1, 4), data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_batches_of_one_pass_are_disjoint(
     tmp_path_factory: pytest.TempPathFactory,
     total: int,
@@ -295,7 +296,7 @@ def test_learning_rate_falls_to_zero_in_steps_or_in_time(
     zero_row=st.integers(0, 6),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_quantised_weights_come_back_to_half_a_level(
     rows: int, columns: int, exponents: list[int], zero_row: int, seed: int
 ) -> None:
@@ -374,6 +375,7 @@ def test_a_damaged_artifact_is_refused_with_its_reason(tmp_path: Path) -> None:
 # --- training, as the harness starts it
 
 
+@pytest.mark.usefixtures("fresh")
 def test_training_meets_its_deadline_and_leaves_a_model_that_has_learned(
     shards: Path, tmp_path: Path
 ) -> None:

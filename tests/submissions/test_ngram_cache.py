@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.usefixtures("forked")
 FOLDER = Path(__file__).parents[2] / "submissions" / "ngram_cache"
 CPU = torch.device("cpu")
 VOCABULARY, ORDERS, DEPTH = 6, 3, 4
@@ -68,7 +69,7 @@ windows = st.lists(st.integers(0, VOCABULARY - 1), min_size=2, max_size=12)
 
 
 @given(texts, st.lists(st.integers(0, 120), max_size=6), windows, st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_counts_are_those_of_a_plain_loop(
     text: list[int], cuts: list[int], window: list[int], data: st.DataObject
 ) -> None:
@@ -96,7 +97,7 @@ def test_tokens_of_the_official_vocabularies_are_told_apart() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(1, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_mixture_is_the_formula_and_sums_to_one(seed: int, length: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     own = torch.rand(2, length, VOCABULARY, generator=generator) + 0.01

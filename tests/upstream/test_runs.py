@@ -79,14 +79,14 @@ def test_what_launchers_put_before_a_line_changes_nothing(tmp_path: Path, prefix
 
 @pytest.mark.parametrize("change", ["crlf", "bom", "utf16", "noise", "ranks"])
 def test_encodings_and_noise_change_nothing(tmp_path: Path, change: str) -> None:
-    content: str | bytes = {
+    contents: dict[str, str | bytes] = {
         "crlf": PLAIN.replace("\n", "\r\n"),
         "bom": "\ufeff" + PLAIN,
         "utf16": PLAIN.encode("utf-16"),
         "noise": PLAIN.replace("\n", "\n\n").encode() + b"\xff\xfe\x00 bad bytes \x80\n",
         "ranks": "".join(f"[rank{i}]: {line}\n" for line in PLAIN.splitlines() for i in range(2)),
-    }[change]
-    run = one(tmp_path, content)
+    }
+    run = one(tmp_path, contents[change])
     assert (run.seed, run.val_bpb, run.total_bytes) == (7, 1.0812345, 15_000_000 + len(SCRIPT))
     assert (run.train_seconds, run.steps) == (599.9, 6000)
 
@@ -200,7 +200,7 @@ def test_work_after_training(tmp_path: Path) -> None:
         "ttt_lora:compile warmup done (122.0s)\n"
     )
     run = one(tmp_path, log(after=work))
-    assert (run.post_train_seconds, run.compile_seconds) == (pytest.approx(200.2), 122.0)
+    assert (run.post_train_seconds, run.compile_seconds) == pytest.approx((200.2, 122.0))
     whole = "serialize_wallclock: 281.5s\nartifact_production_wallclock: 844.6s (must be < 600.0)\n"
     run = one(tmp_path / "b", log(after=work + whole))
     assert (run.post_train_seconds, run.artifact_seconds) == (281.5, 844.6)
@@ -264,7 +264,7 @@ def test_a_summary_repeats_runs_and_is_none(tmp_path: Path) -> None:
 KEYS = st.sampled_from([":", "=", ": ", " = ", " : "])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     joint=KEYS,
     gap=st.sampled_from([" ", "  ", ", ", " | ", "\t"]),
@@ -291,7 +291,7 @@ def test_pairs_survive_every_spelling(
     assert (found["eval_time"].value, found["eval_time"].unit) == (milliseconds, "ms")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_some_pairs(content: bytes) -> None:
     text = cleaned(content)
@@ -301,7 +301,7 @@ def test_any_bytes_are_some_pairs(content: bytes) -> None:
         assert pair.number is None or abs(pair.number.value) >= 0
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 10**15))
 def test_thousands_separators_are_no_part_of_a_figure(value: int) -> None:
     for text in (f"{value:,}", f"{value:_}", str(value), f"{value:,}bytes"):

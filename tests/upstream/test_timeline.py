@@ -145,7 +145,7 @@ LINES = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(LINES, max_size=20), st.sampled_from([b"\n", b"\r\n", b""]), st.floats(allow_nan=True)
 )
