@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.facts import ArtifactFacts
+from harness.evidence.results import ArtifactFacts
 from harness.sandbox.protocol import ArtifactError
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
 

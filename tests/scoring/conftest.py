@@ -132,7 +132,7 @@ class Played:
         tokens_at_once: int,
         *,
         artifact: bytes,
-    ) -> ScoreFacts:
+    ) -> Scores:
         documents = self.folder / "documents.npz"
         work = partial(score, probes=probes, documents_file=documents)
         adaptive = probes.plan.segment is not None
