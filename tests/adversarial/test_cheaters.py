@@ -160,7 +160,9 @@ def test_looking_ahead_rarely_on_the_official_track_pays_only_where_it_is_seen(t
     rules = load_track(track)
     windows = (rules.dataset.validation_tokens or 0) // 64
     probes = rules.probes.count(windows=windows, targets=10**9, vocabulary_size=8192)
-    share_of_targets = rules.significance.margin_nats_per_token / 4.0
+    margin = rules.significance.margin_nats_per_token
+    assert margin is not None
+    share_of_targets = margin / 4.0
     # One position of a window is probed, so hits depend on the share of targets alone.
     assert probes * share_of_targets > 20  # missed with a probability below e**-20
 

@@ -61,6 +61,7 @@ def test_what_has_no_spread_is_not_tested(values: list[float]) -> None:
 
 def test_every_reading_of_the_margin() -> None:
     margin = track_margin_bpb(0.005, OFFICIAL)
+    assert margin is not None
     assert margin == pytest.approx(0.002961281, abs=1e-9)
     found = margins(0.005, margin)
     assert found == {

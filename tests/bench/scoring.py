@@ -93,7 +93,7 @@ def through_harness(
         command = (*sandbox.worker_command, "--socket", f"{sandbox.inside(shared)}/socket")
         command += ("--load", "train_gpt:load_model", "--artifact", sandbox.inside(artifact))
         job = Job(
-            phase="score",
+            label="score",
             command=command,
             environment={},
             code=Mount(SUBMISSION, PurePosixPath("/submission")),

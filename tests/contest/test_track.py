@@ -29,7 +29,7 @@ def test_shipped_tracks_hold_the_rules_of_the_contest() -> None:
     assert official.hardware.accelerator_name == "NVIDIA H100 80GB HBM3"
     assert official.significance.seeds >= 3
     assert official.significance.p_below == 0.01
-    assert official.bar.bpb is not None and official.bar.source
+    assert official.bar is not None and official.bar.bpb is not None and official.bar.source
     assert load_track("smoke").rehearsal
 
 

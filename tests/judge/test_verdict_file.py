@@ -410,7 +410,8 @@ def of_other_rules(name: str, edit: Callable[[Json], object] = lambda v: None) -
         3, {"id": "weather", "status": "pass", "detail": "fair", "measured": 3, "limit": 2}
     )
     edit(document)
-    return document
+    changed: dict[str, Any] = document
+    return changed
 
 
 def told(document: Json) -> list[str]:

@@ -182,7 +182,8 @@ def test_a_verdict_that_contradicts_itself_is_refused(tmp_path: Path, tampering:
     path = write_verdict(tmp_path, runs=good_runs(planned(), (3.41, 3.42, 3.43)))
     assert read_verdict(path).verdict.verdict == "REJECTED"
     document = json.loads(path.read_text())
-    TAMPERINGS[tampering](document)
+    tamper: Callable[[Any], object] = TAMPERINGS[tampering]
+    tamper(document)
     path.write_text(json.dumps(document))
     with pytest.raises(UsageError, match=r"contradicts itself|not a verdict"):
         read_verdict(path)
@@ -697,7 +698,7 @@ def test_the_bar_that_was_fixed_is_the_one_that_is_judged_by() -> None:
     """Judging is a function of evidence: what is accepted later moves nothing."""
     fixed = Bar(bpb=2.65, source="leaderboard: Best", verdict_sha256="b" * 64)
     for bar, source in ((None, "as published"), (fixed, "leaderboard: Best")):
-        made = planned(track=CONTEST, **({"bar": bar} if bar else {}))
+        made = planned(track=CONTEST, bar=bar) if bar else planned(track=CONTEST)
         statistics = verdict_of(made, good_runs(made)).statistics
         assert (statistics.bar_bpb, statistics.bar_source) == (bar.bpb if bar else 3.0, source)
     beaten = planned(track=CONTEST, bar=fixed.model_copy(update={"bpb": 2.6}))

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from harness.contest.track import load_track
+from harness.evidence.draws import Draw
 from harness.evidence.run import Run
 from harness.evidence.steps import step_of
 from harness.evidence.store import RunDirectory
@@ -29,7 +30,7 @@ def directory() -> RunDirectory:
         load_track("smoke"),
         entry=samples.entry(name="Naive\x1b[2J [bold]baseline"),
         draws=tuple(
-            samples.Draw(number=number, seed=seed, purpose="look")
+            Draw(number=number, seed=seed, purpose="look")
             for number, seed in enumerate((11, 22, 33))
         ),
         required=samples.required(sandbox="process", isolation=()),

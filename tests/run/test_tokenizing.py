@@ -262,7 +262,7 @@ def test_how_the_child_dies_says_whose_fault_it_is(
     script = tmp_path / "child"
     script.write_text(f"#!/bin/sh\n{does}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(tokenizing.sys, "executable", str(script))
+    monkeypatch.setattr("harness.run.tokenizing.sys.executable", str(script))
     if fault == "theirs":
         own, _ = made(tmp_path / "own", model, fresh)
         assert "ends the library that reads it with SIG" in own.problem
@@ -373,10 +373,16 @@ def in_own_tokens(track: Track | None = None, **parts: Unpack[Parts]) -> tuple[P
     made = plan(track, entry=own)
     proof = proof_of(made)
     runs = [
-        seed_run(draw, bpb, **{"scores": scores(bpb, targets=2 * TOKENS - 1), **parts})  # type: ignore[typeddict-item]
+        seed_run(draw, bpb, **in_half_tokens(bpb, parts))
         for draw, bpb in zip(made.draws_for("look"), GOOD_SCORES, strict=True)
     ]
     return made, [preparation(made, tokenizer=proof), *runs]
+
+
+def in_half_tokens(bpb: float, parts: Parts) -> Parts:
+    """The parts of a run, scored over twice the targets."""
+    scored: Parts = {"scores": scores(bpb, targets=2 * TOKENS - 1)}
+    return {**scored, **parts}
 
 
 def proof_of(made: Plan) -> TokenizerProof:

@@ -93,7 +93,11 @@ def test_what_is_no_file_is_named_and_nobody_waits(
 ) -> None:
     (root / NAME).unlink()
     make(root / NAME)
-    for attempt in (lambda: open_inside(root, NAME), lambda: open_named(root / NAME)):
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: open_inside(root, NAME),
+        lambda: open_named(root / NAME),
+    )
+    for attempt in attempts:
         with pytest.raises(NotRegularError) as caught:
             attempt()
         assert caught.value.kind == kind

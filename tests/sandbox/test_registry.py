@@ -99,7 +99,7 @@ def test_each_states_ids_of_the_one_table() -> None:
 )
 def test_its_sandbox_says_what_its_line_says(each: Backend) -> None:
     facts = each.open(Asked(SMOKE, print)).prepare()
-    assert (facts.kind, set(facts.proves)) == (each.name, each.proves)
+    assert (facts.kind, frozenset(facts.proves)) == (each.name, each.proves)
     assert facts.isolated == each.isolates
 
 
@@ -150,11 +150,15 @@ class TestAThirdBackend:
 
         bad = Finding(id="leaky_engine", status="fail", detail="not there")
         good = Finding(id="jail_engine", status="pass", detail="there")
+
+        def always(finding: Finding) -> Callable[[Track], list[Finding]]:
+            return lambda track: [finding]
+
         for first, status in ((bad, "fail"), (good, "unknown")):
             replace_all(
                 monkeypatch,
-                replace(held, examine=lambda track, found=first: [found]),
-                replace(leaky, examine=lambda track: [bad]),
+                replace(held, examine=always(first)),
+                replace(leaky, examine=always(bad)),
             )
             found = doctor.examine(SMOKE, data=tmp_path, runs=tmp_path)
             assert [each.status for each in found if each.id == "leaky_engine"][-1] == status

@@ -18,7 +18,6 @@ from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
 from harness.run.workbench import check_host
-from harness.sandbox.docker import sandbox as docker
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
@@ -109,7 +108,7 @@ def test_a_sandbox_that_lost_flags_is_not_proved(
 ) -> None:
     lost = {"network_mode": "bridge", "cap_drop": [], "security_opt": [], "cgroupns": "host"}
     monkeypatch.setattr(DockerSandbox, "_sealed_off", weakened(lost))
-    monkeypatch.setattr(docker.limits, "OPEN_FILES", 8192)
+    monkeypatch.setattr("harness.sandbox.docker.sandbox.limits.OPEN_FILES", 8192)
     failing = {found.id for found in prove(docker_sandbox) if not found.stands}
     assert failing >= {
         *("no_network", "no_routes", "no_capabilities", "no_new_privileges", "own_namespaces"),

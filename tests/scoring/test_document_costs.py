@@ -70,8 +70,8 @@ def honest_costs(documents: int, *, seed: int, spread: float = 0.25, ratio: floa
 @settings(deadline=None, max_examples=60)
 def test_parts_are_the_whole_stream_in_order(documents: list[tuple[int, float, float]]) -> None:
     sizes = np.array([size for size, _, _ in documents], np.int64)
-    bits = np.array([bpb for _, bpb, _ in documents]) * sizes
-    plain = np.array([bpb for _, _, bpb in documents]) * sizes + 8
+    bits = np.array([bpb for _, bpb, _ in documents], np.float64) * sizes
+    plain = np.array([bpb for _, _, bpb in documents], np.float64) * sizes + 8
     facts = spread_of(bits, sizes, plain)
     assert len(facts.parts) <= PARTS
     assert sum(part.bytes for part in facts.parts) == sizes.sum()

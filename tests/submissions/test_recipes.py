@@ -379,5 +379,5 @@ def test_trained_at_toy_size_it_passes_every_check_that_one_seed_can(
     (seed,) = outcome.verdict["seeds"]
     assert 0 < seed["val_bpb"] < 5
     for left in ("model.bin", "checkpoint.bin"):
-        (file,) = (tmp_path / "runs").glob(f"*/seed-*/try-*/*/{left}")
-        assert SCRIPTS[name].load_model(file, CPU).config.model_dim == 32
+        (kept,) = (tmp_path / "runs").glob(f"*/seed-*/try-*/*/{left}")
+        assert SCRIPTS[name].load_model(kept, CPU).config.model_dim == 32
