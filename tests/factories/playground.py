@@ -87,8 +87,9 @@ def harness(*arguments: str | Path) -> Outcome:
         patch.setattr(sys, "stderr", err)
         # An engine on two busy cores tells of an end up to a second late.
         patch.setattr("harness.judge.rules.clocks.CLOCK_TOLERANCE_SECONDS", 5.0)
-        # On so small a dataset two drawn seeds come this close once in a hundred times.
-        patch.setattr("harness.judge.rules.seed_spread.SMALLEST_SPREAD_BPB", 1e-9)
+        # On so small a dataset two drawn seeds come as close as the limit once in a hundred times.
+        # Seeds that change a last decimal alone come closer than this one.
+        patch.setattr("harness.judge.rules.seed_spread.SMALLEST_SPREAD_BPB", 3e-6)
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as error:

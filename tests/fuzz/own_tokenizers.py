@@ -21,7 +21,7 @@ def tokenizer_model(content: bytes, scratch: Path) -> None:
     from harness.contest.submission import load_submission
     from harness.data.build.building import build_dataset
     from harness.data.format.dataset import open_dataset
-    from harness.run.tokenizing import retokenize
+    from harness.run.tokenizing import own_tokenizer, retokenize
 
     place = scratch / "data/toy"
     if not place.exists():
@@ -34,7 +34,9 @@ def tokenizer_model(content: bytes, scratch: Path) -> None:
             file.write('\n[tokenizer]\nmodel = "own.model"\n')
     (scratch / "submission/own.model").write_bytes(content)
     submission = load_submission(scratch / "submission")
-    made = retokenize(submission, open_dataset(scratch / "data", "toy"), note=lambda text: None)
-    assert made is not None
+    own = own_tokenizer(submission.entry("smoke"), submission.contents)
+    assert own is not None
+    made = retokenize(own, open_dataset(scratch / "data", "toy"), note=lambda text: None)
+    assert (made.dataset is None) == bool(made.problem)
     if made.dataset is not None:
-        assert made.facts.validation_tokens > 0
+        assert made.dataset.facts().validation_tokens > 1
