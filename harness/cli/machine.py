@@ -17,7 +17,8 @@ from harness.cli.options import (
 )
 from harness.errors import UsageError
 from harness.safeio.output import tell
-from harness.sandbox.registry import Asked, self_checks
+from harness.sandbox.backend import Asked
+from harness.sandbox.registry import self_checks
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -26,7 +26,7 @@ from harness.cli.options import (
 from harness.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
-    from harness.evidence.steps import Role, StepName
+    from harness.evidence.step_names import Role, StepName
 
 _LARGEST_SEED_DIGITS = 10
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
-from harness.evidence.steps import Role
+from harness.evidence.step_names import Role
 from harness.models import Fact
 
 Purpose = Literal["preparation", "look", "confirmation", "reproduction"]

@@ -11,7 +11,7 @@ from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.evidence.draws import ROLES, Draw, Purpose
 from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
-from harness.evidence.steps import StepName
+from harness.evidence.step_names import StepName
 from harness.models import Fact
 
 FORMAT = 2

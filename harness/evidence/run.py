@@ -22,7 +22,8 @@ from harness.evidence.results import (
     TokenizerProof,
     Trained,
 )
-from harness.evidence.steps import STEPS, Role, StepName, step_of
+from harness.evidence.step_names import Role, StepName
+from harness.evidence.steps import STEPS, step_of
 from harness.models import Fact, Finding
 
 AnyResult = TypeVar("AnyResult", bound=Fact)

@@ -4,31 +4,26 @@ A step is declared here and done in ``run/steps/``, a function for each name. Th
 table is the order of a run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Protocol, get_args
 
 from harness.evidence import results
+from harness.evidence.plan import Plan
+from harness.evidence.step_names import Role, StepName
 
-if TYPE_CHECKING:
-    from harness.evidence.plan import Plan
-    from harness.evidence.run import Run
 
-StepName = Literal[
-    "tokenize",
-    "bridge",
-    "train",
-    "score",
-    "probe",
-    "spread",
-    "holdout",
-    "gap",
-    "unquantized",
-    "reproduce",
-]
-Role = Literal["preparation", "seed", "reproduction"]
+class Left(Protocol):
+    """What a run has left so far, as far as it decides which steps follow."""
+
+    @property
+    def artifact(self) -> results.ArtifactFacts | None:
+        """The sealed artifact."""
+
+    @property
+    def checkpoint(self) -> results.ArtifactFacts | None:
+        """The unquantized weights."""
+
 
 # Probing is not charged. It costs an adaptive model its observing again, which took less than the
 # budget the first time; a machine that is slower now must not make a cheater of it.
@@ -60,7 +55,7 @@ class Step:
     result: type[results.Result]
     finding: str
     needs: frozenset[StepName] = frozenset()
-    when: Callable[[Plan, Run], bool] = lambda plan, run: True
+    when: Callable[[Plan, Left], bool] = lambda plan, run: True
     runs_code: bool | None = True
     documents: bool = False
     limit: Callable[[Plan], float | None] = lambda plan: None
@@ -77,23 +72,23 @@ class Step:
         return f"{self.name}.npz" if self.documents else None
 
 
-def _has_own_tokenizer(plan: Plan, run: Run) -> bool:
+def _has_own_tokenizer(plan: Plan, run: Left) -> bool:
     return plan.entry.tokenizer.kind != "stock"
 
 
-def _has_bridge(plan: Plan, run: Run) -> bool:
+def _has_bridge(plan: Plan, run: Left) -> bool:
     return plan.entry.bridge is not None
 
 
-def _has_holdout(plan: Plan, run: Run) -> bool:
+def _has_holdout(plan: Plan, run: Left) -> bool:
     return plan.texts.holdout is not None
 
 
-def _has_checkpoint(plan: Plan, run: Run) -> bool:
+def _has_checkpoint(plan: Plan, run: Left) -> bool:
     return "unquantized" in plan.also and run.checkpoint is not None
 
 
-def _has_artifact(plan: Plan, run: Run) -> bool:
+def _has_artifact(plan: Plan, run: Left) -> bool:
     return run.artifact is not None
 
 

@@ -32,7 +32,8 @@ from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw
 from harness.evidence.plan import FORMAT, Plan
 from harness.evidence.run import Run
-from harness.evidence.steps import Role, StepName, step_of
+from harness.evidence.step_names import Role, StepName
+from harness.evidence.steps import step_of
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
 from harness.safeio.parsing import Model, ParseError, parse_model, problems_of

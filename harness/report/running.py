@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from harness.evidence.run import Run
-from harness.evidence.steps import Step, StepName
+from harness.evidence.step_names import StepName
+from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.report.figures import number
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT

@@ -20,7 +20,7 @@ from harness.evidence.plan import (
     TextFacts,
     Tries,
 )
-from harness.evidence.steps import StepName
+from harness.evidence.step_names import StepName
 from harness.judge.comparison import own_bar
 
 

@@ -6,30 +6,61 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from harness.contest.entry import Entry, Function
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
-from harness.evidence.draws import PROBES
+from harness.evidence.draws import PROBES, Draw
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
+from harness.evidence.plan import Plan
 from harness.evidence.results import Probes, Scores
 from harness.evidence.steps import Step
+from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
 from harness.models import Fact
 from harness.run.endings import ending, with_last_line
 from harness.run.paths import ARTIFACT, CHANNEL, CODE
+from harness.run.progress import Progress
 from harness.sandbox.protocol import Job, Mount, Sandbox
-
-if TYPE_CHECKING:
-    from harness.run.workbench import Workbench
 
 GOODBYE_SECONDS = 5.0
 UNLIMITED_SECONDS = 7 * 86_400.0
 """Where a track sets no budget, something must end a model that never answers."""
 Result = TypeVar("Result", bound=Fact)
+
+
+class Bench(Protocol):
+    """What a session needs of the run that it belongs to."""
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Of the verification."""
+
+    @property
+    def plan(self) -> Plan:
+        """What was fixed before the first run."""
+
+    @property
+    def draw(self) -> Draw:
+        """Which of the plan's draws is run."""
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Prepared."""
+
+    @property
+    def accelerators(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the track needs."""
+
+    @property
+    def progress(self) -> Progress:
+        """Told of how far it is."""
+
+    def log(self, step: Step) -> Path:
+        """Where a step's log is written."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +84,7 @@ class ScoringSession:
     theirs, and InfrastructureError when engine, disk or memory of ours failed.
     """
 
-    def __init__(self, bench: Workbench, dataset: Dataset) -> None:
+    def __init__(self, bench: Bench, dataset: Dataset) -> None:
         # torch takes seconds to import; nothing before this point needs it.
         from harness.scoring.probes import ProbeSet
         from harness.scoring.scorer import Stream

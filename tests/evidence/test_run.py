@@ -20,7 +20,8 @@ from harness.evidence.results import (
     Trained,
 )
 from harness.evidence.run import Run, StepFacts
-from harness.evidence.steps import STEPS, StepName, step_of, steps_of
+from harness.evidence.step_names import StepName
+from harness.evidence.steps import STEPS, step_of, steps_of
 from tests.factories.broken import KILLED, PLAN
 from tests.factories.samples import (
     bridge_proof,

@@ -38,7 +38,8 @@ from harness.evidence.results import (
     Trained,
 )
 from harness.evidence.run import Failure, Run, StepFacts
-from harness.evidence.steps import StepName, steps_of
+from harness.evidence.step_names import StepName
+from harness.evidence.steps import steps_of
 from harness.judge.case import Case
 from harness.judge.comparison import own_bar
 from harness.judge.judge import judge

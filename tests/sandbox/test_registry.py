@@ -16,9 +16,10 @@ from harness.evidence.isolation import PROPERTIES, REQUIRED, required_of
 from harness.evidence.phase import IsolationFact
 from harness.models import Finding
 from harness.sandbox import registry
+from harness.sandbox.backend import Asked, Backend, Proven
 from harness.sandbox.process.sandbox import ProcessPhase, ProcessSandbox
 from harness.sandbox.protocol import Job, Sandbox
-from harness.sandbox.registry import BACKENDS, Asked, Backend, Proven, choose
+from harness.sandbox.registry import BACKENDS, choose
 from harness.sandbox.selfcheck.selfcheck import Proof
 from tests.factories.playground import BIGRAM, harness, write_track
 from tests.factories.samples import strict_track

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from harness.evidence.run import Run, StepFacts
-from harness.evidence.steps import Step, StepName
+from harness.evidence.step_names import StepName
+from harness.evidence.steps import Step
 from harness.run.steps.documents import gap, spread
 from harness.run.steps.probe import probe
 from harness.run.steps.score import holdout, score, unquantized

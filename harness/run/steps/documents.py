@@ -2,7 +2,8 @@
 
 from harness.data.format.dataset import Dataset
 from harness.evidence.run import Run, StepFacts
-from harness.evidence.steps import Step, StepName
+from harness.evidence.step_names import StepName
+from harness.evidence.steps import Step
 from harness.run.workbench import Workbench
 from harness.scoring.document_costs import costs_of, gap_of, plain_bits, spread_of
 

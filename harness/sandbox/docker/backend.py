@@ -15,8 +15,8 @@ from harness.models import Finding, Status
 
 if TYPE_CHECKING:
     from harness.contest.track import Track
+    from harness.sandbox.backend import Asked, Proven
     from harness.sandbox.docker.sandbox import DockerSandbox
-    from harness.sandbox.registry import Asked, Proven
 
 PROVES = REQUIRED
 """As many as ``readback.READERS`` holds, under the same ids."""
@@ -117,7 +117,7 @@ def prove(asked: Asked) -> Proven:
     Raises:
         InfrastructureError: no engine, no image, no such runtime, or a probe that did not end.
     """
-    from harness.sandbox.registry import Proven
+    from harness.sandbox.backend import Proven
     from harness.sandbox.selfcheck.selfcheck import prove as prove_properties
 
     sandbox = _sandbox(asked)

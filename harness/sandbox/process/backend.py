@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.sandbox.backend import Asked
     from harness.sandbox.process.sandbox import ProcessSandbox
-    from harness.sandbox.registry import Asked
 
 PROVES: frozenset[str] = frozenset()
 

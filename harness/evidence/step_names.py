@@ -1,0 +1,17 @@
+"""The names of steps and of the kinds of run that they belong to; what they mean is ``steps.py``."""
+
+from typing import Literal
+
+StepName = Literal[
+    "tokenize",
+    "bridge",
+    "train",
+    "score",
+    "probe",
+    "spread",
+    "holdout",
+    "gap",
+    "unquantized",
+    "reproduce",
+]
+Role = Literal["preparation", "seed", "reproduction"]
