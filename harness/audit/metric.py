@@ -131,7 +131,7 @@ _Sized = tuple[int | None, int | None]
 def _sizes(draft: Draft) -> tuple[_Sized, _Sized, _Sized]:
     """(line, bytes) of total, model and code that belong together, the last ones where unsure.
 
-    Logs print the unquantised sizes too, and the code's size raw and compressed: what adds up
+    Logs print the unquantized sizes too, and the code's size raw and compressed: what adds up
     belongs together. A total that no line gives is the sum of model and code.
     """
     named = [total for total in draft.totals if total[2]] or draft.totals
@@ -144,8 +144,8 @@ def _sizes(draft: Draft) -> tuple[_Sized, _Sized, _Sized]:
     code: _Sized = draft.codes[-1] if draft.codes else (None, None)
     if named:
         line, logged, _ = named[-1]
-        unquantised = model[1] is not None and model[1] > logged
-        return (line, logged), (None, None) if unquantised else model, code
+        unquantized = model[1] is not None and model[1] > logged
+        return (line, logged), (None, None) if unquantized else model, code
     if model[1] is not None and code[1] is not None:
         return (model[0], model[1] + code[1]), model, code
     return (None, None), model, code

@@ -68,7 +68,7 @@ class Script:
     """One script: its file, and what its text tells where it is here.
 
     ``sources`` is its own text and every source unpacked from it. ``fault`` is a syntax error
-    as (line, message), ``unsure`` why a judgement on the syntax is not possible.
+    as (line, message), ``unsure`` why a judgment on the syntax is not possible.
     """
 
     file: Listed

@@ -47,7 +47,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verify.add_argument(
         "--quantization-gap",
         action="store_true",
-        help="also score the unquantised weights that training left, as information",
+        help="also score the unquantized weights that training left, as information",
     )
     data_option(verify)
     leaderboard_option(verify)

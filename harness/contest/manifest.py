@@ -103,7 +103,7 @@ class TrainOverride(Fact):
 class Train(Fact):
     """How to train. ``artifact`` is a plain file name under ``OUTPUT_DIR``.
 
-    ``checkpoint`` names another file there, with the unquantised weights in a form that the
+    ``checkpoint`` names another file there, with the unquantized weights in a form that the
     loader reads too: optional, not counted, never scored as the result.
     """
 

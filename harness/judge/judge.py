@@ -1,4 +1,4 @@
-"""The judgement: from a case to a verdict. A pure function.
+"""The judgment: from a case to a verdict. A pure function.
 
 Nothing is run or read here, so any stored verification can be judged again, under this
 edition of a track or another. What each rule asks is ``rules/``.

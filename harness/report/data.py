@@ -129,7 +129,7 @@ def _text_rule(report: DatasetReport) -> str:
     changed = published.documents - published.exact
     return (
         f"normalized: {published.exact:,} documents come back exactly as they were published, "
-        f"{changed:,} only after the normalisation of this dataset's own tokenizer; as published "
+        f"{changed:,} only after the normalization of this dataset's own tokenizer; as published "
         f"they are {published.bytes:,} bytes; the first: {plain(published.first_changed, 300)}"
     )
 

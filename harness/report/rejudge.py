@@ -1,4 +1,4 @@
-"""Many verdicts in one table, and what a new judgement of them changes."""
+"""Many verdicts in one table, and what a new judgment of them changes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ PATH_LIMIT = 1024
 TAGLINES: dict[VerdictName, str] = {
     "VERIFIED": "a new record",
     "REJECTED": "not a record",
-    "INCONCLUSIVE": "no judgement, and nothing is held against the submission",
+    "INCONCLUSIVE": "no judgment, and nothing is held against the submission",
     "REHEARSED": "success",
     "REPRODUCED": "it printed this again, and nobody has checked that it is true",
 }

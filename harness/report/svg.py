@@ -1,4 +1,4 @@
-"""Colours and frame of an SVG scorecard."""
+"""Colors and frame of an SVG scorecard."""
 
 from rich.terminal_theme import TerminalTheme
 

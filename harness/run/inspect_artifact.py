@@ -35,7 +35,7 @@ class TensorFacts(Fact):
     """One stored tensor, as the submission describes it.
 
     ``bits_per_weight`` counts levels and scales before compression; ``compressed_bytes`` is the
-    tensor's share of the artifact; ``rms_error`` is relative to the unquantised weights, when
+    tensor's share of the artifact; ``rms_error`` is relative to the unquantized weights, when
     there are any; ``control`` marks small tensors that steer (gains, scales, mixes).
     """
 
@@ -82,7 +82,7 @@ def inspect_artifact(
         track: bounds what the sandbox may use, and holds the cap.
         code: directory with exactly the counted files, absolute.
         artifact: the file, absolute.
-        checkpoint: the unquantised weights of the same training, if there are any.
+        checkpoint: the unquantized weights of the same training, if there are any.
         log: gets the sandbox's output.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The main job: plan, runs, judgement, then another run or a verdict. To resume is to finish.
+"""The main job: plan, runs, judgment, then another run or a verdict. To resume is to finish.
 
-Read top to bottom: :func:`begin` fixes the plan, :func:`finish` makes the runs that the judgement
+Read top to bottom: :func:`begin` fixes the plan, :func:`finish` makes the runs that the judgment
 so far still asks for. What happens within a run is ``seed_run.py``; what the evidence means is
 ``judge/``.
 """

@@ -1,7 +1,7 @@
 """Has the model seen the validation text? Where the cost of documents gives it away.
 
-Measured beside a plain compressor, which tells an easy document (a licence, a table of numbers)
-from one that was learnt by heart. What the figures mean is ``judge/rules/``.
+Measured beside a plain compressor, which tells an easy document (a license, a table of numbers)
+from one that was learned by heart. What the figures mean is ``judge/rules/``.
 """
 
 import functools

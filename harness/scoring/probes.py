@@ -14,7 +14,7 @@ An adaptive model may also depend on what it has observed, so the fresh sandbox 
 segments in the same order; between segments k - 1 and k it is asked about the secret targets of
 segment k, and about nothing else. By then it has observed what the first sandbox had observed:
 segments 0 to k - 1. An honest model's state follows from those, so its answers agree. What the
-first sandbox could have learnt elsewhere was in the requests of segment k itself, because all that
+first sandbox could have learned elsewhere was in the requests of segment k itself, because all that
 earlier requests show has been observed (see :class:`~harness.scoring.windows.WindowPlan`):
 
 - in the window, behind the cut: here other text follows;
@@ -24,7 +24,7 @@ earlier requests show has been observed (see :class:`~harness.scoring.windows.Wi
 - that a window is asked again: here nothing behind its cut was ever shown;
 - from an earlier sandbox, of this seed or another: nothing outlives a sandbox but our evidence.
 
-Who recognises this sandbox, because little is asked, gains little by it: to agree, the answers
+Who recognizes this sandbox, because little is asked, gains little by it: to agree, the answers
 would have to hold what only the first one was shown. Its time is not charged, so a model could
 think longer here, until it is as good as its look ahead was there; but then its answers differ by
 more than rounding does, and their mean change, whatever its sign, is bounded too. Nor may a model

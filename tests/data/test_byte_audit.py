@@ -86,7 +86,7 @@ def test_a_space_that_the_tokenizer_adds_is_no_text() -> None:
     assert weighed("space added", "the cat").differing == 0
 
 
-def test_normalisation_is_named_even_where_the_sums_agree() -> None:
+def test_normalization_is_named_even_where_the_sums_agree() -> None:
     found = weighed("folding", "the cat", "a\nline", "two  spaces", "\ufb01n")
     assert found.causes == {"normalization": (3, -1 - 1)}
     assert found.table_bytes - found.text_bytes == -2

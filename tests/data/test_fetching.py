@@ -49,10 +49,10 @@ def published(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dic
             files[f"datasets/datasets/{NAME}/{name}"] = (place / entry.path).read_bytes()
     lines = [json.dumps({"id": n, "text": text}) + "\n" for n, text in enumerate([*val, *train])]
     files[DOCUMENTS] = "".join(lines).encode()
-    return {**files, "datasets/manifest.json": catalogue(files)}
+    return {**files, "datasets/manifest.json": catalog(files)}
 
 
-def catalogue(files: dict[str, bytes], **changes: object) -> bytes:
+def catalog(files: dict[str, bytes], **changes: object) -> bytes:
     stats = {
         f"files_{kind}": sum(f"fineweb_{kind}_" in path for path in files)
         for kind in ("train", "val")
@@ -228,7 +228,7 @@ def test_a_fetch_that_was_stopped_goes_on_with_what_it_has(site: Site) -> None:
             "not a manifest of the field: datasets:",
         ),
         (
-            lambda s: s.files.update({"datasets/manifest.json": catalogue({}, tokenizers=[])}),
+            lambda s: s.files.update({"datasets/manifest.json": catalog({}, tokenizers=[])}),
             "lists 0 train and 0 validation shards",
         ),
         (
@@ -242,7 +242,7 @@ def test_a_fetch_that_was_stopped_goes_on_with_what_it_has(site: Site) -> None:
             "names no file for its tokenizer",
         ),
         (
-            lambda s: s.files.update({"datasets/manifest.json": catalogue(s.files, tokenizers=[])}),
+            lambda s: s.files.update({"datasets/manifest.json": catalog(s.files, tokenizers=[])}),
             "names no file for its tokenizer",
         ),
         (
@@ -273,7 +273,7 @@ def test_each_fault_has_its_message(
 
 @pytest.fixture
 def folded(site: Site, shared_data: Path, tmp_path: Path) -> list[str]:
-    """The repository holds tokens of a model that normalises, as the field's do."""
+    """The repository holds tokens of a model that normalizes, as the field's do."""
     raw = ["  \ufb01ne,\n\nindeed\u2026 ", "already plain", "one  more", "the last"]
     model = (shared_data / "tokenizers/fineweb_1024_bpe.model").read_bytes()
     place = tmp_path / "folded"
@@ -289,7 +289,7 @@ def folded(site: Site, shared_data: Path, tmp_path: Path) -> list[str]:
     return raw
 
 
-def test_documents_may_come_back_only_after_normalisation(site: Site, folded: list[str]) -> None:
+def test_documents_may_come_back_only_after_normalization(site: Site, folded: list[str]) -> None:
     made = site.fetch()
     assert made.manifest.text == "normalized"
     texts = list(read_documents(made.documents_path))
@@ -311,7 +311,7 @@ def test_documents_may_come_back_only_after_normalisation(site: Site, folded: li
         ("the last", "the first", "document 4, character 4 onwards"),
     ],
 )
-def test_documents_that_no_normalisation_makes_of_the_tokens_are_refused(
+def test_documents_that_no_normalization_makes_of_the_tokens_are_refused(
     site: Site, folded: list[str], old: str, new: str, problem: str
 ) -> None:
     site.files[DOCUMENTS] = site.files[DOCUMENTS].replace(old.encode(), new.encode())
@@ -457,7 +457,7 @@ def test_wrong_names_are_wrong_usage(site: Site) -> None:
         site.fetch("../escape")
     with pytest.raises(UsageError, match="repository a/b/c: expected OWNER/NAME"):
         site.fetch(source=Source("a/b/c"))
-    site.files["datasets/manifest.json"] = catalogue({VAL: b""})
+    site.files["datasets/manifest.json"] = catalog({VAL: b""})
     with pytest.raises(UsageError, match="lists 0 train and 1 validation shards"):
         site.fetch()
     with pytest.raises(UsageError, match="train shards: must be at least 1"):

@@ -75,7 +75,7 @@ def set_first_path(path: str) -> Callable[[dict[str, Any]], None]:
 
 
 EDITS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
-    ("unknown key", lambda c: c.update(colour=1), "colour: unknown key"),
+    ("unknown key", lambda c: c.update(color=1), "color: unknown key"),
     ("deep unknown key", lambda c: c["files"][0].update(x=1), "files.0.x: unknown key"),
     ("missing key", lambda c: c.pop("bos_id"), "bos_id: missing"),
     ("other format", lambda c: c.update(format=2), "format: "),
@@ -145,7 +145,7 @@ def test_the_digest_is_of_the_content(dataset: Dataset, folder: Folder) -> None:
     ("text", "raw_documents", "good"),
     [("raw", None, True), ("normalized", 0, True), ("normalized", 1, False), ("raw", 0, False)],
 )
-def test_published_documents_are_listed_where_the_text_is_normalised(
+def test_published_documents_are_listed_where_the_text_is_normalized(
     dataset: Dataset, text: str, raw_documents: int | None, good: bool
 ) -> None:
     content = json.loads(dataset.manifest.to_json())

@@ -208,7 +208,7 @@ def test_a_normalized_dataset_keeps_both_texts(shared_data: Path, tmp_path: Path
     assert own.facts().validation_bytes == made.facts().validation_bytes == 28
 
 
-def test_a_normalisation_that_is_no_fixed_point_is_no_loss(
+def test_a_normalization_that_is_no_fixed_point_is_no_loss(
     shared_data: Path, tmp_path: Path
 ) -> None:
     """NFKC of NFKC may be another text: a ligature and an accent come apart, then together."""
@@ -259,8 +259,8 @@ def test_the_field_s_figures(shared_data: Path, tmp_path: Path, model: str, toke
 @example(text="\u2581")
 @example(text=" \u2581 x")
 @example(text="\x00\x12\ufeff\u200b\u00ad")
-def test_tokens_are_the_normalised_text(shared_data: Path, text: str) -> None:
-    """The rule of bytes rests on it: normalising by itself gives what encoding keeps."""
+def test_tokens_are_the_normalized_text(shared_data: Path, text: str) -> None:
+    """The rule of bytes rests on it: normalizing by itself gives what encoding keeps."""
     for model in FIELD:
         tokenizer = _loaded(shared_data / "tokenizers" / model)
         tokens = tokenizer.encode(text)

@@ -28,7 +28,7 @@ FOLDED = "fineweb10B_folded"
 
 @pytest.fixture
 def folded(shared_data: Path, tmp_path: Path) -> Path:
-    """A dataset of normalised text, such as the official one may be."""
+    """A dataset of normalized text, such as the official one may be."""
     tokenize_documents(
         [*RAW, "train\ntext"],
         load_tokenizer(shared_data / "tokenizers" / FIELD[0]),
@@ -86,7 +86,7 @@ def test_a_sound_dataset_is_described(dataset: Dataset) -> None:
     assert "151,080,891" not in outcome.out, "figures of other data do not belong here"
 
 
-def test_normalised_text_is_told_from_the_published(folded: Path) -> None:
+def test_normalized_text_is_told_from_the_published(folded: Path) -> None:
     report = verify_dataset(folded)
     assert report.text == "normalized"
     assert (report.published.documents, report.published.exact) == (4, 2)
@@ -100,12 +100,12 @@ def test_normalised_text_is_told_from_the_published(folded: Path) -> None:
         assert canonical in words
 
 
-def test_a_text_that_is_not_the_published_one_normalised_is_refused(folded: Path) -> None:
+def test_a_text_that_is_not_the_published_one_normalized_is_refused(folded: Path) -> None:
     swap(folded / "docs_raw.jsonl", "one  more", "one  mode")
     open_dataset(folded.parent, FOLDED)  # the tokens and the text agree
     outcome = harness("data", "verify", folded)
     assert outcome.code == 3
-    assert "docs_raw.jsonl:3: normalised, it is not line 3 of docs_val.jsonl" in outcome.err
+    assert "docs_raw.jsonl:3: normalized, it is not line 3 of docs_val.jsonl" in outcome.err
     assert "character 6 onwards: expected 're', decoded 'de'" in outcome.err
 
 

@@ -1,4 +1,4 @@
-"""Hostile records, verdicts and catalogues: what auditor, gate and downloads read."""
+"""Hostile records, verdicts and catalogs: what auditor, gate and downloads read."""
 
 import base64
 import json
@@ -76,17 +76,17 @@ def verdicts() -> tuple[bytes, ...]:
     return tuple(verdict.model_dump_json(indent=1).encode() for verdict in made)
 
 
-def catalogue(content: bytes, scratch: Path) -> None:
+def catalog(content: bytes, scratch: Path) -> None:
     """Reads what a repository of the field says it holds."""
-    from harness.data.hub.catalogue import load_catalogue
+    from harness.data.hub.catalog import load_catalog
 
     path = scratch / "manifest.json"
     path.write_bytes(content)
-    load_catalogue(path)
+    load_catalog(path)
 
 
-def catalogues() -> tuple[bytes, ...]:
-    """A catalogue with one dataset."""
+def catalogs() -> tuple[bytes, ...]:
+    """A catalog with one dataset."""
     dataset = {"name": "d", "tokenizer_name": "t", "stats": {"files_train": 3, "files_val": 1}}
     tokenizer = {
         "name": "t",

@@ -228,7 +228,7 @@ TARGETS = (
     Target("record's readme", records.audit_with("README.md"), records.readmes),
     Target("record's listing", records.audit_with("MANIFEST.json"), records.listings),
     Target("verdict", records.verdict_file, records.verdicts),
-    Target("hub's catalogue", records.catalogue, records.catalogues),
+    Target("hub's catalog", records.catalog, records.catalogs),
     Target("leaderboard", records.leaderboard,
            lambda: ((ROOT / "leaderboard.json").read_bytes(),)),
     Target("tokenizer model", own_tokenizers.tokenizer_model, own_tokenizers.models, cost=20),

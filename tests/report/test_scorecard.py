@@ -1,4 +1,4 @@
-"""A scorecard says everything, at every width, with and without colour."""
+"""A scorecard says everything, at every width, with and without color."""
 
 import io
 import re
@@ -166,11 +166,11 @@ def test_the_test_in_words(changes: dict[str, Any], expected: str) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("sample", samples.SAMPLES)
-def test_colour_changes_nothing_but_colour(sample: str, width: int) -> None:
+def test_color_changes_nothing_but_color(sample: str, width: int) -> None:
     verdict = samples.SAMPLES[sample]()
-    coloured = render_text(verdict, width=width, color=True)
-    assert ANSI.search(coloured)
-    stripped = "".join(f"{line.rstrip()}\n" for line in ANSI.sub("", coloured).splitlines())
+    colored = render_text(verdict, width=width, color=True)
+    assert ANSI.search(colored)
+    stripped = "".join(f"{line.rstrip()}\n" for line in ANSI.sub("", colored).splitlines())
     assert stripped == render_text(verdict, width=width)
     assert "\x1b" not in render_text(verdict, width=width)
 

@@ -181,7 +181,7 @@ def test_an_adaptive_model_is_scored_and_probed(
     assert 0 < facts["observe_seconds"] < facts["model_seconds"]
     assert probes["segments_observed"] < facts["segments_observed"]
     assert probes["probes"] > 1 and probes["largest_change_nats"] < 1e-4
-    # A model that has learnt nothing from training knows what it observed: 10 bits without.
+    # A model that has learned nothing from training knows what it observed: 10 bits without.
     assert facts["val_loss"] < 6.5
 
 

@@ -50,7 +50,7 @@ from tests.factories.samples import (
 from tests.scoring.test_document_costs import add_holdout, gaps, with_unpublished
 
 LOSSY = sorted((ROOT / "tests/adversarial/tokenizer").glob("*/tokenizer.model"))
-# Its normaliser turns one letter into 100,000.
+# Its normalizer turns one letter into 100,000.
 BOMB = ROOT / "tests/factories/memory_bomb.model"
 
 

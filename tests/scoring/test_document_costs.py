@@ -101,7 +101,7 @@ def test_honest_costs_raise_no_alarm(spread: float) -> None:
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.7, 1.0])
-def test_documents_learnt_by_heart_are_found_however_many_they_are(share: float) -> None:
+def test_documents_learned_by_heart_are_found_however_many_they_are(share: float) -> None:
     bits, sizes, plain = honest_costs(1000, seed=1)
     known = int(1000 * share)
     bits[:known] = 0.01 * sizes[:known]

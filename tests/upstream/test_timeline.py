@@ -101,7 +101,7 @@ def test_without_words_of_quantisation_there_is_none(tmp_path: Path) -> None:
         b"    1.000 \xff\xfe\x00\n",
     ],
 )
-def test_what_is_not_recognised_gives_nothing(tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_recognized_gives_nothing(tmp_path: Path, content: bytes) -> None:
     assert spans(tmp_path, content, 10.0) == {}
 
 

@@ -53,7 +53,7 @@ def _post_train(evidence: Evidence, policy: Policy) -> AuditCheck:
     work = run.post_train_seconds or 0.0
     over = took > limit + policy.time.last_step_seconds
     sentence = (
-        f"{run.log}: training and {work:,.1f} s of calibration and quantisation end at "
+        f"{run.log}: training and {work:,.1f} s of calibration and quantization end at "
         f"{took:,.1f} s"
         if not own or took > max(s for s, _ in own)
         else f"{run.log}: the log puts the artifact at {took:,.1f} s"

@@ -27,7 +27,7 @@ _OWN_SCORE = re.compile(
 _DIFFERENCE = re.compile(
     r"delta|gain|diff|vs|improve|Δ|±|std|baseline|prev|sota|merged|#\d|\bpr\b|→|->|naive|drop", re.I
 )
-_TOTALS = range(1_000_000, 20_000_000)  # unquantised models weigh more
+_TOTALS = range(1_000_000, 20_000_000)  # unquantized models weigh more
 
 
 @dataclass(frozen=True)

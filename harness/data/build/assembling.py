@@ -5,15 +5,15 @@ against text, so the question is: which text do these tokens stand for? Two answ
 for all validation documents together:
 
 - ``raw``: each document's tokens decode to the published document, exactly;
-- ``normalized``: each decodes to what the normalisation of the dataset's own tokenizer makes of
+- ``normalized``: each decodes to what the normalization of the dataset's own tokenizer makes of
   the published document. The field's SentencePiece models apply NFKC and fold white space before
   they encode, so what they were trained and scored on is that text, and the field's figure of
   about 151,080,891 bytes counts it.
 
 Anything else is damage, and is refused with the first document and place. Which rule holds is
-written in the manifest, and under ``normalized`` the normalised text is written out as
+written in the manifest, and under ``normalized`` the normalized text is written out as
 ``docs_val`` beside the published one (``docs_raw``). From there on there is one rule only: tokens
-must give ``docs_val`` back, byte for byte, whoever's tokenizer made them. The normalisation is
+must give ``docs_val`` back, byte for byte, whoever's tokenizer made them. The normalization is
 taken from the reference dataset, which the track names: a submission cannot choose one that
 shrinks or grows the denominator. It is computed from the published text, not from the tokens, so
 that the two can disagree and be found out.
@@ -188,13 +188,13 @@ def _documents(
                 first_inexact = first_inexact or f"document {number}, {problem}"
                 problem = tokenizer.mismatch(tokens, normalized)
             elif text != normalized:
-                problem = f"raw, though normalisation changes it: {difference(normalized, text)}"
+                problem = f"raw, though normalization changes it: {difference(normalized, text)}"
             not_normalized = not_normalized or (problem and f"document {number}, {problem}")
             if first_inexact and not_normalized:
                 raise damaged(
                     directory / FOLDERS["val"],
                     "the tokens are neither the published documents nor what the tokenizer's own "
-                    f"normalisation makes of them: {not_normalized}",
+                    f"normalization makes of them: {not_normalized}",
                 )
             normalized_file.write([normalized])
             raw_file.write([text])
@@ -208,8 +208,8 @@ def _documents(
         return "raw", [document_entry(directory, raw_file, "docs_val")]
     note(
         f"{len(starts) - inexact:,} of {len(starts):,} validation documents come "
-        f"back exactly from their tokens, the others after the tokenizer's own normalisation "
-        f"(the first: {first_inexact}); so bytes are counted of the normalised "
+        f"back exactly from their tokens, the others after the tokenizer's own normalization "
+        f"(the first: {first_inexact}); so bytes are counted of the normalized "
         f"text, {normalized_file.text_bytes:,}; as published they are {raw_file.text_bytes:,}"
     )
     return "normalized", [

@@ -1,7 +1,7 @@
-"""Count-based language models over tokens: what a trained model must beat to have learnt anything.
+"""Count-based language models over tokens: what a trained model must beat to have learned anything.
 
 Every target 1..N-1 of the validation stream is scored, BOS targets included; they weigh 0 bytes.
-All probabilities are normalised over the whole vocabulary.
+All probabilities are normalized over the whole vocabulary.
 """
 
 from dataclasses import dataclass

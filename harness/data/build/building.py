@@ -50,7 +50,7 @@ class TextLost(InfrastructureError):
         super().__init__(
             f"validation document {document}: the tokenizer loses text: {problem}",
             remedy="leave the document out, use a tokenizer that gives back every text, or let "
-            "the dataset be of the normalised text (--text normalized)",
+            "the dataset be of the normalized text (--text normalized)",
         )
         self.document = document
         self.problem = problem
@@ -81,9 +81,9 @@ def build_dataset(
     than a few batches. Same documents and tokenizer, same bytes, whatever ``workers`` is.
 
     Every validation document must come back from its tokens, exactly; with
-    ``text="normalized"``, what the tokenizer's own normalisation makes of it. Train documents
+    ``text="normalized"``, what the tokenizer's own normalization makes of it. Train documents
     need not: how many do not is told to ``note``. ``published_val`` are the validation documents
-    before they were normalised, for another tokenizer on a dataset of normalised text: see
+    before they were normalized, for another tokenizer on a dataset of normalized text: see
     :func:`harness.data.build.encoding.encode_documents`. ``position`` tells how far the reading of
     documents is, for progress, where they are not sequences.
 

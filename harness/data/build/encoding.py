@@ -45,7 +45,7 @@ class Encoded:
     Attributes:
         raw: the texts as they came.
         texts: the texts that the tokens are held against: ``raw``, or what the tokenizer's own
-            normalisation makes of it.
+            normalization makes of it.
         tokens: uint16[N], one stream, BOS before each document.
         problems: why a document's tokens do not give its text back, by its place in the batch.
     """
@@ -70,9 +70,9 @@ def encode_documents(
         documents: read no further ahead than a few batches for each worker.
         tokenizer: its ``model`` is handed to the workers.
         text: which text must come back.
-        published: the same documents before they were normalised, if they were. A normalisation
+        published: the same documents before they were normalized, if they were. A normalization
             done twice is not always what it is done once (NFKC composes what it has just taken
-            apart), so a tokenizer that normalises may give a document back from its published
+            apart), so a tokenizer that normalizes may give a document back from its published
             text alone: that is tried first.
         workers: processes; as many as there are cores if not given. A small corpus needs none.
 

@@ -17,7 +17,7 @@ class Published:
 
     Attributes:
         documents: how many there are.
-        exact: how many are that text already; the others are after normalisation.
+        exact: how many are that text already; the others are after normalization.
         bytes: UTF-8 bytes of the published texts.
         first_changed: number and place of the first that is not, or empty.
     """
@@ -56,8 +56,8 @@ def verify_dataset(directory: Path, *, progress: Progress = silent) -> DatasetRe
 
     Header, length and range of token ids of every shard; sizes and digests of all files; the
     number of documents, from BOS; that the tokens of each validation document decode to its
-    text, exactly; the bytes of text. Where that text is the normalised one, also that it is what
-    the tokenizer's own normalisation makes of the published one. Memory stays flat but for the
+    text, exactly; the bytes of text. Where that text is the normalized one, also that it is what
+    the tokenizer's own normalization makes of the published one. Memory stays flat but for the
     validation stream, of two bytes for each token.
 
     Raises:
@@ -109,7 +109,7 @@ def _published(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progress) ->
         if normalized != text:
             raise damaged(
                 path,
-                f"normalised, it is not line {documents} of {dataset.documents_path.name}: "
+                f"normalized, it is not line {documents} of {dataset.documents_path.name}: "
                 f"{difference(text, normalized)}",
                 line=documents,
             )
@@ -118,7 +118,7 @@ def _published(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progress) ->
         if raw != text and not first:
             first = f"document {documents}, {difference(raw, text)}"
         if documents % 64 == 0 or documents == totals.validation_documents:
-            progress("normalising documents", documents, totals.validation_documents)
+            progress("normalizing documents", documents, totals.validation_documents)
     if bytes_found != raw_files[0].text_bytes:
         raise damaged(
             path, f"{bytes_found} bytes of text; the manifest says {raw_files[0].text_bytes}"

@@ -30,7 +30,7 @@ DOCUMENTS: tuple[Kind, ...] = ("docs_train", "docs_val", "docs_raw")
 
 TextRule = Literal["raw", "normalized"]
 """What text a dataset's validation bytes are counted of: the documents as they came, or what the
-normalisation of the dataset's own tokenizer makes of them."""
+normalization of the dataset's own tokenizer makes of them."""
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 RelativePath = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$", max_length=200)]
@@ -87,7 +87,7 @@ class Manifest(Exact):
 
     ``docs_val`` holds the text that bits per byte are measured against, and every validation
     document follows from its tokens, exactly. Where ``text`` is ``normalized``, that text is not
-    what was published but what the normalisation of this dataset's own tokenizer (NFKC, white
+    what was published but what the normalization of this dataset's own tokenizer (NFKC, white
     space) makes of it, and ``docs_raw`` holds what was published. It is written out once, when
     the dataset is made, so that it is one and the same for every submission: no tokenizer that a
     submission brings has a say in it.

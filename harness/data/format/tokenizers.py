@@ -55,7 +55,7 @@ class AnyTokenizer(ABC):
 
     @abstractmethod
     def normalized(self, text: str) -> str:
-        """``text`` after this tokenizer's own normalisation, which is done before it encodes.
+        """``text`` after this tokenizer's own normalization, which is done before it encodes.
 
         Not taken from any tokens, so that it can be held against what tokens decode to.
         """

@@ -20,11 +20,11 @@ from harness.data.build.publishing import only_builder
 from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import check_name
 from harness.data.format.reading import Progress, silent
-from harness.data.hub.catalogue import (
+from harness.data.hub.catalog import (
     CATALOGUE_NAME,
     DOCUMENTS_NAME,
-    Catalogue,
-    load_catalogue,
+    Catalog,
+    load_catalog,
     remote,
 )
 from harness.data.hub.hub import Hub, RemoteFile
@@ -101,10 +101,10 @@ class _Job:
         self.note(f"{self.name} from {self.source.repository}, commit {commit}")
         if self.pins:
             self.note(f"every file is held against {whence}")
-        catalogue = load_catalogue(
+        catalog = load_catalog(
             self.hub.download(commit, remote(self.source.folder, CATALOGUE_NAME))
         )
-        shards, tokenizer = self._wanted(catalogue, wishes.train_shards)
+        shards, tokenizer = self._wanted(catalog, wishes.train_shards)
         documents = remote(self.source.folder, DOCUMENTS_NAME)
         paths = [*shards, tokenizer]
         stated = self._stated(commit, paths, documents)
@@ -149,8 +149,8 @@ class _Job:
                 note=self.note,
             )
 
-    def _wanted(self, catalogue: Catalogue, train_shards: int) -> tuple[list[str], str]:
-        listed = catalogue.dataset(self.name)
+    def _wanted(self, catalog: Catalog, train_shards: int) -> tuple[list[str], str]:
+        listed = catalog.dataset(self.name)
         count = listed.stats.files_train
         if train_shards > count:
             self.note(f"{train_shards} train shards asked for; there are {count}")
@@ -158,7 +158,7 @@ class _Job:
         shards += [listed.shard("train", number) for number in range(min(train_shards, count))]
         return (
             [remote(self.source.folder, path) for path in shards],
-            remote(self.source.folder, catalogue.tokenizer_path(listed)),
+            remote(self.source.folder, catalog.tokenizer_path(listed)),
         )
 
     def _stated(self, commit: str, paths: list[str], documents: str) -> dict[str, RemoteFile]:

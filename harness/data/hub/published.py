@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.data.format.documents import read_documents, text_of
-from harness.data.hub.catalogue import DOCUMENTS_NAME, remote
+from harness.data.hub.catalog import DOCUMENTS_NAME, remote
 from harness.data.hub.hub import Hub
 from harness.data.hub.repositories import DOCUMENTS_SOURCE, KNOWN
 from harness.errors import InfrastructureError

@@ -66,7 +66,7 @@ def examine(track: Track) -> list[Finding]:
             id="engine_clock",
             status="pass" if apart < 1 else "fail",
             detail=f"{apart:.2f} s from this process's",
-            remedy="" if apart < 1 else "synchronise the clocks (chrony or systemd-timesyncd)",
+            remedy="" if apart < 1 else "synchronize the clocks (chrony or systemd-timesyncd)",
         ),
         _programs(),
     ]

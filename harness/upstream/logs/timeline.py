@@ -27,14 +27,14 @@ def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
     Start-up ends at the last line printed before the first one of warm-up or training, because
     warm-up lines come after the work they speak of. Training begins with the first step line,
     less the ``train_time`` that it claims. Quantisation is what follows the last step line,
-    when a line there speaks of serialising or quantising.
+    when a line there speaks of serializing or quantizing.
 
     Args:
         log: a stamped log, each line ``seconds text``; other lines are ignored.
         total_seconds: how long the phase ran; the spans' sum never exceeds it.
 
     Returns:
-        Nothing when the log cannot be read or no line of it is recognised.
+        Nothing when the log cannot be read or no line of it is recognized.
     """
     if not math.isfinite(total_seconds * 1000) or total_seconds <= 0:
         return ()
@@ -43,7 +43,7 @@ def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
     warmed: float = 0.0
     first: float | None = None
     last: float = 0.0
-    quantised = False
+    quantized = False
     for stamp, text in _stamped_lines(log):
         seconds = min(stamp, total_seconds)
         if _STEP.match(text):
@@ -51,18 +51,18 @@ def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
                 begun = before if begun is None else begun
                 first = max(seconds - _claimed_train_seconds(text), begun, warmed)
             last = max(seconds, first)
-            quantised = False
+            quantized = False
         elif first is None and _WARM_UP.match(text):
             begun = before if begun is None else begun
             warmed = seconds
         elif first is not None and _QUANTISATION.search(text):
-            quantised = True
+            quantized = True
         before = seconds
-    return _spans(begun, first, last, total_seconds=total_seconds, quantised=quantised)
+    return _spans(begun, first, last, total_seconds=total_seconds, quantized=quantized)
 
 
 def _spans(
-    begun: float | None, first: float | None, last: float, *, total_seconds: float, quantised: bool
+    begun: float | None, first: float | None, last: float, *, total_seconds: float, quantized: bool
 ) -> tuple[TimelineSpan, ...]:
     if begun is None:
         return ()
@@ -72,7 +72,7 @@ def _spans(
     else:
         spans.append(TimelineSpan(name="compile and warm-up", seconds=first - begun))
         spans.append(TimelineSpan(name="training", seconds=last - first))
-        if quantised:
+        if quantized:
             spans.append(TimelineSpan(name="quantisation", seconds=total_seconds - last))
     # Milliseconds, rounded down, so that rounding cannot push the sum over the total.
     return tuple(

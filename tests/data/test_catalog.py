@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.data.hub.catalogue import load_catalogue
+from harness.data.hub.catalog import load_catalog
 from harness.data.hub.pins import load_pins
 from harness.errors import InfrastructureError, UsageError
 from tests.data.test_manifest import json_values
 
-READERS: list[Callable[[Path], object]] = [load_catalogue, load_pins]
+READERS: list[Callable[[Path], object]] = [load_catalog, load_pins]
 
 
 def parse(reader: Callable[[Path], object], content: bytes) -> Any:
@@ -46,9 +46,9 @@ def test_any_value_is_refused_or_leads_to_paths_in_the_repository(key: str, valu
     tokenizer = {"name": "t", "path": value if key == "path" else "tokenizers/t.model"}
     content = {"datasets": [{**dataset, key: value}], "tokenizers": [tokenizer]}
     try:
-        catalogue = parse(load_catalogue, json.dumps(content).encode())
-        found = catalogue.dataset("a")
-        path = catalogue.tokenizer_path(found)
+        catalog = parse(load_catalog, json.dumps(content).encode())
+        found = catalog.dataset("a")
+        path = catalog.tokenizer_path(found)
     except (InfrastructureError, UsageError) as error:
         assert str(error).replace("\n", "").isprintable()
         return

@@ -34,7 +34,7 @@ class _Stats(_Loose):
     files_val: int = Field(default=0, ge=0, le=SHARDS_LIMIT)
 
 
-class CatalogueDataset(_Loose):
+class CatalogDataset(_Loose):
     """One dataset of the repository."""
 
     name: _Text
@@ -46,7 +46,7 @@ class CatalogueDataset(_Loose):
         return f"datasets/{self.name}/fineweb_{split}_{number:06d}.bin"
 
 
-class CatalogueTokenizer(_Loose):
+class CatalogTokenizer(_Loose):
     """One tokenizer; ``model_path`` is a SentencePiece model, ``path`` the JSON of pure bytes."""
 
     name: _Text
@@ -54,13 +54,13 @@ class CatalogueTokenizer(_Loose):
     path: _Text | None = None
 
 
-class Catalogue(_Loose):
+class Catalog(_Loose):
     """The whole manifest."""
 
-    datasets: tuple[CatalogueDataset, ...] = Field(max_length=10_000)
-    tokenizers: tuple[CatalogueTokenizer, ...] = Field(max_length=10_000)
+    datasets: tuple[CatalogDataset, ...] = Field(max_length=10_000)
+    tokenizers: tuple[CatalogTokenizer, ...] = Field(max_length=10_000)
 
-    def dataset(self, name: str) -> CatalogueDataset:
+    def dataset(self, name: str) -> CatalogDataset:
         """The dataset of that name.
 
         Raises:
@@ -78,7 +78,7 @@ class Catalogue(_Loose):
         known = ", ".join(plain(dataset.name, 200) for dataset in self.datasets[:20]) or "none"
         raise UsageError(f"dataset {name}: not in the repository's manifest; it lists {known}")
 
-    def tokenizer_path(self, dataset: CatalogueDataset) -> str:
+    def tokenizer_path(self, dataset: CatalogDataset) -> str:
         """Path of the tokenizer's file, relative to the folder of the manifest.
 
         Raises:
@@ -94,14 +94,14 @@ class Catalogue(_Loose):
         )
 
 
-def load_catalogue(path: Path) -> Catalogue:
+def load_catalog(path: Path) -> Catalog:
     """Read and validate a repository's manifest.
 
     Raises:
         InfrastructureError: not JSON, or without what is needed; each field is named.
     """
     return model_of(
-        Catalogue,
+        Catalog,
         path,
         limit_bytes=MANIFEST_BYTES_LIMIT,
         longest_text=MANIFEST_BYTES_LIMIT,  # of keys that are none of our business
