@@ -1,4 +1,4 @@
-"""The names of steps and of the kinds of run that they belong to; what they mean is ``steps.py``."""
+"""The names of steps, and of the kinds of run that they belong to; the table is ``steps.py``."""
 
 from typing import Literal
 
