@@ -34,7 +34,7 @@ FAR_BPB = 0.003
 
 @dataclass(frozen=True)
 class Gathered:
-    """All that the logs of a folder say, held against its claims."""
+    """All that the logs of a folder say, compared with its claims."""
 
     logs: tuple[Log, ...]
     runs: tuple[LoggedRun, ...]

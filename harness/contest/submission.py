@@ -130,7 +130,7 @@ def load_submission(folder: Path) -> Submission:
 
 
 def check_on_track(submission: Submission, track: Track) -> None:
-    """Hold a submission against what its track allows.
+    """Compare a submission with what its track allows.
 
     Raises:
         SubmissionError: its windows are too long for the track to probe them, or it is adaptive

@@ -88,14 +88,14 @@ class Significance(Fact):
 
 
 class Probes(Fact):
-    """How many targets are asked twice to test causality, and what change is put up with.
+    """How many targets are asked twice to test causality, and which change is tolerated.
 
     As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
     the windows are; because each costs a window, none may be longer than ``longest_sequence``.
-    Kernels are not bit-stable when a batch's company changes, so equality cannot be asked for:
-    ``largest_change_nats`` bounds any one log-probability, ``mean_gain_nats`` the average
-    advantage of the true company, which rounding leaves at nothing and a leak in every window does
-    not, and ``mean_change_nats`` the average change whatever its sign, behind which a gain that is
+    Kernels are not bit-stable when the other sequences of a batch change, so equality cannot be
+    asked for: ``largest_change_nats`` bounds any one log-probability; ``mean_gain_nats`` the average
+    advantage of the true sequences, which rounding leaves at nothing and a leak in every window does
+    not; and ``mean_change_nats`` the average change whatever its sign, behind which a gain that is
     made good in the probing sandbox could hide.
     """
 

@@ -34,7 +34,7 @@ class Candidate:
 def load_candidate(path: Path) -> Candidate:
     """A verdict to accept: a file, or better the directory of its evidence, judged again.
 
-    A verdict of other rules than those at hand is held against its evidence in everything but the
+    A verdict of other rules than those at hand is compared with its evidence in everything but the
     answers of the rules.
 
     Raises:

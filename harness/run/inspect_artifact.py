@@ -1,7 +1,7 @@
 """Where do the bytes of an artifact go? Asked of the submission itself, in the score sandbox.
 
 Nothing of the artifact is read here: its format is the submission's own, and untrusted. What
-comes back is the submission's word, held against the one figure we have, the artifact's size.
+comes back is the submission's word, compared with the one figure we have, the artifact's size.
 """
 
 import shutil

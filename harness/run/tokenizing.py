@@ -165,7 +165,7 @@ def retokenize(
 
 
 def _opened(directory: Path) -> Dataset | None:
-    """A dataset made earlier, every file held against its manifest; None if absent or damaged.
+    """A dataset made earlier, every file compared with its manifest; None if absent or damaged.
 
     The tokens are not decoded again: that was done before the manifest was written.
     """

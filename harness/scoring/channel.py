@@ -1,6 +1,6 @@
 """The channel to the workers: a Unix socket for control, shared memory for tokens and logits.
 
-What comes over it is hostile. Messages have one size and are held against what was asked;
+What comes over it is hostile. Messages have one size and are compared with what was asked;
 the shared memories are sealed against resizing, so that no worker can pull one from under us.
 """
 

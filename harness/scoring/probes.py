@@ -3,7 +3,7 @@
 Logits at a position may depend on the tokens up to it, in the same window, and on nothing else.
 So secret targets are drawn, each as likely as any other whatever the windows are, and after the
 whole split is scored, a fresh sandbox is asked for them again: each in its window, with other text
-behind the target's position, the cut, in other company, and with no memory of anything. The
+behind the target's position, the cut, among other sequences, and with no memory of anything. The
 answers up to the cut must be the same. Whoever looked ahead, at the windows beside, or at what was
 shown before, cannot know them: this sandbox has not seen what there was to be seen.
 
@@ -141,7 +141,7 @@ class ProbeSet:
         return rows, np.repeat(begins, counts) + within
 
     def rounds(self, stream: npt.NDArray[np.uint16], *, windows_at_once: int) -> Iterator[Round]:
-        """The windows again, with their other futures, each when its segment's turn has come.
+        """The windows again, with their altered suffixes, each when its segment's turn has come.
 
         What lies behind the last of them is not observed: nothing depends on it.
         """
@@ -160,7 +160,7 @@ class ProbeSet:
     def requests(
         self, numbers: npt.NDArray[np.int64], *, windows_at_once: int
     ) -> Iterator[Request]:
-        """Some probes int64[M] of one round, ascending, with their other futures."""
+        """Some probes int64[M] of one round, ascending, with their altered suffixes."""
         windows = self.windows[numbers]
         for request in self.plan.requests(windows, windows_at_once=windows_at_once):
             asked = numbers[np.searchsorted(windows, request.windows)]
@@ -179,7 +179,7 @@ class ProbeSet:
         nats: torch.Tensor,
         log_probabilities: torch.Tensor,
     ) -> None:
-        """Hold the second answer against the first; arguments as of :meth:`keep`."""
+        """Compare the second answer with the first; arguments as of :meth:`keep`."""
         before, before_at_cut = self._expected[number]
         kept = int(self.cuts[number]) - request.first + 1
         change = (nats[:kept] - before[:kept]).clamp(-LARGEST_NATS, LARGEST_NATS).double()

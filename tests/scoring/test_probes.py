@@ -1,4 +1,4 @@
-"""Probes: the same past in other company, which no honest model notices and no cheat survives."""
+"""Probes: the same past among other sequences: no honest model notices, no cheat survives."""
 
 import math
 

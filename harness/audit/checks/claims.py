@@ -1,4 +1,4 @@
-"""Rules on what is claimed: score, loss, bytes and seeds, each held against the runs."""
+"""Rules on what is claimed: score, loss, bytes and seeds, each compared with the runs."""
 
 from collections.abc import Iterator
 from functools import partial

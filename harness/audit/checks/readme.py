@@ -1,4 +1,4 @@
-"""The figures of a README, held against the runs: its score, and its tables row by row.
+"""The figures of a README, compared with the runs: its score, and its tables row by row.
 
 Only what a README says of this record's own seeds is compared. Its prose, its ablations and
 what it quotes of others are not.

@@ -1,4 +1,4 @@
-"""The field's count of bytes by table, held against the bytes of the text.
+"""The field's count of bytes by table, compared with the bytes of the text.
 
 The field's scripts never look at text: they add up, for each target, the bytes of its piece, plus
 one for a leading space unless the token before is a boundary. That is right for a lossless

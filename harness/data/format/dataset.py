@@ -135,7 +135,7 @@ def _how_to_get(name: str, directory: Path) -> str:
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress) -> None:
-    """Hold every file against the manifest, and every validation document against its tokens.
+    """Compare every file with the manifest, and every validation document with its tokens.
 
     Raises:
         InfrastructureError: the first difference, by file and place.

@@ -57,7 +57,7 @@ class AnyTokenizer(ABC):
     def normalized(self, text: str) -> str:
         """``text`` after this tokenizer's own normalization, which is done before it encodes.
 
-        Not taken from any tokens, so that it can be held against what tokens decode to.
+        Not taken from any tokens, so that it can be compared with what tokens decode to.
         """
 
     def mismatch(self, tokens: Tokens, text: str) -> str:

@@ -1,6 +1,6 @@
 """Bring a dataset of the field from its repository, checked, and make it one that can be verified.
 
-Every file is held against a size and a SHA-256: pinned ones where there are pins, else those that
+Every file is compared with a size and a SHA-256: pinned ones where there are pins, else those that
 the hub itself states, and what came is pinned for the next time. Nothing stands under the
 dataset's name before all of it has been checked.
 """
@@ -100,7 +100,7 @@ class _Job:
         )
         self.note(f"{self.name} from {self.source.repository}, commit {commit}")
         if self.pins:
-            self.note(f"every file is held against {whence}")
+            self.note(f"every file is compared with {whence}")
         catalog = load_catalog(
             self.hub.download(commit, remote(self.source.folder, CATALOGUE_NAME))
         )

@@ -1,4 +1,4 @@
-"""The wheel directory from which images are built: filled by pip, held against a lock.
+"""The wheel directory from which images are built: filled by pip, compared with a lock.
 
 ``docker/ACCELERATOR-cp311-x86_64.lock`` pins every package and the SHA-256 of every wheel for
 one Python and one machine. Wheels lie in ``docker/wheels/`` under the same name.

@@ -1,7 +1,7 @@
 """The source code that logs echo, kept apart from what the run itself printed.
 
 Scripts print themselves at the head of their log. An echoed ``"val_bpb:1.2"`` in a comment is
-no figure, so nothing is read there; the echo is kept whole, to be held against the script.
+no figure, so nothing is read there; the echo is kept whole, to be compared with the script.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Looks ahead, and adds so little that the probes put up with it."""
+"""Looks ahead, and adds so little that the probes tolerate it."""
 
 import torch
 from bigram import load_model as honest
