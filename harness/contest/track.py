@@ -93,9 +93,9 @@ class Probes(Fact):
     As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
     the windows are; because each costs a window, none may be longer than ``longest_sequence``.
     Kernels are not bit-stable when the other sequences of a batch change, so equality cannot be
-    asked for: ``largest_change_nats`` bounds any one log-probability; ``mean_gain_nats`` the average
-    advantage of the true sequences, which rounding leaves at nothing and a leak in every window does
-    not; and ``mean_change_nats`` the average change whatever its sign, behind which a gain that is
+    asked for. ``largest_change_nats`` bounds any one log-probability. ``mean_gain_nats`` bounds the
+    average advantage of the true sequences: rounding leaves none, a leak in every window does.
+    ``mean_change_nats`` bounds the average change whatever its sign, behind which a gain that is
     made good in the probing sandbox could hide.
     """
 

@@ -108,10 +108,10 @@ class Probes(Fact):
     """What causality probes showed: targets asked again in a fresh sandbox, with other suffixes.
 
     ``largest_change_nats`` is the largest change of a log-probability up to the cut, at stream
-    index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time, among
-    the true sequences, on average up to the cut or at the cut: 0 but for rounding, give or take
-    ``gain_error_nats``, its standard error. ``mean_change_nats`` is the mean of the same changes
-    without their sign. An adaptive model observed ``segments_observed`` segments again.
+    index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time,
+    among the true sequences, on average up to the cut or at the cut: 0 but for rounding, give or
+    take ``gain_error_nats``, its standard error. ``mean_change_nats`` is the mean of the same
+    changes without their sign. An adaptive model observed ``segments_observed`` segments again.
     """
 
     kind: Literal["probes"] = "probes"
