@@ -21,7 +21,7 @@ from harness.hardware.machine import disk_free_bytes
 from harness.judge.next_step import next_step
 from harness.judge.stored import judge_stored, read_case
 from harness.judge.verdict import Verdict
-from harness.run.launcher.protocol import Launcher, Pool, Task
+from harness.run.launcher.protocol import Ended, Launcher, Pool, Task
 from harness.run.plan import Wishes, now, plan_for, required_of
 from harness.run.progress import Progress
 from harness.run.texts import check_window, open_texts
@@ -157,19 +157,46 @@ def finish(directories: Sequence[RunDirectory], referee: Referee) -> list[Judged
         by_path = {each.directory.path: each for each in work}
         for ended in pool:
             each = by_path[ended.task.directory]
-            if ended.run.lost:
-                each.given_up.add(ended.task.draw)
+            each.take(ended, referee.progress)
             _go_on(pool, each, referee.progress)
-        return [_conclude(directory) for directory in directories]
+        return [each.conclude() for each in work]
 
 
 @dataclass
 class _Work:
-    """A verification that is being finished; ``given_up``: draws that our side lost just now."""
+    """A verification that is being finished.
+
+    Attributes:
+        directory: of the verification.
+        given_up: numbers of the draws that our side lost just now.
+        made: whether any run was made just now.
+        error: why a run could not be begun.
+        told: whether it was said why nothing more is run.
+    """
 
     directory: RunDirectory
     given_up: set[int] = field(default_factory=set)
+    made: bool = False
+    error: InfrastructureError | None = None
     told: bool = False
+
+    def take(self, ended: Ended, progress: Progress) -> None:
+        """Take note of how a task ended."""
+        if ended.run is None or ended.run.lost:
+            self.given_up.add(ended.task.draw)
+        if ended.run is not None:
+            self.made = True
+        elif ended.error is not None:
+            self.error = ended.error
+            progress.note(f"a run could not be begun: {ended.error.message}")
+
+    def conclude(self) -> Judged:
+        """The verdict; without any new evidence, the error that stood in the way of some."""
+        if self.error is not None and not self.made:
+            raise self.error
+        verdict = judge_stored(self.directory)
+        self.directory.write_verdict(verdict)
+        return Judged(verdict, self.directory.path)
 
 
 def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
@@ -186,12 +213,6 @@ def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
         if draw.number not in running:
             attempt = directory.attempts(draw) + 1
             pool.start(Task(directory.path, draw.number, attempt=attempt))
-
-
-def _conclude(directory: RunDirectory) -> Judged:
-    verdict = judge_stored(directory)
-    directory.write_verdict(verdict)
-    return Judged(verdict, directory.path)
 
 
 @contextmanager

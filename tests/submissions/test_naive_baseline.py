@@ -297,7 +297,7 @@ def test_learning_rate_falls_to_zero_in_steps_or_in_time(
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=200)
-def test_quantized_weights_come_back_to_half_a_level(
+def test_quantised_weights_come_back_to_half_a_level(
     rows: int, columns: int, exponents: list[int], zero_row: int, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -324,7 +324,7 @@ def test_rows_at_the_ends_of_float32_come_back(magnitude: float) -> None:
     assert (back - weight).abs().max() <= max(magnitude / 100, 1e-40)
 
 
-def test_artifact_gives_the_logits_of_the_dequantized_weights(tmp_path: Path) -> None:
+def test_artifact_gives_the_logits_of_the_dequantised_weights(tmp_path: Path) -> None:
     model, path = toy_model(), tmp_path / "model.bin"
     path.write_bytes(script.pack(model))
     with torch.no_grad():
@@ -394,7 +394,7 @@ def test_training_meets_its_deadline_and_leaves_a_model_that_has_learned(
     lines = done.stdout.splitlines()
     assert f"model_params:{parameters}" in lines
     size = (tmp_path / "model.bin").stat().st_size
-    assert f"quantized int8+zlib: {size} bytes" in lines
+    assert f"quantised int8+zlib: {size} bytes" in lines
     assert any(line.startswith("step:") and " train_loss:" in line for line in lines)
     inputs, targets = script.TokenStream(shards, 1).batch(0, 8, 64)
     # Guessing costs ln 50 = 3.9 nats per token; how far below depends on how busy the machine is.

@@ -19,7 +19,7 @@ from tests.factories.playground import harness, write_track
 ROOT = Path(__file__).parents[2] / "submissions"
 CPU = torch.device("cpu")
 NAMES = ("int6_ste_qat", "int6_late_k", "int6_fp16_embed")
-# Levels, weights that share a scale (0: a whole row), for each quantized type of each recipe.
+# Levels, weights that share a scale (0: a whole row), for each quantised type of each recipe.
 SCHEMES = [(name, "int6", 31, 0) for name in NAMES] + [("int6_late_k", "int8", 127, 64)]
 
 
@@ -177,7 +177,7 @@ def test_late_keys_of_the_full_model_are_those_of_layers_7_and_8() -> None:
 # --- quantisation
 
 
-def quantized(name: str, kind: str, weight: torch.Tensor) -> tuple[Any, torch.Tensor]:
+def quantised(name: str, kind: str, weight: torch.Tensor) -> tuple[Any, torch.Tensor]:
     """The tensor in its container, and its levels as the recipe's own function gives them."""
     script = SCRIPTS[name]
     if name == "int6_late_k":
@@ -204,7 +204,7 @@ def test_weights_come_back_to_half_a_level(
     weight = (torch.randn(rows, columns, generator=generator) * magnitudes[:, None]).float()
     if zero_row < rows:
         weight[zero_row] = 0
-    stored, levels = quantized(name, kind, weight)
+    stored, levels = quantised(name, kind, weight)
     assert stored.stored == kind
     back = stored.tensor()
     group = group or columns
@@ -240,7 +240,7 @@ def test_scales_out_of_the_range_of_float16_take_four_bytes(
     name: str, kind: str, peak: int, group: int, magnitude: float, scales: str
 ) -> None:
     weight = torch.tensor([[magnitude, -magnitude, 0.0]] * 2)
-    stored, _ = quantized(name, kind, weight)
+    stored, _ = quantised(name, kind, weight)
     assert stored.scales == scales
     assert (stored.tensor() - weight).abs().max() <= magnitude * 1.01 / peak / 2 + 2e-39
 
@@ -277,7 +277,7 @@ def test_artifact_and_checkpoint_come_back_and_are_described(
         model.blocks[0].attn.proj.weight.zero_()
     artifact, checkpoint = tmp_path / "model.bin", tmp_path / "checkpoint.bin"
     artifact.write_bytes(script.pack(model))
-    checkpoint.write_bytes(script.pack(model, quantized=False))
+    checkpoint.write_bytes(script.pack(model, quantised=False))
     exact = script.load_model(checkpoint, CPU)
     assert exact.config == model.config and not exact.training
     originals = model.state_dict()

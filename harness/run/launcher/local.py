@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.errors import InfrastructureError
 from harness.run.launcher.protocol import Ended, Pool, Task
 from harness.run.progress import Progress
 from harness.run.seed_run import run_task
@@ -46,4 +47,9 @@ class _LocalPool:
     def __iter__(self) -> Iterator[Ended]:
         while self._waiting:
             task = self._waiting.popleft()
-            yield Ended(task, run_task(task, data=self._data, progress=self._progress))
+            try:
+                run = run_task(task, data=self._data, progress=self._progress)
+            except InfrastructureError as error:
+                yield Ended(task, None, error)
+            else:
+                yield Ended(task, run)

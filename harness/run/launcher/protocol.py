@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from harness.errors import InfrastructureError
 from harness.evidence.run import Run
 
 
@@ -24,10 +25,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Ended:
-    """A task that has ended; ``run`` is its evidence, as it was written."""
+    """A task that has ended.
+
+    ``run`` is its evidence, as it was written; null where the task could not even be begun, for a
+    reason of our side that ``error`` tells.
+    """
 
     task: Task
-    run: Run
+    run: Run | None
+    error: InfrastructureError | None = None
 
 
 class Pool(Protocol):
@@ -43,11 +49,7 @@ class Pool(Protocol):
         """End the tasks of a directory: nothing that they could find would change its verdict."""
 
     def __iter__(self) -> Iterator[Ended]:
-        """Each task as it ends.
-
-        Raises:
-            InfrastructureError: a task could not be begun.
-        """
+        """Each task as it ends."""
 
 
 class Launcher(Protocol):
