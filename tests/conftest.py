@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from tests.factories.forking import fork_server_started
 from tests.factories.playground import build_small_dataset
 
+# Who starts us in the background, or with nohup, has us ignore these, and so would every child.
+# With a handler of our own we still do; a program that is started gets the usual one.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 # How long an example takes tells of the machine: the first import of scipy alone takes a second.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")

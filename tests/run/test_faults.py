@@ -156,10 +156,12 @@ def test_interrupting_leaves_nothing_running(
 
 
 def test_two_harnesses_never_work_on_one_verification(tmp_path: Path, data_root: Path) -> None:
-    folder = write_submission(tmp_path / "toy", train="import time; time.sleep(8)")
+    over = tmp_path / "over"
+    wait = f"import os, time\nwhile not os.path.exists({str(over)!r}): time.sleep(0.05)"
+    folder = write_submission(tmp_path / "toy", train=wait)
     arguments = [
         "--track",
-        str(write_track(tmp_path / "t.toml", seeds="2")),
+        str(write_track(tmp_path / "t.toml", train_seconds=200, seeds="2")),
         "--sandbox",
         "process",
     ]
@@ -169,6 +171,7 @@ def test_two_harnesses_never_work_on_one_verification(tmp_path: Path, data_root:
     while not list(tmp_path.glob("runs/*/seed-*/try-*/train.log")):
         time.sleep(0.05)
     second = harness("verify", folder, *arguments, "--resume")
+    over.touch()
     process.wait(timeout=60)
     assert second.code == 3
     assert "another harness is at work" in second.err

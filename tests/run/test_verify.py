@@ -111,22 +111,24 @@ def test_training_that_leaves_no_artifact_is_rejected(
 
 
 def test_the_cap_is_exact(bench: Bench) -> None:
-    folder = write_submission(bench.tmp_path / "toy")
+    # Weighed before it is scored: what comes of that is of no interest here.
+    broken = "def load_model(artifact, device):\n    raise RuntimeError('broken')"
+    folder = write_submission(bench.tmp_path / "toy", model=broken)
     manifest = (folder / "submission.toml").read_text()
 
     def code_bytes() -> int:
         return sum((folder / n).stat().st_size for n in ("submission.toml", "train.py", "model.py"))
 
     # The size of the script depends on the digits of the size: eight of them near the cap.
-    write_submission(folder, train=artifact_of(15_000_000), manifest=manifest)
+    write_submission(folder, train=artifact_of(15_000_000), model=broken, manifest=manifest)
     exact = 16_000_000 - code_bytes()
-    write_submission(folder, train=artifact_of(exact))
+    write_submission(folder, train=artifact_of(exact), model=broken)
     fits = bench.verify(folder, "--seeds", "1")
     assert fits.status("bytes") == "pass"
-    assert fits.failed == []
-    write_submission(folder, train=artifact_of(exact + 1))
+    assert fits.failed == ["scoring"]
+    write_submission(folder, train=artifact_of(exact + 1), model=broken)
     over = bench.verify(folder, "--seeds", "1")
-    assert over.failed == ["bytes"]
+    assert over.failed == ["bytes", "scoring"]
     assert "1 bytes over the cap" in over.verdict["reason"]
 
 
@@ -139,7 +141,7 @@ def test_training_that_never_ends_is_killed_at_the_limit(bench: Bench) -> None:
     )
     assert done.code == 1
     assert done.failed == ["train_wallclock"]
-    assert 2 <= done.verdict["seeds"][0]["train_seconds"] < 4
+    assert done.verdict["seeds"][0]["train_seconds"] >= 2
     assert done.verdict["seeds"][0]["artifact"] is None  # a late artifact does not exist
 
 
@@ -173,16 +175,17 @@ def test_a_model_that_hangs_is_killed_at_the_limit(bench: Bench) -> None:
 
 def test_training_sees_its_contract_and_nothing_else(bench: Bench, sandbox: str) -> None:
     done = bench.play(
-        train=f"""
+        train="""
         import json, os, pathlib
         names = sorted(os.environ)
         shards = sorted(os.listdir(os.environ["DATA_PATH"]))
         code = sorted(p for p in os.listdir(".") if p != "__pycache__")
         print(json.dumps([names, shards, code, os.environ["WALLCLOCK_STARTED_AT"]]))
         assert os.path.isfile(os.environ["TOKENIZER_PATH"])
-        {WRITE}
+        raise SystemExit(1)  # no more is wanted of it
         """
     )
+    assert done.failed == ["training"]
     log = next(Path(done.verdict["evidence"]).glob("seed-*/try-*/train.log")).read_text()
     names, shards, code, started = json.loads(log.strip().partition(" ")[2])
     assert {"SEED", "DATA_PATH", "TOKENIZER_PATH", "VOCAB_SIZE", "OUTPUT_DIR", "RUN_ID"} < set(
@@ -191,22 +194,17 @@ def test_training_sees_its_contract_and_nothing_else(bench: Bench, sandbox: str)
     assert {"MAX_WALLCLOCK_SECONDS", "WALLCLOCK_STARTED_AT"} < set(names)
     assert all(name.startswith("fineweb_train_") for name in shards)
     assert code == ["model.py", "submission.toml", "train.py"]
-    stamped = float(log.strip().split()[0])
-    assert stamped < 5
+    assert float(log.split()[0]) < 1e6  # seconds since the start, not since 1970
     assert float(started) > 1.7e9
 
 
-def test_the_evidence_may_lie_under_a_relative_path(
+def test_seeds_may_be_given_by_hand_and_the_evidence_may_lie_under_a_relative_path(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bench.tmp_path)
-    done = bench.verify(BIGRAM, "--runs", "here", "--seeds", "1")
+    done = bench.verify(BIGRAM, "--runs", "here", "--seeds", "1,2")
     assert done.status("scoring") == done.status("causality") == "pass", done.err
     assert Path(done.verdict["evidence"]).parent == Path("here")
-
-
-def test_seeds_given_by_hand_are_marked(bench: Bench) -> None:
-    done = bench.verify(BIGRAM, "--seeds", "1,2")
     assert [seed["seed"] for seed in done.verdict["seeds"]] == [1, 2]
     assert not done.verdict["seeds_drawn"]
     assert done.status("seeds") == "unknown"
