@@ -6,6 +6,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     WrapSerializer,
 )
@@ -23,6 +24,12 @@ class Exact(Fact):
     """A fact in which a count that is written as a text, or as 1.0, is an error too."""
 
     model_config = ConfigDict(strict=True)
+
+
+AnyValue = TypeVar("AnyValue")
+Later = Annotated[AnyValue | None, Field(exclude_if=lambda value: value is None)]
+"""A field that a stored format got later: not written while it is null, so that what was stored
+before is written back byte for byte. Give it the default ``None``."""
 
 
 class Finding(Fact):
