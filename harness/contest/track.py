@@ -9,10 +9,11 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import UsageError
-from harness.models import Fact
+from harness.models import Fact, Later
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
+from harness.statistics.probe_bounds import questions_needed
 
 GIB = 1 << 30
 # Of an adaptive submission, in targets; all workers are shown one at once.
@@ -87,16 +88,44 @@ class Significance(Fact):
         return self
 
 
+class Bound(Fact):
+    """How small a mean gain must be shown to be, and what is known of honest answers.
+
+    A gain is shown to be below ``tolerance_nats`` a target with 99 % certainty, or the answer is
+    unknown. So many questions are asked that an honest model, whose answers scatter by
+    ``noise_sd_nats``, passes. ``dearest_nats`` is the most that one target can gain, and
+    ``excess_variance`` (nats squared) how much more answers may vary, where another text follows,
+    than those to questions that are asked twice unchanged.
+    """
+
+    tolerance_nats: float = Field(gt=0, lt=10)
+    noise_sd_nats: float = Field(gt=0, lt=10)
+    dearest_nats: float = Field(gt=0, lt=1000)
+    excess_variance: float = Field(gt=0, lt=10)
+
+    def questions(self, *, runs: int, population: int) -> int:
+        """Different questions for each of ``runs`` seed runs, of ``population`` that there are."""
+        return questions_needed(
+            tolerance=self.tolerance_nats,
+            sd=self.noise_sd_nats,
+            dearest=self.dearest_nats,
+            runs=runs,
+            population=population,
+        )
+
+
 class Probes(Fact):
     """How many targets are asked twice to test causality, and which change is tolerated.
 
-    As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
-    the windows are; because each costs a window, none may be longer than ``longest_sequence``.
     Kernels are not bit-stable when the other sequences of a batch change, so equality cannot be
-    asked for. ``largest_change_nats`` bounds any one log-probability. ``mean_gain_nats`` bounds the
-    average advantage of the true sequences: rounding leaves none, a leak in every window does.
-    ``mean_change_nats`` bounds the average change whatever its sign, behind which a gain that is
-    made good in the probing sandbox could hide.
+    asked for. ``largest_change_nats`` limits any one log-probability, ``mean_change_nats`` the
+    average change whatever its sign, ``mean_gain_nats`` the average advantage of the true text.
+
+    With ``bound``, so many targets are asked again that a mean gain is shown to be small.
+    ``memory`` is the same for a model that declares no memory and is asked in another order.
+    Without them, as many as ``rate`` of all windows are asked, at least ``least``, and a gain only
+    fails where it is shown to be there. At most ``most`` in any case; and because each costs a
+    window, none may be longer than ``longest_sequence``.
     """
 
     rate: float = Field(ge=0, le=1)
@@ -106,6 +135,8 @@ class Probes(Fact):
     largest_change_nats: float = Field(gt=0, lt=10)
     mean_change_nats: float = Field(gt=0, lt=10)
     mean_gain_nats: float = Field(gt=0, lt=10)
+    bound: Later[Bound] = None
+    memory: Later[Bound] = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -113,11 +144,20 @@ class Probes(Fact):
             raise ValueError(f"least {self.least:,} is more than most {self.most:,}")
         return self
 
-    def count(self, *, windows: int, targets: int, vocabulary_size: int) -> int:
-        """How many targets are probed; fewer where our memory cannot keep so many answers."""
+    def count(self, *, windows: int, targets: int, vocabulary_size: int, runs: int) -> int:
+        """How many targets are probed in each of ``runs`` seed runs.
+
+        Fewer than asked for where our memory cannot keep so many answers.
+        """
         room = max(1, _PROBED_ANSWER_BYTES // (4 * vocabulary_size))
         wanted = max(self.least, math.ceil(self.rate * windows))
+        if self.bound is not None:
+            wanted = self.bound.questions(runs=runs, population=targets)
         return min(wanted, self.most, targets, room)
+
+    def windows_in_another_order(self, *, windows: int, runs: int) -> int:
+        """How many windows are asked again in another order."""
+        return self.memory.questions(runs=runs, population=windows) if self.memory else 0
 
 
 class Adaptive(Fact):

@@ -41,8 +41,10 @@ class Secret:
 
 
 SEED = Secret("seed", "the seeds of all runs of a plan", "to the submission when its run begins")
-PROBES = Secret("probes", "which targets are asked again, and with which suffixes", "never")
-SECRETS = (SEED, PROBES)
+PROBES = Secret("probes", "which targets are asked again, and which suffix follows each", "never")
+SUFFIXES = Secret("suffixes", "from which train shard those suffixes are taken", "never")
+RECALL = Secret("recall", "which windows are asked again, and in which order", "never")
+SECRETS = (SEED, PROBES, SUFFIXES, RECALL)
 
 
 class Draw(Fact):

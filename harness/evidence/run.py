@@ -15,6 +15,7 @@ from harness.evidence.results import (
     ClaimedScore,
     Gap,
     Probes,
+    Recall,
     Result,
     Scores,
     Spread,
@@ -183,6 +184,11 @@ class Run(Fact):
     def probes(self) -> Probes | None:
         """What probes showed."""
         return self.result("probe", Probes)
+
+    @property
+    def recall(self) -> Recall | None:
+        """What asking in another order showed."""
+        return self.result("recall", Recall)
 
     @property
     def spread(self) -> Spread | None:

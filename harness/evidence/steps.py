@@ -25,8 +25,8 @@ class Left(Protocol):
         """The unquantized weights."""
 
 
-# Probing is not charged. It costs an adaptive model its observing again, which took less than the
-# budget the first time; a machine that is slower now must not make a cheater of it.
+# Probing is not charged: it is announced as taking no longer than this, and killed after what the
+# scoring's own rate lets expect.
 PROBE_ALLOWANCE = 1.5
 
 
@@ -82,6 +82,10 @@ def _has_bridge(plan: Plan, run: Left) -> bool:
 
 def _has_holdout(plan: Plan, run: Left) -> bool:
     return plan.texts.holdout is not None
+
+
+def _declares_no_memory(plan: Plan, run: Left) -> bool:
+    return plan.track.probes.memory is not None and not plan.entry.score.adaptive
 
 
 def _has_checkpoint(plan: Plan, run: Left) -> bool:
@@ -148,6 +152,14 @@ STEPS: tuple[Step, ...] = (
         result=results.Probes,
         finding="causality",
         needs=frozenset({"score"}),
+        limit=_probe_seconds,
+    ),
+    Step(
+        *("recall", "asking in another order", "seed"),
+        result=results.Recall,
+        finding="memory",
+        needs=frozenset({"score"}),
+        when=_declares_no_memory,
         limit=_probe_seconds,
     ),
     Step(

@@ -23,6 +23,10 @@ UNKNOWN: Either = frozenset({"unknown"})
 NO_PASS: Either = FAIL | UNKNOWN
 ANY: Either = PASS | NO_PASS
 
+_ASKED_AGAIN = ("causality", "memory")
+_THE_TRACK_TELLS = frozenset({"holdout", "memory"})
+"""Whether these questions arise depends on settings that no verdict repeats."""
+
 
 def sizes_of(verdict: Verdict) -> list[int]:
     """Bytes of artifact and code, one for each artifact."""
@@ -70,10 +74,10 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
 
 def limit_figures(verdict: Verdict) -> dict[str, Figure]:
     """What checks must have for a limit, by id."""
-    causality = _check(verdict, "causality")
-    told_as_step = causality is not None and causality.unit == "seed runs"
+    again = [_check(verdict, rule) for rule in _ASKED_AGAIN]
+    told_as_step = [each.id for each in again if each is not None and each.unit == "seed runs"]
     return {
-        **({"causality": len(verdict.seeds)} if told_as_step else {}),
+        **dict.fromkeys(told_as_step, len(verdict.seeds)),
         "train_wallclock": verdict.train_limit_seconds,
         "score_wallclock": verdict.score_limit_seconds,
         "bytes": verdict.bytes_limit,
@@ -105,7 +109,7 @@ def asked(verdict: Verdict, rule: str) -> bool | None:
         return verdict.statistics.bar_bpb is not None
     if rule == "seed_spread":
         return wanted >= 2 if isinstance(wanted, int) else None
-    return None if rule == "holdout" else True  # that one the track tells
+    return None if rule in _THE_TRACK_TELLS else True
 
 
 def possible(verdict: Verdict, check: Finding) -> Either:
@@ -169,7 +173,7 @@ def _coverage(verdict: Verdict, check: Finding) -> Either:
     return PASS | UNKNOWN if verdict.seeds and covered else UNKNOWN
 
 
-def _causality(verdict: Verdict, check: Finding) -> Either:
+def _asked_again(verdict: Verdict, check: Finding) -> Either:
     if check.unit == "seed runs":  # a failure, told as of every step
         return NO_PASS
     return ANY if verdict.seeds else UNKNOWN
@@ -226,7 +230,7 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "score_wallclock": _wallclock,
     "bytes": _bytes,
     "coverage": _coverage,
-    "causality": _causality,
+    **dict.fromkeys(_ASKED_AGAIN, _asked_again),
     "seed_spread": _seed_spread,
     "clocks": _clocks,
     "memorisation": _memorisation,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
-from harness.evidence.results import Probes, Scores
+from harness.evidence.results import Probes, Recall, Scores
 from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
 from harness.models import Finding
@@ -49,7 +49,9 @@ def _scored(step: Step, bench: Workbench, file: Path, dataset: Dataset) -> StepF
     return facts_of(step, answered)
 
 
-def facts_of(step: Step, answered: Answered[Scores] | Answered[Probes]) -> StepFacts:
+def facts_of(
+    step: Step, answered: Answered[Scores] | Answered[Probes] | Answered[Recall]
+) -> StepFacts:
     """What a score phase left, as evidence."""
     failure = None
     if answered.violation:
