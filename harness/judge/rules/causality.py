@@ -49,6 +49,9 @@ def _causality(case: Case) -> Finding:
 def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
     """What one seed's probes alone decide; None when nothing."""
     allowed = case.track.probes
+    tolerance = allowed.bound.tolerance_nats if allowed.bound else allowed.mean_gain_nats
+    if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > tolerance:
+        return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
     random = differs_by_itself(probes)
     said = ""
     if probes.largest_change_nats > allowed.largest_change_nats:
