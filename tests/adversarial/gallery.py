@@ -6,10 +6,10 @@ loader when it has a ``load_model``. ``cheater.toml`` is its card. Its shelf, th
 it, says what is expected:
 
 ``<check>/``      that check alone refuses it;
-``in_vain/``      nothing refuses it, and it gains nothing: every check reads as for the honest
+``ineffective/``  nothing refuses it, and it gains nothing: every check reads as for the honest
                   twin, the score is the twin's, and it reports itself that its trick failed;
 ``malformed/``    it is not even loaded: exit code 2;
-``admitted/``     the trick works, and the README says so.
+``known_gaps/``   the trick works, and SECURITY.md states that limit.
 """
 
 import shutil
@@ -27,7 +27,7 @@ from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_tra
 GALLERY = ROOT / "tests/adversarial"
 CARD = "cheater.toml"
 CHECKS = tuple(rule.id for rule in RULES)
-SHELVES = (*CHECKS, "in_vain", "malformed", "admitted")
+SHELVES = (*CHECKS, "ineffective", "malformed", "known_gaps")
 SEED = "1"
 Kind = Literal["docker", "process"]
 # Prose for people, not laid over the twin.
@@ -69,7 +69,7 @@ class Cheater:
 
     @property
     def shelf(self) -> str:
-        """A check, ``in_vain``, ``malformed`` or ``admitted``."""
+        """A check, ``ineffective``, ``malformed`` or ``known_gaps``."""
         return self.folder.parent.name
 
     @property
@@ -156,8 +156,8 @@ def _run(cheater: Cheater, place: Path, data: Path, sandbox: Kind, twin: Outcome
         actual = f"{done.verdict['verdict']}: {done.verdict['reason']}"
     else:
         problems += _not_as_honest(cheater, done, twin)
-        expected = actual = "admitted: it works"
-        if cheater.shelf == "in_vain":
+        expected = actual = "known gap: it works"
+        if cheater.shelf == "ineffective":
             said = [line for text in logs.values() for line in text.splitlines()]
             failed = [line for line in said if FAILED in line]
             problems += [f"it says: {line.strip()}" for line in said if WORKED in line]
@@ -257,10 +257,10 @@ that make sense in the process sandbox. `python -m tests.adversarial --readme` w
 """
 _HEADING = "| folder | trick | where it happened | where it is run |\n|---|---|---|---|\n"
 _MEANINGS = {
-    "in_vain": "Nothing refuses them, as there is nothing to refuse: the score is the honest "
+    "ineffective": "Nothing refuses them, as there is nothing to refuse: the score is the honest "
     "twin's, and they report themselves that the trick failed.",
     "malformed": "They are not even loaded: exit code 2.",
-    "admitted": "The trick works, as the README admits.",
+    "known_gaps": "The trick works: these are the limits that SECURITY.md states.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",
     "seed_spread": "The check `seed_spread`, and no other, hands them to a human: INCONCLUSIVE.",

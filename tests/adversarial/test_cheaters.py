@@ -33,9 +33,9 @@ pytestmark = pytest.mark.usefixtures("forked")
 ALL = cheaters()
 IN_DOCKER = {
     "artifact/symlink",  # sealed through the engine's archive
-    "in_vain/detached_child",  # the end of a container is the end of all
-    "in_vain/left_behind",  # nothing is shared between phases
-    "in_vain/network",
+    "ineffective/detached_child",  # the end of a container is the end of all
+    "ineffective/left_behind",  # nothing is shared between phases
+    "ineffective/network",
     "scoring/bomb",  # killed for its memory
     "train_wallclock/late_quantiser",
 }
