@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from harness.errors import InfrastructureError, SubmissionError
 from harness.inside import worker as wire
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 
 SLOTS = 2
 POLL_SECONDS = 0.2
@@ -59,8 +59,8 @@ class Channel:
 
     def __init__(self) -> None:
         base = next((path for path in _DIRECTORIES if path.is_dir()), Path(tempfile.gettempdir()))
-        owner.reap_directories(base)
-        self._private = owner.make_directory(base)
+        ownership.reap_directories(base)
+        self._private = ownership.make_directory(base)
         self.directory = self._private / "c"
         self.directory.mkdir()
         self.directory.chmod(0o755)  # whatever our umask is: the sandbox's user is a stranger
@@ -81,7 +81,7 @@ class Channel:
         trace: TracebackType | None,
     ) -> None:
         self._listener.close()
-        owner.remove_tree(self._private)
+        ownership.remove_tree(self._private)
 
     def receive_text(self, alive: Callable[[], bool], *, limit_bytes: int) -> bytes:
         """What the next worker sends as one length-prefixed text; empty when it raised.

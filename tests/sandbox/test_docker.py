@@ -329,13 +329,13 @@ def test_orphans_of_a_killed_harness_are_reaped(
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.sandbox.docker.sandbox import DockerSandbox
 from tests.sandbox.conftest import Phases
 sandbox = DockerSandbox()
 sandbox.prepare()
 running = Phases(sandbox, Path({str(tmp_path)!r})).start("import time; time.sleep(1000)")
-print(owner.me(), flush=True)
+print(ownership.me(), flush=True)
 time.sleep(1000)
 """
     harness = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

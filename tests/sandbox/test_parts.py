@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.errors import InfrastructureError
 from harness.evidence.isolation import REQUIRED
 from harness.evidence.phase import IsolationFact
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.sandbox import limits
 from harness.sandbox.docker import backend as docker_backend
 from harness.sandbox.docker import engine, seccomp, wheels
@@ -95,21 +95,21 @@ class TestTimes:
 
 class TestOwner:
     def test_we_live(self) -> None:
-        assert not owner.is_dead(owner.me())
-        assert not owner.is_dead(owner.token())
+        assert not ownership.is_dead(ownership.me())
+        assert not ownership.is_dead(ownership.token())
 
     def test_the_dead_are_dead_also_when_their_number_lives_on(self) -> None:
-        namespace, process, start = owner.me().split("-")
-        assert owner.is_dead(f"{namespace}-{process}-{int(start) + 1}")
+        namespace, process, start = ownership.me().split("-")
+        assert ownership.is_dead(f"{namespace}-{process}-{int(start) + 1}")
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        name = f"{namespace}-{child.pid}-{owner._start_of(child.pid)}"
-        assert not owner.is_dead(name)
+        name = f"{namespace}-{child.pid}-{ownership._start_of(child.pid)}"
+        assert not ownership.is_dead(name)
         child.communicate(b"\n")
-        assert owner.is_dead(name)
+        assert ownership.is_dead(name)
 
     @pytest.mark.parametrize("name", ["", "x", "1-2", "a-b-c", "None", "1-2-³", "0-1-1"])
     def test_what_cannot_be_told_is_left_alone(self, name: str) -> None:
-        assert not owner.is_dead(name) or (name == "0-1-1" and sys.platform != "linux")
+        assert not ownership.is_dead(name) or (name == "0-1-1" and sys.platform != "linux")
 
 
 class TestUsable:

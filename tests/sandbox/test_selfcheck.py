@@ -21,7 +21,7 @@ from harness.run.workbench import check_host
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
-from harness.sandbox.selfcheck import selfcheck as proof
+from harness.sandbox.selfcheck import selfcheck
 from harness.sandbox.selfcheck.host import observe
 from harness.sandbox.selfcheck.selfcheck import Proof, prove
 from tests.factories.samples import good_runs, plan, required, verdict_of
@@ -74,7 +74,7 @@ class TestHere:
 
     def test_limits_are_seen_to_bite_at_their_number(self, proofs: tuple[Proof, ...]) -> None:
         by_id = {found.id: found for found in proofs}
-        limits = proof.LIMITS
+        limits = selfcheck.LIMITS
         for id, number in (
             ("process_limit", limits.processes),
             ("memory_limit", limits.memory_bytes),
