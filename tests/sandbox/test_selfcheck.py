@@ -22,7 +22,7 @@ from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
 from harness.sandbox.selfcheck import selfcheck
-from harness.sandbox.selfcheck.host import observe
+from harness.sandbox.selfcheck.host import collect
 from harness.sandbox.selfcheck.selfcheck import Proof, prove
 from tests.factories.samples import good_runs, plan, required, verdict_of
 from tests.sandbox.conftest import Phases
@@ -149,7 +149,7 @@ class TestProof:
 
 def test_what_the_kernel_hides_is_left_out_not_guessed() -> None:
     container = {"State": {"Pid": 0}, "HostConfig": {}, "Config": {}, "Mounts": []}
-    found = observe(container, None)
+    found = collect(container, None)
     assert found["memory_limit"] == found["process_limit"] == "no limit found"
     assert not found.keys() & {
         "no_capabilities",

@@ -34,7 +34,7 @@ from harness.sandbox.docker.readback import Started, compared, isolation_facts
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT_FILES
 from harness.sandbox.protocol import Job, Mount
-from harness.sandbox.selfcheck.host import NAMESPACES, observe
+from harness.sandbox.selfcheck.host import NAMESPACES, collect
 from harness.sandbox.selfcheck.properties import Expected, properties, without_marker
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _in_sandbox(sandbox: DockerSandbox, job: Job) -> _Seen:
         with sandbox.engine.connection() as client:
             container = client.inspect_container(phase.container_id)
             volume = client.inspect_volume(phase.volume_name)
-        outside = observe(container, volume)
+        outside = collect(container, volume)
         deadline = time.monotonic() + _LOG_SECONDS
         while not phase.log.truncated and time.monotonic() < deadline:
             time.sleep(_BEAT_SECONDS)
@@ -189,7 +189,7 @@ def _by_default(sandbox: DockerSandbox, job: Job) -> _Seen:
     with _default_container(sandbox, job) as (client, identity):
         told = _told_by_default(client, identity)
         container = client.inspect_container(identity)
-        outside = observe(container, None)
+        outside = collect(container, None)
         client.kill(identity)
         client.wait(identity, timeout=_SECONDS)
         outside["no_traces"] = _traces(client, container)
