@@ -128,7 +128,7 @@ def test_a_harness_that_is_killed_leaves_what_the_next_one_reaps(
     script = f"""
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from harness.safeio import ownership
 from harness.sandbox.process.sandbox import ProcessSandbox
 from tests.sandbox.conftest import Phases
