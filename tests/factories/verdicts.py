@@ -345,7 +345,7 @@ def complete(**changes: Any) -> Verdict:
         "reason": "all 14 checks pass: mean 1.055127 BPB is below 1.058489 BPB with p = 0.0073",
         "checks": (*checks(), holdout),
         "findings": (
-            Note(id="tried_before", status="unknown", detail="try 3 of this very submission"),
+            Note(id="tried_before", status="unknown", detail="try 3 of the same submission"),
             Note(id="claimed_bytes", status="unknown", detail="16,100,000 claimed"),
         ),
         "seeds": seeds,
