@@ -136,7 +136,7 @@ def checks(**statuses: Status) -> tuple[Finding, ...]:
             "measured": 3,
             "limit": 3,
             "unit": "seeds",
-            "detail": "every artifact came to a finite score",
+            "detail": "every artifact produced a finite score",
         },
         {
             "id": "score_wallclock",

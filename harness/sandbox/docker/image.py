@@ -315,7 +315,7 @@ def _pack(file: Any, context: Mapping[str, Path | bytes]) -> None:
 
 
 def _drop_stage(client: "APIClient") -> None:
-    """Remove what the build stage left behind: a second copy of every package."""
+    """Remove what the build stage left: a second copy of every package."""
     from docker.errors import APIError
 
     for image in client.images(filters={"dangling": True, "label": _STAGE}):
