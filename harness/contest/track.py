@@ -16,19 +16,19 @@ from harness.safeio.reading import read_named
 from harness.statistics.probe_bounds import questions_needed
 
 GIB = 1 << 30
-# Of an adaptive submission, in targets; all workers are shown one at once.
+# The largest segment of an adaptive submission, in targets; all workers are sent one at once.
 LARGEST_SEGMENT = 1 << 16
 _PROBED_ANSWER_BYTES = 4 * GIB
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
 
 
 class Budget(Fact):
-    """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
+    """The budgets of a seed run: seconds of wallclock, bytes of code + artifact (decimal).
 
-    A track without a time budget leaves that time unjudged.
+    Without a time budget, that time is not judged.
 
-    ``tokenizer_counted``: whether the model file of a submission's own tokenizer is part of its
-    code. Where it is not, whatever text its pieces hold is carried for nothing.
+    ``tokenizer_counted``: whether the model file of a submission's own tokenizer counts as code.
+    Where it does not, the text in its pieces costs nothing.
     """
 
     train_seconds: float | None = Field(default=None, gt=0, le=86_400)
@@ -51,7 +51,7 @@ class Hardware(Fact):
 
 
 class Dataset(Fact):
-    """The dataset by name; the figures pin what it must hold where they are known."""
+    """The dataset by name; figures that are given pin what it must hold."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     validation_documents: int | None = Field(default=None, gt=0)
@@ -61,10 +61,10 @@ class Dataset(Fact):
 class Holdout(Fact):
     """A second set of documents, never published, that every artifact is scored on too.
 
-    ``dataset`` names a dataset of the same tokenizer, of which the validation split is used. A
-    model that has not seen the validation text is as good on both, but for what the documents
-    themselves are like: ``reference_gap_bpb`` is the gap of a model known to be honest, and
-    ``tolerance_bpb`` how much larger than that it may be.
+    ``dataset`` names a dataset of the same tokenizer; its validation split is used. A model that
+    has not seen the validation text scores alike on both sets, except for differences between the
+    documents themselves: ``reference_gap_bpb`` is the gap of a model that is known to be honest,
+    and ``tolerance_bpb`` is how much larger the gap may be.
     """
 
     dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -190,7 +190,7 @@ class Bar(Fact):
 
 
 class Limits(Fact):
-    """What a sandbox may use besides time."""
+    """The limits of a sandbox, other than time."""
 
     memory_bytes: PositiveBytes
     shm_bytes: PositiveBytes
@@ -201,7 +201,7 @@ class Limits(Fact):
 
 
 class Track(Fact):
-    """One track. ``rehearsal`` tracks judge all the same but can never verify a record."""
+    """One track. A ``rehearsal`` track has the same rules but can never verify a record."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     edition: str = Field(min_length=1)
@@ -230,8 +230,8 @@ class Track(Fact):
     def digest(self) -> str:
         """SHA-256 over the rules themselves, so that white space and comments do not count.
 
-        What a track leaves out does not count either: a setting that a later harness knows does not
-        change the digest of the tracks that do without it.
+        Settings that a track leaves out do not count either: a setting that a later harness adds
+        does not change the digest of the tracks that do not use it.
         """
         return digest_of_named({"track": self.model_dump_json(exclude_none=True).encode()})
 

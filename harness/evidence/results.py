@@ -1,4 +1,4 @@
-"""What the steps of a run lead to: one model a kind, each tagged with it."""
+"""The results of the steps of a run: one model for each kind of result, tagged with the kind."""
 
 import math
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from harness.statistics.probe_bounds import Sample
 
 
 class ArtifactFacts(Fact):
-    """A sealed file: what was hashed is what is scored."""
+    """A sealed file: the bytes that were hashed are the bytes that are scored."""
 
     name: PlainName
     bytes: int = Field(ge=0)
@@ -26,10 +26,10 @@ class TimelineSpan(Fact):
 
 
 class Trained(Fact):
-    """What training left.
+    """The files that training left.
 
-    ``artifact`` is null where it was killed before it could be sealed. ``checkpoint`` holds the
-    unquantized weights, where there are some: information, neither counted nor judged.
+    ``artifact`` is null where training was killed before it could be sealed. ``checkpoint`` holds
+    the unquantized weights, where there are some: information, neither counted nor judged.
     """
 
     kind: Literal["trained"] = "trained"
@@ -175,7 +175,7 @@ class Recall(_AskedAgain):
 
 
 class _BesideCompressor(Fact):
-    """What some text costs a model, and a plain compressor, in bits per byte."""
+    """The cost of some text for a model and for a plain compressor, in bits per byte."""
 
     bytes: int = Field(gt=0)
     bpb: float
@@ -200,14 +200,15 @@ class StreamPart(_BesideCompressor):
 
 
 class Spread(Fact):
-    """How the cost is spread over documents and over the stream, beside a plain compressor's.
+    """How the cost is spread over documents and over the stream, next to a plain compressor's.
 
-    The compressor (zlib, each document alone) knows how repetitive a document is and nothing of
-    the rest, so that a cheap document is told from an easy one. ``median_ratio`` is the median
-    over the ``judged`` documents, those that are long enough, of the model's bits for each bit of
-    the compressor's, ``spread`` the scaled median absolute deviation of that ratio's logarithm;
-    both null without such documents. ``lowest`` holds the documents of the lowest ratios, lowest
-    first; ``parts`` the whole stream in order, in parts of about equal bytes.
+    The compressor (zlib, each document alone) sees only how repetitive a document is. So a document
+    that is cheap for both is an easy one; one that is cheap for the model alone is suspicious.
+    ``median_ratio`` is the median over the ``judged`` documents, those that are long enough, of the
+    model's bits for each bit of the compressor's, ``spread`` the scaled median absolute deviation
+    of that ratio's logarithm; both null without such documents. ``lowest`` holds the documents of
+    the lowest ratios, lowest first; ``parts`` the whole stream in order, in parts of about equal
+    bytes.
     """
 
     kind: Literal["spread"] = "spread"
@@ -219,12 +220,12 @@ class Spread(Fact):
 
 
 class Gap(Fact):
-    """What an artifact costs on the published documents and on the unpublished ones, in BPB.
+    """The cost of the published and of the unpublished documents for one artifact, in BPB.
 
-    ``gap_bpb`` is how much cheaper the published documents are than the unpublished ones would
-    predict: the latter's BPB, scaled by what a plain compressor makes of both sets, less the
-    former's. ``standard_error_bpb`` is that of the gap, from the scatter of the documents of both
-    sets around the ratio of model and compressor.
+    ``gap_bpb`` is how much cheaper the published documents are than the unpublished ones predict:
+    the BPB of the unpublished ones, scaled by the ratio of a plain compressor's costs of the two
+    sets, minus the BPB of the published ones. ``standard_error_bpb`` is that of the gap, from the
+    scatter of the documents of both sets around the ratio of model and compressor.
     """
 
     kind: Literal["gap"] = "gap"
@@ -237,12 +238,12 @@ class Gap(Fact):
 
 
 class TokenizerProof(Fact):
-    """The tokenizer that an entry brings, and whether every document came back from its tokens.
+    """The tokenizer that an entry brings, and whether its round trip is lossless everywhere.
 
     ``bytes`` and ``sha256`` are those of its model file, or of its code. ``problem`` says why it
-    cannot be used: no such tokenizer, or validation document ``document`` (counted from 1) does
-    not come back. Empty when every one does, exactly; then ``dataset_digest`` is that of the
-    dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
+    cannot be used: no such tokenizer, or validation document ``document`` (counted from 1) is
+    changed by encoding and decoding. Empty when none is changed; then ``dataset_digest`` is that of
+    the dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
     unpublished documents in its tokens. ``repeated`` documents were encoded a second time, alone
     and elsewhere, with the same result.
     """
@@ -281,7 +282,7 @@ class BridgeProof(Fact):
 
 
 class ClaimedScore(Fact):
-    """What a script printed of itself under our roof: a claim, whoever was watching.
+    """The score that a script printed while we ran it: still only a claim.
 
     ``artifact`` is the file that it left; ``sealed_seconds`` is when that was last changed.
     """

@@ -1,4 +1,4 @@
-"""The steps of a run, as a table: whoever needs to know of a step asks here.
+"""The steps of a run, as a table: all other code looks up here what it needs to know of a step.
 
 A step is declared here and done in ``run/steps/``, a function for each name. The order of the
 table is the order of a run.
@@ -14,7 +14,7 @@ from harness.evidence.step_names import Role, StepName
 
 
 class Left(Protocol):
-    """What a run has left so far, as far as it decides which steps follow."""
+    """The files that a run has left so far, which decide what steps follow."""
 
     @property
     def artifact(self) -> results.ArtifactFacts | None:
@@ -218,5 +218,5 @@ def steps_of(role: Role) -> tuple[Step, ...]:
 
 
 def logs_of(role: Role) -> int:
-    """How many logs a run may leave at most, for reckoning disk."""
+    """The most logs that a run can leave, to estimate the disk space."""
     return sum(step.log is not None for step in steps_of(role))

@@ -1,6 +1,6 @@
 """One run, from its first step to its last: what ``harness seed`` does, on any machine.
 
-Whatever goes wrong becomes evidence here: a failure of the submission's, or one of ours.
+Whatever goes wrong becomes evidence here: either a failure of the submission or one of ours.
 """
 
 from pathlib import Path
@@ -50,7 +50,7 @@ def _attempt(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 def _failed(step: Step, error: HarnessError) -> StepFacts:
     ours = isinstance(error, InfrastructureError)
-    # A training whose artifact cannot be sealed speaks to another rule.
+    # An artifact that cannot be sealed is judged by the rule "artifact", not by "training".
     rule = "artifact" if isinstance(error, ArtifactError) else step.finding
     finding = error.finding.model_copy(update={"id": rule, "status": "unknown" if ours else "fail"})
     fault = "infrastructure" if ours else "submission"

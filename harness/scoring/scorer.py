@@ -1,8 +1,8 @@
 """The scorer: sends windows, receives logits, and does the arithmetic that decides.
 
 Nats of a target are ``log(sum(exp(x - max))) - (x[target] - max)`` in float32, from our own
-copy of the logits; sums are float64. The maximum is taken off before anything else: a
-logsumexp added back to a huge common offset would round a target's cost to nothing.
+copy of the logits; sums are float64. The maximum is subtracted first: if all logits had a huge
+common offset, adding a logsumexp to it would round a target's cost to nothing.
 """
 
 import io
@@ -27,10 +27,10 @@ from harness.scoring.worker_pool import Timing, answer_all
 
 @dataclass(frozen=True)
 class Stream:
-    """The validation split. ``tokens`` uint16[N], ``document_bytes`` int64[D] of their texts.
+    """The validation split: ``tokens`` uint16[N], ``document_bytes`` int64[D].
 
-    Each document begins with token ``bos_id``; a target belongs to the document it stands in,
-    and the BOS that opens a document is a target of that document which weighs no bytes.
+    Each document begins with token ``bos_id``. A target belongs to the document that it is part of;
+    the BOS at the start of a document is a target of that document and counts no bytes.
     """
 
     tokens: npt.NDArray[np.uint16]
@@ -41,7 +41,7 @@ class Stream:
 
 @dataclass
 class _Totals:
-    """What has been summed so far: float64[W] by window, float64/int64[D] by document."""
+    """The sums so far: float64[W] by window, float64/int64[D] by document."""
 
     document_starts: npt.NDArray[np.intp]
     window_nats: npt.NDArray[np.float64]
@@ -121,7 +121,7 @@ def score(
         tokens_at_once: tokens in a request.
         alive: whether the sandbox still runs.
         documents_file: where per-document nats, bytes and targets are written (.npz).
-        progress: called with targets scored and targets per second, some times a second.
+        progress: called a few times a second with targets scored and targets per second.
 
     Raises:
         AnswerError: the submission's model answered wrongly.

@@ -411,8 +411,8 @@ def test_a_second_try_is_told_and_rejects_nothing() -> None:
     made = plan(tries=Tries(earlier=2))
     verdict = verdict_of(made, good_runs(made))
     (finding,) = verdict.findings
-    assert "try 3 of this very submission" in finding.detail and "0.03" in finding.detail
-    assert "try 3 of this very submission" in shown(verdict)
+    assert "try 3 of the same submission" in finding.detail and "0.03" in finding.detail
+    assert "try 3 of the same submission" in shown(verdict)
     assert verdict.verdict == "VERIFIED"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from harness.contest.track import Bound
+from harness.contest.track import Probes as Settings
 from harness.evidence.results import Changes, Probes
 from harness.evidence.run import Run
 from harness.judge.case import Case
@@ -49,8 +50,7 @@ def _causality(case: Case) -> Finding:
 def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
     """What one seed's probes alone decide; None when nothing."""
     allowed = case.track.probes
-    tolerance = allowed.bound.tolerance_nats if allowed.bound else allowed.mean_gain_nats
-    if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > tolerance:
+    if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > _tolerance(allowed):
         return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
     random = differs_by_itself(probes)
     said = ""
@@ -66,22 +66,20 @@ def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
             f"asked again, its answers moved by {probes.mean_change_nats:.4f} nats on average; "
             f"the tolerance is {allowed.mean_change_nats:g}"
         )
-    elif probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > (
-        allowed.bound.tolerance_nats if allowed.bound else allowed.mean_gain_nats
-    ):
-        return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
     if said:
         return random.of_seed(seed) if random else Answer("fail", f"seed {seed}: {said}")
     slow = far_slower(probes)
     return slow.of_seed(seed) if slow else None
 
 
+def _tolerance(allowed: Settings) -> float:
+    return allowed.bound.tolerance_nats if allowed.bound else allowed.mean_gain_nats
+
+
 def _gains(case: Case, gain: float) -> str:
-    allowed = case.track.probes
-    tolerance = allowed.bound.tolerance_nats if allowed.bound else allowed.mean_gain_nats
     return (
         f"what lies beyond its past makes targets {gain:.4f} nats cheaper on average; the "
-        f"tolerance is {tolerance:g}"
+        f"tolerance is {_tolerance(case.track.probes):g}"
     )
 
 

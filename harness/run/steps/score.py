@@ -1,4 +1,4 @@
-"""Scorings: the validation split, the unpublished documents, the unquantized weights."""
+"""Three scorings: the validation split, the unpublished documents, the unquantized weights."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
     assert unpublished is not None  # noqa: S101 - the step is there where the plan has some
     facts = _scored(step, bench, bench.directory.artifact(run), unpublished)
     if facts.result is None and facts.failure is None:
-        # The budget is that of the validation split, which this set may be larger than.
+        # The budget is that of the validation split; this set may be larger.
         raise InfrastructureError(
             "no time was left to score the unpublished documents",
             remedy="resume, or let the track name a smaller set",
@@ -32,7 +32,7 @@ def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 
 def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
-    """Score the weights before quantization: information, which decides nothing."""
+    """Score the weights before quantization: for information only, no rule uses it."""
     facts = _scored(step, bench, bench.directory.checkpoint(run), bench.texts.scored)
     if facts.failure is not None:
         reason = facts.failure.reason
@@ -41,7 +41,7 @@ def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 
 def _scored(step: Step, bench: Workbench, file: Path, dataset: Dataset) -> StepFacts:
-    # Probes are drawn and kept by the session that scores the validation split.
+    # Only the session that scores the validation split draws and keeps probes.
     same = dataset is bench.texts.scored
     session = bench.session if same else ScoringSession(bench, dataset)
     documents = bench.place / (step.documents_file or "")

@@ -24,7 +24,7 @@ from harness.contest.track import Limits
 from harness.errors import InfrastructureError
 from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.models import Fact
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.safeio.files import disk_errors
 from harness.safeio.text import plain, plain_line
 from harness.sandbox import limits
@@ -34,7 +34,7 @@ from harness.sandbox.docker.readback import Started, compared, isolation_facts
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT_FILES
 from harness.sandbox.protocol import Job, Mount
-from harness.sandbox.selfcheck.host import NAMESPACES, observe
+from harness.sandbox.selfcheck.host import NAMESPACES, collect
 from harness.sandbox.selfcheck.properties import Expected, properties, without_marker
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _in_sandbox(sandbox: DockerSandbox, job: Job) -> _Seen:
         with sandbox.engine.connection() as client:
             container = client.inspect_container(phase.container_id)
             volume = client.inspect_volume(phase.volume_name)
-        outside = observe(container, volume)
+        outside = collect(container, volume)
         deadline = time.monotonic() + _LOG_SECONDS
         while not phase.log.truncated and time.monotonic() < deadline:
             time.sleep(_BEAT_SECONDS)
@@ -189,7 +189,7 @@ def _by_default(sandbox: DockerSandbox, job: Job) -> _Seen:
     with _default_container(sandbox, job) as (client, identity):
         told = _told_by_default(client, identity)
         container = client.inspect_container(identity)
-        outside = observe(container, None)
+        outside = collect(container, None)
         client.kill(identity)
         client.wait(identity, timeout=_SECONDS)
         outside["no_traces"] = _traces(client, container)
@@ -211,7 +211,7 @@ def _by_default(sandbox: DockerSandbox, job: Job) -> _Seen:
 @contextmanager
 def _default_container(sandbox: DockerSandbox, job: Job) -> Iterator[tuple["APIClient", str]]:
     """A container as the engine makes it by itself, run as root like most images."""
-    token = owner.token()
+    token = ownership.token()
     with sandbox.engine.connection() as client:
         created = client.create_container(
             sandbox.image_id,
@@ -327,7 +327,7 @@ def _environment(job: Job) -> list[str]:
 @contextmanager
 def _probe_directory() -> Iterator[Path]:
     """A directory that holds the probes as the submission's code, readable for its user."""
-    folder = owner.make_directory(Path(tempfile.gettempdir()))
+    folder = ownership.make_directory(Path(tempfile.gettempdir()))
     try:
         with disk_errors(folder):
             code = folder / "code"
@@ -339,7 +339,7 @@ def _probe_directory() -> Iterator[Path]:
                     (Path(place) / name).chmod(0o644)
         yield folder
     finally:
-        owner.remove_tree(folder)
+        ownership.remove_tree(folder)
 
 
 @contextmanager

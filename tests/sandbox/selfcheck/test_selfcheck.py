@@ -21,8 +21,8 @@ from harness.run.workbench import check_host
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
-from harness.sandbox.selfcheck import selfcheck as proof
-from harness.sandbox.selfcheck.host import observe
+from harness.sandbox.selfcheck import selfcheck
+from harness.sandbox.selfcheck.host import collect
 from harness.sandbox.selfcheck.selfcheck import Proof, prove
 from tests.factories.samples import good_runs, plan, required, verdict_of
 from tests.sandbox.conftest import Phases
@@ -74,7 +74,7 @@ class TestHere:
 
     def test_limits_are_seen_to_bite_at_their_number(self, proofs: tuple[Proof, ...]) -> None:
         by_id = {found.id: found for found in proofs}
-        limits = proof.LIMITS
+        limits = selfcheck.LIMITS
         for id, number in (
             ("process_limit", limits.processes),
             ("memory_limit", limits.memory_bytes),
@@ -149,7 +149,7 @@ class TestProof:
 
 def test_what_the_kernel_hides_is_left_out_not_guessed() -> None:
     container = {"State": {"Pid": 0}, "HostConfig": {}, "Config": {}, "Mounts": []}
-    found = observe(container, None)
+    found = collect(container, None)
     assert found["memory_limit"] == found["process_limit"] == "no limit found"
     assert not found.keys() & {
         "no_capabilities",
