@@ -74,16 +74,20 @@ class Bench(Protocol):
 
 @dataclass(frozen=True)
 class Answered(Generic[Result]):
-    """How a score phase went; ``violation`` is what the submission did wrong, if anything."""
+    """How a score phase went.
+
+    ``violation`` is what the submission did wrong, if anything; ``lost`` what our side did.
+    """
 
     phase: PhaseFacts
     result: Result | None
     telemetry: TelemetryFacts
     violation: str
+    lost: InfrastructureError | None = None
 
     def leading_to(self, result: Other | None) -> Answered[Other]:
         """The same phase, with another result."""
-        return Answered(self.phase, result, self.telemetry, self.violation)
+        return Answered(self.phase, result, self.telemetry, self.violation, self.lost)
 
 
 class ScoringSession:
@@ -189,7 +193,7 @@ class ScoringSession:
         answered = self._ask(
             file, step, again.planned, partial(ask_again, again=again), seconds=limit
         )
-        if answered.violation:
+        if answered.violation or answered.lost:
             return answered.leading_to(None)
         timing = answered.result
         seconds = timing.model_seconds if timing else answered.phase.wallclock_seconds
@@ -254,7 +258,7 @@ class ScoringSession:
                     tokens_per_second=rate,
                 )
 
-            result, violation, gone = None, "", False
+            result, violation, gone, lost = None, "", False, None
             try:
                 result = work(
                     channel,
@@ -268,12 +272,15 @@ class ScoringSession:
                 violation = with_last_line(str(error), running)
             except WorkerGone:
                 gone = True
+            # Code ran, so its phase is evidence whatever we could not do with its answers.
+            except InfrastructureError as error:
+                lost = error
             # A worker that answered wrongly has nothing more to say; others may end by themselves.
-            facts = None if violation else running.wait(GOODBYE_SECONDS)
+            facts = None if violation or lost else running.wait(GOODBYE_SECONDS)
             facts = facts or running.stop()
             if gone and facts.outcome != "deadline":
                 violation = f"{ending(facts, running)}, before every target was scored"
-            return Answered(facts, result, telemetry.facts, violation)
+            return Answered(facts, result, telemetry.facts, violation, lost)
 
     def _job(self, file: Path, step: Step, channel: Path, seconds: float | None) -> Job:
         bench = self._bench

@@ -38,7 +38,8 @@ class Card(BaseModel):
     """``cheater.toml``.
 
     ``trick`` and ``field`` (where it happened) are sentences. ``reason`` must be in the reason of
-    the verdict, ``finding`` in a finding's name. ``sandboxes``: where the trick makes sense; what
+    the verdict, ``finding`` in a finding's name. ``also`` names checks that see it too.
+    ``sandboxes``: where the trick makes sense; what
     only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
     is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
@@ -54,6 +55,7 @@ class Card(BaseModel):
     sandboxes: tuple[Kind, ...] = ("docker", "process")
     seeds: Literal["1", "auto"] = "1"
     verdict: Literal["REJECTED", "INCONCLUSIVE"] = "REJECTED"
+    also: tuple[str, ...] = ()
     track: dict[str, str] = Field(default_factory=dict)
     score: Literal["equal", "not better", "better"] = "equal"
     speaks: bool = True
@@ -209,7 +211,7 @@ def _not_caught(cheater: Cheater, done: Outcome) -> list[str]:
     wanted = "fail" if card.verdict == "REJECTED" else "unknown"
     if done.status(cheater.shelf) != wanted:
         problems.append(f"{cheater.shelf} reads {done.status(cheater.shelf)}, expected {wanted}")
-    others = [name for name in done.failed if name != cheater.shelf]
+    others = [name for name in done.failed if name not in (cheater.shelf, *card.also)]
     if others:
         problems.append(f"failed too: {', '.join(others)}")
     if card.reason not in verdict["reason"]:

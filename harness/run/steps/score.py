@@ -8,6 +8,7 @@ from harness.evidence.results import Probes, Recall, Scores
 from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
 from harness.models import Finding
+from harness.run.endings import failure_of
 from harness.run.scoring_session import Answered, ScoringSession
 from harness.run.workbench import Workbench
 
@@ -57,6 +58,8 @@ def facts_of(
     if answered.violation:
         finding = Finding(id=step.finding, status="fail", detail=answered.violation)
         failure = Failure(fault="submission", finding=finding)
+    elif answered.lost:
+        failure = failure_of(step, answered.lost)
     return StepFacts(
         name=step.name,
         phases=(answered.phase,),

@@ -12,7 +12,7 @@ from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
 from harness.models import Finding
-from harness.run.endings import ending
+from harness.run.endings import ending, failure_of
 from harness.run.paths import CODE, DATA, TOKENIZER
 from harness.run.scoring_session import UNLIMITED_SECONDS
 from harness.run.workbench import TICK_SECONDS, Workbench
@@ -38,9 +38,9 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
             return _with_failure(facts, step.finding, ending(phase, running))
         try:
             artifact = _sealed(bench, running, "artifact", bench.plan.entry.train.artifact)
-        except ArtifactError as error:
-            return _with_failure(facts, "artifact", str(error))
-        sealed = {"artifact": artifact, "checkpoint": _checkpoint(bench, running)}
+            sealed = {"artifact": artifact, "checkpoint": _checkpoint(bench, running)}
+        except (ArtifactError, InfrastructureError) as error:
+            return facts.model_copy(update={"failure": failure_of(step, error)})
         return facts.model_copy(update={"result": result.model_copy(update=sealed)})
 
 
