@@ -142,8 +142,8 @@ class Probes(_AskedAgain):
     model observed ``segments_observed`` segments again.
 
     ``changes`` are those at the cut. ``unchanged`` are those of questions that were asked again as
-    they were, among the others; ``twice`` those of questions that were asked twice while scoring.
-    Both are the noise that no suffix explains.
+    they were, among the others; ``twice`` those of windows asked twice in one scoring request.
+    Both are the noise that no suffix explains; only the latter is there without memory.
     """
 
     kind: Literal["probes"] = "probes"

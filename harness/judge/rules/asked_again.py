@@ -24,9 +24,8 @@ class Answer(NamedTuple):
 
 
 def differs_by_itself(probes: Probes) -> Answer | None:
-    """Whether questions that were asked twice unchanged moved: a random model, not a cheat."""
-    asked = [part for part in (probes.unchanged, probes.twice) if part is not None]
-    largest = max((part.largest_nats for part in asked), default=0.0)
+    """Whether one question, asked twice in one request, got two answers: random, not a cheat."""
+    largest = probes.twice.largest_nats if probes.twice else 0.0
     if largest <= NOISE_NATS:
         return None
     return Answer(
