@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import UsageError
-from harness.models import Fact
+from harness.models import Fact, Later
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
@@ -69,6 +69,27 @@ class Holdout(Fact):
     dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     reference_gap_bpb: float = Field(default=0, gt=-10, lt=10)
     tolerance_bpb: float = Field(ge=0, lt=10)
+
+
+class BroughtAlong(Fact):
+    """What an entry may bring besides its artifact, in compressed bytes (``brought_along.py``).
+
+    Above ``limit_bytes`` a human must look first. Of what is below, ``free_bytes`` are taken for
+    code; the rest is taken for remembered text, 8 bits a byte. ``tokenizer_free_bytes`` are those
+    of a tokenizer's pieces, and of nothing else.
+    """
+
+    limit_bytes: PositiveBytes
+    free_bytes: int = Field(ge=0, strict=True)
+    tokenizer_free_bytes: int = Field(ge=0, le=1 << 30, strict=True)
+
+    @model_validator(mode="after")
+    def _free_below_limit(self) -> Self:
+        if self.free_bytes > self.limit_bytes:
+            raise ValueError(
+                f"free_bytes {self.free_bytes:,} is more than limit_bytes {self.limit_bytes:,}"
+            )
+        return self
 
 
 class Significance(Fact):
@@ -176,6 +197,7 @@ class Track(Fact):
     bar: Bar | None = None
     sandbox: Limits
     holdout: Holdout | None = None
+    brought_along: Later[BroughtAlong] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:

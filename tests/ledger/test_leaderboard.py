@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.contest.brought_along import brought_along
 from harness.contest.submission import load_submission
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Holdout, Track, load_track
@@ -213,7 +214,9 @@ def test_a_verdict_is_drawn_from_its_file_alone(tmp_path: Path) -> None:
 def kept_run(tmp_path: Path, track: Track | None = None) -> RunDirectory:
     """A verification with every file that its evidence speaks of, and its verdict; moved since."""
     submission = load_submission(write_submission(tmp_path / "submission"))
-    made = planned(track=track, entry=submission.entry("strict"))
+    entered = submission.entry("strict")
+    brought = brought_along(entered, submission.contents)
+    made = planned(track=track, entry=entered, brought=brought)
     run = store(tmp_path / "runs" / "run", made, good_runs(made), files=submission.contents)
     assert harness("judge", run.path, "--json", run.path / VERDICT).code == 0
     run.path.parent.rename(tmp_path / "moved")
