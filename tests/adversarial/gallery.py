@@ -2,7 +2,8 @@
 
 A cheater is the honest twin (``tests/factories/honest/bigram``) with the files of its own folder
 laid over it. ``cheat.py`` takes the place of the twin's script when it has a main part, and of its
-loader when it has a ``load_model``. ``cheater.toml`` is its card. Its shelf, the folder around
+loader when it has a ``load_model``. Where there is a ``make.py``, its ``make(folder)`` adds what is
+too large to be kept. ``cheater.toml`` is its card. Its shelf, the folder around
 it, says what is expected:
 
 ``<check>/``      that check alone refuses it;
@@ -12,6 +13,7 @@ it, says what is expected:
 ``admitted/``     the trick works, and the README says so.
 """
 
+import runpy
 import shutil
 import time
 import tomllib
@@ -26,12 +28,13 @@ from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_tra
 
 GALLERY = ROOT / "tests/adversarial"
 CARD = "cheater.toml"
+MAKER = "make.py"
 CHECKS = tuple(rule.id for rule in RULES)
 SHELVES = (*CHECKS, "in_vain", "malformed", "admitted")
 SEED = "1"
 Kind = Literal["docker", "process"]
 # Prose for people, not laid over the twin.
-_NOT_CODE = {CARD, "__pycache__"}
+_NOT_CODE = {CARD, MAKER, "__pycache__"}
 
 
 class Card(BaseModel):
@@ -85,6 +88,8 @@ class Cheater:
         shutil.copy(GALLERY / "submission.toml", target)
         ignore = shutil.ignore_patterns(*_NOT_CODE)
         shutil.copytree(self.folder, target, dirs_exist_ok=True, symlinks=True, ignore=ignore)
+        if (self.folder / MAKER).exists():
+            runpy.run_path(str(self.folder / MAKER))["make"](target)
         cheat, manifest = (target / name for name in ("cheat.py", "submission.toml"))
         source, text = cheat.read_text(), manifest.read_text()
         if "__main__" not in source:
@@ -261,6 +266,8 @@ _MEANINGS = {
     "twin's, and they report themselves that the trick failed.",
     "malformed": "They are not even loaded: exit code 2.",
     "admitted": "The trick works, as the README admits.",
+    "brought_along": "The check `brought_along`, and no other, refuses them, before anything is "
+    "run; `make.py` makes their weights.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",
     "seed_spread": "The check `seed_spread`, and no other, hands them to a human: INCONCLUSIVE.",

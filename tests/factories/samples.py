@@ -97,7 +97,7 @@ def _weighed(entered: str) -> Brought:
 
 
 def brought(entered: Entry) -> Brought | None:
-    """What an entry of :func:`entry` brings along; None of another one's, as before it was known."""
+    """What an entry of :func:`entry` brings along; None for any other, as in a plan of before."""
     return _weighed(entered.model_dump_json()) if entered.digest in _CONTENTS else None
 
 

@@ -41,7 +41,7 @@ NO_BUDGET = strict_track(
 )
 
 
-PIECES = random.Random(1).randbytes(160_000)
+PIECES = random.Random(1).randbytes(170_000)
 
 
 def brings(random_bytes: int) -> Plan:
