@@ -90,10 +90,15 @@ def entry(files: Mapping[str, bytes] = CODE, **changes: Any) -> Entry:
     return Entry(**(fields | changes))
 
 
+def contents_of(entered: Entry) -> Mapping[str, bytes]:
+    """The files of an entry of :func:`entry`."""
+    return _CONTENTS[entered.digest]
+
+
 @functools.lru_cache(maxsize=1000)
 def _weighed(entered: str) -> Brought:
     made = Entry.model_validate_json(entered)
-    return brought_along(made, _CONTENTS[made.digest])
+    return brought_along(made, contents_of(made))
 
 
 def brought(entered: Entry) -> Brought | None:
