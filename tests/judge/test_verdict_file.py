@@ -175,7 +175,7 @@ def _are_many(document: Json, path: str) -> bool:
 
 
 def _is_no_doubt(document: Json, path: str) -> bool:
-    return document["brought"]["doubt_bpb"] == 0
+    return not document["brought"]["doubt_bpb"]
 
 
 def _is_free(document: Json, path: str) -> bool:
