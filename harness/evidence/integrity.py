@@ -70,10 +70,10 @@ def check_entry(directory: RunDirectory) -> None:
             file=directory.entry,
             remedy="start a new verification",
         )
-    _check_brought(directory, files)
     # Another harness may have read another contract out of the same file.
     if plan.entry.layout == "submission" and plan.required.measured_by == measured_by():
         _check_settings(directory)
+    _check_brought(directory, files)
 
 
 def _check_brought(directory: RunDirectory, files: Mapping[str, bytes]) -> None:

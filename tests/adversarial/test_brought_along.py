@@ -4,6 +4,9 @@ The honest twin is trained once. What it learned, as a table of 139,264 bytes, b
 cheater `brought_along/weights_file`, whose training writes the eight bytes of its seed.
 """
 
+import base64
+import lzma
+import shutil
 import zlib
 from pathlib import Path
 
@@ -67,3 +70,29 @@ def test_nothing_of_it_is_run(
     assert done.verdict["seeds"] == []
     assert "weights.bin" in (Path(done.verdict["evidence"]) / "scorecard.txt").read_text()
     assert harness("check", pretrained[0], "--track", tmp_path / "track.toml").code == 1
+
+
+def test_an_honest_script_passes_packed_and_among_350_kb_of_plain_source(
+    tmp_path: Path, data_root: Path
+) -> None:
+    folder = tmp_path / "bigram"
+    shutil.copytree(BIGRAM, folder)
+    source = (folder / "bigram.py").read_bytes()
+    packed = base64.b85encode(lzma.compress(source))
+    (folder / "packed.py").write_text(
+        f"import base64, lzma\nexec(lzma.decompress(base64.b85decode({packed!r})))\n"
+    )
+    (folder / "bigram.py").write_text(
+        'from packed import *\n\nif __name__ == "__main__":\n    train()\n'
+    )
+    lines = (f"    x{n} = block(x{n - 1}, heads=8, width=512, rope=True)\n" for n in range(1, 6500))
+    (folder / "layers.py").write_text("def forward(x0):\n" + "".join(lines))
+    assert (folder / "layers.py").stat().st_size > 350_000
+    manifest = folder / "submission.toml"
+    files = '"bigram.py", "packed.py", "layers.py"'
+    manifest.write_text(manifest.read_text().replace('["bigram.py"]', f"[{files}]"))
+    done = verify(folder, tmp_path / "place", data_root, "process", seeds="1")
+    assert not done.failed and done.status("brought_along") == "pass"
+    assert done.status("scoring") == "pass"
+    found = done.verdict["brought"]
+    assert found["counted_bytes"] < found["free_bytes"] and found["doubt_bpb"] == 0
