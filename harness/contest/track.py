@@ -72,6 +72,27 @@ class Holdout(Fact):
     tolerance_bpb: float = Field(ge=0, lt=10)
 
 
+class BroughtAlong(Fact):
+    """What an entry may bring besides its artifact, in compressed bytes (``brought_along.py``).
+
+    Above ``limit_bytes`` a human must look first. Of what is below, ``free_bytes`` are taken for
+    code; the rest is taken for remembered text, 8 bits a byte. ``tokenizer_free_bytes`` are those
+    of a tokenizer's pieces, and of nothing else.
+    """
+
+    limit_bytes: PositiveBytes
+    free_bytes: int = Field(ge=0, strict=True)
+    tokenizer_free_bytes: int = Field(ge=0, le=1 << 30, strict=True)
+
+    @model_validator(mode="after")
+    def _free_below_limit(self) -> Self:
+        if self.free_bytes > self.limit_bytes:
+            raise ValueError(
+                f"free_bytes {self.free_bytes:,} is more than limit_bytes {self.limit_bytes:,}"
+            )
+        return self
+
+
 class Significance(Fact):
     """How many seeds are run, and what the t-test must show; no test where there is no bar."""
 
@@ -216,6 +237,7 @@ class Track(Fact):
     bar: Bar | None = None
     sandbox: Limits
     holdout: Holdout | None = None
+    brought_along: Later[BroughtAlong] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:

@@ -10,13 +10,14 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from harness.contest.brought_along import brought_along, contradicted
 from harness.contest.entry import file_facts
 from harness.contest.submission import load_submission
 from harness.errors import InfrastructureError, SubmissionError, UsageError
@@ -72,6 +73,22 @@ def check_entry(directory: RunDirectory) -> None:
     # Another harness may have read another contract out of the same file.
     if plan.entry.layout == "submission" and plan.required.measured_by == measured_by():
         _check_settings(directory)
+    _check_brought(directory, files)
+
+
+def _check_brought(directory: RunDirectory, files: Mapping[str, bytes]) -> None:
+    """What the entry is said to bring along is what its files and settings weigh."""
+    plan, field = directory.plan, "brought"
+    if plan.brought is not None:
+        wrong = contradicted(plan.brought, brought_along(plan.entry, files))
+        if not wrong:
+            return
+        field, problem = f"brought.{wrong}", "not what the kept files weigh"
+    elif plan.track.brought_along is None:
+        return  # begun before there was such a figure
+    else:
+        problem = "missing, and its track asks for it"
+    raise InfrastructureError(problem, file=directory.path / PLAN, field=field, remedy=_REMEDY)
 
 
 def _check_settings(directory: RunDirectory) -> None:

@@ -245,7 +245,9 @@ class TokenizerProof(Fact):
     changed by encoding and decoding. Empty when none is changed; then ``dataset_digest`` is that of
     the dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
     unpublished documents in its tokens. ``repeated`` documents were encoded a second time, alone
-    and elsewhere, with the same result.
+    and elsewhere, with the same result. ``normal_form_bytes`` is the compressed size of a model
+    file's normal form, which is all of it that the entry's code is shown; null where it is shown
+    the file itself.
     """
 
     kind: Literal["tokenizer"] = "tokenizer"
@@ -260,6 +262,7 @@ class TokenizerProof(Fact):
     repeated: int = Field(default=0, ge=0)
     problem: str = Field(default="", max_length=2000)
     document: int | None = Field(default=None, gt=0)
+    normal_form_bytes: Later[int] = None
 
     @model_validator(mode="after")
     def _proves_or_complains(self) -> "TokenizerProof":

@@ -63,6 +63,7 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
         "train_wallclock": _worst(row.train_seconds for row in rows),
         "artifact": sum(row.artifact_bytes is not None for row in rows),
         "bytes": max(sizes_of(verdict), default=None),
+        **({"brought_along": verdict.brought.counted_bytes} if verdict.brought else {}),
         "scoring": len(scores),
         "score_wallclock": _worst(row.score_seconds for row in rows),
         "coverage": min((row.targets for row in rows if row.targets is not None), default=None),
@@ -81,6 +82,7 @@ def limit_figures(verdict: Verdict) -> dict[str, Figure]:
         "train_wallclock": verdict.train_limit_seconds,
         "score_wallclock": verdict.score_limit_seconds,
         "bytes": verdict.bytes_limit,
+        **({"brought_along": verdict.brought.limit_bytes} if verdict.brought else {}),
         "coverage": targets_of(verdict),
         "significance": verdict.statistics.p_below,
         **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
@@ -107,6 +109,8 @@ def asked(verdict: Verdict, rule: str) -> bool | None:
         return verdict.score_limit_seconds is not None
     if rule == "significance":
         return verdict.statistics.bar_bpb is not None
+    if rule == "brought_along":
+        return verdict.brought is not None
     if rule == "seed_spread":
         return wanted >= 2 if isinstance(wanted, int) else None
     return None if rule in _THE_TRACK_TELLS else True
@@ -165,6 +169,18 @@ def _bytes(verdict: Verdict, check: Finding) -> Either:
     if any(size > verdict.bytes_limit for size in sizes):
         return FAIL
     return PASS if sizes and len(sizes) == len(verdict.seeds) else UNKNOWN
+
+
+def _brought_along(verdict: Verdict, check: Finding) -> Either:
+    found = verdict.brought
+    if found is None:
+        return ANY
+    if found.bytes > found.limit_bytes:
+        return FAIL
+    within = FAIL if found.counted_bytes > found.limit_bytes else PASS
+    if not found.tokenizer_bytes:
+        return within
+    return within if verdict.tokenizer else UNKNOWN
 
 
 def _coverage(verdict: Verdict, check: Finding) -> Either:
@@ -229,6 +245,7 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "train_wallclock": _wallclock,
     "score_wallclock": _wallclock,
     "bytes": _bytes,
+    "brought_along": _brought_along,
     "coverage": _coverage,
     **dict.fromkeys(_ASKED_AGAIN, _asked_again),
     "seed_spread": _seed_spread,

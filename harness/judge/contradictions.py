@@ -25,6 +25,7 @@ from harness.judge.conclude import conclude
 from harness.judge.judge import CHEAPEST_SHOWN, facts_of_these_rules
 from harness.judge.notes import notes_on_claim
 from harness.judge.rules import rule_of
+from harness.judge.rules.brought_along import FILES_SHOWN, doubt_bpb
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
 from harness.judge.verdict import Verdict
 from harness.models import Finding
@@ -61,6 +62,7 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
     yield from _about_the_seeds(verdict)
     yield from _about_the_test(verdict)
     yield from _about_the_tokenizer(verdict)
+    yield from _about_what_was_brought(verdict)
     yield from _about_the_figures(verdict)
     yield from _about_the_notes(verdict)
     if of_these_rules(verdict):
@@ -200,6 +202,21 @@ def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
         ("bpb_per_nat", worth(targets) if whole else None),
     ):
         yield _differs(f"tokenizer.{name}", getattr(found, name), expected)
+
+
+def _about_what_was_brought(verdict: Verdict) -> Iterator[str]:
+    found = verdict.brought
+    if found is None:
+        return
+    counted = found.bytes + max(0, found.tokenizer_bytes - found.tokenizer_free_bytes)
+    yield _differs("brought.counted_bytes", found.counted_bytes, counted)
+    text = verdict.statistics.text_bytes
+    expected = doubt_bpb(counted, free_bytes=found.free_bytes, text_bytes=text)
+    yield _differs("brought.doubt_bpb", found.doubt_bpb, expected)
+    if not found.free_bytes <= found.limit_bytes:
+        yield f"brought.free_bytes: found {found.free_bytes}, expected {found.limit_bytes} at most"
+    if len(found.files) > FILES_SHOWN:
+        yield f"brought.files: found {len(found.files)}, expected {FILES_SHOWN} at most"
 
 
 def _about_the_figures(verdict: Verdict) -> Iterator[str]:

@@ -14,6 +14,7 @@ from harness.judge.conclude import ask_all, conclude
 from harness.judge.notes import notes_on
 from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
+from harness.judge.rules.brought_along import brought_result
 from harness.judge.rules.memorisation import suspects
 from harness.judge.verdict import (
     Digests,
@@ -84,6 +85,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         evidence=evidence,
         rescored_from=plan.copies.directory if plan.copies else "",
         segment=next((run.scores.segment for run in case.seeds if run.scores), None),
+        brought=brought_result(case),
     )
 
 

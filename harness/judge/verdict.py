@@ -4,11 +4,12 @@ from typing import Any, Literal
 
 from pydantic import Field, computed_field, model_validator
 
+from harness.contest.brought_along import FileWeight
 from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
-from harness.models import Fact, Finding
+from harness.models import Fact, Finding, Later
 from harness.statistics.tests import Case as TestCase
 
 VerdictName = Literal["VERIFIED", "REPRODUCED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
@@ -143,6 +144,28 @@ class TokenizerResult(Fact):
     dataset_bpb_per_nat: float
 
 
+class BroughtResult(Fact):
+    """What the submission brings along besides its artifact, in compressed bytes.
+
+    ``bytes`` is the size of code and settings, ``tokenizer_bytes`` of its own tokenizer as the code
+    is shown it (0 without one), of which ``tokenizer_free_bytes`` count nothing;
+    ``counted_bytes`` is the sum of what is left. What exceeds ``free_bytes`` (the track's, or what
+    the bar's own entry brought if that is more) is taken for remembered text: ``doubt_bpb``, 8 bits
+    a byte over the bytes of the validation text. ``files`` are the heaviest ones, each compressed
+    by itself.
+    """
+
+    bytes: int = Field(ge=0)
+    tokenizer_bytes: int = Field(ge=0)
+    tokenizer_free_bytes: int = Field(ge=0)
+    counted_bytes: int = Field(ge=0)
+    free_bytes: int = Field(ge=0)
+    limit_bytes: int = Field(ge=0)
+    doubt_bpb: float = Field(ge=0)
+    container_sha256: str
+    files: tuple[FileWeight, ...] = ()
+
+
 class MemorisationResult(Fact):
     """How the cost is spread over documents and along the stream, in the most suspicious seed.
 
@@ -183,7 +206,7 @@ class Verdict(Fact):
     ``isolated``: the sandbox proves all that a verdict needs; if not, it can only rehearse.
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
-    null.
+    null. ``brought`` is null where the track or the plan knows no such figure.
     """
 
     verdict: VerdictName
@@ -218,3 +241,4 @@ class Verdict(Fact):
     evidence: str
     rescored_from: str = ""
     segment: int | None = None
+    brought: Later[BroughtResult] = None

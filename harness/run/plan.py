@@ -1,11 +1,12 @@
 """Fixes a plan. After that, nobody has any choice left."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from harness import __version__
+from harness.contest.brought_along import brought_along
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.errors import UsageError
@@ -34,6 +35,7 @@ class Wishes:
 
 def plan_for(
     entry: Entry,
+    files: Mapping[str, bytes],
     track: Track,
     texts: TextFacts,
     sandbox: SandboxFacts,
@@ -46,6 +48,7 @@ def plan_for(
 
     Args:
         entry: what is judged, with the track's own settings applied.
+        files: its files by name.
         track: the rules.
         texts: figures of the texts that the entry is trained and scored on.
         sandbox: what every host's sandbox must be.
@@ -73,6 +76,7 @@ def plan_for(
         nonce=nonce,
         chosen_by_hand=wishes.seeds is not None,
         also=wishes.also,
+        brought=brought_along(entry, files),
     )
 
 

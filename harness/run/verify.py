@@ -101,6 +101,7 @@ def begin(
     earlier = count_earlier(referee.runs, entry_digest=entry.digest, track_digest=track.digest)
     plan = plan_for(
         entry,
+        files,
         track,
         stock.facts(),
         referee.sandbox.prepare(),

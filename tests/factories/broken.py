@@ -1,5 +1,6 @@
 """Evidence that one rule alone refuses, and a way to switch that rule off."""
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,6 +58,8 @@ OTHER_DATA = texts(strict_track(), name="another")
 OWN_TOKENIZER = plan(
     entry=entry(CODE | {"t.model": b"pieces"}, tokenizer=Tokenizer(kind="model", file="t.model"))
 )
+WEIGHTS = random.Random(0).randbytes(140_000)
+HEAVY = plan(entry=entry(CODE | {"weights.bin": WEIGHTS}))
 
 
 def with_gaps(*gaps: float) -> tuple[Plan, list[Run]]:
@@ -92,6 +95,7 @@ BROKEN_IN_EVIDENCE: dict[str, tuple[Plan, Sequence[Run]]] = {
     "clocks": (PLAN, with_first(PLAN, train=CLOCK)),
     "artifact": (PLAN, with_first(PLAN, failure=failure("submission", "artifact"))),
     "bytes": (PLAN, with_first(PLAN, artifact=BIG)),
+    "brought_along": _all_good(HEAVY),
     "scoring": (PLAN, with_first(PLAN, failure=failure("submission", "scoring"))),
     "score_wallclock": (PLAN, with_first(PLAN, score=SLOW)),
     "coverage": (PLAN, with_first(PLAN, scores=scores(2.61, targets=199_998))),

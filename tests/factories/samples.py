@@ -14,6 +14,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from harness import PACKAGE
+from harness.contest.brought_along import Brought, brought_along
 from harness.contest.entry import Bridge, Entry, Function, Score, Train, file_facts
 from harness.contest.track import Track, load_track
 from harness.evidence.decisions import Decision
@@ -70,8 +71,13 @@ def strict_track(**changes: object) -> Track:
     return _smoke().model_copy(update={"name": "strict", "rehearsal": False, **changes})
 
 
+# What entries were made of, by digest: an entry holds no contents, and a plan weighs them.
+_CONTENTS: dict[str, Mapping[str, bytes]] = {}
+
+
 def entry(files: Mapping[str, bytes] = CODE, **changes: Any) -> Entry:
     """A submission of these files."""
+    _CONTENTS[digest_of_named(dict(files))] = dict(files)
     fields: dict[str, Any] = {
         "layout": "submission",
         "name": "Sample",
@@ -84,6 +90,22 @@ def entry(files: Mapping[str, bytes] = CODE, **changes: Any) -> Entry:
         "score": Score(loader=Function(load="train:load_model"), sequence_length=256, stride=64),
     }
     return Entry(**(fields | changes))
+
+
+def contents_of(entered: Entry) -> Mapping[str, bytes]:
+    """The files of an entry of :func:`entry`."""
+    return _CONTENTS[entered.digest]
+
+
+@functools.lru_cache(maxsize=1000)
+def _weighed(entered: str) -> Brought:
+    made = Entry.model_validate_json(entered)
+    return brought_along(made, contents_of(made))
+
+
+def brought(entered: Entry) -> Brought | None:
+    """What an entry of :func:`entry` brings along; None for any other, as in a plan of before."""
+    return _weighed(entered.model_dump_json()) if entered.digest in _CONTENTS else None
 
 
 def bridge(files: Mapping[str, bytes]) -> Bridge:
@@ -150,6 +172,7 @@ def plan(track: Track | None = None, **changes: Any) -> Plan:
         "nonce": NONCE,
     } | changes
     fields.setdefault("draws", draw_runs(entered, track, fields["nonce"], by_hand=seeds))
+    fields.setdefault("brought", brought(entered))
     fields.setdefault("bar", own_bar(track, fields["texts"].dataset))
     return Plan(**fields)
 

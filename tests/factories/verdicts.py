@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from harness.contest.brought_along import FileWeight
 from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.judge.judge import facts_of_these_rules
 from harness.judge.verdict import (
+    BroughtResult,
     Digests,
     MemorisationResult,
     Note,
@@ -376,6 +378,20 @@ def complete(**changes: Any) -> Verdict:
         ),
         "baselines": {"unigram": 3.39812, "witten_bell_bigram": 2.19331, "frontier": 1.01},
         "segment": 2_048,
+        "brought": BroughtResult(
+            bytes=19_012,
+            tokenizer_bytes=36_045,
+            tokenizer_free_bytes=30_000,
+            counted_bytes=25_057,
+            free_bytes=24_576,
+            limit_bytes=131_072,
+            doubt_bpb=8 * 481 / 151_080_891,
+            container_sha256="6a" * 32,
+            files=(
+                FileWeight(name="train_gpt.py", bytes=46_900, compressed_bytes=18_306),
+                FileWeight(name="submission.toml", bytes=742, compressed_bytes=431),
+            ),
+        ),
         "decisions": (
             Decision(
                 rule="memorisation",

@@ -174,6 +174,15 @@ def _are_many(document: Json, path: str) -> bool:
     return int(document["memorisation"]["suspicious"]) >= len(document["memorisation"]["cheapest"])
 
 
+def _is_no_doubt(document: Json, path: str) -> bool:
+    return not document["brought"]["doubt_bpb"]
+
+
+def _is_free(document: Json, path: str) -> bool:
+    found = document["brought"]
+    return int(found["tokenizer_bytes"]) < int(found["tokenizer_free_bytes"])
+
+
 HELD_ELSEWHERE = "measured by a run, and nothing else in a verdict comes from it"
 ONLY_WORST = "only the worst counts"
 FREE: dict[str, tuple[Free, str]] = {
@@ -193,6 +202,9 @@ FREE: dict[str, tuple[Free, str]] = {
     r"memorisation\.seed": (always, "the most suspicious seed: any of them could be"),
     r"memorisation\.(cheapest|parts)\.\d+\.\w+": (always, HELD_ELSEWHERE),
     r"tokenizer\.(bytes|vocabulary_size)": (always, HELD_ELSEWHERE),
+    r"brought\.free_bytes": (_is_no_doubt, "of the track: less is brought than is free"),
+    r"brought\.tokenizer_(free_)?bytes": (_is_free, "of the track: the tokenizer has less"),
+    r"brought\.files\.\d+\.\w+": (always, "for people: the plan holds them"),
     r"statistics\.(targets|text_bytes)": (_is_nothing_to_test, "converts nothing"),
     r"checks\.hardware\.(measured|limit)": (always, "of the host, and of the track"),
     r"checks\.dataset\.(measured|limit)": (always, "the split in the dataset's own tokens"),
@@ -306,6 +318,9 @@ def test_a_status_is_what_its_figures_say() -> None:
         ("above the bar", "significance"),
         ("late", "train_wallclock"),
         ("heavy", "bytes"),
+        ("weights along", "brought_along"),
+        ("own tokens, heavy", "brought_along"),
+        ("own tokens, not proven", "brought_along"),
         ("looks ahead", "causality"),
         ("half scored", "coverage"),
         ("all the same", "seed_spread"),

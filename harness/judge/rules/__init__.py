@@ -6,6 +6,7 @@ defines it, a line here, and a cheater that it alone catches.
 
 from harness.judge.rule import Rule
 from harness.judge.rules.artifact import ARTIFACT, BYTES
+from harness.judge.rules.brought_along import BROUGHT_ALONG
 from harness.judge.rules.causality import CAUSALITY
 from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
 from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
@@ -29,6 +30,7 @@ CHECKS: tuple[Rule, ...] = (
     TRAIN_WALLCLOCK,
     ARTIFACT,
     BYTES,
+    BROUGHT_ALONG,
     SCORING,
     SCORE_WALLCLOCK,
     COVERAGE,
