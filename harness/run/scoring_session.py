@@ -62,6 +62,9 @@ class Bench(Protocol):
     def log(self, step: Step) -> Path:
         """Where a step's log is written."""
 
+    def code_starts(self, step: Step) -> None:
+        """Called just before the entry's code is started in a step."""
+
 
 @dataclass(frozen=True)
 class Answered(Generic[Result]):
@@ -187,6 +190,7 @@ class ScoringSession:
             channel=channel,
             log=bench.log(step),
             seconds=step.limit(bench.plan),
+            starting=partial(bench.code_starts, step),
         )
 
 
@@ -201,10 +205,12 @@ def score_job(
     channel: Path,
     log: Path,
     seconds: float | None,
+    starting: Callable[[], None] = lambda: None,
 ) -> Job:
     """A job that runs our worker on one sealed file; all paths absolute.
 
-    ``seconds``: after so many it is killed; None where the track sets no budget.
+    ``seconds``: after so many it is killed; None where the track sets no budget. ``starting`` is
+    called just before its code can run.
 
     Raises:
         InfrastructureError: the entry's model is asked in a way that this harness cannot.
@@ -233,4 +239,5 @@ def score_job(
         wallclock_seconds=UNLIMITED_SECONDS if seconds is None else seconds,
         accelerators=accelerators,
         log=log,
+        starting=starting,
     )
