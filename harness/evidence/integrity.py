@@ -121,6 +121,8 @@ def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
 
 def check_run(directory: RunDirectory, run: Run) -> None:
     """Compare the evidence of one run with the files beside it; raises as the whole does."""
+    for earlier in directory.beside(run):
+        check_run(directory, earlier)
     root = directory.path.absolute()
     if run.artifact is not None:
         _check_sealed(root, directory.artifact(run), run.artifact)

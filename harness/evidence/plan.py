@@ -70,13 +70,15 @@ class Bar(Fact):
 class Tries(Fact):
     """Earlier tries.
 
-    ``earlier`` counts the verifications of the same entry on the same track, with drawn seeds, that
-    were begun before in the same directory of runs. ``by_author`` counts those of the same
-    author, as the leaderboard knows them.
+    ``earlier`` counts verifications of this very entry on this very track with drawn seeds that
+    were begun before under the same directory of runs, whatever came of them. ``by_author`` counts
+    those of the same author, as the leaderboard knows them. ``passed_over`` names those that were
+    still open, unfinished or inconclusive, when the referee asked for a new draw all the same.
     """
 
     earlier: int = Field(default=0, ge=0)
     by_author: int = Field(default=0, ge=0)
+    passed_over: Later[tuple[str, ...]] = None
 
 
 class Look(Fact):
@@ -190,6 +192,11 @@ class Plan(Fact):
     def draws_for(self, *purposes: Purpose) -> tuple[Draw, ...]:
         """The draws made for these purposes, in order."""
         return tuple(draw for draw in self.draws if draw.purpose in purposes)
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether nothing that is run by it can ever be a record."""
+        return self.track.rehearsal or self.time_scale != 1 or not self.required.isolated
 
     @property
     def seeds(self) -> tuple[int, ...]:

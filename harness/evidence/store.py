@@ -13,12 +13,14 @@
       verdict.json, scorecard.txt
 
 A try begins when its directory is made, which only one harness can do. ``evidence.json`` is
-written after each step. Of the tries of a draw, the first that did not fail on our side counts.
+written after each step, and before the entry's code is started first. The first try of a draw that
+our side did not lose is the one that counts; ``attempts.py`` says what becomes of the others.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,7 @@ from pathlib import Path, PurePath
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.attempts import MOST_BEGUN, Attempts
 from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw
 from harness.evidence.plan import FORMAT, Plan
@@ -106,6 +109,11 @@ class RunDirectory:
                 file=path,
             )
         return cls(path=path, plan=_read(path, PLAN, Plan))
+
+    @property
+    def binds(self) -> bool:
+        """Whether its draw could make a record: then there is no other beside it for the asking."""
+        return not (self.plan.rehearsal or self.plan.chosen_by_hand)
 
     @property
     def entry(self) -> Path:
@@ -189,13 +197,20 @@ class RunDirectory:
         return found
 
     def counted(self, draw: Draw) -> Run | None:
-        """The try that counts: the first that did not fail on our side, else the last that ended.
+        """The try that counts, as :class:`Attempts` says."""
+        return self._attempts(draw).counted
 
-        A submission that could make our side fail would get another try, but of the same draw.
-        """
-        ended = [run for run in self.tries(draw) if run.ended]
-        kept = [run for run in ended if not run.lost]
-        return kept[0] if kept else ended[-1] if ended else None
+    def beside(self, run: Run) -> tuple[Run, ...]:
+        """Tries of the same draw whose scores count with that of a run that counts."""
+        return self._attempts(self.plan.draws[run.draw]).beside if run.beside else ()
+
+    def used_up(self) -> tuple[Draw, ...]:
+        """Draws of which no further try would count, as :class:`Attempts` says."""
+        tried = [draw for draw in self.plan.draws if self.attempts(draw) >= MOST_BEGUN]
+        return tuple(draw for draw in tried if self._attempts(draw).used_up)
+
+    def _attempts(self, draw: Draw) -> Attempts:
+        return Attempts(self.tries(draw), copied=self.plan.copies is not None)
 
     def runs(self) -> list[Run]:
         """The try that counts of every draw that has one, in the order of the draws."""
@@ -216,11 +231,14 @@ class RunDirectory:
     def evidence_digest(self, runs: Sequence[Run] | None = None) -> str:
         """SHA-256 over the plan and the evidence that counts: what a decision is about.
 
+        A try whose score counts beside another's is evidence that counts.
+
         ``runs`` are those of :meth:`runs`, where they were read already.
         """
         digest = hashlib.sha256((self.path / PLAN).read_bytes())
         for run in self.runs() if runs is None else runs:
-            digest.update((self.directory_of(run) / EVIDENCE).read_bytes())
+            for each in (*self.beside(run), run):
+                digest.update((self.directory_of(each) / EVIDENCE).read_bytes())
         return digest.hexdigest()
 
     def plan_sha256(self) -> str:
@@ -275,12 +293,14 @@ def is_run_directory(path: Path) -> bool:
 def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:
     """The latest verification of this entry on this track that has no final verdict.
 
+    One that a new draw would have to wait for comes before rehearsals and seeds chosen by hand.
+
     Raises:
         UsageError: there is none.
     """
-    for directory in _trainings(runs, entry_digest, track_digest):
-        if not _is_settled(directory):
-            return directory
+    found = list(find_open(runs, entry_digest=entry_digest, track_digest=track_digest))
+    if found:
+        return next((each for each in found if each.binds), found[0])
     raise UsageError(
         "nothing to resume: no unfinished verification of this submission (as it is now) on this "
         "track; run without --resume",
@@ -288,11 +308,22 @@ def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunD
     )
 
 
+def find_open(runs: Path, *, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
+    """Verifications of this entry on this track that have no verdict to stand, the latest first.
+
+    One that ended INCONCLUSIVE has none: it goes on with the draws that it has, if there is any
+    run to make, and is judged again. Seeds chosen by hand are no draw, so there it stands.
+    """
+    for directory in _trainings(runs, entry_digest, track_digest):
+        if not _is_settled(directory):
+            yield directory
+
+
 def count_earlier(runs: Path, *, entry_digest: str, track_digest: str) -> int:
     """How many verifications of this entry on this track were begun with drawn seeds.
 
-    Entries are compared by digest, so one with a changed byte is not counted. Interrupted and
-    finished verifications count alike.
+    By digest, so whoever changes a byte is not found here. Broken off, inconclusive or finished is
+    all one: a submission can bring each of them about.
     """
     directories = _trainings(runs, entry_digest, track_digest)
     return sum(not directory.plan.chosen_by_hand for directory in directories)
@@ -313,9 +344,20 @@ def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[Run
 
 
 def _is_settled(directory: RunDirectory) -> bool:
-    if not (directory.path / VERDICT).is_file():
+    word = _kept_word(directory)
+    if word is None or any(run.lost for run in directory.runs()):
         return False
-    return not any(run.lost for run in directory.runs())
+    return word != "INCONCLUSIVE" or directory.plan.chosen_by_hand
+
+
+def _kept_word(directory: RunDirectory) -> str | None:
+    """The word of the verdict beside the evidence; None where none, or nothing readable, lies."""
+    try:
+        content = read_inside(directory.path, VERDICT, limit_bytes=LARGEST_EVIDENCE_BYTES)
+        word = json.loads(content).get("verdict")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return word if isinstance(word, str) else None
 
 
 def _new_directory(runs: Path, name: str) -> Path:

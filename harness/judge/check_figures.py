@@ -39,7 +39,7 @@ def sizes_of(verdict: Verdict) -> list[int]:
 
 def scores_of(verdict: Verdict) -> list[float]:
     """The scores of the seeds that have one, BPB."""
-    return [row.val_bpb for row in verdict.seeds if row.val_bpb is not None]
+    return [row.counted_bpb for row in verdict.seeds if row.counted_bpb is not None]
 
 
 def targets_of(verdict: Verdict) -> int:

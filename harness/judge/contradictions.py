@@ -144,8 +144,10 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
         elif row.val_bpb is not None:
             loss = math.log(2) * row.val_bpb * (row.bytes or 0) / (row.targets or 0)
             yield _differs(f"{name}.val_loss", row.val_loss, loss, within=_SCORE_TOLERANCE)
-            if row.val_bpb < 0 or (row.bytes or 0) < 0:
+            if min(row.val_bpb, *(row.beside_bpb or ()), row.bytes or 0) < 0:
                 yield f"{name}.val_bpb: found {row.val_bpb}, expected bits per byte"
+        elif row.beside_bpb:
+            yield f"{name}.beside_bpb: found {len(row.beside_bpb)}, expected none without val_bpb"
         yield _differs(f"{name}.code_bytes", row.code_bytes, rows[0].code_bytes)
         weighed = (row.artifact, row.artifact_bytes, row.artifact_sha256)
         if row.artifact is not None:

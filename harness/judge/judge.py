@@ -150,6 +150,7 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         gap_standard_error_bpb=gap.standard_error_bpb if gap else None,
         timeline=run.timeline,
         trouble=_trouble(run),
+        beside_bpb=run.beside,
     )
 
 

@@ -1,5 +1,6 @@
 """The verdict: a maintainer publishes it, and a scorecard shows it."""
 
+from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import Field, computed_field, model_validator
@@ -57,7 +58,8 @@ class SeedResult(Fact):
     """One row of the table of seeds; a figure that was not reached is null.
 
     ``purpose`` says whether the seed belongs to a look or to the confirmation, ``attempt`` which
-    try of it counts, ``node`` where it was run.
+    try of it counts, ``node`` where it was run. ``beside_bpb`` are the scores of earlier tries that
+    were scored and then lost by our side: the seed's score is the mean of theirs and ``val_bpb``.
     """
 
     seed: int
@@ -81,6 +83,12 @@ class SeedResult(Fact):
     gap_standard_error_bpb: float | None = None
     timeline: tuple[TimelineSpan, ...] = ()
     trouble: str | None = None
+    beside_bpb: Later[tuple[float, ...]] = None
+
+    @property
+    def counted_bpb(self) -> float | None:
+        """What counts as the seed's score, BPB; null without one."""
+        return None if self.val_bpb is None else fmean((self.val_bpb, *(self.beside_bpb or ())))
 
 
 class ReproductionResult(Fact):

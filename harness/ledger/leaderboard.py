@@ -250,7 +250,7 @@ def _record(candidate: Candidate, track: Track) -> Record:
                 "mean_bpb": statistics.mean_bpb,
                 "sd_bpb": statistics.sd_bpb,
                 "seeds": tuple(seed.seed for seed in verdict.seeds),
-                "scores": tuple(seed.val_bpb for seed in verdict.seeds),
+                "scores": tuple(seed.counted_bpb for seed in verdict.seeds),
                 "p": statistics.p,
                 "bar_bpb": statistics.bar_bpb,
                 "bytes": max(sizes_of(verdict), default=0),

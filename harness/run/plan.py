@@ -27,10 +27,14 @@ from harness.judge.comparison import own_bar
 
 @dataclass(frozen=True)
 class Wishes:
-    """The referee's extra wishes. Seeds by hand never make a record; ``also`` names extra steps."""
+    """What the referee asks for besides: seeds by hand are never a record; ``also`` names steps.
+
+    ``new_draw``: begin anew although an earlier verification is still open; the plan tells it.
+    """
 
     seeds: Sequence[int] | None = None
     also: tuple[StepName, ...] = field(default=())
+    new_draw: bool = False
 
 
 def plan_for(

@@ -14,9 +14,9 @@ from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.integrity import check_kept, read_files
-from harness.evidence.plan import Bar, PlanRef, Tries
+from harness.evidence.plan import Bar, Plan, PlanRef, Tries
 from harness.evidence.steps import logs_of
-from harness.evidence.store import RunDirectory, count_earlier
+from harness.evidence.store import RunDirectory, count_earlier, find_open
 from harness.hardware.machine import disk_free_bytes
 from harness.judge.next_step import next_step
 from harness.judge.stored import judge_stored, read_case
@@ -76,6 +76,7 @@ def verify(
         wishes: the referee's extra wishes.
 
     Raises:
+        StillOpenError: an earlier verification of it is to be finished first.
         SubmissionError: its windows and vocabulary make answers too large to receive.
         InfrastructureError: our side failed before anything could be run, or evidence can't
             be written. A failure within a run is evidence, and makes it INCONCLUSIVE.
@@ -109,7 +110,41 @@ def begin(
         tries=Tries(earlier=earlier),
         wishes=wishes,
     )
+    if not plan.rehearsal and not plan.chosen_by_hand:
+        plan = _beside_open_ones(plan, referee.runs, new_draw=wishes.new_draw)
     return RunDirectory.create(referee.runs, plan, files=dict(files))
+
+
+class StillOpenError(UsageError):
+    """A new draw where an earlier verification can be finished, or ended INCONCLUSIVE.
+
+    Args:
+        directory: that verification.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        super().__init__(
+            "this very submission was begun on this track and has no verdict to stand; a plan is "
+            "used up, never replaced",
+            file=directory.path,
+            remedy="finish it with --resume",
+        )
+
+
+def _beside_open_ones(plan: Plan, runs: Path, *, new_draw: bool) -> Plan:
+    """The plan, which names what it was begun beside; rehearsals prove nothing and bind nobody.
+
+    Raises:
+        StillOpenError: something is open, and nobody asked for a new draw.
+    """
+    found = find_open(runs, entry_digest=plan.entry.digest, track_digest=plan.track_digest)
+    open_ones = [each for each in found if each.binds]
+    if not open_ones:
+        return plan
+    if not new_draw:
+        raise StillOpenError(open_ones[0])
+    names = tuple(each.path.name for each in open_ones)
+    return plan.model_copy(update={"tries": plan.tries.model_copy(update={"passed_over": names})})
 
 
 def rescore(original: RunDirectory, referee: Referee) -> Judged:
@@ -203,13 +238,13 @@ class _Work:
 def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
     """Start the runs that the evidence so far asks for: the preparation, the next look, or none."""
     directory = work.directory
-    wanted = next_step(read_case(directory), given_up=work.given_up)
+    running = pool.running(directory.path)
+    wanted = next_step(read_case(directory), given_up=work.given_up, running=running)
     if wanted.over:
         pool.cancel(directory.path)
         if wanted.why and not work.told:
             progress.note(f"nothing more is run: {wanted.why}")
         work.told = True
-    running = pool.running(directory.path)
     for draw in wanted.draws:
         if draw.number not in running:
             attempt = directory.attempts(draw) + 1

@@ -4,7 +4,7 @@ No live object passes from the main job to a run. So another process can make th
 another machine, if that machine is what the plan requires of a host.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,6 +44,7 @@ class Workbench:
         sandbox: prepared.
         stock: the texts in the dataset's own tokens.
         progress: told of every step.
+        code_starts: called just before the entry's code is started in a step.
     """
 
     directory: RunDirectory
@@ -53,6 +54,7 @@ class Workbench:
     sandbox: Sandbox
     stock: StockTexts
     progress: Progress
+    code_starts: Callable[[Step], None] = lambda step: None
 
     @classmethod
     @contextmanager
@@ -122,7 +124,14 @@ class Workbench:
         return accelerator_uuids(self.plan.track, self.host.machine)
 
     def begin(self) -> Run:
-        """Begin the try: make its directory, and record the host in it."""
+        """Begin the try: make its directory, and say in it on which host.
+
+        A rescoring has one artifact of a seed, and takes over what counts beside its score.
+        """
+        beside = None
+        if self.plan.copies is not None:
+            before = original_of(self.directory).counted(self.draw)
+            beside = before.beside if before is not None else None
         self.directory.begin_try(self.draw, self.attempt)
         run = Run(
             draw=self.draw.number,
@@ -130,6 +139,7 @@ class Workbench:
             role=self.draw.role,
             attempt=self.attempt,
             host=self.host,
+            beside=beside,
         )
         self.directory.write_run(run)
         return run
@@ -143,6 +153,24 @@ class Workbench:
         """Where a step's log is written."""
         assert step.log is not None  # noqa: S101 - asked for steps in which code runs
         return self.place / step.log
+
+
+def original_of(directory: RunDirectory) -> RunDirectory:
+    """The verification whose artifacts a rescoring scores again.
+
+    Raises:
+        UsageError, InfrastructureError: it is not there any more, or is another one.
+    """
+    copies = directory.plan.copies
+    assert copies is not None  # noqa: S101 - asked for plans that copy
+    original = RunDirectory.open(directory.path.parent / copies.directory)
+    if original.plan_sha256() != copies.plan_sha256:
+        raise InfrastructureError(
+            "not the verification whose artifacts are to be scored again",
+            file=original.path,
+            remedy="restore it from a copy, or run the verification again",
+        )
+    return original
 
 
 def check_host(plan: Plan, sandbox: SandboxFacts) -> None:

@@ -1,7 +1,7 @@
 """The hole that `brought_along` closes, with weights that are worth something.
 
-The honest control is trained once. What it learned, as a table of 139,264 bytes, becomes a file of the
-cheater `brought_along/weights_file`, whose training writes the eight bytes of its seed.
+The honest control is trained once. What it learned, as a table of 139,264 bytes, becomes a file of
+the cheater `brought_along/weights_file`, whose training writes the eight bytes of its seed.
 """
 
 import base64

@@ -1,6 +1,9 @@
 """Whether every seed was drawn, and every one was run."""
 
-from harness.evidence.draws import draw_runs
+from collections.abc import Sequence
+
+from harness.evidence.attempts import MOST_BEGUN
+from harness.evidence.draws import Draw, draw_runs
 from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.models import Finding
@@ -17,6 +20,8 @@ def _seeds(case: Case) -> Finding:
         problems.append(f"{len(looks)} seeds, the track asks for {wanted}")
     if looked != [draw.seed for draw in looks]:
         problems.append(f"{len(looked)} of {len(looks)} seeds were run")
+    if case.used_up:
+        problems.append(used_up(case.used_up))
     return Finding(
         id="seeds",
         status="unknown" if problems else "pass",
@@ -24,6 +29,15 @@ def _seeds(case: Case) -> Finding:
         limit=wanted,
         unit="seed runs",
         detail="; ".join(problems) or "drawn from the digests and a nonce; every run counts",
+    )
+
+
+def used_up(draws: Sequence[Draw]) -> str:
+    """Why a verdict without these draws is unknown for good, in a sentence."""
+    seeds = ", ".join(str(draw.seed) for draw in draws)
+    return (
+        f"{'seeds' if len(draws) > 1 else 'seed'} {seeds}: trained {MOST_BEGUN} times, each time "
+        "lost by our side; a draw is used up then and given up, and no other takes its place"
     )
 
 
