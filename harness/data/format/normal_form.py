@@ -283,7 +283,7 @@ def _special(
     """The ids of special pieces, found as SentencePiece finds them: by text and type."""
     places: dict[str, int] = {}
     for place, (text, kind) in enumerate(zip(texts, types, strict=True)):
-        if kind == Type.CONTROL:
+        if kind == Type.CONTROL and text:
             places.setdefault(text, place)
     unknown = [place for place, kind in enumerate(types) if kind == Type.UNKNOWN]
     found = {"unk": unknown[0] if unknown else -1}
