@@ -41,7 +41,7 @@ TEXTS = [
     for n in range(300)
 ]
 UNSEEN = ["two  three\n\none \u4e17 7, 7 \\ 49 caf\u00e9 ", "", " ", "one two", "\U0001f600\ufb01"]
-LOSSLESS = {
+LOSSLESS: dict[str, Any] = {
     "normalization_rule_name": "identity",
     "add_dummy_prefix": False,
     "remove_extra_whitespaces": False,
@@ -50,10 +50,10 @@ LOSSLESS = {
 }
 
 
-def trained(texts: list[str] = TEXTS, **options: Any) -> bytes:
+def trained(**options: Any) -> bytes:
     model = io.BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
+        sentence_iterator=iter(TEXTS),
         model_writer=model,
         num_threads=1,
         minloglevel=2,
