@@ -211,11 +211,17 @@ def clear(root: Path, keys: Collection[str] = ()) -> tuple[list[Kept], list[Kept
 
     Raises:
         UsageError: nothing has such a key.
-        InfrastructureError: the directory cannot be locked or changed.
+        InfrastructureError: something is being made, or the directory cannot be changed.
     """
     if not root.is_dir():
         _chosen(root, keys)
         return [], []
+    if _in_use(root):
+        raise InfrastructureError(
+            "another harness is making a derived dataset",
+            file=root,
+            remedy="wait for it to end",
+        )
     with only_one(root):
         chosen = _chosen(root, keys)
         gone = [each for each in chosen if remove(each)]

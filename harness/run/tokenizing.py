@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.contest.entry import Entry
 from harness.data.format.dataset import Dataset, check_files
-from harness.data.format.manifest import MANIFEST_NAME, load_manifest
+from harness.data.format.manifest import MANIFEST_NAME, FileEntry, load_manifest
 from harness.data.format.normal_form import compressed_bytes
 from harness.data.format.reading import silent
 from harness.data.format.shards import shard_bytes
@@ -236,17 +236,30 @@ def _build(
         tokenizer_name=own.file_name,
         destination=str(destination),
         source=f"{manifest.name} in the tokens of a submission",
+        most_tokens=most_tokens(dataset, train=train),
     )
-    text_bytes = manifest.totals.validation_bytes + sum(
-        entry.text_bytes or 0 for entry in documents
-    )
+    text_bytes = sum(entry.text_bytes or 0 for entry in _documents(dataset, train=train))
     return ask(own.model, texts, text_bytes=text_bytes, note=note).word
 
 
 def need_bytes(dataset: Dataset, own: NormalTokenizer, *, train: bool) -> int:
-    """What a derived dataset may take: its texts, and as many tokens as they have bytes."""
-    entries = [dataset.manifest.documents]
-    entries += dataset.manifest.of_kind("docs_train") if train else ()
-    texts = sum(entry.bytes for entry in entries)
-    tokens = sum((entry.text_bytes or 0) + (entry.documents or 0) for entry in entries)
+    """The most that a derived dataset may take: its texts, and as many tokens as it may have."""
+    texts = sum(entry.bytes for entry in _documents(dataset, train=train))
+    tokens = most_tokens(dataset, train=train)
     return texts + shard_bytes(tokens) + len(own.model) + _SMALL_FILES_BYTES
+
+
+def most_tokens(dataset: Dataset, *, train: bool) -> int:
+    """The most tokens that a derived dataset may have, or a stranger's would fill our disk.
+
+    An honest tokenizer makes one of several bytes; pure bytes make one of each, and a BOS for each
+    document. There is room for a space before each, and for what NFKC makes longer.
+    """
+    entries = _documents(dataset, train=train)
+    size = sum(entry.text_bytes or 0 for entry in entries)
+    return size + size // 8 + 2 * sum(entry.documents or 0 for entry in entries) + 1024
+
+
+def _documents(dataset: Dataset, *, train: bool) -> tuple[FileEntry, ...]:
+    more = dataset.manifest.of_kind("docs_train") if train else ()
+    return (dataset.manifest.documents, *more)

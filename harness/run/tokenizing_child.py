@@ -58,6 +58,7 @@ def _build(texts: Texts, model: bytes) -> None:
         Path(texts.destination),
         source=texts.source,
         tokenizer_name=texts.tokenizer_name,
+        most_tokens=texts.most_tokens,
         published_val=DocumentFiles([Path(texts.published_documents)])
         if texts.published_documents
         else None,

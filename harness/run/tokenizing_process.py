@@ -53,6 +53,7 @@ class Texts(Fact):
     tokenizer_name: str
     destination: str
     source: str
+    most_tokens: int
 
 
 class Order(Fact):

@@ -1,5 +1,6 @@
 """Datasets in entries' own tokens: found again, bounded, swept, never while in use or half-made."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sentencepiece import SentencePieceTrainer
 
 from harness.data.build.building import build_dataset
 from harness.data.format.dataset import Dataset, open_dataset
@@ -216,6 +218,37 @@ def test_a_derivation_that_is_killed_leaves_nothing_that_stays(
     assert names(root) == {directory.name}
 
 
+def test_a_tokenizer_that_would_fill_the_disk_is_refused(
+    dataset: Dataset, root: Path, tmp_path: Path
+) -> None:
+    # Two letters that no validation document has become fifty each.
+    rule = tmp_path / "rule.tsv"
+    rule.write_text(f"51\t{' '.join(['71'] * 50)}\n5A\t{' '.join(['7A'] * 50)}\n")
+    model = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=300,
+        byte_fallback=True,
+        normalization_rule_name="",
+        normalization_rule_tsv=str(rule),
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    place = tmp_path / "data/letters"
+    letters = build_dataset(
+        ["QZ" * 2000], TEXTS[:5], dataset.tokenizer_path.read_bytes(), place, source="t"
+    )
+    own = NormalTokenizer("own.model", "tokenizer.model", normal(model.getvalue()).model)
+    with ExitStack() as holds:
+        found = retokenize(own, letters, note=print, holds=holds)
+    assert found.dataset is None
+    assert "own.model: makes more than" in found.problem
+    assert names(root) == set()
+
+
 def test_what_is_half_removed_is_cleared_up(dataset: Dataset, root: Path) -> None:
     directory, _ = make(290, dataset)
     directory.rename(root / f".{directory.name}.building-old")
@@ -263,6 +296,9 @@ def test_the_command_lists_bounds_and_clears(dataset: Dataset, root: Path) -> No
         done = harness("data", "derived", *data, "--remove", "all")
         assert f"in use, so it stays: {two.name}" in done.out
     assert names(root) == {two.name}
+    with only_one(root):
+        busy = harness("data", "derived", *data, "--remove", "all")
+    assert busy.code == 3 and "wait for it to end" in busy.err
     none = harness("data", "derived", *data, "--remove", "zz")
     assert none.code == 2 and "begins with 'zz'" in none.err
     assert harness("data", "derived", *data, "--remove", two.name[:6]).code == 0
