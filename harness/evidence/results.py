@@ -245,9 +245,12 @@ class TokenizerProof(Fact):
     changed by encoding and decoding. Empty when none is changed; then ``dataset_digest`` is that of
     the dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
     unpublished documents in its tokens. ``repeated`` documents were encoded a second time, alone
-    and elsewhere, with the same result. ``normal_form_bytes`` is the compressed size of a model
-    file's normal form, which is all of it that the entry's code is shown; null where it is shown
-    the file itself.
+    and elsewhere, with the same result.
+
+    Of a model only the normal form is proven, used and shown to sandboxes. ``normal_form_sha256``
+    is that of the file built of it, which is kept beside the evidence; ``normal_form_bytes`` is
+    what it brings along: the size of the form's canonical text, compressed (lzma, preset 9
+    extreme), with a table of SentencePiece's own counted as its name.
     """
 
     kind: Literal["tokenizer"] = "tokenizer"
@@ -262,7 +265,8 @@ class TokenizerProof(Fact):
     repeated: int = Field(default=0, ge=0)
     problem: str = Field(default="", max_length=2000)
     document: int | None = Field(default=None, gt=0)
-    normal_form_bytes: Later[int] = None
+    normal_form_bytes: Later[Annotated[int, Field(gt=0)]] = None
+    normal_form_sha256: Later[str] = None
 
     @model_validator(mode="after")
     def _proves_or_complains(self) -> "TokenizerProof":
@@ -271,6 +275,8 @@ class TokenizerProof(Fact):
             raise ValueError("problem: none, but not every figure of the dataset made with it")
         if self.document is not None and not self.problem:
             raise ValueError("document: given without a problem")
+        if (self.normal_form_bytes is None) != (self.normal_form_sha256 is None):
+            raise ValueError("normal_form_bytes, normal_form_sha256: only one of them is given")
         return self
 
 

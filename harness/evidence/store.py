@@ -6,7 +6,7 @@
       plan.json                     fixed before the first run, never changed
       entry/                        exactly the counted files: what is mounted
       bridge/                       the referee's own lines about an entry in a foreign layout
-      preparation/try-K/            what ran before any seed
+      preparation/try-K/            what ran before any seed; tokenizer.normal: what was proven
       seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
       reproduction-S/try-K/         the same
       decisions/N.json              beside the evidence, not of it
@@ -48,6 +48,7 @@ VERDICT = "verdict.json"
 SCORECARD = "scorecard.txt"
 ENTRY = "entry"
 BRIDGE = "bridge"
+NORMAL_FORM = "tokenizer.normal"
 _FORMAT_1_PLAN = "verification.json"
 _FOLDERS: dict[Role, str] = {
     "preparation": "preparation",
@@ -141,6 +142,10 @@ class RunDirectory:
         """The unquantized weights of a run that left some, absolute as they are mounted."""
         assert run.checkpoint is not None  # noqa: S101 - callers ask for such runs only
         return self.directory_of(run).absolute() / "checkpoint" / run.checkpoint.name
+
+    def normal_form(self, run: Run) -> Path:
+        """The entry's tokenizer in its normal form, of a preparation that proved one."""
+        return self.directory_of(run).absolute() / NORMAL_FORM
 
     def documents(self, run: Run, name: StepName) -> Path:
         """The documents' costs that a step of a run leaves."""

@@ -61,6 +61,10 @@ class Bench(Protocol):
         """Prepared."""
 
     @property
+    def code(self) -> Path:
+        """The directory that sandboxes see as the entry's code."""
+
+    @property
     def accelerators(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the track needs."""
 
@@ -289,7 +293,7 @@ class ScoringSession:
         bench = self._bench
         return score_job(
             bench.sandbox,
-            code=bench.directory.entry,
+            code=bench.code,
             entry=bench.plan.entry,
             track=bench.plan.track,
             accelerators=bench.accelerators,

@@ -5,7 +5,7 @@ another machine, if that machine is what the plan requires of a host.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,9 @@ from harness.hardware.machine import accelerator_uuids, machine
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
+from harness.run.shown_code import code_shown, normal_tokenizer, preparation_of
 from harness.run.texts import StockTexts, Texts, open_texts, texts_of
-from harness.run.tokenizing import OwnTokenizer, own_tokenizer
+from harness.run.tokenizing import NormalTokenizer, OwnTokenizer, own_tokenizer
 from harness.sandbox.protocol import Sandbox
 from harness.sandbox.registry import choose
 
@@ -44,6 +45,7 @@ class Workbench:
         sandbox: prepared.
         stock: the texts in the dataset's own tokens.
         progress: told of every step.
+        holds: what is given back when the run has ended, such as a hold on derived datasets.
         code_starts: called just before the entry's code is started in a step.
     """
 
@@ -54,6 +56,7 @@ class Workbench:
     sandbox: Sandbox
     stock: StockTexts
     progress: Progress
+    holds: ExitStack
     code_starts: Callable[[Step], None] = lambda step: None
 
     @classmethod
@@ -86,8 +89,8 @@ class Workbench:
         check_host(plan, host.sandbox)
         stock = open_texts(plan.track, data)
         check_texts(plan, stock.facts())
-        with directory.hold(draw):
-            yield cls(directory, draw, task.attempt, host, sandbox, stock, progress)
+        with directory.hold(draw), ExitStack() as holds:
+            yield cls(directory, draw, task.attempt, host, sandbox, stock, progress, holds)
 
     @property
     def plan(self) -> Plan:
@@ -101,17 +104,27 @@ class Workbench:
 
     @cached_property
     def own_tokenizer(self) -> OwnTokenizer | None:
-        """The entry's own tokenizer, if it brings one."""
+        """The tokenizer that the entry brings, if it does, as it brings it."""
         names = [file.name for file in self.plan.entry.files]
         return own_tokenizer(self.plan.entry, read_files(self.directory.entry, names))
 
     @cached_property
     def texts(self) -> Texts:
         """The texts in the entry's own tokens."""
-        preparations = (self.directory.counted(d) for d in self.plan.draws_for("preparation"))
-        proofs = [run.tokenizer for run in preparations if run is not None and run.tokenizer]
-        proof = proofs[0] if proofs else None
-        return texts_of(self.plan, self.stock, self.own_tokenizer, proof, note=self.progress.note)
+        preparation = preparation_of(self.directory)
+        proof = preparation.tokenizer if preparation else None
+        note, holds = self.progress.note, self.holds
+        return texts_of(self.plan, self.stock, self._normal, proof, note=note, holds=holds)
+
+    @cached_property
+    def code(self) -> Path:
+        """The directory that sandboxes see as the entry's code."""
+        shown = code_shown(self.directory, self._normal, self.place / "code")
+        return self.holds.enter_context(shown)
+
+    @cached_property
+    def _normal(self) -> NormalTokenizer | None:
+        return normal_tokenizer(self.directory)
 
     @cached_property
     def session(self) -> ScoringSession:

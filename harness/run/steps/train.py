@@ -77,7 +77,7 @@ def _job(step: Step, bench: Workbench) -> Job:
             "RUN_ID": f"seed-{bench.draw.seed}",
         },
         start_variable="WALLCLOCK_STARTED_AT",
-        code=Mount(bench.directory.entry, CODE),
+        code=Mount(bench.code, CODE),
         mounts=(data, tokenizer),
         limits=plan.track.sandbox,
         wallclock_seconds=limit,
