@@ -138,7 +138,7 @@ OURS: list[tuple[str, list[Run]]] = [
     ("causality", with_first(PLAN, probes=probes(largest=0.6, twice=changes(largest_nats=0.3)))),
     ("memory", with_first(PLAN, recall=None)),
     ("memory", with_first(PLAN, recall=recall(windows=1499))),
-    ("memory", every_seed(recall=recall(changes=changes(0.0495)))),
+    ("memory", every_seed(recall=recall(changes=changes(0.0195)))),
     ("memory", every_seed(recall=recall(windows=300, planned=300))),
     ("memory", with_first(PLAN, failure=failure("infrastructure", "memory"))),
     ("causality", with_first(PLAN, failure=failure("infrastructure", "causality"))),

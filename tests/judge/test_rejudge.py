@@ -242,7 +242,8 @@ def test_the_exit_code_tells_whether_all_were_judged(archive: Path) -> None:
     spoil(archive)
     done = run(archive)
     assert done.code == 2
-    assert "not judged:" in done.out and "run-0/plan.json" in done.out
+    told = "".join(done.out.split())  # the place is long, and may be broken anywhere
+    assert "notjudged:" in told and "run-0/plan.json" in told
     assert "3 judged" in done.out and "1 not judged" in done.out
     both = run(archive, "--files")
     assert both.code == 3
