@@ -15,6 +15,7 @@ from harness.judge.notes import notes_on
 from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
 from harness.judge.rules.brought_along import brought_result
+from harness.judge.rules.doubts import doubts_of
 from harness.judge.rules.memorisation import suspects
 from harness.judge.verdict import (
     Digests,
@@ -66,6 +67,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         seeds_drawn=not plan.chosen_by_hand,
         reproductions=tuple(_reproduction_result(run) for run in case.reproductions),
         statistics=case.statistics,
+        doubts=doubts_of(case),
         tokenizer=_tokenizer_result(case),
         memorisation=_memorisation_result(case),
         baselines=dataset.baselines,

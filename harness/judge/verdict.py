@@ -133,6 +133,14 @@ class StatisticsResult(Fact):
     text_bytes: int = Field(ge=1)
 
 
+class Doubt(Fact):
+    """What a check cannot exclude, in BPB of the validation text; the rule ``doubts`` adds it."""
+
+    check: str = Field(max_length=80)
+    of: str = Field(max_length=200)
+    bpb: float = Field(ge=0)
+
+
 class TokenizerResult(Fact):
     """A submission's own tokenizer, beside the dataset's.
 
@@ -214,7 +222,8 @@ class Verdict(Fact):
     ``isolated``: the sandbox proves all that a verdict needs; if not, it can only rehearse.
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
-    null. ``brought`` is null where the track or the plan knows no such figure.
+    null. ``doubts`` are empty where no check bounds what it cannot exclude; ``brought`` is null
+    where the track or the plan knows no such figure.
     """
 
     verdict: VerdictName
@@ -239,6 +248,7 @@ class Verdict(Fact):
     seeds_drawn: bool
     reproductions: tuple[ReproductionResult, ...] = ()
     statistics: StatisticsResult
+    doubts: tuple[Doubt, ...] = ()
     tokenizer: TokenizerResult | None = None
     memorisation: MemorisationResult | None = None
     baselines: dict[str, float] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from harness.judge.rules.artifact import ARTIFACT, BYTES
 from harness.judge.rules.brought_along import BROUGHT_ALONG
 from harness.judge.rules.causality import CAUSALITY
 from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
+from harness.judge.rules.doubts import DOUBTS
 from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
 from harness.judge.rules.holdout import HOLDOUT
 from harness.judge.rules.memorisation import MEMORISATION
@@ -41,6 +42,7 @@ CHECKS: tuple[Rule, ...] = (
     MEMORISATION,
     HOLDOUT,
     SIGNIFICANCE,
+    DOUBTS,
 )
 
 
