@@ -215,6 +215,9 @@ def _about_what_was_brought(verdict: Verdict) -> Iterator[str]:
     text = verdict.statistics.text_bytes
     expected = doubt_bpb(counted, free_bytes=found.free_bytes, text_bytes=text)
     yield _differs("brought.doubt_bpb", found.doubt_bpb, expected)
+    for doubt in verdict.doubts:
+        if doubt.check == "brought_along":
+            yield _differs("doubts.brought_along.bpb", doubt.bpb, found.doubt_bpb)
     if not found.free_bytes <= found.limit_bytes:
         yield f"brought.free_bytes: found {found.free_bytes}, expected {found.limit_bytes} at most"
     if len(found.files) > FILES_SHOWN:
@@ -250,7 +253,7 @@ def _about_the_figures(verdict: Verdict) -> Iterator[str]:
 def _figures(
     check: Finding, measured: Mapping[str, object], limits: Mapping[str, object]
 ) -> Iterator[str]:
-    within = _P_TOLERANCE if check.id == "significance" else _TOLERANCE
+    within = _P_TOLERANCE if check.id in ("significance", "doubts") else _TOLERANCE
     for name, found, known in (
         ("measured", check.measured, measured),
         ("limit", check.limit, limits),

@@ -533,7 +533,7 @@ def tokenizer_proof(made: Plan, **changes: Any) -> TokenizerProof:
         "train_tokens": 3_000_000,
         "validation_tokens": TOKENS,
     }
-    if "normal_form_bytes" in changes:
+    if changes.get("normal_form_bytes"):
         fields["normal_form_sha256"] = "f" * 64
     return TokenizerProof(**(fields | changes))
 

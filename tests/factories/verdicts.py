@@ -11,6 +11,7 @@ from harness.judge.judge import facts_of_these_rules
 from harness.judge.verdict import (
     BroughtResult,
     Digests,
+    Doubt,
     MemorisationResult,
     Note,
     ReproductionResult,
@@ -351,6 +352,11 @@ def complete(**changes: Any) -> Verdict:
             Note(id="claimed_bytes", status="unknown", detail="16,100,000 claimed"),
         ),
         "seeds": seeds,
+        "doubts": (
+            Doubt(check="causality", of="looking ahead", bpb=0.000166),
+            Doubt(check="memory", of="memory that is not declared", bpb=0.000059),
+            Doubt(check="brought_along", of="remembered text in what came along", bpb=0.0),
+        ),
         "tokenizer": TokenizerResult(
             file="tokenizer.model",
             sha256="7c" * 32,

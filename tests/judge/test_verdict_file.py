@@ -187,14 +187,10 @@ HELD_ELSEWHERE = "measured by a run, and nothing else in a verdict comes from it
 ONLY_WORST = "only the worst counts"
 
 
-def _is_not_significant(document: Json, name: str) -> bool:
-    return not document["statistics"]["significant"]
-
-
 FREE: dict[str, tuple[Free, str]] = {
     r"claim\.\w+": (always, "a claim; how far it may be off is for the notes"),
     r"baselines\.\w+": (always, "of the dataset's manifest, for people"),
-    r"doubts\.\d+\.bpb": (_is_not_significant, "what checks leave open, in evidence alone"),
+    r"doubts\.\d+\.bpb": (always, "what checks leave open, in evidence alone; p moves little"),
     r"segment": (always, "a setting of the entry, for people"),
     r"seeds\.\d+\.(seed|attempt)": (_has_no_artifact, "held by the artifact's place alone"),
     r"seeds\.\d+\.(tokens_per_second|unquantised_bpb|holdout_bpb)": (always, HELD_ELSEWHERE),
