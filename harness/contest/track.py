@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import UsageError
-from harness.models import Fact
+from harness.models import Fact, Later
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
@@ -69,6 +69,16 @@ class Holdout(Fact):
     dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     reference_gap_bpb: float = Field(default=0, gt=-10, lt=10)
     tolerance_bpb: float = Field(ge=0, lt=10)
+
+
+class Imposed(Fact):
+    """What differs between the runs whether a submission wants it or not.
+
+    Each run is denied a drawn share of the train documents: ``denied_share``, at most a half. Of
+    the others it is shown all, cut into files anew. A track without it shows every run the same.
+    """
+
+    denied_share: float = Field(gt=0, le=0.5)
 
 
 class Significance(Fact):
@@ -176,6 +186,7 @@ class Track(Fact):
     bar: Bar | None = None
     sandbox: Limits
     holdout: Holdout | None = None
+    imposed: Later[Imposed] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:

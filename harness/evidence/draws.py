@@ -42,7 +42,12 @@ class Secret:
 
 SEED = Secret("seed", "the seeds of all runs of a plan", "to the submission when its run begins")
 PROBES = Secret("probes", "which targets are asked again, and with which suffixes", "never")
-SECRETS = (SEED, PROBES)
+SHARDS = Secret(
+    "shards",
+    "which train documents a run is denied, and how the others are cut into files",
+    "to the submission when its run begins",
+)
+SECRETS = (SEED, PROBES, SHARDS)
 
 
 class Draw(Fact):

@@ -24,6 +24,7 @@ from harness.hardware.machine import accelerator_uuids, machine
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
+from harness.run.shown import reap
 from harness.run.texts import StockTexts, Texts, open_texts, texts_of
 from harness.run.tokenizing import OwnTokenizer, own_tokenizer
 from harness.sandbox.protocol import Sandbox
@@ -84,6 +85,7 @@ class Workbench:
         check_host(plan, host.sandbox)
         stock = open_texts(plan.track, data)
         check_texts(plan, stock.facts())
+        reap(directory.path.absolute().parent)
         with directory.hold(draw):
             yield cls(directory, draw, task.attempt, host, sandbox, stock, progress)
 
