@@ -55,7 +55,7 @@ class Card(BaseModel):
     seeds: Literal["1", "auto"] = "1"
     verdict: Literal["REJECTED", "INCONCLUSIVE"] = "REJECTED"
     track: dict[str, str] = Field(default_factory=dict)
-    score: Literal["equal", "not better", "better"] = "equal"
+    score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
 
@@ -228,6 +228,8 @@ def _not_as_honest(cheater: Cheater, done: Outcome, twin: Outcome | None) -> lis
             "equal": abs(difference) < 1e-9,
             "not better": difference > -1e-3,
             "better": difference < -1e-5,
+            # As far as seeds of the twin lie apart on the small dataset.
+            "another seed": abs(difference) < 5e-3,
         }
         if not fine[cheater.card.score]:
             problems.append(f"{bpb:.6f} BPB, the honest twin {honest:.6f}")
