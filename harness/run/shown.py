@@ -120,7 +120,7 @@ def _locked(place: Path) -> Iterator[None]:
         BlockingIOError: somebody else holds it.
         OSError: it is not there, or no longer.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(place / _LOCK, flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
