@@ -93,6 +93,16 @@ class BroughtAlong(Fact):
         return self
 
 
+class Imposed(Fact):
+    """What differs between the runs whether a submission wants it or not.
+
+    Each run is denied a drawn share of the train documents: ``denied_share``, at most a half. Of
+    the others it is shown all, cut into files anew. A track without it shows every run the same.
+    """
+
+    denied_share: float = Field(gt=0, le=0.5)
+
+
 class Significance(Fact):
     """How many seeds are run, and what the t-test must show; no test where there is no bar."""
 
@@ -238,6 +248,7 @@ class Track(Fact):
     sandbox: Limits
     holdout: Holdout | None = None
     brought_along: Later[BroughtAlong] = None
+    imposed: Later[Imposed] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:

@@ -9,6 +9,9 @@ from harness.contest.entry import PlainName
 from harness.models import Fact, Later
 from harness.statistics.probe_bounds import Sample
 
+MOST_DOCUMENTS = 1 << 27
+"""Train documents of the largest dataset: who judges draws again what evidence says was drawn."""
+
 
 class ArtifactFacts(Fact):
     """A sealed file: the bytes that were hashed are the bytes that are scored."""
@@ -25,17 +28,42 @@ class TimelineSpan(Fact):
     seconds: float
 
 
+class Shown(Fact):
+    """What one run was shown of the train shards, where the track denies a share of them.
+
+    ``tokens`` in ``documents`` whole documents were shown, as ``files`` files; ``denied_tokens`` in
+    ``denied_documents`` were not. ``recipe_sha256`` is the digest of what was left out and how the
+    rest was put together (:class:`harness.evidence.imposed.Recipe`), which follows from the plan;
+    ``sha256`` that of names and contents of the files, which follows from plan and dataset.
+    """
+
+    files: int = Field(ge=1, le=100_000)
+    documents: int = Field(ge=1, le=MOST_DOCUMENTS)
+    denied_documents: int = Field(ge=0, le=MOST_DOCUMENTS)
+    tokens: int = Field(ge=1)
+    denied_tokens: int = Field(ge=0)
+    recipe_sha256: str
+    sha256: str
+
+    @property
+    def denied_share(self) -> float:
+        """The share of the tokens that was not shown."""
+        return self.denied_tokens / (self.tokens + self.denied_tokens)
+
+
 class Trained(Fact):
     """The files that training left.
 
     ``artifact`` is null where training was killed before it could be sealed. ``checkpoint`` holds
     the unquantized weights, where there are some: information, neither counted nor judged.
+    ``shown`` is null where every run sees the same train shards.
     """
 
     kind: Literal["trained"] = "trained"
     artifact: ArtifactFacts | None = None
     checkpoint: ArtifactFacts | None = None
     timeline: tuple[TimelineSpan, ...] = ()
+    shown: Later[Shown] = None
 
 
 class Scores(Fact):

@@ -88,6 +88,12 @@ class Case:
         return ((proof and proof.validation_tokens) or self.dataset.validation_tokens) - 1
 
     @property
+    def train_tokens(self) -> int:
+        """Tokens of all train shards, in the tokens that the entry is trained on."""
+        proof = self.tokenizer
+        return (proof and proof.train_tokens) or self.dataset.train_tokens
+
+    @property
     def vocabulary_size(self) -> int:
         """Number of ids of the tokenizer with which the entry is scored."""
         proof = self.tokenizer

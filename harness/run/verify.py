@@ -12,6 +12,8 @@ from pathlib import Path
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
+from harness.data.build.imposing import most_shown_bytes
+from harness.data.format.manifest import Manifest
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.integrity import check_kept, read_files
 from harness.evidence.plan import Bar, Plan, PlanRef, Tries
@@ -24,6 +26,7 @@ from harness.judge.verdict import Verdict
 from harness.run.launcher.protocol import Ended, Launcher, Pool, Task
 from harness.run.plan import Wishes, now, plan_for, required_of
 from harness.run.progress import Progress
+from harness.run.shown import reap
 from harness.run.texts import check_window, open_texts
 from harness.run.workbench import check_texts
 from harness.sandbox.protocol import Sandbox
@@ -95,8 +98,10 @@ def begin(
     wishes: Wishes,
 ) -> RunDirectory:
     """Fix the plan. After that, nobody has any choice left."""
-    _check_disk(referee.runs, track)
     stock = open_texts(track, referee.data)
+    reap(referee.runs)  # what it frees may be what is needed
+    own = entry.tokenizer.kind != "stock"
+    _check_disk(referee.runs, disk_need_bytes(track, stock.dataset.manifest, own_tokenizer=own))
     if entry.tokenizer.kind == "stock":
         check_window(entry, vocabulary_size=stock.dataset.manifest.vocabulary_size)
     earlier = count_earlier(referee.runs, entry_digest=entry.digest, track_digest=track.digest)
@@ -259,17 +264,28 @@ def _held(directories: Sequence[RunDirectory]) -> Iterator[None]:
         yield
 
 
-def disk_need_bytes(track: Track) -> int:
-    """The most bytes that the artifacts and logs of a verification can take."""
+def disk_need_bytes(track: Track, manifest: Manifest | None, *, own_tokenizer: bool = False) -> int:
+    """The most that a verification can take beside its directory and in it, runs one by one.
+
+    Artifacts and logs of all runs, and the train shards that one run is shown.
+
+    Args:
+        track: the rules.
+        manifest: of its dataset; without it, the train shards are not reckoned.
+        own_tokenizer: whether the entry brings one.
+    """
     a_seed = track.sandbox.output_bytes + logs_of("seed") * track.sandbox.log_bytes
-    return track.significance.seeds * a_seed
+    shown = 0
+    if manifest is not None and track.imposed is not None:
+        shown = most_shown_bytes(manifest, own_tokenizer=own_tokenizer)
+    return track.significance.seeds * a_seed + shown
 
 
-def _check_disk(runs: Path, track: Track) -> None:
-    need, free = disk_need_bytes(track), disk_free_bytes(runs)
+def _check_disk(runs: Path, need: int) -> None:
+    free = disk_free_bytes(runs)
     if free < need:
         raise InfrastructureError(
-            f"{free:,} bytes free, {need:,} may be needed for artifacts and logs",
+            f"{free:,} bytes free, {need:,} may be needed for artifacts, logs and train shards",
             file=runs,
             remedy="free some space, or name another directory with --runs",
         )

@@ -24,6 +24,7 @@ from harness.hardware.machine import accelerator_uuids, machine
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
+from harness.run.shown import reap
 from harness.run.shown_code import code_shown, normal_tokenizer, preparation_of
 from harness.run.texts import StockTexts, Texts, open_texts, texts_of
 from harness.run.tokenizing import NormalTokenizer, OwnTokenizer, own_tokenizer
@@ -89,6 +90,7 @@ class Workbench:
         check_host(plan, host.sandbox)
         stock = open_texts(plan.track, data)
         check_texts(plan, stock.facts())
+        reap(directory.path.absolute().parent)
         with directory.hold(draw), ExitStack() as holds:
             yield cls(directory, draw, task.attempt, host, sandbox, stock, progress, holds)
 

@@ -60,7 +60,7 @@ class Card(BaseModel):
     verdict: Literal["REJECTED", "INCONCLUSIVE"] = "REJECTED"
     also: tuple[str, ...] = ()
     track: dict[str, str] = Field(default_factory=dict)
-    score: Literal["equal", "not better", "better"] = "equal"
+    score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
 
@@ -239,6 +239,8 @@ def _not_as_honest(cheater: Cheater, done: Outcome, control: Outcome | None) -> 
             "equal": abs(difference) < 1e-9,
             "not better": difference > -1e-3,
             "better": difference < -1e-5,
+            # As far as seeds of the twin lie apart on the small dataset.
+            "another seed": abs(difference) < 5e-3,
         }
         if not fine[cheater.card.score]:
             problems.append(f"{bpb:.6f} BPB, the honest control {honest:.6f}")

@@ -260,7 +260,7 @@ def test_the_exit_code_tells_whether_all_were_judged(archive: Path) -> None:
 
 def test_diff_shows_what_changes_and_why(archive: Path, tmp_path: Path) -> None:
     track = tmp_path / "edition.toml"
-    write_track(track, questions="all", rehearsal="false", baseline='"unigram"')
+    write_track(track, questions="all", imposed=False, rehearsal="false", baseline='"unigram"')
     text = track.read_text().replace('name = "smoke"', 'name = "strict"')
     text = text.replace('baseline = "unigram"', "bpb = 2.68")
     track.write_text(text.replace('next_baseline = "witten_bell_bigram"\n', ""))

@@ -85,7 +85,7 @@ def board(tmp_path: Path) -> Path:
 def strict(tmp_path: Path) -> Path:
     """The file of the track that :func:`plan` runs on."""
     path = tmp_path / "strict.toml"
-    write_track(path, questions="all", rehearsal="false")
+    write_track(path, questions="all", imposed=False, rehearsal="false")
     path.write_text(path.read_text().replace('name = "smoke"', 'name = "strict"'))
     assert load_track(str(path)).digest == strict_track().digest
     return path

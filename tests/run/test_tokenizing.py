@@ -109,7 +109,9 @@ def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
     tmp_path: Path, root: Path, fresh: Dataset, model: bytes
 ) -> None:
     folder = write_own(tmp_path / "own", model)
-    track = add_holdout(write_track(tmp_path / "track.toml", seeds="2"))
+    # Of its own edition: with the seeds of the smoke track's, both runs score the same by chance.
+    rules = write_track(tmp_path / "track.toml", seeds="2", edition='"of own tokens"')
+    track = add_holdout(rules)
     options = ["--sandbox", "process", "--data", root, "--json", "-"]
     verify = ["verify", folder, "--track", track, "--runs", tmp_path / "runs", *options]
     done = harness(*verify)
@@ -117,6 +119,15 @@ def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
     assert verdict["verdict"] == "REHEARSED", done.err
     assert "tokenizing demo_sp1024 with own.model" in done.err
     assert done.status("tokenizer") == done.status("holdout") == "pass"
+    # What is imposed is imposed on the train shards that its own tokenizer made.
+    assert done.status("seeds") == "pass"
+    (before,) = (tmp_path / "runs").glob("*/preparation/try-1/evidence.json")
+    (proof,) = json.loads(before.read_text())["steps"]
+    for after in (tmp_path / "runs").glob("*/seed-*/try-1/evidence.json"):
+        shown = json.loads(after.read_text())["steps"][0]["result"]["shown"]
+        tokens = shown["tokens"] + shown["denied_tokens"]
+        assert tokens == proof["result"]["train_tokens"] > fresh.facts().train_tokens
+        assert shown["denied_documents"] > 0
 
     own, statistics = verdict["tokenizer"], verdict["statistics"]
     facts = fresh.facts()

@@ -15,6 +15,7 @@ from harness.models import Finding
 from harness.run.endings import ending, failure_of
 from harness.run.paths import CODE, DATA, TOKENIZER
 from harness.run.scoring_session import UNLIMITED_SECONDS
+from harness.run.shown import TrainShards, train_shards
 from harness.run.workbench import TICK_SECONDS, Workbench, original_of
 from harness.safeio.files import disk_errors
 from harness.sandbox.protocol import ArtifactError, Job, Mount, Running
@@ -26,11 +27,19 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
     if bench.plan.copies is not None:
         return _copied(bench, run)
     with (
-        bench.sandbox.start(_job(step, bench)) as running,
+        train_shards(
+            bench.plan,
+            bench.texts.scored,
+            seed=bench.draw.seed,
+            beside=bench.directory.path,
+            note=bench.progress.note,
+        ) as shards,
+        bench.sandbox.start(_job(step, bench, shards)) as running,
         Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
     ):
         phase = _wait(running, bench)
-        result = Trained(timeline=timeline(bench.log(step), total_seconds=phase.wallclock_seconds))
+        spans = timeline(bench.log(step), total_seconds=phase.wallclock_seconds)
+        result = Trained(timeline=spans, shown=shards.shown)
         facts = StepFacts(name=step.name, phases=(phase,), telemetry=telemetry.facts, result=result)
         if phase.outcome == "deadline":
             return facts
@@ -55,11 +64,11 @@ def _wait(running: Running, bench: Workbench) -> PhaseFacts:
     return facts
 
 
-def _job(step: Step, bench: Workbench) -> Job:
+def _job(step: Step, bench: Workbench, shards: TrainShards) -> Job:
     """The training phase: its code, the train shards, the tokenizer, the contract's variables."""
     sandbox, dataset, plan = bench.sandbox, bench.texts.scored, bench.plan
     limit = step.limit(plan) or UNLIMITED_SECONDS
-    data = Mount(dataset.train_directory, DATA)
+    data = Mount(shards.directory, DATA)
     tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
     count = str(max(1, len(bench.accelerators)))
     return Job(
