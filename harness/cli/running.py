@@ -89,7 +89,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     from harness.contest.submission import check_on_track, load_submission
-    from harness.evidence.store import find_unfinished
+    from harness.evidence.earlier import find_unfinished
     from harness.hardware.machine import machine, missing_for
     from harness.ledger.leaderboard import bar_of, default_path
     from harness.run.plan import Wishes

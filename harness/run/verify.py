@@ -15,10 +15,11 @@ from harness.contest.track import Track
 from harness.data.build.imposing import most_shown_bytes
 from harness.data.format.manifest import Manifest
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.earlier import count_earlier, find_open
 from harness.evidence.integrity import check_kept, read_files
 from harness.evidence.plan import Bar, Plan, PlanRef, Tries
 from harness.evidence.steps import logs_of
-from harness.evidence.store import RunDirectory, count_earlier, find_open
+from harness.evidence.store import RunDirectory
 from harness.hardware.machine import disk_free_bytes
 from harness.judge.next_step import next_step
 from harness.judge.stored import judge_stored, read_case

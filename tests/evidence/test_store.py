@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.earlier import count_earlier, find_unfinished
 from harness.evidence.plan import Plan, PlanRef
 from harness.evidence.run import Run
 from harness.evidence.store import (
@@ -16,8 +17,6 @@ from harness.evidence.store import (
     PLAN,
     VERDICT,
     RunDirectory,
-    count_earlier,
-    find_unfinished,
 )
 from tests.factories.broken import PLAN as MADE
 from tests.factories.samples import (
