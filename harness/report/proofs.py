@@ -13,6 +13,11 @@ from harness.report.terminal import STATUS_STYLES
 from harness.safeio.text import plain
 from harness.sandbox.selfcheck.proof import Proof
 
+CHANNELS_TOO = (
+    "What still leaks from one sandbox to the next is no property but an amount: "
+    "harness doctor --channels measures it, in bits."
+)
+
 
 def show_proofs(proofs: Sequence[Proof], console: Console) -> None:
     """Print each property with its status, what was seen, and what a default container gives."""
