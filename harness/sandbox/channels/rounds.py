@@ -84,12 +84,13 @@ def stage(*, share: float) -> Iterator[Stage]:
             sizes = {
                 folder / "code" / "large.bin": 16,
                 folder / "data" / "shard.bin": 64,
-                folder / "data" / "filling.bin": 64,
                 folder / "artifact" / _ARTIFACT.name: 16,
             }
             for path, size_mib in sizes.items():
-                whole = path.name == "filling.bin"  # a span of the symbols, however few bits
-                _fill(path, size_mib * _MIB if whole else max(1, round(size_mib * share)) * _MIB)
+                _fill(path, max(1, round(size_mib * share)) * _MIB)
+            # Its content is never looked at, and its size is the span of the symbols.
+            with (folder / "data" / "filling.bin").open("wb") as file:
+                file.truncate(64 * _MIB)
         for name in ("code", "data", "artifact"):
             mountable(folder / name)
         yield Stage(folder)
