@@ -29,7 +29,7 @@ check: $(VENV)/.installed ## judge what can be judged of SUBMISSION without runn
 data: $(VENV)/.installed ## build the demo dataset
 	@$(HARNESS) data demo
 
-doctor: $(VENV)/.installed ## what this machine has, what it lacks, how to cure it
+doctor: $(VENV)/.installed ## what this machine has, what it lacks, how to fix it
 	@$(HARNESS) doctor --track $(TRACK)
 
 image: $(VENV)/.installed ## build the sandbox image (ARGS="--base IMAGE --accelerator cuda")

@@ -1,4 +1,4 @@
-"""What this machine has, what it lacks for a track, and the command that cures each lack."""
+"""What this machine has, what it lacks for a track, and the command that fixes each lack."""
 
 import time
 from datetime import UTC, datetime

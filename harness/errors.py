@@ -117,7 +117,7 @@ class SubmissionError(HarnessError):
 
 
 class InfrastructureError(HarnessError):
-    """Our side is at fault: engine, disk, dataset, hardware. Never held against a submission."""
+    """Our side failed: engine, disk, dataset, hardware. Never counts against a submission."""
 
     id = "infrastructure"
     status = "unknown"

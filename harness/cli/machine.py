@@ -29,7 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     image.add_argument("--accelerator", choices=("cpu", "cuda"), default="cpu")
     image.add_argument("--force", action="store_true", help="build every step again")
 
-    doctor = command(commands, "doctor", _doctor, "what is there, what is missing, how to cure it")
+    doctor = command(commands, "doctor", _doctor, "what is there, what is missing, how to fix it")
     track_option(doctor, "auto")
     data_option(doctor)
     runs_option(doctor)

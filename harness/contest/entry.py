@@ -1,8 +1,8 @@
-"""What is entered, as data, in whichever layout it came; nobody who runs it asks for the layout.
+"""An entry as data, whatever its layout was; no code that runs it depends on the layout.
 
-Reading a folder of ours is ``submission.py``. Everything that a seed run needs of an entry is
-here, as it holds on the track of the plan: how it is trained, how its model is asked, with which
-tokens, and which files are mounted and so counted.
+``submission.py`` reads a folder in our layout. Here is everything that a seed run needs to know of
+an entry, with the track's own settings applied: how it is trained, how its model is asked, with
+which tokens, and which files are mounted and therefore counted.
 """
 
 import re
@@ -20,7 +20,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-
 
 
 def check_file_name(name: str) -> str:
-    """The name of a file inside a folder, as it is.
+    """The name of a file inside a folder, unchanged.
 
     Raises:
         ValueError: not a plain relative path.
@@ -51,7 +51,7 @@ def file_facts(contents: Mapping[str, bytes]) -> Iterator[FileFact]:
 
 
 class Claim(Fact):
-    """What an entry says of itself in ``submission.json``; shown, judged by nothing."""
+    """The claims of an entry in ``submission.json``: informational, used by no rule."""
 
     val_bpb: float | None = None
     bytes_total: int | None = None
@@ -83,8 +83,8 @@ class Tokenizer(Fact):
 class Train(Fact):
     """How an entry is trained.
 
-    ``data`` maps names under which a script looks for files to the files of ours that it finds
-    there; empty for an entry that takes what the contract names. ``artifact`` and ``checkpoint``
+    ``data`` maps the names under which a script looks for files to our files that are shown there;
+    empty for an entry that uses the names of the contract. ``artifact`` and ``checkpoint``
     are plain names of files that training leaves.
     """
 
@@ -104,9 +104,9 @@ class Function(Fact):
 
 
 class TakeOver(Fact):
-    """A script brought to its own evaluation, whose model is asked where ``evaluation`` is called.
+    """A script that is run until it calls ``evaluation``; there its model is asked.
 
-    How it is brought there stands in the bridge.
+    The bridge says how the script is brought to that point.
     """
 
     kind: Literal["take_over"] = "take_over"
@@ -129,9 +129,9 @@ class Score(Fact):
     """How an entry's model is asked.
 
     Windows hold at most ``sequence_length`` tokens and score ``stride`` new targets each.
-    ``streams``: the whole split in order, or each document by itself, of which ``rows`` are open
+    ``streams``: the whole split in order, or each document by itself, with ``rows`` open documents
     on each device. An adaptive model observes each ``segment`` of targets after they were scored,
-    and studies finished documents when so many are done as ``study_after`` says.
+    and studies the finished documents each time their number reaches one in ``study_after``.
     """
 
     loader: Loader
@@ -161,7 +161,7 @@ class Score(Fact):
 
 
 class Bridge(Fact):
-    """The referee's own few lines about an entry in a foreign layout: reviewed, not counted."""
+    """The referee's own short code for an entry in upstream's layout: reviewed, not counted."""
 
     digest: str
     files: tuple[FileFact, ...] = Field(min_length=1)
@@ -170,8 +170,8 @@ class Bridge(Fact):
 class Entry(Fact):
     """What is judged: a submission, or a folder in upstream's layout.
 
-    ``files`` are what is mounted, and so counted; ``digest`` is over their names and contents.
-    ``folder`` is the name of the folder that they came from, for people.
+    ``files`` are mounted and therefore counted; ``digest`` is over their names and contents.
+    ``folder`` is the name of their folder, for people.
     """
 
     layout: Literal["submission", "upstream"]
@@ -205,7 +205,7 @@ class Entry(Fact):
 
     @property
     def needs_preparation(self) -> bool:
-        """Whether something is to be proven before any seed: its tokenizer, or its bridge."""
+        """Whether something must be proven before any seed run: its tokenizer, or its bridge."""
         return self.tokenizer.kind != "stock" or self.bridge is not None
 
     @property
@@ -214,7 +214,7 @@ class Entry(Fact):
         return sum(file.bytes for file in self.files)
 
     def counted_bytes(self, *, tokenizer_counted: bool) -> int:
-        """``bytes``, less the model of its own tokenizer where the track leaves that out."""
+        """``bytes``, without the model of its own tokenizer if the track does not count that."""
         if tokenizer_counted:
             return self.bytes
         return sum(file.bytes for file in self.files if file.name != self.tokenizer.file)

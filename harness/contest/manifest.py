@@ -1,6 +1,6 @@
-"""What ``submission.toml`` may say: the contract of a submission, as models.
+"""The contents of ``submission.toml``: the contract of a submission, as models.
 
-Reading the folder that it lies in is ``submission.py``.
+``submission.py`` reads the folder.
 """
 
 import re
@@ -92,7 +92,7 @@ def _check_environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 class TrainOverride(Fact):
-    """What a track changes of ``[train]``; ``env`` is laid over the general one."""
+    """Changes of ``[train]`` for one track; ``env`` is merged into the general one."""
 
     command: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=100)
     env: dict[str, str] = Field(default_factory=dict)
@@ -122,7 +122,7 @@ class Train(Fact):
 
 
 class ScoreOverride(Fact):
-    """What a track changes of ``[score]``."""
+    """Changes of ``[score]`` for one track."""
 
     sequence_length: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
     stride: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
@@ -130,10 +130,11 @@ class ScoreOverride(Fact):
 
 
 class Score(Fact):
-    """How to score: the loader, the tokens a window may hold, the new targets in each.
+    """How to score: the loader, the most tokens in a window, the new targets in each window.
 
     ``describe`` names an optional function that lists the tensors of an artifact. The model of an
-    ``adaptive`` submission observes each ``segment`` of so many targets after they were scored.
+    ``adaptive`` submission observes segments of ``segment`` targets, each after all of it was
+    scored.
     """
 
     load: str = Field(pattern=_FUNCTION)
@@ -185,7 +186,7 @@ class Manifest(Fact):
     tracks: dict[str, TrackOverride] = Field(default_factory=dict)
 
     def on(self, track: str) -> tuple[Train, Score]:
-        """``[train]`` and ``[score]`` as they hold on a track."""
+        """``[train]`` and ``[score]`` with the changes for a track applied."""
         override = self.tracks.get(track, TrackOverride())
         train = self.train.model_copy(
             update={

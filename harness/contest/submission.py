@@ -1,7 +1,7 @@
-"""A submission: load its folder, hold it against the contract, weigh its code.
+"""A submission: load its folder, check it against the contract, count the bytes of its code.
 
 Nothing of the submission is run or imported here. Every counted file is read once, without
-following links; what was read is what is weighed, hashed and later mounted.
+following links; those same bytes are counted, hashed and later mounted.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ CLAIMS = "submission.json"
 LARGEST_CODE_BYTES = 64 << 20
 LARGEST_CLAIMS_BYTES = 1 << 20
 LARGEST_TOKENIZER_BYTES = 4 << 20
-"""Ten times the field's largest tokenizer; a parser of foreign files is given no more."""
+"""Ten times the field's largest tokenizer; we parse no larger file of a stranger."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Submission:
         return digest_of_named(self.contents)
 
     def entry(self, track: str) -> Entry:
-        """The submission as it is entered on a track."""
+        """The submission as an entry on a track."""
         about, own = self.manifest.submission, self.manifest.tokenizer
         train, score = self.manifest.on(track)
         tokenizer = Tokenizer()
@@ -168,7 +168,7 @@ def check_on_track(submission: Submission, track: Track) -> None:
 def manifest_error(
     submission: Submission, field: str, problem: str, *, given_as: str = ""
 ) -> SubmissionError:
-    """The error for a key of ``submission.toml`` whose value cannot be what it is.
+    """The error for a key of ``submission.toml`` that has an impossible value.
 
     ``given_as`` is another key that may have set it, and is looked for first.
     """

@@ -9,25 +9,26 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import UsageError
-from harness.models import Fact
+from harness.models import Fact, Later
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
+from harness.statistics.probe_bounds import questions_needed
 
 GIB = 1 << 30
-# Of an adaptive submission, in targets; all workers are shown one at once.
+# The largest segment of an adaptive submission, in targets; all workers are sent one at once.
 LARGEST_SEGMENT = 1 << 16
 _PROBED_ANSWER_BYTES = 4 * GIB
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
 
 
 class Budget(Fact):
-    """What a seed run may cost; seconds of wallclock, bytes of code + artifact (decimal).
+    """The budgets of a seed run: seconds of wallclock, bytes of code + artifact (decimal).
 
-    A track without a time budget leaves that time unjudged.
+    Without a time budget, that time is not judged.
 
-    ``tokenizer_counted``: whether the model file of a submission's own tokenizer is part of its
-    code. Where it is not, whatever text its pieces hold is carried for nothing.
+    ``tokenizer_counted``: whether the model file of a submission's own tokenizer counts as code.
+    Where it does not, the text in its pieces costs nothing.
     """
 
     train_seconds: float | None = Field(default=None, gt=0, le=86_400)
@@ -50,7 +51,7 @@ class Hardware(Fact):
 
 
 class Dataset(Fact):
-    """The dataset by name; the figures pin what it must hold where they are known."""
+    """The dataset by name; figures that are given pin what it must hold."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     validation_documents: int | None = Field(default=None, gt=0)
@@ -60,10 +61,10 @@ class Dataset(Fact):
 class Holdout(Fact):
     """A second set of documents, never published, that every artifact is scored on too.
 
-    ``dataset`` names a dataset of the same tokenizer, of which the validation split is used. A
-    model that has not seen the validation text is as good on both, but for what the documents
-    themselves are like: ``reference_gap_bpb`` is the gap of a model known to be honest, and
-    ``tolerance_bpb`` how much larger than that it may be.
+    ``dataset`` names a dataset of the same tokenizer; its validation split is used. A model that
+    has not seen the validation text scores alike on both sets, except for differences between the
+    documents themselves: ``reference_gap_bpb`` is the gap of a model that is known to be honest,
+    and ``tolerance_bpb`` is how much larger the gap may be.
     """
 
     dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -87,16 +88,44 @@ class Significance(Fact):
         return self
 
 
+class Bound(Fact):
+    """How small a mean gain must be shown to be, and what is known of honest answers.
+
+    A gain is shown to be below ``tolerance_nats`` a target with 99 % certainty, or the answer is
+    unknown. So many questions are asked that an honest model, whose answers scatter by
+    ``noise_sd_nats``, passes. ``dearest_nats`` is the most that one target can gain, and
+    ``excess_variance`` (nats squared) how much more answers may vary, where another text follows,
+    than those to questions that are asked twice unchanged.
+    """
+
+    tolerance_nats: float = Field(gt=0, lt=10)
+    noise_sd_nats: float = Field(gt=0, lt=10)
+    dearest_nats: float = Field(gt=0, lt=1000)
+    excess_variance: float = Field(gt=0, lt=10)
+
+    def questions(self, *, runs: int, population: int) -> int:
+        """Different questions for each of ``runs`` seed runs, of ``population`` that there are."""
+        return questions_needed(
+            tolerance=self.tolerance_nats,
+            sd=self.noise_sd_nats,
+            dearest=self.dearest_nats,
+            runs=runs,
+            population=population,
+        )
+
+
 class Probes(Fact):
     """How many targets are asked twice to test causality, and which change is tolerated.
 
-    As many as ``rate`` of all windows, but at least ``least`` and at most ``most``, however long
-    the windows are; because each costs a window, none may be longer than ``longest_sequence``.
     Kernels are not bit-stable when the other sequences of a batch change, so equality cannot be
-    asked for. ``largest_change_nats`` bounds any one log-probability. ``mean_gain_nats`` bounds the
-    average advantage of the true sequences: rounding leaves none, a leak in every window does.
-    ``mean_change_nats`` bounds the average change whatever its sign, behind which a gain that is
-    made good in the probing sandbox could hide.
+    asked for. ``largest_change_nats`` limits any one log-probability, ``mean_change_nats`` the
+    average change whatever its sign, ``mean_gain_nats`` the average advantage of the true text.
+
+    With ``bound``, so many targets are asked again that a mean gain is shown to be small.
+    ``memory`` is the same for a model that declares no memory and is asked in another order.
+    Without them, as many as ``rate`` of all windows are asked, at least ``least``, and a gain only
+    fails where it is shown to be there. At most ``most`` in any case; and because each costs a
+    window, none may be longer than ``longest_sequence``.
     """
 
     rate: float = Field(ge=0, le=1)
@@ -106,6 +135,8 @@ class Probes(Fact):
     largest_change_nats: float = Field(gt=0, lt=10)
     mean_change_nats: float = Field(gt=0, lt=10)
     mean_gain_nats: float = Field(gt=0, lt=10)
+    bound: Later[Bound] = None
+    memory: Later[Bound] = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -113,11 +144,20 @@ class Probes(Fact):
             raise ValueError(f"least {self.least:,} is more than most {self.most:,}")
         return self
 
-    def count(self, *, windows: int, targets: int, vocabulary_size: int) -> int:
-        """How many targets are probed; fewer where our memory cannot keep so many answers."""
+    def count(self, *, windows: int, targets: int, vocabulary_size: int, runs: int) -> int:
+        """How many targets are probed in each of ``runs`` seed runs.
+
+        Fewer than asked for where our memory cannot keep so many answers.
+        """
         room = max(1, _PROBED_ANSWER_BYTES // (4 * vocabulary_size))
         wanted = max(self.least, math.ceil(self.rate * windows))
+        if self.bound is not None:
+            wanted = self.bound.questions(runs=runs, population=targets)
         return min(wanted, self.most, targets, room)
+
+    def windows_in_another_order(self, *, windows: int, runs: int) -> int:
+        """How many windows are asked again in another order."""
+        return self.memory.questions(runs=runs, population=windows) if self.memory else 0
 
 
 class Adaptive(Fact):
@@ -150,7 +190,7 @@ class Bar(Fact):
 
 
 class Limits(Fact):
-    """What a sandbox may use besides time."""
+    """The limits of a sandbox, other than time."""
 
     memory_bytes: PositiveBytes
     shm_bytes: PositiveBytes
@@ -161,7 +201,7 @@ class Limits(Fact):
 
 
 class Track(Fact):
-    """One track. ``rehearsal`` tracks judge all the same but can never verify a record."""
+    """One track. A ``rehearsal`` track has the same rules but can never verify a record."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     edition: str = Field(min_length=1)
@@ -190,8 +230,8 @@ class Track(Fact):
     def digest(self) -> str:
         """SHA-256 over the rules themselves, so that white space and comments do not count.
 
-        What a track leaves out does not count either: a setting that a later harness knows does not
-        change the digest of the tracks that do without it.
+        Settings that a track leaves out do not count either: a setting that a later harness adds
+        does not change the digest of the tracks that do not use it.
         """
         return digest_of_named({"track": self.model_dump_json(exclude_none=True).encode()})
 

@@ -1,1 +1,1 @@
-"""What was measured, as data without opinion, and the directory it lies in."""
+"""What was measured: data without any judgment, and the directory that keeps it."""

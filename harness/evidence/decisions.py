@@ -1,4 +1,4 @@
-"""What a human decided where a rule could not: kept beside the evidence, and not of it."""
+"""Decisions of a human where a rule could not tell: kept beside the evidence, not part of it."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from harness.models import Fact
 
 
 class Decision(Fact):
-    """An unknown settled by hand; a fail never is.
+    """An unknown that a human settled. A fail can never be settled this way.
 
     ``rule`` is the id of the rule that could not tell. ``evidence`` is the digest of the evidence
-    that was looked at: a decision about other evidence decides nothing.
+    that the human looked at: for any other evidence the decision does not count.
     """
 
     format: Literal[2] = 2

@@ -1,6 +1,6 @@
 """Which code measured, and which code judged: digests of the rooms that each consists of.
 
-What only draws is in neither, so a typo in a renderer forbids no resume.
+Code that only displays is in neither, so a typo in a renderer does not prevent a resume.
 """
 
 import functools

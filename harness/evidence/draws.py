@@ -1,7 +1,7 @@
-"""What nobody chose: every draw of a verification comes from one nonce, by label.
+"""Random draws that nobody can choose: all of a verification follow from one nonce, by label.
 
-The nonce is drawn by the harness and fixed on disk before the first run, so that neither the
-submitter (who knows the digests) nor a second try with the same nonce can choose.
+The harness draws the nonce and writes it to disk before the first run. So the submitter, who knows
+the digests, cannot predict the draws, and a second try of the same plan cannot change them.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ ROLES: dict[Purpose, Role] = {
 
 @dataclass(frozen=True)
 class Secret:
-    """One kind of draw: its label, what is drawn, and when somebody outside may know it."""
+    """One kind of draw: its label, what is drawn, and when anybody else may learn it."""
 
     label: str
     what: str
@@ -41,8 +41,10 @@ class Secret:
 
 
 SEED = Secret("seed", "the seeds of all runs of a plan", "to the submission when its run begins")
-PROBES = Secret("probes", "which targets are asked again, and with which suffixes", "never")
-SECRETS = (SEED, PROBES)
+PROBES = Secret("probes", "which targets are asked again, and which suffix follows each", "never")
+SUFFIXES = Secret("suffixes", "from which train shard those suffixes are taken", "never")
+RECALL = Secret("recall", "which windows are asked again, and in which order", "never")
+SECRETS = (SEED, PROBES, SUFFIXES, RECALL)
 
 
 class Draw(Fact):

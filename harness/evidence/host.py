@@ -1,4 +1,4 @@
-"""On what a run was made: measured anew for each run, because runs of one plan may be elsewhere."""
+"""The host of a run, measured for each run: runs of one plan may be made on different hosts."""
 
 from pydantic import Field
 
@@ -30,9 +30,9 @@ class SandboxFacts(Fact):
     """Where untrusted code ran: a backend, and what it says of itself.
 
     ``kind`` is the backend's name; ``proves`` the ids of :mod:`harness.evidence.isolation` that it
-    reads back in every phase, none for a rehearsal. The rest is empty where a backend has no such
-    thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest`` the SHA-256
-    of the profile of system calls; ``versions`` those of the engine's components.
+    reads back in every phase, none for a rehearsal. The other fields are empty where the backend
+    has no such thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest``
+    the SHA-256 of the profile of system calls; ``versions`` those of the engine's components.
     """
 
     kind: BackendName
@@ -46,12 +46,12 @@ class SandboxFacts(Fact):
 
     @property
     def isolated(self) -> bool:
-        """Whether it proves all that a verdict needs; a sandbox that does not only rehearses."""
+        """Whether it proves all that a verdict needs; if not, it can only rehearse."""
         return set(self.proves) >= REQUIRED
 
 
 class Calibration(Fact):
-    """How fast a host was before its run: figures by name, each with its unit in the name."""
+    """The speed of a host before its run: figures by name, each name with its unit."""
 
     figures: dict[str, float] = Field(default_factory=dict)
     seconds: float = Field(ge=0)

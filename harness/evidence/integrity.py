@@ -1,7 +1,7 @@
-"""Whether what is kept beside evidence is still what the evidence speaks of.
+"""Checks that the files kept beside the evidence are still the ones that it describes.
 
-Evidence that contradicts itself is refused by its models; this module looks at the files. Nothing
-that it finds is ever held against a submission: somebody changed our records.
+Evidence that contradicts itself is refused by its models; this module looks at the files. What it
+finds is never the submission's fault: somebody changed our records.
 """
 
 import hashlib
@@ -43,14 +43,14 @@ _REMEDY = "restore the directory from a copy of it, or run the verification agai
 def check_kept(directory: RunDirectory, runs: Sequence[Run] | None = None) -> None:
     """Compare the kept files of a verification with its plan and its evidence.
 
-    Code with the plan's digest, files and names; of each try that counts (``runs``, where they were
-    read already), each sealed file with size and SHA-256; each scoring's file of documents with
-    SHA-256 and the sums of the score. Runs that led to no artifact or no score keep nothing, so
-    nothing is asked of them.
+    Compares the code with the plan's digest, files and names. For each try that counts (``runs``,
+    if the caller has read them already) it compares each sealed file with its size and SHA-256, and
+    each scoring's file of documents with its SHA-256 and the sums of the score. A run without an
+    artifact or a score has no such file, so there is nothing to compare.
 
     Raises:
-        InfrastructureError: a file is missing, or not what was kept; or it is a plan of the future.
-        UsageError: the plan's date is none.
+        InfrastructureError: a file is missing or was changed, or the plan's date is in the future.
+        UsageError: the plan's date is not a date.
     """
     check_entry(directory)
     for run in directory.runs() if runs is None else runs:
@@ -75,7 +75,7 @@ def check_entry(directory: RunDirectory) -> None:
 
 
 def _check_settings(directory: RunDirectory) -> None:
-    """The settings in a plan are those of its own ``submission.toml``."""
+    """Check that the settings in a plan are those of its own ``submission.toml``."""
     plan = directory.plan
     try:
         again = load_submission(directory.entry).entry(plan.track.name)
@@ -115,7 +115,7 @@ def check_run(directory: RunDirectory, run: Run) -> None:
 
 
 def lies_ahead(date: str) -> bool:
-    """Whether a date with a time zone is later than now, by more than clocks differ.
+    """Whether a date with a time zone is later than now, by more than clocks may differ.
 
     Raises:
         ValueError: not such a date.
@@ -160,7 +160,7 @@ def _check_documents(root: Path, path: Path, scores: Scores) -> None:
     same_nats = math.isclose(nats, scores.total_nats, rel_tol=_RELATIVE_TOLERANCE)
     counted = (scores.bytes, scores.targets, scores.documents)
     if not same_nats or (text_bytes, targets, documents) != counted:
-        raise _changed(path, f"{what}: its documents do not come to the score in the evidence")
+        raise _changed(path, f"{what}: its documents do not add up to the score in the evidence")
 
 
 def _sums(content: bytes) -> tuple[float, int, int, int]:

@@ -1,8 +1,8 @@
-"""What isolates a sandbox, property by property: one vocabulary for all who speak of it.
+"""The properties that isolate a sandbox: one vocabulary for all the code that names them.
 
-Backends say by these ids what they prove, evidence keeps what was read back, rules ask for what is
-missing, the self-check tries each property from inside and from outside, and the documentation
-prints this table.
+With these ids backends state what they prove, evidence keeps what was read back, and rules name
+what is missing. The self-check tries each property from inside and from outside, and the
+documentation prints this table.
 """
 
 from dataclasses import dataclass, field
@@ -112,5 +112,5 @@ def required_of(*, output: bool) -> frozenset[str]:
 
 
 def phrase_of(id: str) -> str:
-    """A property in words; an id of another edition's table, as it is."""
+    """A property in words; an id that only another edition's table has is returned unchanged."""
     return _BY_ID[id].phrase if id in _BY_ID else id

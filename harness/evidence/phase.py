@@ -1,4 +1,4 @@
-"""One sandbox from start to end, as engine and harness saw it."""
+"""Facts about one sandbox from start to end, as engine and harness measured them."""
 
 from typing import Annotated, Literal
 
@@ -34,7 +34,7 @@ class PhaseFacts(Fact):
     ``wallclock_seconds`` is the engine's StartedAt to FinishedAt. The harness's own monotonic
     clock brackets it: ``harness_seconds_low`` from the moment the start call had returned,
     ``harness_seconds_high`` from the moment it was made, both to the moment the end was seen.
-    ``stalled_seconds`` is the longest time in which the harness itself stood still.
+    ``stalled_seconds`` is the longest time in which the harness itself did not run.
     ``outcome``: ``completed`` exit code 0; ``failed`` any other; ``deadline`` killed at the
     limit; ``stopped`` ended by the harness because its work was done; ``lost`` the engine or
     the channel broke, so nothing can be said.

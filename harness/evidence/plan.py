@@ -1,6 +1,7 @@
 """Everything that is fixed before the first run of a verification, and never changed.
 
-A host is no part of it: runs of one plan may be made on different ones. What a host must be is.
+It names no host, because runs of one plan may be made on different hosts. But it says what every
+host must be.
 """
 
 from typing import Literal
@@ -34,7 +35,7 @@ class DatasetFacts(Fact):
 
 
 class HoldoutFacts(Fact):
-    """The unpublished documents that artifacts are scored on too, in the dataset's tokens."""
+    """The unpublished documents on which artifacts are scored too, in the dataset's tokens."""
 
     name: str
     digest: str
@@ -64,10 +65,10 @@ class Bar(Fact):
 
 
 class Tries(Fact):
-    """What was tried before.
+    """Earlier tries.
 
-    ``earlier`` counts verifications of this very entry on this very track with drawn seeds that
-    were begun before under the same directory of runs. ``by_author`` counts those of the same
+    ``earlier`` counts the verifications of the same entry on the same track, with drawn seeds, that
+    were begun before in the same directory of runs. ``by_author`` counts those of the same
     author, as the leaderboard knows them.
     """
 
@@ -110,7 +111,7 @@ class PlannedTest(Fact):
 
 
 class Required(Fact):
-    """What a host must be to make a run of this plan.
+    """The requirements on every host that makes a run of this plan.
 
     ``sandbox`` is the backend by name; ``isolation`` the ids of the properties that it must prove.
     ``measured_by`` is the digest of the measuring code.
@@ -127,7 +128,7 @@ class Required(Fact):
 
     @property
     def isolated(self) -> bool:
-        """Whether such a sandbox proves all that a verdict needs; others only rehearse."""
+        """Whether such a sandbox proves all that a verdict needs; if not, it can only rehearse."""
         return set(self.isolation) >= REQUIRED
 
 
@@ -141,8 +142,8 @@ class PlanRef(Fact):
 class Plan(Fact):
     """Everything fixed before the first run; ``draws`` follow from ``nonce`` unless by hand.
 
-    ``bar`` and ``test`` are null where nothing is to be beaten. ``also`` names steps that were
-    asked for and are not needed. ``time_scale`` multiplies every budget, in a rehearsal on a
+    ``bar`` and ``test`` are null where there is no score to beat. ``also`` names steps that are not
+    needed but were asked for. ``time_scale`` multiplies every budget, in a rehearsal on a
     slower machine. ``copies`` is null unless artifacts come from another verification.
     """
 

@@ -1,4 +1,4 @@
-"""What the steps of a run lead to: one model a kind, each tagged with it."""
+"""The results of the steps of a run: one model for each kind of result, tagged with the kind."""
 
 import math
 from typing import Annotated, Literal
@@ -6,15 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.contest.entry import PlainName
-from harness.models import Fact
-
-TOLERATED_STANDARD_ERRORS = 3.0
-"""Standard errors by which a mean gain must exceed its tolerance: rounding has no sign, but few
-probes of a noisy model can look as if it had."""
+from harness.models import Fact, Later
+from harness.statistics.probe_bounds import Sample
 
 
 class ArtifactFacts(Fact):
-    """A sealed file: what was hashed is what is scored."""
+    """A sealed file: the bytes that were hashed are the bytes that are scored."""
 
     name: PlainName
     bytes: int = Field(ge=0)
@@ -29,10 +26,10 @@ class TimelineSpan(Fact):
 
 
 class Trained(Fact):
-    """What training left.
+    """The files that training left.
 
-    ``artifact`` is null where it was killed before it could be sealed. ``checkpoint`` holds the
-    unquantized weights, where there are some: information, neither counted nor judged.
+    ``artifact`` is null where training was killed before it could be sealed. ``checkpoint`` holds
+    the unquantized weights, where there are some: information, neither counted nor judged.
     """
 
     kind: Literal["trained"] = "trained"
@@ -104,14 +101,49 @@ class Scores(Fact):
         return self
 
 
-class Probes(Fact):
+class Changes(Fact):
+    """How answers to questions that were asked twice differed, in nats: second less first.
+
+    ``largest_nats`` is the largest difference whatever its sign; ``variance_error`` the standard
+    error of the variance, in nats squared.
+    """
+
+    count: int = Field(ge=0)
+    mean_nats: float = 0.0
+    sd_nats: float = Field(default=0.0, ge=0)
+    variance_error: float = Field(default=0.0, ge=0)
+    largest_nats: float = Field(default=0.0, ge=0)
+
+    @property
+    def sample(self) -> Sample:
+        """The same as numbers alone."""
+        return Sample(self.count, self.mean_nats, self.sd_nats, self.variance_error)
+
+
+class _AskedAgain(Fact):
+    """What asking again cost: ``seconds`` of model time, of ``expected_seconds``.
+
+    ``expected_seconds`` is what as many requests took while scoring. ``planned`` questions were to
+    be asked; fewer were answered where the sandbox was stopped first.
+    """
+
+    planned: Later[int] = None
+    seconds: Later[float] = None
+    expected_seconds: Later[float] = None
+
+
+class Probes(_AskedAgain):
     """What causality probes showed: targets asked again in a fresh sandbox, with other suffixes.
 
     ``largest_change_nats`` is the largest change of a log-probability up to the cut, at stream
-    index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time,
-    among the true sequences, on average up to the cut or at the cut: 0 but for rounding, give or
-    take ``gain_error_nats``, its standard error. ``mean_change_nats`` is the mean of the same
-    changes without their sign. An adaptive model observed ``segments_observed`` segments again.
+    index ``worst_target``. ``mean_gain_nats`` is how much cheaper targets were the first time, in
+    the true text, on average: 0 but for rounding, give or take ``gain_error_nats``, its standard
+    error. ``mean_change_nats`` is the mean of the same changes without their sign. An adaptive
+    model observed ``segments_observed`` segments again.
+
+    ``changes`` are those at the cut. ``unchanged`` are those of questions that were asked again as
+    they were, among the others; ``twice`` those of questions that were asked twice while scoring.
+    Both are the noise that no suffix explains.
     """
 
     kind: Literal["probes"] = "probes"
@@ -122,10 +154,28 @@ class Probes(Fact):
     mean_change_nats: float = Field(default=0.0, ge=0)
     worst_target: int
     segments_observed: int = 0
+    changes: Later[Changes] = None
+    unchanged: Later[Changes] = None
+    twice: Later[Changes] = None
+
+
+class Recall(_AskedAgain):
+    """What whole windows showed that were asked again in another order, in a fresh sandbox.
+
+    ``changes`` are the mean changes of each window's targets; ``largest_change_nats`` is the
+    largest one of a target, at stream index ``worst_target``. ``of_windows`` is how many there are.
+    """
+
+    kind: Literal["recall"] = "recall"
+    windows: int = Field(ge=0)
+    of_windows: int = Field(ge=1)
+    changes: Changes
+    largest_change_nats: float = Field(ge=0)
+    worst_target: int
 
 
 class _BesideCompressor(Fact):
-    """What some text costs a model, and a plain compressor, in bits per byte."""
+    """The cost of some text for a model and for a plain compressor, in bits per byte."""
 
     bytes: int = Field(gt=0)
     bpb: float
@@ -150,14 +200,15 @@ class StreamPart(_BesideCompressor):
 
 
 class Spread(Fact):
-    """How the cost is spread over documents and over the stream, beside a plain compressor's.
+    """How the cost is spread over documents and over the stream, next to a plain compressor's.
 
-    The compressor (zlib, each document alone) knows how repetitive a document is and nothing of
-    the rest, so that a cheap document is told from an easy one. ``median_ratio`` is the median
-    over the ``judged`` documents, those that are long enough, of the model's bits for each bit of
-    the compressor's, ``spread`` the scaled median absolute deviation of that ratio's logarithm;
-    both null without such documents. ``lowest`` holds the documents of the lowest ratios, lowest
-    first; ``parts`` the whole stream in order, in parts of about equal bytes.
+    The compressor (zlib, each document alone) sees only how repetitive a document is. So a document
+    that is cheap for both is an easy one; one that is cheap for the model alone is suspicious.
+    ``median_ratio`` is the median over the ``judged`` documents, those that are long enough, of the
+    model's bits for each bit of the compressor's, ``spread`` the scaled median absolute deviation
+    of that ratio's logarithm; both null without such documents. ``lowest`` holds the documents of
+    the lowest ratios, lowest first; ``parts`` the whole stream in order, in parts of about equal
+    bytes.
     """
 
     kind: Literal["spread"] = "spread"
@@ -169,12 +220,12 @@ class Spread(Fact):
 
 
 class Gap(Fact):
-    """What an artifact costs on the published documents and on the unpublished ones, in BPB.
+    """The cost of the published and of the unpublished documents for one artifact, in BPB.
 
-    ``gap_bpb`` is how much cheaper the published documents are than the unpublished ones would
-    predict: the latter's BPB, scaled by what a plain compressor makes of both sets, less the
-    former's. ``standard_error_bpb`` is that of the gap, from the scatter of the documents of both
-    sets around the ratio of model and compressor.
+    ``gap_bpb`` is how much cheaper the published documents are than the unpublished ones predict:
+    the BPB of the unpublished ones, scaled by the ratio of a plain compressor's costs of the two
+    sets, minus the BPB of the published ones. ``standard_error_bpb`` is that of the gap, from the
+    scatter of the documents of both sets around the ratio of model and compressor.
     """
 
     kind: Literal["gap"] = "gap"
@@ -187,12 +238,12 @@ class Gap(Fact):
 
 
 class TokenizerProof(Fact):
-    """The tokenizer that an entry brings, and whether every document came back from its tokens.
+    """The tokenizer that an entry brings, and whether its round trip is lossless everywhere.
 
     ``bytes`` and ``sha256`` are those of its model file, or of its code. ``problem`` says why it
-    cannot be used: no such tokenizer, or validation document ``document`` (counted from 1) does
-    not come back. Empty when every one does, exactly; then ``dataset_digest`` is that of the
-    dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
+    cannot be used: no such tokenizer, or validation document ``document`` (counted from 1) is
+    changed by encoding and decoding. Empty when none is changed; then ``dataset_digest`` is that of
+    the dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
     unpublished documents in its tokens. ``repeated`` documents were encoded a second time, alone
     and elsewhere, with the same result.
     """
@@ -231,7 +282,7 @@ class BridgeProof(Fact):
 
 
 class ClaimedScore(Fact):
-    """What a script printed of itself under our roof: a claim, whoever was watching.
+    """The score that a script printed while we ran it: still only a claim.
 
     ``artifact`` is the file that it left; ``sealed_seconds`` is when that was last changed.
     """
@@ -245,7 +296,7 @@ class ClaimedScore(Fact):
 
 
 Result = Annotated[
-    Trained | Scores | Probes | Spread | Gap | TokenizerProof | BridgeProof | ClaimedScore,
+    Trained | Scores | Probes | Recall | Spread | Gap | TokenizerProof | BridgeProof | ClaimedScore,
     Field(discriminator="kind"),
 ]
 

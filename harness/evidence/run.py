@@ -1,7 +1,7 @@
 """One try of one draw, step by step: the unit of evidence.
 
-A run directory holds ``evidence.json`` (:class:`Run`), written anew after each step, so that a
-harness killed at any moment leaves what it had measured.
+A run directory holds ``evidence.json`` (:class:`Run`). It is written again after each step, so a
+harness that is killed at any moment leaves everything that it had measured.
 """
 
 from typing import Literal, TypeVar
@@ -15,6 +15,7 @@ from harness.evidence.results import (
     ClaimedScore,
     Gap,
     Probes,
+    Recall,
     Result,
     Scores,
     Spread,
@@ -47,7 +48,7 @@ class Failure(Fact):
 
 
 class StepFacts(Fact):
-    """What one step left; never without the phases of the untrusted code that ran in it."""
+    """The facts of one step, always with the phases of the untrusted code that ran in it."""
 
     name: StepName
     phases: tuple[PhaseFacts, ...] = ()
@@ -81,8 +82,8 @@ class Run(Fact):
     """One try of one draw of a plan.
 
     ``draw`` is the draw's number in the plan and ``seed`` its seed (0 for a preparation).
-    ``attempt`` counts the tries of this draw from 1: a second try is the same draw, so a host that
-    dies is no new ticket. ``ended`` is false while steps are still to come.
+    ``attempt`` counts the tries of this draw from 1. A second try has the same draw, so a host that
+    fails gives nobody a new seed. ``ended`` is false while steps are still to come.
     """
 
     format: Literal[2] = 2
@@ -129,7 +130,7 @@ class Run(Fact):
         return next((facts for facts in self.steps if facts.name == name), None)
 
     def result(self, name: StepName, kind: type[AnyResult]) -> AnyResult | None:
-        """What a step led to, where it did."""
+        """The result of a step, if it has one."""
         facts = self.step(name)
         return facts.result if facts and isinstance(facts.result, kind) else None
 
@@ -145,7 +146,7 @@ class Run(Fact):
 
     @property
     def failure(self) -> Failure | None:
-        """What ended the run, where a step that decides failed."""
+        """The failure that ended the run, if a step that decides has failed."""
         deciding = (facts.failure for facts in self.steps if step_of(facts.name).decides)
         return next((failure for failure in deciding if failure is not None), None)
 
@@ -170,7 +171,7 @@ class Run(Fact):
 
     @property
     def timeline(self) -> tuple[TimelineSpan, ...]:
-        """Where training spent its time, as its log tells."""
+        """Where training spent its time, according to its log."""
         trained = self.result("train", Trained)
         return trained.timeline if trained else ()
 
@@ -181,8 +182,13 @@ class Run(Fact):
 
     @property
     def probes(self) -> Probes | None:
-        """What probes showed."""
+        """The result of the probes."""
         return self.result("probe", Probes)
+
+    @property
+    def recall(self) -> Recall | None:
+        """What asking in another order showed."""
+        return self.result("recall", Recall)
 
     @property
     def spread(self) -> Spread | None:

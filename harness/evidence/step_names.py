@@ -8,6 +8,7 @@ StepName = Literal[
     "train",
     "score",
     "probe",
+    "recall",
     "spread",
     "holdout",
     "gap",

@@ -1,4 +1,4 @@
-"""The steps of a run, as a table: whoever needs to know of a step asks here.
+"""The steps of a run, as a table: all other code looks up here what it needs to know of a step.
 
 A step is declared here and done in ``run/steps/``, a function for each name. The order of the
 table is the order of a run.
@@ -14,7 +14,7 @@ from harness.evidence.step_names import Role, StepName
 
 
 class Left(Protocol):
-    """What a run has left so far, as far as it decides which steps follow."""
+    """The files that a run has left so far, which decide what steps follow."""
 
     @property
     def artifact(self) -> results.ArtifactFacts | None:
@@ -25,8 +25,8 @@ class Left(Protocol):
         """The unquantized weights."""
 
 
-# Probing is not charged. It costs an adaptive model its observing again, which took less than the
-# budget the first time; a machine that is slower now must not make a cheater of it.
+# Probing is not charged: it is announced as taking no longer than this, and killed after what the
+# scoring's own rate lets expect.
 PROBE_ALLOWANCE = 1.5
 
 
@@ -82,6 +82,10 @@ def _has_bridge(plan: Plan, run: Left) -> bool:
 
 def _has_holdout(plan: Plan, run: Left) -> bool:
     return plan.texts.holdout is not None
+
+
+def _declares_no_memory(plan: Plan, run: Left) -> bool:
+    return plan.track.probes.memory is not None and not plan.entry.score.adaptive
 
 
 def _has_checkpoint(plan: Plan, run: Left) -> bool:
@@ -151,6 +155,14 @@ STEPS: tuple[Step, ...] = (
         limit=_probe_seconds,
     ),
     Step(
+        *("recall", "asking in another order", "seed"),
+        result=results.Recall,
+        finding="memory",
+        needs=frozenset({"score"}),
+        when=_declares_no_memory,
+        limit=_probe_seconds,
+    ),
+    Step(
         *("spread", "comparing documents", "seed"),
         result=results.Spread,
         finding="memorisation",
@@ -206,5 +218,5 @@ def steps_of(role: Role) -> tuple[Step, ...]:
 
 
 def logs_of(role: Role) -> int:
-    """How many logs a run may leave at most, for reckoning disk."""
+    """The most logs that a run can leave, to estimate the disk space."""
     return sum(step.log is not None for step in steps_of(role))

@@ -1,4 +1,4 @@
-"""The directory of one verification: what is written where, when, and how it is read back.
+"""The directory of one verification: which file is written when, and how it is read again.
 
 ::
 
@@ -13,7 +13,7 @@
       verdict.json, scorecard.txt
 
 A try begins when its directory is made, which only one harness can do. ``evidence.json`` is
-written after each step. The first try of a draw that our side did not lose is the one that counts.
+written after each step. Of the tries of a draw, the first that did not fail on our side counts.
 """
 
 import contextlib
@@ -141,7 +141,7 @@ class RunDirectory:
         return self.directory_of(run) / file
 
     def attempts(self, draw: Draw) -> int:
-        """How many tries of a draw were begun, whatever became of them."""
+        """How many tries of a draw were begun, including those that failed."""
         directory = self.draw_directory(draw)
         numbers = [
             int(path.name.removeprefix("try-"))
@@ -154,7 +154,7 @@ class RunDirectory:
         """A fresh directory for one try; making it is what begins the try.
 
         Raises:
-            InfrastructureError: another harness has begun this very try, or the disk failed.
+            InfrastructureError: another harness has begun the same try, or the disk failed.
         """
         directory = self.try_directory(draw, attempt)
         if attempt > _MOST_TRIES:
@@ -175,7 +175,7 @@ class RunDirectory:
         return directory
 
     def write_run(self, run: Run) -> None:
-        """Keep a run's evidence as far as it has come."""
+        """Write the evidence that a run has so far."""
         _write(self.directory_of(run) / EVIDENCE, run)
 
     def tries(self, draw: Draw) -> list[Run]:
@@ -189,9 +189,9 @@ class RunDirectory:
         return found
 
     def counted(self, draw: Draw) -> Run | None:
-        """The try that counts: the first that our side did not lose, else the last that ended.
+        """The try that counts: the first that did not fail on our side, else the last that ended.
 
-        A submission that could lose its try at will would get another one, but of the same draw.
+        A submission that could make our side fail would get another try, but of the same draw.
         """
         ended = [run for run in self.tries(draw) if run.ended]
         kept = [run for run in ended if not run.lost]
@@ -233,7 +233,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def hold(self, draw: Draw) -> Iterator[None]:
-        """Hold one draw, so that no two tries of it run at the same time.
+        """Lock one draw, so that no two tries of it run at the same time.
 
         Raises:
             InfrastructureError: another harness holds it.
@@ -254,7 +254,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory, so that two harnesses never work on one verification."""
+        """Lock the directory, so that two harnesses never work on one verification."""
         with (self.path / PLAN).open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -273,7 +273,7 @@ def is_run_directory(path: Path) -> bool:
 
 
 def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:
-    """The latest verification of this entry on this track that has no verdict to stand.
+    """The latest verification of this entry on this track that has no final verdict.
 
     Raises:
         UsageError: there is none.
@@ -291,14 +291,15 @@ def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunD
 def count_earlier(runs: Path, *, entry_digest: str, track_digest: str) -> int:
     """How many verifications of this entry on this track were begun with drawn seeds.
 
-    By digest, so whoever changes a byte is not found here; broken off or finished is all one.
+    Entries are compared by digest, so one with a changed byte is not counted. Interrupted and
+    finished verifications count alike.
     """
     directories = _trainings(runs, entry_digest, track_digest)
     return sum(not directory.plan.chosen_by_hand for directory in directories)
 
 
 def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
-    """Verifications of an entry on a track that are no rescorings, the latest first."""
+    """Verifications of an entry on a track, without rescorings, the latest first."""
     plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
     for path in plans:
         try:

@@ -1,1 +1,1 @@
-"""From evidence to findings, and from findings to a verdict: pure functions."""
+"""Pure functions from evidence to findings, and from findings to a verdict."""

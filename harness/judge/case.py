@@ -1,4 +1,4 @@
-"""What a rule is asked about: everything that is known of one verification."""
+"""The case that rules judge: everything that is known of one verification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Case:
         plan: what was fixed before the first run.
         track: the rules that it is judged under, the plan's own or others.
         runs: the try that counts of each draw that has one, in the order of the draws.
-        statistics: the scores of the seed runs against the bar.
-        decisions: what humans settled about this very evidence.
+        statistics: the scores of the seed runs, compared with the bar.
+        decisions: what humans decided about exactly this evidence.
     """
 
     plan: Plan
@@ -41,7 +41,7 @@ class Case:
         track: Track | None = None,
         decisions: Sequence[Decision] = (),
     ) -> "Case":
-        """The case that plan and evidence make; ``track``: judge under it instead of the plan's."""
+        """The case of a plan and its evidence; ``track``: judge under it instead of the plan's."""
         track = track or plan.track
         scores = [run.scores.val_bpb for run in runs if run.role == "seed" and run.scores]
         statistics = compare_with_bar(scores, plan=plan, track=track)
@@ -59,7 +59,7 @@ class Case:
 
     @cached_property
     def preparation(self) -> Run | None:
-        """What ran before any seed, where something had to."""
+        """The preparation that ran before any seed, if one was needed."""
         return next((run for run in self.runs if run.role == "preparation"), None)
 
     @property
@@ -85,7 +85,7 @@ class Case:
 
     @property
     def vocabulary_size(self) -> int:
-        """Ids of the tokenizer that the entry is scored in."""
+        """Number of ids of the tokenizer with which the entry is scored."""
         proof = self.tokenizer
         return (proof and proof.vocabulary_size) or self.dataset.vocabulary_size
 
@@ -100,7 +100,7 @@ class Case:
         return tuple(phase for run in self.runs for step in run.steps for phase in step.phases)
 
     def failure(self, rule: str) -> tuple[Run, Failure] | None:
-        """The first failure of a run that speaks to a rule."""
+        """The first failure of a run that is reported under this rule."""
         for run in self.runs:
             for step in run.steps:
                 if step.failure is not None and step.failure.finding.id == rule:

@@ -1,6 +1,6 @@
-"""What the checks of a verdict must say, as far as the rest of the verdict holds it.
+"""What the checks of a verdict must say, as far as it follows from the rest of the verdict.
 
-The figures that follow hold for every edition: what an id asks, it asks for good. The answers, and
+These figures are the same in every edition, because an id never changes what it asks. Answers, and
 limits that are constants of the rules, are those of this harness's own rules.
 """
 
@@ -23,6 +23,10 @@ UNKNOWN: Either = frozenset({"unknown"})
 NO_PASS: Either = FAIL | UNKNOWN
 ANY: Either = PASS | NO_PASS
 
+_ASKED_AGAIN = ("causality", "memory")
+_THE_TRACK_TELLS = frozenset({"holdout", "memory"})
+"""Whether these questions arise depends on settings that no verdict repeats."""
+
 
 def sizes_of(verdict: Verdict) -> list[int]:
     """Bytes of artifact and code, one for each artifact."""
@@ -42,7 +46,7 @@ def targets_of(verdict: Verdict) -> int:
     """Targets of the validation split, in the tokens that the entry was scored in.
 
     Raises:
-        ArithmeticError: bytes per token that no text has.
+        ArithmeticError: the bytes per token are impossible.
     """
     proof = verdict.tokenizer
     if proof is None or proof.bytes_per_token is None:
@@ -51,7 +55,7 @@ def targets_of(verdict: Verdict) -> int:
 
 
 def measured_figures(verdict: Verdict) -> dict[str, Figure]:
-    """What checks must have measured, by id."""
+    """The figures that checks must have measured, by id."""
     rows, scores = verdict.seeds, scores_of(verdict)
     gaps = [row.gap_bpb for row in rows if row.gap_bpb is not None]
     return {
@@ -70,10 +74,10 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
 
 def limit_figures(verdict: Verdict) -> dict[str, Figure]:
     """What checks must have for a limit, by id."""
-    causality = _check(verdict, "causality")
-    told_as_step = causality is not None and causality.unit == "seed runs"
+    again = [_check(verdict, rule) for rule in _ASKED_AGAIN]
+    told_as_step = [each.id for each in again if each is not None and each.unit == "seed runs"]
     return {
-        **({"causality": len(verdict.seeds)} if told_as_step else {}),
+        **dict.fromkeys(told_as_step, len(verdict.seeds)),
         "train_wallclock": verdict.train_limit_seconds,
         "score_wallclock": verdict.score_limit_seconds,
         "bytes": verdict.bytes_limit,
@@ -94,7 +98,7 @@ def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:
 
 
 def asked(verdict: Verdict, rule: str) -> bool | None:
-    """Whether a rule's question arose, where a verdict tells."""
+    """Whether a rule's question arose; None where the verdict does not say."""
     seeds = _check(verdict, "seeds")
     wanted = seeds.limit if seeds else None
     if rule == "train_wallclock":
@@ -105,11 +109,11 @@ def asked(verdict: Verdict, rule: str) -> bool | None:
         return verdict.statistics.bar_bpb is not None
     if rule == "seed_spread":
         return wanted >= 2 if isinstance(wanted, int) else None
-    return None if rule == "holdout" else True  # that one the track tells
+    return None if rule in _THE_TRACK_TELLS else True
 
 
 def possible(verdict: Verdict, check: Finding) -> Either:
-    """The answers that this harness's rules can have given to a question."""
+    """The answers that this harness's rules can give to a question."""
     ask = _ANSWERS.get(check.id)
     return ask(verdict, check) if ask else ANY
 
@@ -138,7 +142,7 @@ def _tokenizer(verdict: Verdict, check: Finding) -> Either:
 
 
 def _step(verdict: Verdict, check: Finding) -> Either:
-    """A step that each run must pass: only where all did, and then unless one failed besides."""
+    """The answers for a step that each run must pass: no pass unless all runs passed it."""
     return ANY if verdict.seeds and check.measured == len(verdict.seeds) else NO_PASS
 
 
@@ -169,7 +173,7 @@ def _coverage(verdict: Verdict, check: Finding) -> Either:
     return PASS | UNKNOWN if verdict.seeds and covered else UNKNOWN
 
 
-def _causality(verdict: Verdict, check: Finding) -> Either:
+def _asked_again(verdict: Verdict, check: Finding) -> Either:
     if check.unit == "seed runs":  # a failure, told as of every step
         return NO_PASS
     return ANY if verdict.seeds else UNKNOWN
@@ -204,7 +208,7 @@ def _holdout(verdict: Verdict, check: Finding) -> Either:
     if len(known) < max(len(rows), 2) or p_below is None or not isinstance(allowed, int | float):
         return NO_PASS
     gaps, errors = [gap - allowed for gap, _ in known], [error for _, error in known]
-    # The verdict's own level is at most the track's: what is beyond chance there is so here too.
+    # The verdict's own level is at most the track's: what is significant there is significant here.
     return NO_PASS if beyond_chance(gaps, errors, p_below=p_below) else ANY
 
 
@@ -226,7 +230,7 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "score_wallclock": _wallclock,
     "bytes": _bytes,
     "coverage": _coverage,
-    "causality": _causality,
+    **dict.fromkeys(_ASKED_AGAIN, _asked_again),
     "seed_spread": _seed_spread,
     "clocks": _clocks,
     "memorisation": _memorisation,

@@ -1,7 +1,7 @@
-"""Whether the record fell: the seeds' scores against the bar less the margin.
+"""Whether the record fell: compares the seeds' scores with the bar minus the margin.
 
 The unit of the test is BPB. The margin is given in nats per token, as the field does, and
-converted with the tokens per byte of the track's own dataset, whatever tokens an entry uses.
+converted with the tokens per byte of the track's own dataset, whatever tokenizer an entry uses.
 """
 
 from collections.abc import Sequence
@@ -15,21 +15,22 @@ from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bp
 
 
 def own_bar(track: Track, dataset: DatasetFacts) -> Bar | None:
-    """What a track itself says is to be beaten: a figure, or a baseline of its dataset."""
+    """The track's own score to beat: a figure, or a baseline of its dataset."""
     if track.bar is None:
         return None
     bpb = track.bar.bpb
     if bpb is None:
-        # A manifest without the baseline leaves no bar to beat; 0 can't be beaten.
+        # Without the baseline in the manifest there is no bar; no score can be below 0.
         bpb = dataset.baselines.get(track.bar.baseline or "", 0.0)
     return Bar(bpb=bpb, source=track.bar.source)
 
 
 def bar_under(plan: Plan, track: Track) -> Bar | None:
-    """What is to be beaten under a track: its own figure, or the record that it was begun against.
+    """The score to beat under a track: its own figure, or the record when the plan was made.
 
-    What a track's digest names is judged, always. A plan's bar counts beside it only as the record
-    that a leaderboard held, on the track that it was begun on, and where it is harder to beat.
+    The track's own bar always counts, because the track's digest covers it. The bar in a plan
+    counts only as the record that a leaderboard held, only on the plan's own track, and only if it
+    is harder to beat.
     """
     own = own_bar(track, plan.texts.dataset)
     if own is None or track.bar is None:
@@ -40,9 +41,9 @@ def bar_under(plan: Plan, track: Track) -> Bar | None:
 
 
 def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> StatisticsResult:
-    """Test whether the mean of ``values`` (BPB, one a seed run) lies below the bar less the margin.
+    """Test whether the mean of ``values`` (BPB of each seed run) is below the bar minus margin.
 
-    One-sided one-sample t-test; without a bar, the mean and the scatter alone.
+    One-sided one-sample t-test; without a bar, only the mean and the spread.
     """
     bar, significance = bar_under(plan, track), track.significance
     dataset = plan.texts.dataset
@@ -58,7 +59,7 @@ def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> St
 
 
 def _p_below(plan: Plan, track: Track) -> float | None:
-    """The track's level, or what earlier tries have left of it under the plan's own track."""
+    """The track's level of significance, less what earlier tries on the plan's track have used."""
     level = track.significance.p_below
     if level is None or plan.test is None or track.digest != plan.track.digest:
         return level

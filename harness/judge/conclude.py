@@ -1,4 +1,4 @@
-"""From a case to the answers of the rules, and from those to one word."""
+"""From a case to the answers of the rules, and from those answers to one verdict."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from harness.models import Finding
 
 
 class Answering(Protocol):
-    """What must be known of a rule to read its answer: a rule of today's, or a stored one."""
+    """The facts about a rule that its answer needs; both current and stored rules have them."""
 
     @property
     def id(self) -> str:
@@ -20,7 +20,7 @@ class Answering(Protocol):
 
     @property
     def open_in_rehearsal(self) -> bool:
-        """Whether a rehearsal may leave it unknown."""
+        """Whether it may stay unknown in a rehearsal."""
 
 
 def ask_all(case: Case, rules: Sequence[Rule] = CHECKS) -> tuple[Finding, ...]:
@@ -35,7 +35,7 @@ def ask_all(case: Case, rules: Sequence[Rule] = CHECKS) -> tuple[Finding, ...]:
 
 
 def _settled(rule: Rule, finding: Finding, decision: Decision | None) -> Finding:
-    """An unknown that a human settled. A fail never is, nor what no human can know better."""
+    """Apply a human's decision to an unknown; a fail, or another rule's answer, stays."""
     if decision is None or not rule.decidable or finding.status != "unknown":
         return finding
     detail = f"{finding.detail}; decided by {decision.who} on {decision.at[:10]}: {decision.why}"
@@ -45,7 +45,7 @@ def _settled(rule: Rule, finding: Finding, decision: Decision | None) -> Finding
 def conclude(
     findings: Sequence[Finding], rules: Sequence[Answering], *, rehearsal: bool
 ) -> tuple[VerdictName, str]:
-    """The verdict that findings lead to, and the reason: the first one that decides it."""
+    """The verdict that follows from findings, and its reason: the first finding that decides it."""
     failed = [finding for finding in findings if finding.status == "fail"]
     if failed:
         return "REJECTED", f"{failed[0].id}: {failed[0].detail}"

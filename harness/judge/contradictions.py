@@ -1,7 +1,8 @@
-"""Where a verdict cannot be one that rules gave: all that follows from it is reckoned again.
+"""Finds contradictions in a verdict: everything that follows from its figures is computed again.
 
-A verdict is read by the rules that it names. Figures are reckoned for every edition; answers, and
-what rests on constants of the rules, where the verdict names the very rules of this harness.
+A verdict is read by the rules that it names. Figures are computed again for every edition; answers,
+and whatever depends on constants of the rules, only if the verdict names exactly the rules of this
+harness.
 """
 
 import math
@@ -31,9 +32,9 @@ from harness.statistics.units import nats_per_token_to_bpb
 
 MOST_SEEDS = 1000
 _LONGEST_SHOWN = 80
-# As evidence tolerates it, three times over.
+# Three times the tolerance of the evidence.
 _SCORE_TOLERANCE = 5e-9
-# Of one arithmetic on two machines; a p-value far out moves by more than what it comes from.
+# For the same arithmetic on two machines; a very small p-value differs more than its inputs.
 _TOLERANCE = 1e-9
 _P_TOLERANCE = 1e-6
 _ALWAYS_TOLD = frozenset({"train_wallclock", "score_wallclock", "significance"})
@@ -42,15 +43,15 @@ _BY_CHANCE = frozenset({"holdout"})
 
 
 def contradictions(verdict: Verdict) -> list[str]:
-    """Field, found and expected of all that does not follow; empty for what rules can give."""
+    """Every contradiction, with field, found and expected; empty if rules can give the verdict."""
     try:
         return [problem for problem in _contradictions(verdict) if problem]
     except (ArithmeticError, ValueError) as error:
-        return [f"statistics: figures that nothing can be reckoned from ({error})"]
+        return [f"statistics: figures from which nothing can be computed ({error})"]
 
 
 def of_these_rules(verdict: Verdict) -> bool:
-    """Whether the very rules of this harness gave a verdict."""
+    """Whether exactly the rules of this harness gave a verdict."""
     return verdict.digests.rules == judged_by()
 
 
@@ -68,7 +69,7 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
 
 
 def _differs(field: str, found: object, expected: object, *, within: float = _TOLERANCE) -> str:
-    """The contradiction between two figures; empty where they are the same but for rounding."""
+    """The contradiction between two figures; empty if they are equal up to rounding."""
     numbers = [
         value
         for value in (found, expected)
@@ -155,7 +156,7 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
 
 
 def _about_the_test(verdict: Verdict) -> Iterator[str]:
-    """Every figure of the test, from the seeds' scores and what it was made against."""
+    """Every figure of the test, from the seeds' scores and the bar."""
     found = verdict.statistics
     given = (found.bar_bpb, found.margin_nats_per_token, found.p_below)
     if any(figure is None for figure in given) and given != (None,) * 3:
@@ -202,7 +203,7 @@ def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
 
 
 def _about_the_figures(verdict: Verdict) -> Iterator[str]:
-    """What each check measured, its limit, and that it passed only on the right side of it."""
+    """Each check's measured figure and limit, and that it passed only on the right side of it."""
     measured, limits = measured_figures(verdict), limit_figures(verdict)
     if of_these_rules(verdict):
         limits |= limits_of_these_rules(verdict)

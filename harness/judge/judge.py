@@ -1,7 +1,7 @@
 """The judgment: from a case to a verdict. A pure function.
 
 Nothing is run or read here, so any stored verification can be judged again, under this
-edition of a track or another. What each rule asks is ``rules/``.
+edition of a track or another. The rules are in ``rules/``.
 """
 
 import functools
@@ -34,7 +34,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
 
     Args:
         case: plan, runs, decisions and track.
-        evidence: where the evidence lies, for the reader.
+        evidence: where the evidence is kept, shown to the reader.
     """
     plan, track, dataset = case.plan, case.track, case.dataset
     findings = ask_all(case, CHECKS)
@@ -88,7 +88,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
 
 
 def is_rehearsal(case: Case) -> bool:
-    """Whether nothing of it can ever be a record."""
+    """Whether this verification can never make a record."""
     scaled = case.plan.time_scale != 1
     return case.track.rehearsal or scaled or not case.plan.required.isolated
 
@@ -118,7 +118,7 @@ def _trouble(run: Run) -> str | None:
 
 
 def _seconds(phase: PhaseFacts | None) -> float | None:
-    """How long a phase took; of one that was lost nothing can be said."""
+    """How long a phase took; None for a lost one, of which nothing is known."""
     return None if phase is None or phase.outcome == "lost" else phase.wallclock_seconds
 
 

@@ -1,4 +1,4 @@
-"""What a verification still wants, judged by the evidence so far: runs, or nothing more."""
+"""What a verification still needs, according to the evidence so far: more runs, or none."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness.judge.rules import CHECKS
 
 @dataclass(frozen=True)
 class Wanted:
-    """The draws to run now. ``over``: nothing can change the verdict any more, for ``why``."""
+    """The draws to run now. ``over``: no run can change the verdict any more; ``why`` says why."""
 
     draws: tuple[Draw, ...] = ()
     over: bool = False
@@ -18,11 +18,11 @@ class Wanted:
 
 
 def next_step(case: Case, *, given_up: Collection[int] = ()) -> Wanted:
-    """What the evidence asks for: the preparation, then the looks, or nothing.
+    """The runs that the evidence asks for: the preparation, then the looks, or none.
 
     Args:
-        case: with the try that counts of each draw; a draw that our side lost is wanted again.
-        given_up: numbers of draws that are not tried again now, because our side lost them.
+        case: with the try that counts of each draw; a draw that failed on our side is run again.
+        given_up: numbers of draws that failed on our side and are not tried again now.
     """
     done = {run.draw for run in case.runs if not run.lost}
     for rule in CHECKS:

@@ -1,7 +1,8 @@
-"""What a reader of a verdict should know, and no rule decides: pure functions of the evidence.
+"""What a reader of a verdict should know but no rule decides: pure functions of the evidence.
 
-A claim is no evidence, so a wrong one rejects nothing; and whether a second try was luck or
-necessity is not for a machine to say. Both are stated in the verdict and on every scorecard.
+A claim is not evidence, so a wrong claim does not reject. And a machine cannot tell whether a
+second try was made for a good reason or to get lucky. Both are stated in the verdict and every
+scorecard.
 """
 
 from collections.abc import Sequence
@@ -10,13 +11,13 @@ from harness.contest.entry import Claim
 from harness.judge.case import Case
 from harness.judge.verdict import Note, StatisticsResult
 
-# Compressed artifacts differ by some thousandths between seeds; claims give one figure for all.
+# Compressed sizes differ by some thousandths between seeds; a claim is one figure for all seeds.
 CLAIMED_BYTES_SHARE = 0.01
 
 
 def notes_on(case: Case) -> tuple[Note, ...]:
     """All notes; each is a warning that leaves the verdict as it is. A rehearsal has none."""
-    if case.track.rehearsal:  # it is there to be repeated, and claims are made for the contest
+    if case.track.rehearsal:  # meant to be repeated; claims are about the contest
         return ()
     sizes = [run.artifact.bytes + case.code_bytes for run in case.seeds if run.artifact is not None]
     found = (_earlier(case), *notes_on_claim(case.plan.entry.claim, case.statistics, sizes))
@@ -26,13 +27,13 @@ def notes_on(case: Case) -> tuple[Note, ...]:
 def notes_on_claim(
     claim: Claim, statistics: StatisticsResult, sizes: Sequence[int]
 ) -> tuple[Note, ...]:
-    """Claims that are off; ``sizes`` are bytes of artifact and code, one for each artifact."""
+    """Wrong claims; ``sizes`` are bytes of artifact and code, one for each artifact."""
     found = (_claimed_score(claim, statistics), _claimed_bytes(claim, sizes))
     return tuple(note for note in found if note is not None)
 
 
 def _earlier(case: Case) -> Note | None:
-    """A verification that was tried before: whoever tries long enough gets lucky."""
+    """A verification that was tried before: with enough tries, one passes by luck."""
     earlier, p_below = case.plan.tries.earlier, case.statistics.p_below
     if earlier == 0 or p_below is None:
         return None
@@ -41,14 +42,14 @@ def _earlier(case: Case) -> Note | None:
     return Note(
         id="tried_before",
         status="unknown",
-        detail=f"try {tries:,} of this very submission on this track in this directory: in so many "
-        f"tries one exactly at the threshold gets through with a probability of {chance:.2f}; see "
-        "what became of the others",
+        detail=f"try {tries:,} of the same submission on this track in this directory: with so "
+        f"many tries, a submission exactly at the threshold passes with probability {chance:.2f}; "
+        "look at the other tries",
     )
 
 
 def _claimed_score(claim: Claim, statistics: StatisticsResult) -> Note | None:
-    """A claim that is off by what the track counts as a record."""
+    """A claimed score that differs from the measured one by as much as a record needs."""
     claimed, mean, margin = claim.val_bpb, statistics.mean_bpb, statistics.margin_bpb
     if claimed is None or mean is None or margin is None or abs(mean - claimed) <= margin:
         return None
@@ -67,7 +68,7 @@ def _claimed_score(claim: Claim, statistics: StatisticsResult) -> Note | None:
 
 
 def _claimed_bytes(claim: Claim, sizes: Sequence[int]) -> Note | None:
-    """A claim of fewer or more bytes than were weighed."""
+    """A claimed size that differs from the measured one."""
     claimed = claim.bytes_total
     if claimed is None or not sizes:
         return None

@@ -1,7 +1,7 @@
-"""Many stored verifications judged again, and what that changes.
+"""Judges many stored verifications again, and compares the results with the kept verdicts.
 
-A maintainer sees what a new edition of rules does to a whole archive before it is published: which
-verdicts, answers and places on the leaderboard are others than those kept beside the evidence.
+So a maintainer sees the effect of new rules on a whole archive before they are published: which
+verdicts, answers and places on the leaderboard differ from those kept beside the evidence.
 """
 
 import math
@@ -28,9 +28,9 @@ _TOLERANCE = 1e-9
 
 
 class Change(Fact):
-    """A check that says something else; null: its question did not arise, or was not asked.
+    """A check whose result differs; null where its question did not arise, or was not asked.
 
-    Most often only a figure moves, and the answer stays.
+    Usually only a figure differs, and the answer is the same.
     """
 
     rule: str
@@ -39,19 +39,19 @@ class Change(Fact):
 
     @property
     def turned(self) -> bool:
-        """Whether the answer is another."""
+        """Whether the answer differs."""
         return not self.before or not self.after or self.before.status != self.after.status
 
 
 class Trouble(Fact):
-    """Why one could not be judged: ``usage`` for damaged evidence, else our side."""
+    """Why a verification could not be judged: ``usage`` for damaged evidence, else our failure."""
 
     fault: Literal["usage", "infrastructure"]
     message: str
 
 
 class Rejudged(Fact):
-    """One verification: its verdict now, and what was kept.
+    """One verification: its verdict now, and the kept one.
 
     ``rank`` is its place on its track by mean BPB among the verified ones that were judged with
     it, one for each submission; ``kept_rank`` the same among the kept verdicts. ``unreadable``
@@ -69,27 +69,27 @@ class Rejudged(Fact):
 
     @property
     def word_changed(self) -> bool:
-        """Whether the verdict is another word now."""
+        """Whether the verdict is different now."""
         return bool(self.verdict and self.kept and self.verdict.verdict != self.kept.verdict)
 
     @property
     def rank_changed(self) -> bool:
-        """Whether its place is another now."""
+        """Whether its place is different now."""
         return bool(self.verdict and self.kept) and self.rank != self.kept_rank
 
     @property
     def turned(self) -> tuple[Change, ...]:
-        """The checks whose answer is another now."""
+        """The checks whose answer is different now."""
         return tuple(change for change in self.changes if change.turned)
 
     @property
     def changed(self) -> bool:
-        """Whether verdict, an answer or the place is another now."""
+        """Whether the verdict, an answer or the place is different now."""
         return self.word_changed or self.rank_changed or bool(self.turned)
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
-    """Run directories: each path itself, or those in the folder that it is, by name.
+    """Run directories: each path itself, or if it is a folder of them, those in it, by name.
 
     A path that is neither stays in the list; judging it says what was expected.
     """
@@ -115,7 +115,7 @@ def rejudge(
     compare: bool = False,
     workers: int | None = None,
 ) -> list[Rejudged]:
-    """Judge many verifications, in parallel over the cores; one that cannot be is told as such.
+    """Judge many verifications in parallel; one that cannot be judged gives an error entry.
 
     Args:
         paths: of run directories.
@@ -164,7 +164,7 @@ def rejudge_one(
 
 
 def changes_between(before: Verdict, after: Verdict) -> Iterator[Change]:
-    """Checks with another status, measured figure or limit, in the order of the later verdict."""
+    """Checks with a different status, figure or limit, in the order of the later verdict."""
     old = {check.id: check for check in before.checks}
     new = {check.id: check for check in after.checks}
     for rule in dict.fromkeys([*new, *old]):
@@ -194,7 +194,7 @@ def _ranked(judged: Sequence[Rejudged]) -> list[Rejudged]:
 
 
 def _ranks(verdicts: Sequence[Verdict | None]) -> dict[int, int]:
-    """Places of verified verdicts on their tracks; the first of a submission is the one."""
+    """Places of verified verdicts on their tracks; only the best of each submission counts."""
     tracks: dict[tuple[str, str], dict[str, tuple[float, int]]] = {}
     known = [(place, verdict) for place, verdict in enumerate(verdicts) if verdict is not None]
     for place, verdict in sorted(known, key=lambda pair: pair[1].created_at):
@@ -217,7 +217,7 @@ def _in_trouble(
 
 
 def _leave_signals_alone() -> None:
-    """The process that was asked ends the others; a terminal sends its signal to all."""
+    """Ignore a terminal's signals in a worker; the main process gets them too and ends us."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

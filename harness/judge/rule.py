@@ -1,4 +1,4 @@
-"""A rule: a question asked of a case, and what its answer means."""
+"""A rule: a question about a case, and the meaning of its answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ class Rule:
     """One rule.
 
     Attributes:
-        id: its name in verdicts, for good.
-        summary: what it says of a submission that passes, as a sentence.
-        ask: the question; None where it does not arise.
-        better: whether ``measured`` may be at most, or must be at least, or must be ``limit``.
-        per_seed: once one seed run has failed it, no further run can mend that.
-        open_in_rehearsal: a rehearsal may leave it unknown and is no worse for it.
+        id: its name in verdicts; it never changes.
+        summary: a sentence that is true of a submission that passes.
+        ask: the question; returns None where it does not arise.
+        better: whether ``measured`` must be at most, at least or exactly ``limit``.
+        per_seed: after one seed run has failed it, no further run can change that.
+        open_in_rehearsal: a rehearsal passes although it leaves this rule unknown.
         decidable: an unknown may be settled by a recorded decision; a fail never is.
-        since: the first version of the harness that asked it.
+        since: the first version of the harness that had this rule.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""From a stored verification to its case and its verdict."""
+"""Reads a stored verification into a case, and judges it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def judge_stored(
 
     Raises:
         UsageError: evidence is damaged, or contradicts itself.
-        InfrastructureError: a file beside it is not what it speaks of.
+        InfrastructureError: a file beside the evidence is not the one that it describes.
     """
     runs = directory.runs()
     if files:

@@ -1,4 +1,4 @@
-"""The verdict: what a maintainer publishes and a scorecard draws."""
+"""The verdict: a maintainer publishes it, and a scorecard shows it."""
 
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ EXIT_CODES: dict[VerdictName, int] = {
 
 
 class Note(Finding):
-    """Something that a reader should know and no rule decides; ``name`` is its id in words."""
+    """A note that a reader should know but no rule decides; ``name`` is its id in words."""
 
     @model_validator(mode="before")
     @classmethod
@@ -40,7 +40,7 @@ class Note(Finding):
 
 
 class RuleFacts(Fact):
-    """A rule that judged, as far as a reader of its answer must know it.
+    """A rule that judged: the facts that a reader of its answer needs.
 
     A later harness reads a verdict by the rules that it names, whatever its own rules are.
     """
@@ -83,7 +83,7 @@ class SeedResult(Fact):
 
 
 class ReproductionResult(Fact):
-    """One run of an entry's whole script: what it printed, under our roof and our clock."""
+    """One run of an entry's whole script, in our sandbox and on our clock: what it printed."""
 
     seed: int
     printed_bpb: float | None = None
@@ -127,9 +127,9 @@ class StatisticsResult(Fact):
 class TokenizerResult(Fact):
     """A submission's own tokenizer, beside the dataset's.
 
-    A loss in nats per token says nothing across vocabularies: ``bpb_per_nat`` is what one nat per
-    token of this tokenizer is worth, ``dataset_bpb_per_nat`` one of the dataset's, in which the
-    margin is given. Null where the tokenizer does not give every document back.
+    Losses in nats per token cannot be compared between vocabularies. ``bpb_per_nat`` converts one
+    nat per token of this tokenizer into BPB; ``dataset_bpb_per_nat`` does so for the dataset's
+    tokenizer, in which the margin is given. Null where the tokenizer's round trip is not lossless.
     """
 
     file: str
@@ -146,8 +146,8 @@ class TokenizerResult(Fact):
 class MemorisationResult(Fact):
     """How the cost is spread over documents and along the stream, in the most suspicious seed.
 
-    ``cheapest`` are the judged documents that take the fewest of a plain compressor's bits,
-    ``suspicious`` of them impossibly few.
+    ``cheapest`` are the judged documents with the fewest bits compared with a plain compressor's;
+    ``suspicious`` of them are impossibly cheap.
     """
 
     seed: int
@@ -180,9 +180,10 @@ class Verdict(Fact):
     """The outcome of a verification; every scorecard is a pure function of it.
 
     ``checks`` are the answers of the rules, in their order; ``rules`` are those rules.
-    ``isolated``: the sandbox proves all that a verdict needs; one that does not only rehearses.
-    ``findings`` are warnings that changed nothing: what a reader should know besides. ``segment``
-    is how many targets an adaptive model is scored on before it learns from them; else null.
+    ``isolated``: the sandbox proves all that a verdict needs; if not, it can only rehearse.
+    ``findings`` are warnings that do not change the verdict but that a reader should know.
+    ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
+    null.
     """
 
     verdict: VerdictName

@@ -1,7 +1,7 @@
-"""A verdict as a file that came from elsewhere: read within bounds, refused when it makes no sense.
+"""Reads a verdict file from elsewhere: within bounds, and refused if it contradicts itself.
 
-Whoever can write such a file can write a false one: what is checked here is that it contradicts
-neither itself nor the rules. A verdict to build on is judged again from its evidence.
+Anybody can write a false verdict. This module only checks that it contradicts neither itself nor
+the rules. A verdict that something depends on is judged again from its evidence.
 """
 
 from dataclasses import dataclass

@@ -89,7 +89,7 @@ class Accepted(_Event):
     """A verdict was accepted.
 
     ``pull_request`` and ``commit`` say what was entered, ``evidence`` where its evidence lies.
-    ``seen`` says what was looked at: the evidence, which was judged again and came to this verdict;
+    ``seen`` says what was looked at: the evidence, which was judged again and gave this verdict;
     or the evidence, of a verdict of other rules than those of the harness at hand, in which
     everything but their answers was found again; or the verdict's file alone.
     """

@@ -83,7 +83,7 @@ class LineProgress(Progress):
         self._print(" | ".join(part for part in parts if part))
 
     def ended(self, directory: RunDirectory, run: Run) -> None:
-        """Prints what the seed run came to."""
+        """Prints the result of the seed run."""
         self._step = None
         self._print(closing(run))
 

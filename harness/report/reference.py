@@ -4,10 +4,12 @@
 """
 
 import json
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from harness import REPOSITORY
+from harness.contest.track import load_track, track_names
 from harness.errors import UsageError
 from harness.evidence.decisions import Decision
 from harness.evidence.isolation import PROPERTIES, REQUIRED, Way
@@ -16,6 +18,7 @@ from harness.evidence.run import Run
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
 from harness.safeio.files import write_atomically
+from harness.statistics.probe_bounds import largest_hidden_gain
 
 DIRECTORY = REPOSITORY / "schema"
 MODELS: dict[str, type[BaseModel]] = {
@@ -26,7 +29,10 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 RULES_PAGE = REPOSITORY / "docs" / "rules.md"
 SANDBOX_PAGE = REPOSITORY / "docs" / "sandbox.md"
-_BEGIN, _END = "<!-- properties: begin -->", "<!-- properties: end -->"
+PROBES_PAGE = REPOSITORY / "docs" / "probes.md"
+SMALL_STREAM = 125_000
+"""Targets of the demo dataset, where a track does not say how many its own has."""
+USUAL_STRIDE = 64
 _WAYS: tuple[Way, ...] = ("read back", "inside", "outside")
 _BETTER = {"lower": "at most the limit", "higher": "at least the limit", "equal": "the limit"}
 _RULES_HEAD = """\
@@ -90,17 +96,55 @@ def properties_text() -> str:
     return "\n".join((counted, "", *rows)) + "\n"
 
 
-def with_properties(page: str) -> str:
-    """A page whose text between the two markers is :func:`properties_text`.
+def gains_text() -> str:
+    """What a perfect cheater can hide from what is asked again, on each track, as a table."""
+    rows = [
+        "| track | asked again | questions in all | tolerance | hidden, nats | in margins |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in track_names():
+        track = load_track(name)
+        runs, margin = track.significance.seeds, track.significance.margin_nats_per_token
+        targets = (track.dataset.validation_tokens or SMALL_STREAM) - 1
+        for asked, bound in (("targets", track.probes.bound), ("windows", track.probes.memory)):
+            if bound is None or margin is None:
+                continue
+            there = targets if asked == "targets" else targets // USUAL_STRIDE
+            each = bound.questions(runs=runs, population=there)
+            hidden = largest_hidden_gain(
+                tolerance=bound.tolerance_nats,
+                sd=bound.noise_sd_nats,
+                dearest=bound.dearest_nats,
+                count=runs * each,
+            )
+            row = f"{name} | {asked} | {runs} x {each:,} | {bound.tolerance_nats:g}"
+            rows.append(f"| {row} | {hidden:.2g} | {hidden / margin:.2g} |")
+    rows += ["", f"Windows: where each scores {USUAL_STRIDE} targets."]
+    return "\n".join(rows) + "\n"
+
+
+def between(page: str, name: str, text: str, *, path: Path) -> str:
+    """A page whose text between the markers ``name: begin`` and ``name: end`` is another one.
 
     Raises:
         UsageError: it lacks a marker, or has them in another order.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+    opening, closing = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begin, rest = page.partition(opening)
+    _, end, after = rest.partition(closing)
     if not (begin and end):
-        raise UsageError(f"{SANDBOX_PAGE}: expected the lines {_BEGIN} and {_END}")
-    return f"{before}{_BEGIN}\n{properties_text()}{_END}{after}"
+        raise UsageError(f"{path}: expected the lines {opening} and {closing}")
+    return f"{before}{opening}\n{text}{closing}{after}"
+
+
+def with_properties(page: str) -> str:
+    """The page on sandboxes, its table of properties as the code has it."""
+    return between(page, "properties", properties_text(), path=SANDBOX_PAGE)
+
+
+def with_gains(page: str) -> str:
+    """The page on what is asked again, its table of gains as the tracks have it."""
+    return between(page, "gains", gains_text(), path=PROBES_PAGE)
 
 
 def main() -> None:
@@ -110,6 +154,7 @@ def main() -> None:
         write_atomically(DIRECTORY / name, schema_text(model).encode())
     write_atomically(RULES_PAGE, rules_text().encode())
     write_atomically(SANDBOX_PAGE, with_properties(SANDBOX_PAGE.read_text()).encode())
+    write_atomically(PROBES_PAGE, with_gains(PROBES_PAGE.read_text()).encode())
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def opening(directory: RunDirectory) -> list[str]:
 
 
 def closing(run: Run) -> str:
-    """What a run came to, on one line."""
+    """The result of a run, on one line."""
     name = f"{run.role} {run.seed}:" if run.role != "preparation" else "preparation:"
     parts = []
     if run.scores is not None:

@@ -13,7 +13,7 @@ PATH_LIMIT = 1024
 TAGLINES: dict[VerdictName, str] = {
     "VERIFIED": "a new record",
     "REJECTED": "not a record",
-    "INCONCLUSIVE": "no judgment, and nothing is held against the submission",
+    "INCONCLUSIVE": "no judgment, and nothing counts against the submission",
     "REHEARSED": "success",
     "REPRODUCED": "it printed this again, and nobody has checked that it is true",
 }
@@ -94,7 +94,7 @@ def ttest_in_words(statistics: StatisticsResult) -> str:
     """The t-test in words that need no statistics."""
     mean = statistics.mean_bpb
     if statistics.case == "no seeds":
-        return "No seed came to a score, so there is nothing to test."
+        return "No seed run produced a score, so there is nothing to test."
     if statistics.case == "not finite" or mean is None or not math.isfinite(mean):
         return "The score of a seed is not a finite number, so nothing can be tested."
     threshold = statistics.threshold_bpb
@@ -105,7 +105,7 @@ def ttest_in_words(statistics: StatisticsResult) -> str:
         return _tested(statistics, mean, threshold)
     if statistics.case == "one seed":
         return (
-            f"One seed came to a score, {shown} BPB, which is {_distance(threshold, mean)}. "
+            f"One seed run produced a score, {shown} BPB, which is {_distance(threshold, mean)}. "
             "A t-test needs at least two, so luck cannot be ruled out."
         )
     return (

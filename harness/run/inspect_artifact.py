@@ -1,7 +1,7 @@
 """Where do the bytes of an artifact go? Asked of the submission itself, in the score sandbox.
 
-Nothing of the artifact is read here: its format is the submission's own, and untrusted. What
-comes back is the submission's word, compared with the one figure we have, the artifact's size.
+The artifact is never parsed here: its format is the submission's own, and untrusted. The answer is
+the submission's claim; we compare it with the one figure that we measured, the artifact's size.
 """
 
 import shutil
@@ -36,7 +36,7 @@ class TensorFacts(Fact):
 
     ``bits_per_weight`` counts levels and scales before compression; ``compressed_bytes`` is the
     tensor's share of the artifact; ``rms_error`` is relative to the unquantized weights, when
-    there are any; ``control`` marks small tensors that steer (gains, scales, mixes).
+    there are any; ``control`` marks small control tensors (gains, scales, mixing weights).
     """
 
     name: str = Field(max_length=200)
@@ -50,7 +50,7 @@ class TensorFacts(Fact):
 
 
 class Inspection(Fact):
-    """An artifact's size, what it is made of, and the cap it is held against."""
+    """An artifact's size, its contents, and the cap that its size is compared with."""
 
     submission: str
     artifact: str
@@ -79,7 +79,7 @@ def inspect_artifact(
     Args:
         sandbox: prepared.
         entry: whose artifact it is.
-        track: bounds what the sandbox may use, and holds the cap.
+        track: names the cap and the limits of the sandbox.
         code: directory with exactly the counted files, absolute.
         artifact: the file, absolute.
         checkpoint: the unquantized weights of the same training, if there are any.
@@ -147,7 +147,7 @@ def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
 
     Raises:
         UsageError: no seed run left an artifact.
-        InfrastructureError: somebody has changed the kept files since.
+        InfrastructureError: the kept files were changed after they were written.
     """
     check_entry(directory)
     for run in directory.runs():
@@ -173,7 +173,7 @@ def inspect_file(
         artifact: the file.
         entry: whose artifact it is.
         files: the entry's files by name.
-        track: bounds what the sandbox may use, and holds the cap.
+        track: names the cap and the limits of the sandbox.
         sandbox: prepared.
 
     Raises:
@@ -182,7 +182,7 @@ def inspect_file(
     if not artifact.is_file():
         raise UsageError("no such file; expected an artifact, or a run directory", file=artifact)
     with tempfile.TemporaryDirectory() as name, disk_errors(Path(name)):
-        # Copies that a sandbox's user may read, whatever the modes of the originals are.
+        # Copies, because the sandbox's user may not be allowed to read the originals.
         folder = Path(name)
         folder.chmod(0o755)
         write_files(folder / "code", dict(files))

@@ -1,4 +1,4 @@
-"""Fixing a plan: after this nobody chooses anything."""
+"""Fixes a plan. After that, nobody has any choice left."""
 
 import secrets
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from harness.judge.comparison import own_bar
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the referee asks for besides: seeds by hand are never a record; ``also`` names steps."""
+    """The referee's extra wishes. Seeds by hand never make a record; ``also`` names extra steps."""
 
     seeds: Sequence[int] | None = None
     also: tuple[StepName, ...] = field(default=())
@@ -45,13 +45,13 @@ def plan_for(
     """Everything that is fixed before the first run.
 
     Args:
-        entry: what is judged, as it holds on the track.
+        entry: what is judged, with the track's own settings applied.
         track: the rules.
-        texts: figures of the texts that it is trained and scored on.
-        sandbox: what a host's sandbox must be.
-        bar: what is to be beaten, where the track takes it from the leaderboard.
-        tries: what was tried before.
-        wishes: what the referee asks for besides.
+        texts: figures of the texts that the entry is trained and scored on.
+        sandbox: what every host's sandbox must be.
+        bar: the score to beat, where the track takes it from the leaderboard.
+        tries: earlier tries of the same entry.
+        wishes: the referee's extra wishes.
 
     Raises:
         UsageError: the track takes its bar from a leaderboard, and none was given.
@@ -77,12 +77,12 @@ def plan_for(
 
 
 def new_nonce() -> str:
-    """What makes the draws of a plan nobody's choice."""
+    """A fresh secret that all draws of a plan follow from, so that nobody can choose them."""
     return secrets.token_hex(16)
 
 
 def required_of(sandbox: SandboxFacts) -> Required:
-    """What a host must be, so that its run is one of a plan made here and now."""
+    """What every host must be, for its runs to count in a plan that is made on this host now."""
     return Required(
         sandbox=sandbox.kind,
         runtime=sandbox.runtime,

@@ -1,6 +1,6 @@
-"""What a verification tells while it runs; nothing of it is evidence.
+"""What a verification reports while it runs; none of it is evidence.
 
-Who wants to show something overrides what it wants to show.
+A display overrides the methods for what it wants to show.
 """
 
 from harness.evidence.run import Run
@@ -9,10 +9,10 @@ from harness.evidence.store import RunDirectory
 
 
 class Progress:
-    """Told of everything that happens; shows nothing. :meth:`close` may be called twice."""
+    """Is told of everything and shows nothing. :meth:`close` may be called twice."""
 
     def started(self, directory: RunDirectory) -> None:
-        """All is fixed and the first run is about to begin."""
+        """The plan is fixed and the first run is about to begin."""
 
     def note(self, text: str) -> None:
         """Something worth a line of its own."""
@@ -37,4 +37,4 @@ class Progress:
         """A run has ended and its evidence is written."""
 
     def close(self) -> None:
-        """Nothing more will come; gives the terminal back."""
+        """Nothing more will be reported; restores the terminal."""

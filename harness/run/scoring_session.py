@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from harness.contest.entry import Entry, Function
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
-from harness.evidence.draws import PROBES, Draw
+from harness.evidence.draws import PROBES, RECALL, SUFFIXES, Draw
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import Plan
-from harness.evidence.results import Probes, Scores
+from harness.evidence.results import Probes, Recall, Scores
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
-from harness.models import Fact
 from harness.run.endings import ending, with_last_line
 from harness.run.paths import ARTIFACT, CHANNEL, CODE
 from harness.run.progress import Progress
 from harness.sandbox.protocol import Job, Mount, Sandbox
 
+if TYPE_CHECKING:
+    from harness.data.format.shards import Tokens
+    from harness.scoring.probes.causality import ProbeSet
+    from harness.scoring.scorer import Again
+
 GOODBYE_SECONDS = 5.0
 UNLIMITED_SECONDS = 7 * 86_400.0
 """Where a track sets no budget, something must end a model that never answers."""
-Result = TypeVar("Result", bound=Fact)
+ALLOWANCE = 3.0
+"""How much longer than while scoring, by its own rate, a model may take for what is asked again."""
+LEAST_SECONDS = 30.0
+"""What it may take in any case; a fresh sandbox starts on a busy machine."""
+Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 class Bench(Protocol):
@@ -65,16 +74,20 @@ class Bench(Protocol):
 
 @dataclass(frozen=True)
 class Answered(Generic[Result]):
-    """How a score phase went; ``violation`` is what the submission did wrong, if anything."""
+    """How a score phase went.
+
+    ``violation`` is what the submission did wrong, if anything; ``lost`` what our side did.
+    """
 
     phase: PhaseFacts
     result: Result | None
     telemetry: TelemetryFacts
     violation: str
+    lost: InfrastructureError | None = None
 
-    def blamed(self, violation: str) -> Answered[Result]:
-        """The same, held against the submission."""
-        return replace(self, violation=violation)
+    def leading_to(self, result: Other | None) -> Answered[Other]:
+        """The same phase, with another result."""
+        return Answered(self.phase, result, self.telemetry, self.violation, self.lost)
 
 
 class ScoringSession:
@@ -86,27 +99,48 @@ class ScoringSession:
 
     def __init__(self, bench: Bench, dataset: Dataset) -> None:
         # torch takes seconds to import; nothing before this point needs it.
-        from harness.scoring.probes import ProbeSet
         from harness.scoring.scorer import Stream
         from harness.scoring.windows import WindowPlan
 
-        self._bench = bench
+        self._bench, self._dataset = bench, dataset
         self._stream = Stream(
             tokens=dataset.validation_tokens(),
             document_bytes=dataset.validation_document_bytes(),
             bos_id=dataset.manifest.bos_id,
             vocabulary_size=dataset.manifest.vocabulary_size,
         )
-        tokens = self._stream.tokens
-        plan, score = bench.plan, bench.plan.entry.score
-        self._windows = WindowPlan(len(tokens), score.sequence_length, score.stride, score.segment)
-        self._probes = ProbeSet.draw(
-            self._windows,
-            tokens,
-            secret=PROBES.of(plan.nonce, bench.draw.seed),
-            settings=plan.track.probes,
-            vocabulary_size=self._stream.vocabulary_size,
+        score = bench.plan.entry.score
+        self._windows = WindowPlan(
+            len(self._stream.tokens), score.sequence_length, score.stride, score.segment
         )
+        self._runs = len(bench.plan.draws_for("look"))
+        self._scores: Scores | None = None
+
+    @cached_property
+    def _probes(self) -> ProbeSet:
+        from harness.scoring.probes.causality import ProbeSet
+
+        plan = self._bench.plan
+        return ProbeSet.draw(
+            self._windows,
+            self._stream.tokens,
+            text=self._other_text(),
+            secret=PROBES.of(plan.nonce, self._bench.draw.seed),
+            count=plan.track.probes.count(
+                windows=len(self._windows),
+                targets=self._windows.targets,
+                vocabulary_size=self._stream.vocabulary_size,
+                runs=self._runs,
+            ),
+        )
+
+    def _other_text(self) -> Tokens:
+        """What stands after the cut of a probe: a train shard that is drawn."""
+        secret = SUFFIXES.of(self._bench.plan.nonce, self._bench.draw.seed)
+        shards = [entry for entry in self._dataset.manifest.of_kind("train") if entry.tokens]
+        if not shards:
+            return self._stream.tokens[:0]
+        return self._dataset.shard(shards[int.from_bytes(secret, "big") % len(shards)])
 
     def score(self, file: Path, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
         """Score every target with the model that the submission loads from ``file``.
@@ -115,33 +149,103 @@ class ScoringSession:
             file: sealed by us, absolute.
             step: gives log and limit.
             documents: gets nats, bytes and targets of each document (.npz).
-            probed: whether :meth:`probe` will follow.
+            probed: whether :meth:`probe` and :meth:`recall` will follow.
         """
-        from harness.scoring.probes import ProbeSet
+        from harness.scoring.probes.causality import ProbeSet
         from harness.scoring.scorer import score
 
         probes = self._probes if probed else ProbeSet.none(self._windows)
         work = partial(score, probes=probes, documents_file=documents)
-        return self._ask(file, step, self._windows.targets, work)
+        answered = self._ask(
+            file, step, self._windows.targets, work, seconds=step.limit(self._bench.plan)
+        )
+        if probed:
+            self._scores = answered.result
+        return answered
 
     def probe(self, file: Path, *, step: Step) -> Answered[Probes]:
         """Ask for the secret targets again, in a sandbox that has seen nothing else."""
-        from harness.scoring.scorer import run_probes
+        return self._again(file, step, self._probes, self._probes.facts)
 
-        work = partial(run_probes, probes=self._probes)
-        return self._ask(file, step, len(self._probes.windows), work)
+    def recall(self, file: Path, *, step: Step) -> Answered[Recall]:
+        """Ask for whole windows again, in another order, in a sandbox of their own."""
+        from harness.scoring.probes.recall import RecallSet
 
-    def _ask(
-        self, file: Path, step: Step, total: int, work: Callable[..., Result]
+        plan = self._bench.plan
+        count = plan.track.probes.windows_in_another_order(
+            windows=len(self._windows), runs=self._runs
+        )
+        secret = RECALL.of(plan.nonce, self._bench.draw.seed)
+        windows = RecallSet.draw(self._windows, self._probes.first, secret=secret, count=count)
+        return self._again(file, step, windows, windows.facts)
+
+    def _again(
+        self, file: Path, step: Step, again: Again, facts: Callable[..., Result]
     ) -> Answered[Result]:
-        from harness.scoring.channel import AnswerError, Channel, WorkerGone
+        """Ask again, for as long as the scoring's own rate and some allowance say."""
+        from harness.scoring.scorer import ask_again
+
+        expected = self._expected_seconds(again)
+        limit = None
+        if step.limit(self._bench.plan) is not None and self._scores is not None:
+            loading = 2 * self._scores.load_seconds
+            limit = LEAST_SECONDS + loading + ALLOWANCE * expected
+        answered = self._ask(
+            file, step, again.planned, partial(ask_again, again=again), seconds=limit
+        )
+        if answered.violation or answered.lost:
+            return answered.leading_to(None)
+        timing = answered.result
+        seconds = timing.model_seconds if timing else answered.phase.wallclock_seconds
+        observed = timing.segments_observed if timing else 0
+        return answered.leading_to(
+            facts(segments_observed=observed, seconds=seconds, expected_seconds=expected)
+        )
+
+    def _expected_seconds(self, again: Again) -> float:
+        """What as many requests took while scoring; those hold as many windows, or more."""
+        from harness.scoring.windows import windows_at_once
+        from harness.scoring.worker_pool import LOGIT_BYTES_AT_ONCE
+
+        scores = self._scores
+        if scores is None:
+            return 0.0
+        at_once = windows_at_once(
+            self._windows,
+            vocabulary_size=self._stream.vocabulary_size,
+            token_budget=self._tokens_at_once,
+            logit_bytes=LOGIT_BYTES_AT_ONCE,
+        )
+        rounds = again.rounds(self._stream.tokens, windows_at_once=at_once, workers=self._workers)
+        requests = sum(1 for round_ in rounds for _ in round_.requests)
+        each = (scores.model_seconds - scores.observe_seconds) / max(1, scores.requests)
+        return requests * each + scores.observe_seconds
+
+    @property
+    def _workers(self) -> int:
+        return max(1, len(self._bench.accelerators))
+
+    @property
+    def _tokens_at_once(self) -> int:
         from harness.scoring.worker_pool import TOKENS_AT_ONCE_CPU, TOKENS_AT_ONCE_GPU
 
+        return TOKENS_AT_ONCE_GPU if self._bench.accelerators else TOKENS_AT_ONCE_CPU
+
+    def _ask(
+        self,
+        file: Path,
+        step: Step,
+        total: int,
+        work: Callable[..., Result],
+        *,
+        seconds: float | None,
+    ) -> Answered[Result]:
+        from harness.scoring.channel import AnswerError, Channel, WorkerGone
+
         bench = self._bench
-        devices = len(bench.accelerators)
         with (
             Channel() as channel,
-            bench.sandbox.start(self._job(file, step, channel.directory)) as running,
+            bench.sandbox.start(self._job(file, step, channel.directory, seconds)) as running,
             Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
         ):
 
@@ -154,13 +258,13 @@ class ScoringSession:
                     tokens_per_second=rate,
                 )
 
-            result, violation, gone = None, "", False
+            result, violation, gone, lost = None, "", False, None
             try:
                 result = work(
                     channel,
                     self._stream,
-                    workers=max(1, devices),
-                    tokens_at_once=TOKENS_AT_ONCE_GPU if devices else TOKENS_AT_ONCE_CPU,
+                    workers=self._workers,
+                    tokens_at_once=self._tokens_at_once,
                     alive=lambda: running.wait(0) is None,
                     progress=progress,
                 )
@@ -168,14 +272,17 @@ class ScoringSession:
                 violation = with_last_line(str(error), running)
             except WorkerGone:
                 gone = True
+            # Code ran, so its phase is evidence whatever we could not do with its answers.
+            except InfrastructureError as error:
+                lost = error
             # A worker that answered wrongly has nothing more to say; others may end by themselves.
-            facts = None if violation else running.wait(GOODBYE_SECONDS)
+            facts = None if violation or lost else running.wait(GOODBYE_SECONDS)
             facts = facts or running.stop()
             if gone and facts.outcome != "deadline":
                 violation = f"{ending(facts, running)}, before every target was scored"
-            return Answered(facts, result, telemetry.facts, violation)
+            return Answered(facts, result, telemetry.facts, violation, lost)
 
-    def _job(self, file: Path, step: Step, channel: Path) -> Job:
+    def _job(self, file: Path, step: Step, channel: Path, seconds: float | None) -> Job:
         bench = self._bench
         return score_job(
             bench.sandbox,
@@ -186,7 +293,7 @@ class ScoringSession:
             file=file,
             channel=channel,
             log=bench.log(step),
-            seconds=step.limit(bench.plan),
+            seconds=seconds,
         )
 
 

@@ -1,18 +1,18 @@
 """One run, from its first step to its last: what ``harness seed`` does, on any machine.
 
-Whatever goes wrong becomes evidence here: a failure of the submission's, or one of ours.
+Whatever goes wrong becomes evidence here: either a failure of the submission or one of ours.
 """
 
 from pathlib import Path
 
-from harness.errors import HarnessError, InfrastructureError, SubmissionError
-from harness.evidence.run import Failure, Run, StepFacts
+from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step, steps_of
+from harness.run.endings import failure_of
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.steps import DO
 from harness.run.workbench import Workbench
-from harness.sandbox.protocol import ArtifactError
 
 
 def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
@@ -42,16 +42,5 @@ def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
 def _attempt(step: Step, bench: Workbench, run: Run) -> StepFacts:
     try:
         return DO[step.name](step, bench, run)
-    except SubmissionError as error:
-        return _failed(step, error)
-    except InfrastructureError as error:
-        return _failed(step, error)
-
-
-def _failed(step: Step, error: HarnessError) -> StepFacts:
-    ours = isinstance(error, InfrastructureError)
-    # A training whose artifact cannot be sealed speaks to another rule.
-    rule = "artifact" if isinstance(error, ArtifactError) else step.finding
-    finding = error.finding.model_copy(update={"id": rule, "status": "unknown" if ours else "fail"})
-    fault = "infrastructure" if ours else "submission"
-    return StepFacts(name=step.name, failure=Failure(fault=fault, finding=finding))
+    except (SubmissionError, InfrastructureError) as error:
+        return StepFacts(name=step.name, failure=failure_of(step, error))

@@ -22,10 +22,10 @@ LARGEST_WINDOW_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class StockTexts:
-    """What a track names, in the dataset's own tokens.
+    """The texts that a track names, in the dataset's own tokens.
 
     Attributes:
-        dataset: the track's: bar, margin and bytes come from it.
+        dataset: the track's; bar, margin and byte counts come from it.
         holdout: the track's unpublished documents, where it names some.
     """
 
@@ -33,7 +33,7 @@ class StockTexts:
     holdout: Dataset | None
 
     def facts(self) -> TextFacts:
-        """What the plan keeps of them."""
+        """The figures of these texts that the plan keeps."""
         holdout = None
         if self.holdout is not None:
             totals = self.holdout.manifest.totals
@@ -49,17 +49,17 @@ class StockTexts:
 
 @dataclass(frozen=True)
 class Texts:
-    """What an entry is trained and scored on, in its own tokens."""
+    """The texts that an entry is trained and scored on, in its own tokens."""
 
     scored: Dataset
     holdout: Dataset | None
 
 
 def open_texts(track: Track, data: Path) -> StockTexts:
-    """Open what a track names, reading every file once in the life of this process.
+    """Open the texts that a track names. Each file is read once in the life of this process.
 
     Args:
-        track: names the dataset, and maybe unpublished documents, a dataset beside it.
+        track: names the dataset and, optionally, a second dataset of unpublished documents.
         data: directory of the datasets.
 
     Raises:
@@ -74,7 +74,7 @@ def open_texts(track: Track, data: Path) -> StockTexts:
 
 
 def check_window(entry: Entry, *, vocabulary_size: int) -> None:
-    """An entry chooses both figures, and our memory must hold their product.
+    """Check that the logits of one window fit in our memory; an entry chooses both figures.
 
     Raises:
         SubmissionError: its windows and vocabulary make answers too large to receive.
@@ -100,7 +100,7 @@ class _Brought(TypedDict):
 def prove_tokenizer(
     own: OwnTokenizer, stock: StockTexts, *, note: Callable[[str], None]
 ) -> TokenizerProof:
-    """Tokenize all texts with an entry's own tokenizer, and see that each comes back.
+    """Tokenize all texts with an entry's own tokenizer, and check the round trip of each.
 
     Raises:
         InfrastructureError: our side failed.
@@ -135,10 +135,10 @@ def texts_of(
     *,
     note: Callable[[str], None],
 ) -> Texts:
-    """The texts in the tokens of the plan's entry, found again as they were proven.
+    """The texts in the tokens of the plan's entry, as the preparation made and proved them.
 
     Raises:
-        InfrastructureError: they are not those of the plan or of the proof.
+        InfrastructureError: they differ from those of the plan or of the proof.
     """
     if own is None:
         return Texts(stock.dataset, stock.holdout)
@@ -158,7 +158,7 @@ def texts_of(
 
 
 def _opened(data: Path, name: str) -> Dataset:
-    """The dataset, read whole unless this process has done so and no file was touched since."""
+    """The dataset, checked in full once; again only if a file was touched since then."""
     return _opened_once(data.absolute(), name, _state_of(data / name))
 
 

@@ -3,7 +3,7 @@
 The texts are the track's own; only the tokens differ. A model file comes from a stranger and is
 parsed by a library in C++, so it is never loaded into this process: a child with limits on memory
 and processor time (``tokenizing_child.py``) encodes every document, decodes it again and
-compares. What was made is kept beside the datasets, by the digest of what it was made of.
+compares. The result is kept beside the datasets, under the digest of its inputs.
 """
 
 import contextlib
@@ -39,15 +39,15 @@ from harness.safeio.text import plain
 FOLDER = "derived"
 """Where datasets made with submissions' tokenizers lie, beside the datasets themselves."""
 FORMAT = b"1"
-"""Part of the digest they are kept by; a new one when the same inputs give other files."""
+"""Part of the digest that names them; raise it when the same inputs give other files."""
 LEAST_CPU_SECONDS = 120
 TEXT_BYTES_PER_CPU_SECOND = 20_000
-"""A hundredth of what a usual tokenizer does, encoding and decoding."""
+"""A hundredth of the speed at which a usual tokenizer encodes and decodes."""
 ADDRESS_SPACE_BYTES = 16 << 30
-"""Most that a process which tokenizes may have: half of what the machine has left, if less."""
+"""Memory limit of a tokenizing process; half of the machine's free memory, if that is less."""
 ENOUGH_BYTES = 4 << 30
-"""More than our part of the work takes and an honest tokenizer's: who needs more is at fault."""
-# With -P, and so not with -m: the working directory may be a submission, with a numpy.py in it.
+"""Enough for our part of the work and any honest tokenizer: one that needs more is at fault."""
+# With -P, which -m would undo: the working directory may be a submission with a numpy.py in it.
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from harness.run.tokenizing_child import main; main()"
@@ -57,7 +57,7 @@ _NOTE_SECONDS = 15.0
 
 
 class Order(Fact):
-    """What the child is to do, as JSON on its command line."""
+    """The child's task, as JSON on its command line."""
 
     train_documents: tuple[str, ...]
     validation_documents: str
@@ -72,7 +72,7 @@ class Order(Fact):
 
 
 class Word(Fact):
-    """One line that the child says: how far it is, or how it ended."""
+    """One line that the child prints: its progress, or how it ended."""
 
     kind: Literal["progress", "done", "rejected", "ours"]
     text: str = Field(default="", max_length=4000)
@@ -84,7 +84,7 @@ class Word(Fact):
 
 @dataclass(frozen=True)
 class OwnTokenizer:
-    """The tokenizer that an entry brings; ``name`` is what it is called in a complaint."""
+    """The tokenizer that an entry brings; ``name`` is its name in messages."""
 
     name: str
     file_name: str
@@ -97,7 +97,7 @@ class OwnTokenizer:
 
 
 def own_tokenizer(entry: Entry, files: Mapping[str, bytes]) -> OwnTokenizer | None:
-    """The tokenizer that an entry brings, if it does; ``files`` are those of the entry."""
+    """The entry's own tokenizer, if it brings one; ``files`` are those of the entry."""
     kind, file = entry.tokenizer.kind, entry.tokenizer.file
     if kind == "stock":
         return None
@@ -126,8 +126,8 @@ def retokenize(
 ) -> Retokenized:
     """``dataset`` in the entry's own tokens.
 
-    Made once, then found again by the digest of dataset and tokenizer, and compared with its
-    manifest each time. Two at once wait for each other.
+    Made once and kept under the digest of dataset and tokenizer; compared with its manifest at each
+    later use. Two processes that ask for the same one wait for each other.
 
     Args:
         own: the tokenizer.
@@ -136,8 +136,8 @@ def retokenize(
         train: whether the train shards are wanted too, or only the validation split.
 
     Raises:
-        InfrastructureError: the dataset keeps no raw documents, the disk is full, or the child
-            was ended from outside.
+        InfrastructureError: the dataset keeps no raw documents, the disk is full, or somebody
+            else killed the child.
     """
     key = digest_of_named(
         {
@@ -232,11 +232,11 @@ def _build(
 
 
 def _ask_child(order: Order, note: Callable[[str], None]) -> Word:
-    """Let the child work; its last word, or what its death says."""
+    """Let the child work; its last line, or the reason that its exit code gives."""
     last: Word | None = None
     noted = time.monotonic()
     with tempfile.TemporaryFile() as errors, _child(order, errors) as child:
-        # On our side: a child that our machine starves is not the submission's fault.
+        # Our failure: a child that got too little of this machine is not the submission's fault.
         watchdog = threading.Timer(600 + 20 * order.cpu_seconds, _end, [child])
         watchdog.daemon = True
         watchdog.start()
@@ -264,15 +264,15 @@ def _ask_child(order: Order, note: Callable[[str], None]) -> Word:
         )
         return Word(kind="rejected", text=f"tokenizing the documents with it {how}")
     raise InfrastructureError(
-        f"the process that tokenizes ended with code {code}"
+        f"the tokenizing process ended with exit code {code}"
         + (f" ({plain(said[-1], 200)})" if said else ""),
-        remedy="see that there are memory and disk space left, and try again",
+        remedy="free some memory and disk space, and try again",
     )
 
 
 @contextlib.contextmanager
 def _child(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The child, in a session of its own; it is gone at the end, with all that it started."""
+    """The child, in a session of its own; at the end it and all that it started are killed."""
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", _START, str(REPOSITORY), order.model_dump_json()],
         stdin=subprocess.PIPE,  # its end tells the child that we are gone
@@ -300,6 +300,6 @@ def _understood(line: bytes) -> Word:
         return parse_model(Word, line, limit_bytes=_LINE_BYTES)
     except ValueError as error:
         raise InfrastructureError(
-            "the process that tokenizes said something that makes no sense",
+            "the tokenizing process printed a line that is not valid",
             remedy="try again",
         ) from error

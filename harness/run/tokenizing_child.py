@@ -1,7 +1,7 @@
-"""The process that handles a stranger's tokenizer: it may crash, hang or eat memory, alone.
+"""The process that loads a stranger's tokenizer, so that a crash or a hang ends nothing else.
 
-Started by ``own_tokenizer.py`` with an order on its command line; says how far it is and how it
-ended on stdout, one JSON object a line.
+Started by ``tokenizing.py`` with its task on the command line; prints its progress and its outcome
+on stdout, one JSON object a line.
 """
 
 import os
@@ -19,7 +19,7 @@ from harness.run.tokenizing import Order, Word
 
 
 def main() -> None:
-    """Build the dataset that was ordered; every outcome is a line on stdout and exit code 0."""
+    """Build the dataset; every outcome is a line on stdout and exit code 0."""
     order = Order.model_validate_json(sys.argv[1])
     _limit(order)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: int) -> Word:
-    """Theirs, unless the machine has so little left that an honest one might need more."""
+    """Their fault, unless so little memory is free that an honest tokenizer might need more."""
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
     problem = f"needs more memory than {most / (1 << 30):.1f} GiB"
     if isinstance(error, TokenizerMemoryError):
@@ -68,7 +68,7 @@ def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: in
 
 
 def _limit(order: Order) -> None:
-    """Before the first byte of the model is read. Processes that tokenize for us inherit it."""
+    """Called before the first byte of the model is read; processes that we start inherit it."""
     for what, most in (
         (resource.RLIMIT_CPU, order.cpu_seconds),
         (resource.RLIMIT_AS, order.address_space_bytes),
@@ -80,7 +80,7 @@ def _limit(order: Order) -> None:
 
 
 def _end_with_parent() -> None:
-    """A harness that was killed cannot end us, but our stdin ends with it."""
+    """End when stdin ends: a harness that was killed cannot end us in any other way."""
     while os.read(sys.stdin.fileno(), 1 << 10):
         pass
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The main job: plan, runs, judgment, then another run or a verdict. To resume is to finish.
+"""The main job: plan, runs, judgment, then another run or a verdict. Resuming is finishing.
 
 Read top to bottom: :func:`begin` fixes the plan, :func:`finish` makes the runs that the judgment
 so far still asks for. What happens within a run is ``seed_run.py``; what the evidence means is
@@ -68,12 +68,12 @@ def verify(
     """Run and judge an entry.
 
     Args:
-        entry: what is judged, as it holds on the track.
+        entry: what is judged, with the track's own settings applied.
         files: its files by name.
         track: the rules.
         referee: who runs it, and with what.
-        bar: what is to be beaten, where the track takes it from the leaderboard.
-        wishes: what the referee asks for besides.
+        bar: the score to beat, where the track takes it from the leaderboard.
+        wishes: the referee's extra wishes.
 
     Raises:
         SubmissionError: its windows and vocabulary make answers too large to receive.
@@ -93,7 +93,7 @@ def begin(
     bar: Bar | None,
     wishes: Wishes,
 ) -> RunDirectory:
-    """Fix everything. After this nobody chooses anything."""
+    """Fix the plan. After that, nobody has any choice left."""
     _check_disk(referee.runs, track)
     stock = open_texts(track, referee.data)
     if entry.tokenizer.kind == "stock":
@@ -112,11 +112,11 @@ def begin(
 
 
 def rescore(original: RunDirectory, referee: Referee) -> Judged:
-    """Score the sealed artifacts of a verification again: its plan, with the training copied.
+    """Score the sealed artifacts of a verification again: the same plan, but training is a copy.
 
     Raises:
-        UsageError: it is not finished, or sealed nothing.
-        InfrastructureError: its files or its dataset are not what they were.
+        UsageError: it is not finished, or sealed no artifact.
+        InfrastructureError: its files or its dataset were changed.
     """
     plan = original.plan
     runs = original.runs()
@@ -143,7 +143,7 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
 
 
 def finish(directories: Sequence[RunDirectory], referee: Referee) -> list[Judged]:
-    """Run what each plan still wants, all in one pool, until every one of them has its verdict."""
+    """Run what each plan still needs, all in one pool, until every plan has its verdict."""
     with _held(directories), referee.launcher.open() as pool:
         work = [_Work(directory) for directory in directories]
         for each in work:
@@ -168,10 +168,10 @@ class _Work:
 
     Attributes:
         directory: of the verification.
-        given_up: numbers of the draws that our side lost just now.
-        made: whether any run was made just now.
-        error: why a run could not be begun.
-        told: whether it was said why nothing more is run.
+        given_up: numbers of the draws whose runs failed on our side in this call.
+        made: whether this call made any run.
+        error: why a run could not be started.
+        told: whether the reason why no more runs follow was shown.
     """
 
     directory: RunDirectory
@@ -191,7 +191,7 @@ class _Work:
             progress.note(f"a run could not be begun: {ended.error.message}")
 
     def conclude(self) -> Judged:
-        """The verdict; without any new evidence, the error that stood in the way of some."""
+        """The verdict; if no run was made because none could be started, the error instead."""
         if self.error is not None and not self.made:
             raise self.error
         verdict = judge_stored(self.directory)
@@ -200,7 +200,7 @@ class _Work:
 
 
 def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
-    """Start what the evidence so far asks for: the preparation, the looks, or nothing."""
+    """Start the runs that the evidence so far asks for: the preparation, the next look, or none."""
     directory = work.directory
     wanted = next_step(read_case(directory), given_up=work.given_up)
     if wanted.over:
@@ -224,7 +224,7 @@ def _held(directories: Sequence[RunDirectory]) -> Iterator[None]:
 
 
 def disk_need_bytes(track: Track) -> int:
-    """The most that a verification's artifacts and logs can take."""
+    """The most bytes that the artifacts and logs of a verification can take."""
     a_seed = track.sandbox.output_bytes + logs_of("seed") * track.sandbox.log_bytes
     return track.significance.seeds * a_seed
 

@@ -1,7 +1,7 @@
-"""Everything that one run is made with, opened anew from its directory.
+"""Everything that one run uses, opened anew from its directory.
 
-No live object crosses from the main job into a run: a run can be made by another process, on
-another machine, as long as that is what the plan requires of a host.
+No live object passes from the main job to a run. So another process can make the run, also on
+another machine, if that machine is what the plan requires of a host.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ TICK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Workbench:
-    """What a run is made with.
+    """What a run uses.
 
     Attributes:
         directory: of the verification.
@@ -57,12 +57,12 @@ class Workbench:
     @classmethod
     @contextmanager
     def open(cls, task: Task, *, data: Path, progress: Progress) -> Iterator["Workbench"]:
-        """Open what a task needs, and hold its draw, so that it is never run twice at once.
+        """Open what a task needs, and lock its draw, so that no two processes run it at once.
 
         Raises:
-            UsageError: the directory is none, or its evidence is damaged.
+            UsageError: it is not a run directory, or its evidence is damaged.
             InfrastructureError: the host is not what the plan requires, a file was changed since
-                the plan was made, or another harness runs this very draw.
+                the plan was made, or another harness runs the same draw.
         """
         directory = RunDirectory.open(task.directory)
         plan, draw = directory.plan, directory.plan.draws[task.draw]
@@ -89,17 +89,17 @@ class Workbench:
 
     @property
     def plan(self) -> Plan:
-        """What was fixed before the first run."""
+        """The plan: what was fixed before the first run."""
         return self.directory.plan
 
     @property
     def place(self) -> Path:
-        """Where this try's evidence lies."""
+        """Directory of this try's evidence."""
         return self.directory.try_directory(self.draw, self.attempt)
 
     @cached_property
     def own_tokenizer(self) -> OwnTokenizer | None:
-        """The tokenizer that the entry brings, if it does."""
+        """The entry's own tokenizer, if it brings one."""
         names = [file.name for file in self.plan.entry.files]
         return own_tokenizer(self.plan.entry, read_files(self.directory.entry, names))
 
@@ -122,7 +122,7 @@ class Workbench:
         return accelerator_uuids(self.plan.track, self.host.machine)
 
     def begin(self) -> Run:
-        """Begin the try: make its directory, and say in it on which host."""
+        """Begin the try: make its directory, and record the host in it."""
         self.directory.begin_try(self.draw, self.attempt)
         run = Run(
             draw=self.draw.number,
@@ -135,7 +135,7 @@ class Workbench:
         return run
 
     def announce(self, run: Run, step: Step) -> None:
-        """Tell that a step begins."""
+        """Report that a step begins."""
         limit = step.limit(self.plan)
         self.progress.step(self.directory, run, step, limit_seconds=limit)
 
@@ -146,10 +146,10 @@ class Workbench:
 
 
 def check_host(plan: Plan, sandbox: SandboxFacts) -> None:
-    """A verification is finished with what it was begun with, or not at all.
+    """Check that this host is the one that the plan requires.
 
     Raises:
-        InfrastructureError: harness, sandbox, image, runtime or profile are other ones.
+        InfrastructureError: harness, sandbox, image, runtime or profile differ.
     """
     required = plan.required
     for what, before, now in (
@@ -168,10 +168,10 @@ def check_host(plan: Plan, sandbox: SandboxFacts) -> None:
 
 
 def check_texts(plan: Plan, found: TextFacts) -> None:
-    """The texts that a plan was made with are those at hand, and so are its figures.
+    """Check that the texts at hand, and their figures, are those of the plan.
 
     Raises:
-        InfrastructureError: they are others, or somebody changed the plan.
+        InfrastructureError: they differ, or somebody changed the plan.
     """
     planned = plan.texts
     if planned.dataset.digest != found.dataset.digest:

@@ -160,11 +160,11 @@ def git(
     codes: tuple[int, ...] = (0,),
     problem: HarnessError | None = None,
 ) -> bytes:
-    """Run git and give back what it printed.
+    """Run git and return what it printed.
 
     Args:
         directory: where to run it.
-        arguments: of git; nothing that a stranger chose, but behind ``--end-of-options``.
+        arguments: of git; nothing that a stranger chose, except after ``--end-of-options``.
         what: what is asked for, as a message would name it.
         codes: exit codes that are an answer.
         problem: raised at any other exit code.

@@ -16,7 +16,7 @@ _GROUPS = (
 def available_bytes() -> int:
     """What processes can have before the kernel begins to end some of them.
 
-    Within a control group pages of files count as taken, which the kernel would give back: an
+    Within a control group pages of files count as taken, which the kernel would free: an
     estimate that is low rather than high.
     """
     import psutil

@@ -30,7 +30,7 @@ class Asked:
 
 
 class Proven(NamedTuple):
-    """What a self-check came to: each property, and what else should be known of this machine."""
+    """The result of a self-check: each property, and what else should be known of this machine."""
 
     proofs: tuple[Proof, ...]
     warnings: tuple[Finding, ...] = ()

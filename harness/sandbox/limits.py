@@ -15,7 +15,7 @@ VENV = PurePosixPath("/opt/venv")
 WORKER = PurePosixPath("/opt/harness/worker.py")
 
 MARKER = "HARNESS_SANDBOX"
-"""Names the phase in the environment of its processes, so that strays can be found."""
+"""Names the phase in the environment of its processes, so that orphans can be found."""
 
 OUTPUT_FILES = 16_384
 OPEN_FILES = 16_384  # an engine that is confined itself cannot grant more than its own limit

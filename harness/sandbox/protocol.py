@@ -120,7 +120,7 @@ class Sandbox(Protocol):
         """Make ready (image, engine), remove orphans of dead harnesses, and say what this is.
 
         Raises:
-            InfrastructureError: what is missing, and the command that cures it.
+            InfrastructureError: what is missing, and the command that fixes it.
         """
         ...
 

@@ -1,1 +1,1 @@
-"""Re-scoring the validation split from the artifact: trusted side, and the worker it drives."""
+"""Scores the validation split with the artifact: the trusted side, which drives the workers."""

@@ -1,7 +1,7 @@
 """The channel to the workers: a Unix socket for control, shared memory for tokens and logits.
 
-What comes over it is hostile. Messages have one size and are compared with what was asked;
-the shared memories are sealed against resizing, so that no worker can pull one from under us.
+Everything that arrives is treated as hostile. Messages have a fixed size and are compared with the
+request; the shared memory is sealed against resizing, so that no worker can take it away from us.
 """
 
 import array
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from harness.errors import InfrastructureError, SubmissionError
 from harness.inside import worker as wire
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 
 SLOTS = 2
 POLL_SECONDS = 0.2
@@ -59,11 +59,11 @@ class Channel:
 
     def __init__(self) -> None:
         base = next((path for path in _DIRECTORIES if path.is_dir()), Path(tempfile.gettempdir()))
-        owner.reap_directories(base)
-        self._private = owner.make_directory(base)
+        ownership.reap_directories(base)
+        self._private = ownership.make_directory(base)
         self.directory = self._private / "c"
         self.directory.mkdir()
-        self.directory.chmod(0o755)  # whatever our umask is: the sandbox's user is a stranger
+        self.directory.chmod(0o755)  # whatever our umask is: the sandbox has another user
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path = self.directory / SOCKET_NAME
         self._listener.bind(str(path))
@@ -81,14 +81,14 @@ class Channel:
         trace: TracebackType | None,
     ) -> None:
         self._listener.close()
-        owner.remove_tree(self._private)
+        ownership.remove_tree(self._private)
 
     def receive_text(self, alive: Callable[[], bool], *, limit_bytes: int) -> bytes:
-        """What the next worker sends as one length-prefixed text; empty when it raised.
+        """The one length-prefixed text that the next worker sends; empty when it raised.
 
         Raises:
             AnswerError: it is longer than ``limit_bytes``.
-            WorkerGone: the worker, or its sandbox, ended before all had come.
+            WorkerGone: the worker, or its sandbox, ended before the whole text had arrived.
         """
         with self.accept(alive) as connection:
             connection.settimeout(POLL_SECONDS)
@@ -176,8 +176,8 @@ class Link:
         """Wait until the model is loaded.
 
         Raises:
-            AnswerError: the loader raised, the model cannot observe and should, or the message
-                is not what is expected.
+            AnswerError: the loader raised, the model lacks the observe that it needs, or the
+                message is not the expected one.
             WorkerGone: the worker closed its end.
         """
         message = self._receive(alive)
@@ -210,7 +210,7 @@ class Link:
             float32[B, L - first, V], a view of ``into``: the worker cannot touch it any more.
 
         Raises:
-            AnswerError: the worker refused, or answered something else than was asked.
+            AnswerError: the worker refused, or its answer does not match the request.
             WorkerGone: the worker closed its end.
         """
         message = self._receive(alive)
@@ -223,7 +223,7 @@ class Link:
     def observe(
         self, tokens: npt.NDArray[np.uint16], alive: Callable[[], bool], *, serial: int
     ) -> None:
-        """Have the model observe ``tokens`` uint16[M]; nothing else may be under way.
+        """Have the model observe ``tokens`` uint16[M]; no request may be unanswered meanwhile.
 
         Raises:
             AnswerError: the model raised, or the worker answered something else.
@@ -236,7 +236,7 @@ class Link:
         self._expect(answer, message._replace(kind=wire.REPLY), "while the model observed")
 
     def say_goodbye(self) -> None:
-        """Tell the worker that all is done; it may be gone already."""
+        """Tell the worker that the work is done; it may have ended already."""
         try:
             self._send(wire.Message(wire.CLOSE))
         except WorkerGone:

@@ -1,7 +1,7 @@
-"""Has the model seen the validation text? Where the cost of documents gives it away.
+"""Has the model seen the validation text? The costs of single documents can show it.
 
-Measured beside a plain compressor, which tells an easy document (a license, a table of numbers)
-from one that was learned by heart. What the figures mean is ``judge/rules/``.
+Costs are compared with a plain compressor's, to distinguish an easy document (a license, a table of
+numbers) from one that was memorized. ``judge/rules/`` decides what the figures mean.
 """
 
 import functools
@@ -22,7 +22,7 @@ PARTS = 50
 SHOWN = 256
 _MAD_TO_SD = 1.4826
 _LEAST_BPB = 1e-6
-"""A document that costs nothing at all has a logarithm too."""
+"""Smallest cost used, so that a document that costs nothing has a logarithm too."""
 
 Bits = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def plain_bits(dataset: Dataset) -> Bits:
 
 @functools.lru_cache(maxsize=4)
 def _plain_bits(path: Path, sha256: str) -> Bits:
-    """The same for every seed, so once; ``sha256`` is part of the key alone."""
+    """Computed once, as it is the same for every seed; ``sha256`` only serves as a cache key."""
     return np.array(
         [8 * len(zlib.compress(text.encode(), level=6)) for text in read_documents(path)],
         dtype=np.float64,
@@ -126,6 +126,6 @@ def _ratio(bits: Bits, plain: Bits) -> tuple[float, float]:
     ratio = float(bits.sum() / plain.sum())
     count = len(bits)
     if count < 2:
-        return ratio, abs(ratio)  # one document says nothing of others
+        return ratio, abs(ratio)  # one document says nothing about others
     scatter = float(np.square(bits - ratio * plain).sum())
     return ratio, math.sqrt(count / (count - 1) * scatter) / float(plain.sum())

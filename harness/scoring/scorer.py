@@ -1,35 +1,36 @@
 """The scorer: sends windows, receives logits, and does the arithmetic that decides.
 
 Nats of a target are ``log(sum(exp(x - max))) - (x[target] - max)`` in float32, from our own
-copy of the logits; sums are float64. The maximum is taken off before anything else: a
-logsumexp added back to a huge common offset would round a target's cost to nothing.
+copy of the logits; sums are float64. The maximum is subtracted first: if all logits had a huge
+common offset, adding a logsumexp to it would round a target's cost to nothing.
 """
 
 import io
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.results import Probes, Scores
+from harness.evidence.results import Scores
 from harness.safeio.files import sha256_of, write_atomically
 from harness.scoring.channel import AnswerError, Channel
-from harness.scoring.probes import ProbeSet
-from harness.scoring.windows import Request, WindowPlan
-from harness.scoring.worker_pool import answer_all
+from harness.scoring.probes.causality import ProbeSet
+from harness.scoring.windows import Request, Round, WindowPlan
+from harness.scoring.worker_pool import Timing, answer_all
 
 
 @dataclass(frozen=True)
 class Stream:
-    """The validation split. ``tokens`` uint16[N], ``document_bytes`` int64[D] of their texts.
+    """The validation split: ``tokens`` uint16[N], ``document_bytes`` int64[D].
 
-    Each document begins with token ``bos_id``; a target belongs to the document it stands in,
-    and the BOS that opens a document is a target of that document which weighs no bytes.
+    Each document begins with token ``bos_id``. A target belongs to the document that it is part of;
+    the BOS at the start of a document is a target of that document and counts no bytes.
     """
 
     tokens: npt.NDArray[np.uint16]
@@ -40,7 +41,7 @@ class Stream:
 
 @dataclass
 class _Totals:
-    """What has been summed so far: float64[W] by window, float64/int64[D] by document."""
+    """The sums so far: float64[W] by window, float64/int64[D] by document."""
 
     document_starts: npt.NDArray[np.intp]
     window_nats: npt.NDArray[np.float64]
@@ -120,7 +121,7 @@ def score(
         tokens_at_once: tokens in a request.
         alive: whether the sandbox still runs.
         documents_file: where per-document nats, bytes and targets are written (.npz).
-        progress: called with targets scored and targets per second, some times a second.
+        progress: called a few times a second with targets scored and targets per second.
 
     Raises:
         AnswerError: the submission's model answered wrongly.
@@ -131,17 +132,24 @@ def score(
     totals = _Totals.empty(plan, stream)
 
     def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
+        if request.asked is not None:
+            none = np.empty(0, np.int64)
+            probes.keep_again(request, costs(request, logits, stream, none, none)[0])
+            return
         rows, numbers = probes.among(request)
-        nats, kept = costs(request, logits, stream, rows, probes.cuts[numbers])
+        nats, kept = costs(request, logits, stream, rows, probes.probes.cuts[numbers])
         totals.add(request, nats)
-        for row, number, log_probabilities in zip(rows, numbers, kept, strict=True):
-            probes.keep(int(number), nats[row], log_probabilities)
+        probes.keep(request, nats, kept)
+
+    def rounds(at_once: int) -> Iterator[Round]:
+        scored = plan.rounds(stream.tokens, windows_at_once=at_once, workers=workers)
+        return probes.scoring_rounds(scored, windows_at_once=at_once)
 
     timing = answer_all(
         channel,
         stream.tokens,
         plan,
-        lambda at_once: plan.rounds(stream.tokens, windows_at_once=at_once, workers=workers),
+        rounds,
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
         tokens_at_once=tokens_at_once,
@@ -215,32 +223,53 @@ def _write_documents(path: Path, totals: _Totals, stream: Stream) -> None:
     write_atomically(path, content.getvalue())
 
 
-def run_probes(
+class Again(Protocol):
+    """Questions that are asked again, and what their answers show: causality's, or memory's."""
+
+    @property
+    def plan(self) -> WindowPlan:
+        """The windows."""
+
+    @property
+    def planned(self) -> int:
+        """Questions, as people count them."""
+
+    def rounds(
+        self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int
+    ) -> Iterator[Round]:
+        """All of them, each when its turn has come."""
+
+    def cuts(self, request: Request) -> npt.NDArray[np.int64]:
+        """int64[B]: where the whole distribution is compared."""
+
+    def compare(self, request: Request, nats: torch.Tensor, distributions: torch.Tensor) -> None:
+        """Take one answer: float32[B, P] nats, float32[B, V] log-probabilities at the cuts."""
+
+
+def ask_again(
     channel: Channel,
     stream: Stream,
-    probes: ProbeSet,
+    again: Again,
     *,
     workers: int,
     tokens_at_once: int,
     alive: Callable[[], bool],
     progress: Callable[[int, float], None],
-) -> Probes:
-    """Ask a fresh sandbox about the probed windows again, and compare; as :func:`score`."""
+) -> Timing:
+    """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`."""
     done = 0
 
     def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
         nonlocal done
-        rows, numbers = probes.among(request)
-        nats, kept = costs(request, logits, stream, rows, probes.cuts[numbers])
-        for row, number, log_probabilities in zip(rows, numbers, kept, strict=True):
-            probes.compare(request, int(row), int(number), nats[row], log_probabilities)
+        rows = np.arange(len(request.windows))
+        again.compare(request, *costs(request, logits, stream, rows, again.cuts(request)))
         done += len(rows)
 
-    timing = answer_all(
+    return answer_all(
         channel,
         stream.tokens,
-        probes.plan,
-        lambda at_once: probes.rounds(stream.tokens, windows_at_once=at_once),
+        again.plan,
+        lambda at_once: again.rounds(stream.tokens, windows_at_once=at_once, workers=workers),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
         tokens_at_once=tokens_at_once,
@@ -248,4 +277,3 @@ def run_probes(
         handle=handle,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),
     )
-    return probes.facts(segments_observed=timing.segments_observed)

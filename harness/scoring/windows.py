@@ -11,7 +11,7 @@ For an adaptive model the targets are also cut into segments, and the windows en
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,23 +19,39 @@ import numpy as np
 import numpy.typing as npt
 
 
+class Asked(NamedTuple):
+    """What is altered in windows that are asked again; each field but the last is int64[B].
+
+    ``numbers`` tell the questions apart. Up to position ``cuts`` a window holds its own tokens;
+    after it those of ``text`` uint16[M], from ``suffixes`` on, whose end is followed by its
+    beginning. A window that is cut at its last position is unchanged.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    cuts: npt.NDArray[np.int64]
+    suffixes: npt.NDArray[np.int64]
+    text: npt.NDArray[np.uint16]
+
+    @classmethod
+    def unchanged(cls, numbers: npt.NDArray[np.int64], *, length: int) -> "Asked":
+        """Questions int64[B] whose windows of ``length`` are shown as they are."""
+        cuts = np.full(len(numbers), length - 1, np.int64)
+        return cls(numbers, cuts, np.zeros_like(cuts), np.empty(0, np.uint16))
+
+
 @dataclass(frozen=True)
 class Request:
     """Windows that are sent together: all of one length, scored from position ``first`` on.
 
     ``windows`` int64[B]: index of each among all windows; ``starts`` int64[B]: index in the
-    stream of its first token. In a causality probe, the tokens behind position ``cut`` int64[B]
-    are those of the window that starts at ``future`` int64[B] (the stream's end is followed by its
-    beginning), and ``probes`` int64[B] numbers them; all three are None otherwise.
+    stream of its first token. ``asked`` is None for windows that are scored.
     """
 
     windows: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     length: int
     first: int
-    cut: npt.NDArray[np.int64] | None = None
-    future: npt.NDArray[np.int64] | None = None
-    probes: npt.NDArray[np.int64] | None = None
+    asked: Asked | None = None
 
     @property
     def positions(self) -> int:
@@ -45,17 +61,23 @@ class Request:
     @property
     def targets(self) -> npt.NDArray[np.int64]:
         """int64[B, positions]: stream index of each target, in the order of the logits."""
-        behind = np.arange(self.first + 1, self.length + 1, dtype=np.int64)
-        return self.starts[:, None] + behind[None, :]
+        after = np.arange(self.first + 1, self.length + 1, dtype=np.int64)
+        return self.starts[:, None] + after[None, :]
+
+    def asking(self, asked: Asked) -> "Request":
+        """The same windows, asked again."""
+        return replace(self, asked=asked)
 
     def tokens(self, stream: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
         """int64[B, L]: what the model is shown."""
         index = self.starts[:, None] + np.arange(self.length, dtype=np.int64)[None, :]
         shown = np.asarray(stream[index], np.int64)
-        if self.cut is not None and self.future is not None:
-            for row, (cut, future) in enumerate(zip(self.cut, self.future, strict=True)):
-                behind = np.arange(future + cut + 1, future + self.length)
-                shown[row, cut + 1 :] = np.take(stream, behind, mode="wrap")
+        if self.asked is not None:
+            _, cuts, suffixes, text = self.asked
+            for row, (cut, suffix) in enumerate(zip(cuts, suffixes, strict=True)):
+                other = np.arange(suffix, suffix + self.length - cut - 1)
+                if len(other):
+                    shown[row, cut + 1 :] = np.take(text, other, mode="wrap")
         return shown
 
 
@@ -173,18 +195,26 @@ class WindowPlan:
     def requests(
         self, windows: npt.NDArray[np.int64], *, windows_at_once: int
     ) -> Iterator[Request]:
-        """Windows int64[K] as requests of at most ``windows_at_once``, no probes.
+        """Windows int64[K] as requests of at most ``windows_at_once``.
 
         Only windows of one length, scored from the same position on, may be sent together.
         """
+        for request, _ in self.placed(windows, windows_at_once=windows_at_once):
+            yield request
+
+    def placed(
+        self, windows: npt.NDArray[np.int64], *, windows_at_once: int
+    ) -> Iterator[tuple[Request, npt.NDArray[np.int64]]]:
+        """As :meth:`requests`, each with the places int64[B] of its windows among those given."""
         starts, lengths, firsts, _ = self.windows
         shapes = lengths[windows] * (self.length + 1) + firsts[windows]
         for shape in np.unique(shapes):
             length, first = divmod(int(shape), self.length + 1)
-            group = windows[shapes == shape]
+            group = np.flatnonzero(shapes == shape)
             for begin in range(0, len(group), windows_at_once):
-                together = group[begin : begin + windows_at_once]
-                yield Request(together, starts[together], length, first)
+                places = group[begin : begin + windows_at_once]
+                together = windows[places]
+                yield Request(together, starts[together], length, first), places
 
 
 def windows_at_once(

@@ -1,9 +1,9 @@
-"""Keeping the workers busy: a thread for each, two requests under way, one answer being summed.
+"""Keeps the workers busy: each has a thread and two open requests; one is computed, one summed.
 
-The workers of an adaptive model are replicas: a segment's windows are dealt out over them, and
-when every answer is in and summed, all of them observe the whole segment, at the same time. (One
-lane would leave seven of eight accelerators idle; replicas that want to share the work of
-observing can, because each of them is called.)
+The workers of an adaptive model are replicas. The windows of a segment are distributed over them;
+when every answer is summed, all of them observe the whole segment at the same time. (One worker
+alone would leave seven of eight accelerators idle. Replicas can share the work of observing,
+because each of them is called.)
 """
 
 import threading
@@ -61,21 +61,21 @@ def answer_all(
         channel: where they connect.
         tokens: the stream that requests are cut from.
         plan: bounds the size of requests.
-        rounds: gets how many windows a request may hold at most. Every request of a round is
-            answered and handled before its segment is observed, and that before the next round.
+        rounds: called with the most windows that a request may hold. Every request of a round is
+            answered and handled before its segment is observed; then the next round begins.
         vocabulary_size: last dimension of an answer.
         workers: how many connect, one for each device.
         tokens_at_once: tokens in a request.
         alive: whether the sandbox still runs.
         handle: gets each answer.
-        tick: called some times a second, with the seconds since the models were loaded.
+        tick: called a few times a second, with the seconds since the models were loaded.
 
     Raises:
         AnswerError: a model answered wrongly.
         WorkerGone: a worker ended before its work was done.
         InfrastructureError: memory of ours failed.
     """
-    # Each worker has a thread of ours; more inside torch would only steal the model's cores.
+    # Each worker has a thread of ours; more threads in torch would only take cores from the model.
     torch.set_num_threads(1)
     at_once = windows_at_once(
         plan,
@@ -128,7 +128,7 @@ def _connect(
 
 
 class _Shared:
-    """Rounds of requests that several threads draw from, and end together."""
+    """Rounds of requests: several threads take requests from a round and end it together."""
 
     def __init__(self, rounds: Iterator[Round], lanes: int) -> None:
         self._rounds = rounds
@@ -152,7 +152,7 @@ class _Shared:
             return self.drawn - 1, request
 
     def end_round(self) -> Round | None:
-        """The round that all lanes have ended, once they have; None when there was none left.
+        """Wait until all lanes have ended the round, and return it; None when none was left.
 
         Raises:
             threading.BrokenBarrierError: another lane failed, or :meth:`stop` was called.

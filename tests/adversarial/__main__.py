@@ -30,7 +30,7 @@ from tests.factories.playground import BIGRAM, Outcome, build_small_dataset
 
 
 def main() -> int:
-    """Exit code 0 when every cheater came to what its shelf says, 1 otherwise."""
+    """Exit code 0 when every cheater ended as its shelf says, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m tests.adversarial", description=__doc__)
     parser.add_argument("--sandbox", choices=("auto", "docker", "process"), default="auto")
     parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="parts of names")
@@ -54,13 +54,13 @@ def main() -> int:
     ):
         place = Path(folder)
         data = build_small_dataset(place / "data", place / "whole")
-        twins = [
+        controls = [
             pool.submit(verify, BIGRAM, place / name, data, sandbox, seeds=seeds)
-            for name, seeds in (("honest", "auto"), ("twin", SEED))
+            for name, seeds in (("honest", "auto"), ("control", SEED))
         ]
-        honest, twin = (future.result() for future in twins)
+        honest, control = (future.result() for future in controls)
         rows: list[tuple[Cheater, Future[Result]]] = [
-            (c, pool.submit(run, c, place / c.name.replace("/", "-"), data, sandbox, twin))
+            (c, pool.submit(run, c, place / c.name.replace("/", "-"), data, sandbox, control))
             for c in here
         ]
         bad = _print(console, sandbox, honest, rows)

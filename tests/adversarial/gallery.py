@@ -1,15 +1,15 @@
-"""The rogues' gallery: what each cheater must come to, and what it came to.
+"""The rogues' gallery: what must become of each cheater, and what became of it.
 
-A cheater is the honest twin (``tests/factories/honest/bigram``) with the files of its own folder
-laid over it. ``cheat.py`` takes the place of the twin's script when it has a main part, and of its
-loader when it has a ``load_model``. ``cheater.toml`` is its card. Its shelf, the folder around
-it, says what is expected:
+A cheater is the honest control (``tests/factories/honest/bigram``) with the files of its own
+folder copied over it. ``cheat.py`` replaces the control's script when it has a main part, and its
+loader when it has a ``load_model``. ``cheater.toml`` is its card. Its shelf, the folder around it,
+says what is expected:
 
 ``<check>/``      that check alone refuses it;
-``in_vain/``      nothing refuses it, and it gains nothing: every check reads as for the honest
-                  twin, the score is the twin's, and it reports itself that its trick failed;
+``ineffective/``  nothing refuses it, and it gains nothing: every check answers as for the honest
+                  control, the score is the control's, and its log says that its trick failed;
 ``malformed/``    it is not even loaded: exit code 2;
-``admitted/``     the trick works, and the README says so.
+``known_gaps/``   the trick works, and SECURITY.md states that limit.
 """
 
 import shutil
@@ -27,10 +27,10 @@ from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_tra
 GALLERY = ROOT / "tests/adversarial"
 CARD = "cheater.toml"
 CHECKS = tuple(rule.id for rule in RULES)
-SHELVES = (*CHECKS, "in_vain", "malformed", "admitted")
+SHELVES = (*CHECKS, "ineffective", "malformed", "known_gaps")
 SEED = "1"
 Kind = Literal["docker", "process"]
-# Prose for people, not laid over the twin.
+# Prose for people, not copied over the control.
 _NOT_CODE = {CARD, "__pycache__"}
 
 
@@ -38,10 +38,11 @@ class Card(BaseModel):
     """``cheater.toml``.
 
     ``trick`` and ``field`` (where it happened) are sentences. ``reason`` must be in the reason of
-    the verdict, ``finding`` in a finding's name. ``sandboxes``: where the trick makes sense; what
+    the verdict, ``finding`` in a finding's name. ``also`` names checks that see it too.
+    ``sandboxes``: where the trick makes sense; what
     only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
-    is what the trick may do to the honest twin's BPB; ``speaks``: it prints whether it worked;
+    is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
     ``suite``: the unit tests run it too, not ``make cheaters`` alone.
     """
 
@@ -54,6 +55,7 @@ class Card(BaseModel):
     sandboxes: tuple[Kind, ...] = ("docker", "process")
     seeds: Literal["1", "auto"] = "1"
     verdict: Literal["REJECTED", "INCONCLUSIVE"] = "REJECTED"
+    also: tuple[str, ...] = ()
     track: dict[str, str] = Field(default_factory=dict)
     score: Literal["equal", "not better", "better"] = "equal"
     speaks: bool = True
@@ -69,7 +71,7 @@ class Cheater:
 
     @property
     def shelf(self) -> str:
-        """A check, ``in_vain``, ``malformed`` or ``admitted``."""
+        """A check, ``ineffective``, ``malformed`` or ``known_gaps``."""
         return self.folder.parent.name
 
     @property
@@ -78,7 +80,7 @@ class Cheater:
         return f"{self.shelf}/{self.folder.name}"
 
     def assemble(self, place: Path) -> Path:
-        """The submission's folder: the twin's code, then the gallery's manifest, then its own."""
+        """The submission's folder: the control's code, the gallery's manifest, its own files."""
         place.mkdir(parents=True, exist_ok=True)
         target = place / self.folder.name
         shutil.copytree(BIGRAM, target)
@@ -97,7 +99,7 @@ class Cheater:
 
 @dataclass(frozen=True)
 class Result:
-    """What a cheater came to; ``problems`` is empty when that is what was expected."""
+    """What became of a cheater; ``problems`` is empty when that is what was expected."""
 
     expected: str
     actual: str
@@ -124,21 +126,25 @@ def verify(
     return harness("verify", submission, *arguments, "--runs", place / "runs", "--seeds", seeds)
 
 
-def run(cheater: Cheater, place: Path, data: Path, sandbox: Kind, twin: Outcome | None) -> Result:
-    """Verify one cheater in ``place`` and hold the outcome against its shelf and its card.
+def run(
+    cheater: Cheater, place: Path, data: Path, sandbox: Kind, control: Outcome | None
+) -> Result:
+    """Verify one cheater in ``place`` and compare the outcome with its shelf and its card.
 
-    ``twin`` is the outcome of :func:`verify` for the honest twin with seed :data:`SEED`, needed for
+    ``control`` is the outcome of :func:`verify` for the honest control with seed :data:`SEED`, for
     the shelves that compare with it.
     """
     began = time.monotonic()
     place.mkdir(parents=True, exist_ok=True)
-    result = _run(cheater, place, data, sandbox, twin)
+    result = _run(cheater, place, data, sandbox, control)
     if _ours(result.outcome):  # an overloaded machine says nothing of a cheater: once more
-        result = _run(cheater, place / "again", data, sandbox, twin)
+        result = _run(cheater, place / "again", data, sandbox, control)
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _run(cheater: Cheater, place: Path, data: Path, sandbox: Kind, twin: Outcome | None) -> Result:
+def _run(
+    cheater: Cheater, place: Path, data: Path, sandbox: Kind, control: Outcome | None
+) -> Result:
     card = cheater.card
     done = verify(cheater.assemble(place), place, data, sandbox, seeds=card.seeds, **card.track)
     if cheater.shelf == "malformed":
@@ -155,15 +161,15 @@ def _run(cheater: Cheater, place: Path, data: Path, sandbox: Kind, twin: Outcome
         expected = f"{card.verdict} by {cheater.shelf}"
         actual = f"{done.verdict['verdict']}: {done.verdict['reason']}"
     else:
-        problems += _not_as_honest(cheater, done, twin)
-        expected = actual = "admitted: it works"
-        if cheater.shelf == "in_vain":
+        problems += _not_as_honest(cheater, done, control)
+        expected = actual = "known gap: it works"
+        if cheater.shelf == "ineffective":
             said = [line for text in logs.values() for line in text.splitlines()]
             failed = [line for line in said if FAILED in line]
             problems += [f"it says: {line.strip()}" for line in said if WORKED in line]
             if card.speaks and not failed:
                 problems.append("its log does not say that the trick failed")
-            expected = "as the honest twin"
+            expected = "as the honest control"
             actual = f"{expected}; {failed[0].partition(FAILED)[2][2:]}" if failed else expected
     if card.finding and card.finding not in [f["name"] for f in done.verdict["findings"]]:
         problems.append(f"no finding {card.finding!r}")
@@ -205,7 +211,7 @@ def _not_caught(cheater: Cheater, done: Outcome) -> list[str]:
     wanted = "fail" if card.verdict == "REJECTED" else "unknown"
     if done.status(cheater.shelf) != wanted:
         problems.append(f"{cheater.shelf} reads {done.status(cheater.shelf)}, expected {wanted}")
-    others = [name for name in done.failed if name != cheater.shelf]
+    others = [name for name in done.failed if name not in (cheater.shelf, *card.also)]
     if others:
         problems.append(f"failed too: {', '.join(others)}")
     if card.reason not in verdict["reason"]:
@@ -213,16 +219,16 @@ def _not_caught(cheater: Cheater, done: Outcome) -> list[str]:
     return problems
 
 
-def _not_as_honest(cheater: Cheater, done: Outcome, twin: Outcome | None) -> list[str]:
-    """How the outcome is worse than the honest twin's, or its score another than the card says."""
-    assert twin is not None and twin.verdict, "the honest twin must come first"
+def _not_as_honest(cheater: Cheater, done: Outcome, control: Outcome | None) -> list[str]:
+    """How the outcome is worse than the control's, or its score not what the card says."""
+    assert control is not None and control.verdict, "the honest control must come first"
     problems = []
-    passed = {check["id"] for check in twin.verdict["checks"] if check["status"] == "pass"}
+    passed = {check["id"] for check in control.verdict["checks"] if check["status"] == "pass"}
     for check in done.verdict["checks"]:
         if check["status"] == "fail" or (check["status"] != "pass" and check["id"] in passed):
             problems.append(f"{check['id']} reads {check['status']}: {check['detail']}")
     if not problems:
-        bpb, honest = (v["seeds"][0]["val_bpb"] for v in (done.verdict, twin.verdict))
+        bpb, honest = (v["seeds"][0]["val_bpb"] for v in (done.verdict, control.verdict))
         difference = bpb - honest
         fine = {
             "equal": abs(difference) < 1e-9,
@@ -230,7 +236,7 @@ def _not_as_honest(cheater: Cheater, done: Outcome, twin: Outcome | None) -> lis
             "better": difference < -1e-5,
         }
         if not fine[cheater.card.score]:
-            problems.append(f"{bpb:.6f} BPB, the honest twin {honest:.6f}")
+            problems.append(f"{bpb:.6f} BPB, the honest control {honest:.6f}")
     return problems
 
 
@@ -251,16 +257,16 @@ _PREFACE = """\
 # The rogues' gallery
 
 One small submission for each way to cheat, on the shelf that says what must become of it. Each is
-the honest twin, `tests/factories/honest/bigram`, with the files of its folder laid over it;
+the honest control, `tests/factories/honest/bigram`, with the files of its folder copied over it;
 `cheater.toml` is its card. `make cheaters` verifies all of them in Docker; without an engine, those
 that make sense in the process sandbox. `python -m tests.adversarial --readme` writes this file.
 """
 _HEADING = "| folder | trick | where it happened | where it is run |\n|---|---|---|---|\n"
 _MEANINGS = {
-    "in_vain": "Nothing refuses them, as there is nothing to refuse: the score is the honest "
-    "twin's, and they report themselves that the trick failed.",
+    "ineffective": "Nothing refuses them, as there is nothing to refuse: the score is the honest "
+    "control's, and their own logs say that the trick failed.",
     "malformed": "They are not even loaded: exit code 2.",
-    "admitted": "The trick works, as the README admits.",
+    "known_gaps": "The trick works: these are the limits that SECURITY.md states.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",
     "seed_spread": "The check `seed_spread`, and no other, hands them to a human: INCONCLUSIVE.",

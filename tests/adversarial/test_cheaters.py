@@ -33,9 +33,9 @@ pytestmark = pytest.mark.usefixtures("forked")
 ALL = cheaters()
 IN_DOCKER = {
     "artifact/symlink",  # sealed through the engine's archive
-    "in_vain/detached_child",  # the end of a container is the end of all
-    "in_vain/left_behind",  # nothing is shared between phases
-    "in_vain/network",
+    "ineffective/detached_child",  # the end of a container is the end of all
+    "ineffective/left_behind",  # nothing is shared between phases
+    "ineffective/network",
     "scoring/bomb",  # killed for its memory
     "train_wallclock/late_quantiser",
 }
@@ -46,18 +46,18 @@ def named(cheater: Cheater) -> str:
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Outcome:
-    """The honest twin, with the one seed that most cheaters are run with."""
-    return verify(BIGRAM, tmp_path_factory.mktemp("twin"), data_root, "process", seeds=SEED)
+def control(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Outcome:
+    """The honest control, with the one seed that most cheaters are run with."""
+    return verify(BIGRAM, tmp_path_factory.mktemp("control"), data_root, "process", seeds=SEED)
 
 
 @pytest.mark.parametrize(
     "cheater", [c for c in ALL if c.card.suite and "process" in c.card.sandboxes], ids=named
 )
 def test_every_cheater_comes_to_what_its_shelf_says(
-    cheater: Cheater, tmp_path: Path, data_root: Path, twin: Outcome
+    cheater: Cheater, tmp_path: Path, data_root: Path, control: Outcome
 ) -> None:
-    result = run(cheater, tmp_path, data_root, "process", twin)
+    result = run(cheater, tmp_path, data_root, "process", control)
     assert not result.problems
     if cheater.shelf not in CHECKS:
         return
@@ -71,7 +71,7 @@ def test_every_cheater_comes_to_what_its_shelf_says(
 
 @pytest.mark.docker
 def test_what_only_isolation_stops(tmp_path: Path, data_root: Path) -> None:
-    place = tmp_path / "twin"
+    place = tmp_path / "control"
     honest = verify(BIGRAM, place, data_root, "docker", seeds=SEED)
     assert not honest.failed, honest.err
     assert honest.status("isolation") == "pass"
@@ -91,7 +91,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: 
     return verify(BIGRAM, tmp_path_factory.mktemp("honest"), data_root, "process", seeds="auto")
 
 
-def test_the_honest_twin_passes_everything(finished: Outcome) -> None:
+def test_the_honest_control_passes_everything(finished: Outcome) -> None:
     left = {c["id"] for c in finished.verdict["checks"] if c["status"] != "pass"}
     assert left == {"isolation"}
     assert finished.verdict["verdict"] == "REHEARSED"
@@ -159,7 +159,7 @@ def test_looking_ahead_rarely_on_the_official_track_pays_only_where_it_is_seen(t
     """A look ahead worth the margin, of four nats a target, meets dozens of probes."""
     rules = load_track(track)
     windows = (rules.dataset.validation_tokens or 0) // 64
-    probes = rules.probes.count(windows=windows, targets=10**9, vocabulary_size=8192)
+    probes = rules.probes.count(windows=windows, targets=10**9, vocabulary_size=8192, runs=3)
     margin = rules.significance.margin_nats_per_token
     assert margin is not None
     share_of_targets = margin / 4.0

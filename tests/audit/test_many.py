@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.audit import many as fleet
+from harness.audit import many
 from harness.audit.many import Order, audit_records, find_records
 from harness.audit.one import load_policy, read_folder
 from tests.audit.records import OFFICIAL, SCORES, UPSTREAM, log, needs_upstream, write_record
@@ -44,8 +44,8 @@ def test_workers_say_what_one_process_says(tmp_path: Path, monkeypatch: pytest.M
     for day in range(1, 6):
         dated(tmp_path, f"2026-06-0{day}", day / 100)
     alone = list(audit_records(find_records([tmp_path]), STRICT, workers=1))
-    monkeypatch.setattr(fleet, "_WORTH_WORKERS", 2)
-    monkeypatch.setattr(fleet, "_AT_ONCE", 2)
+    monkeypatch.setattr(many, "_WORTH_WORKERS", 2)
+    monkeypatch.setattr(many, "_AT_ONCE", 2)
     assert list(audit_records(find_records([tmp_path]), STRICT, workers=2)) == alone
 
 

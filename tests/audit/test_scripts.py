@@ -1,45 +1,17 @@
 """Scripts: read, compiled and unpacked, never run."""
 
-import ast
 import base64
-import bz2
-import lzma
 import sys
-import tracemalloc
 import zlib
 from pathlib import Path
 
 import pytest
 
-from harness.source_code.unpacking import LARGEST_UNPACKED_BYTES, OpaqueError, unpack
+from harness.source_code.unpacking import LARGEST_UNPACKED_BYTES
 from tests.audit.records import SCORES, SCRIPT, audited, checked, log, write_record
+from tests.source_code.wrappers import packed
 
 INNER = SCRIPT + "import helper\n" + "".join(f"value_{i} = {i}\n" for i in range(60))
-RAW = [{"id": lzma.FILTER_LZMA2}]
-
-
-def packed(source: str, how: str) -> str:
-    content = source.encode()
-    if how == "lzma":
-        text = base64.b85encode(lzma.compress(content)).decode()
-        return f"import lzma, base64\nexec(lzma.decompress(base64.b85decode({text!r})))\n"
-    if how == "raw":
-        text = base64.b85encode(lzma.compress(content, lzma.FORMAT_RAW, filters=RAW)).decode()
-        return (
-            "import lzma as L,base64 as B\n"
-            f"exec(L.decompress(B.b85decode({text!r}),format=L.FORMAT_RAW,"
-            'filters=[{"id":L.FILTER_LZMA2}]))\n'
-        )
-    if how == "zlib":
-        text = base64.b64encode(zlib.compress(content)).decode()
-        return (
-            f"from zlib import decompress as d\nfrom base64 import b64decode\nblob={text!r}\n"
-            "src=d(b64decode(blob))\nexec(compile(src.decode('utf-8'),'t.py','exec'))\n"
-        )
-    if how == "bz2":
-        text = bz2.compress(content).hex()
-        return f"import bz2\nexec(__import__('bz2').decompress(bytes.fromhex({text!r})))\n"
-    return packed(packed(source, "lzma"), "zlib")  # a wrapper in a wrapper
 
 
 @pytest.mark.parametrize("how", ["lzma", "raw", "zlib", "bz2", "nested"])
@@ -117,19 +89,6 @@ def test_newer_grammar_is_held_where_the_log_ran_an_old_python(tmp_path: Path) -
 def test_the_grammar_of_every_python_that_this_one_reads(tmp_path: Path) -> None:
     script = "match 1:\n    case 1:\n        pass\ntry:\n    pass\nexcept* ValueError:\n    pass\n"
     assert checked(write_record(tmp_path, script=script), "syntax").status == "pass"
-
-
-@pytest.mark.parametrize("how", ["zlib", "bz2", "lzma"])
-def test_a_bomb_is_not_unpacked_beyond_the_bound(how: str) -> None:
-    text = packed("#" * (8 * LARGEST_UNPACKED_BYTES), how)
-    tree = ast.parse(text)
-    tracemalloc.start()
-    try:
-        with pytest.raises(OpaqueError, match="unpacks to more than"):
-            unpack(tree)
-        assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_UNPACKED_BYTES
-    finally:
-        tracemalloc.stop()
 
 
 BOMB = base64.b85encode(zlib.compress(b"#" * (LARGEST_UNPACKED_BYTES + 10), 9)).decode()

@@ -24,7 +24,7 @@ from harness.data.build.demo import build_demo
 from harness.sandbox.protocol import Job, Mount, Sandbox
 from harness.sandbox.registry import choose
 from harness.scoring.channel import Channel
-from harness.scoring.probes import ProbeSet
+from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.scorer import Stream, score
 from harness.scoring.windows import WindowPlan
 from harness.scoring.worker_pool import TOKENS_AT_ONCE_CPU

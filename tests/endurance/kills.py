@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.safeio.files import sha256_of
 from tests.factories.playground import ROOT
 from tests.sandbox.conftest import leftovers
@@ -101,6 +101,6 @@ def _name_of(process: int) -> str:
     """As the killed harness would call itself; it may have ended already."""
     deadline = time.monotonic() + 1
     while time.monotonic() < deadline:
-        if (started := owner._start_of(process)) is not None:
-            return f"{owner._namespace()}-{process}-{started}"
+        if (started := ownership._start_of(process)) is not None:
+            return f"{ownership._namespace()}-{process}-{started}"
     return ""

@@ -224,7 +224,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
         3,
         "checkpoint/bigram.bin: missing, or not what was sealed",
     ),
-    "all scores": (edit_run(scaled), 3, "do not come to the score"),
+    "all scores": (edit_run(scaled), 3, "do not add up to the score"),
     "documents": (lambda seed: append(seed / "score.npz"), 3, SCORED),
     "no documents": (lambda seed: (seed / "score.npz").unlink(), 3, SCORED),
     "nats of documents": (

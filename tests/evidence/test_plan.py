@@ -1,15 +1,14 @@
-"""A plan that makes no sense is none, and what nobody chose follows from its inputs alone."""
+"""A plan that makes no sense is refused."""
 
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.contest.entry import Driven, Entry, Score, Tokenizer
-from harness.contest.track import Significance
-from harness.evidence.draws import Draw, draw_runs
+from harness.evidence.draws import Draw
 from harness.evidence.plan import Look, Plan
 from tests.factories.futures import drawn
 from tests.factories.samples import (
@@ -17,7 +16,6 @@ from tests.factories.samples import (
     entry,
     plan,
     planned_test,
-    strict_track,
     tokenizer_proof,
 )
 
@@ -95,45 +93,6 @@ def test_a_test_names_all_that_it_will_use() -> None:
     for wrong in (looks[::-1], looks[:1] * 2):
         with pytest.raises(ValidationError, match="after more runs"):
             planned_test(MADE.track, looks=wrong)
-
-
-seeds = st.integers(2, 20)
-words = st.text("abc", min_size=1, max_size=3)
-
-
-def draws_of(count: int, nonce: str, code: str, edition: str) -> tuple[Draw, ...]:
-    test = Significance(seeds=count, margin_nats_per_token=0.005, p_below=0.01)
-    track = strict_track(significance=test, edition=edition)
-    return draw_runs(entry({"train.py": code.encode()}), track, nonce)
-
-
-@given(st.tuples(seeds, words, words, words), st.tuples(seeds, words, words, words))
-def test_draws_follow_from_their_inputs_and_from_nothing_else(
-    inputs: tuple[int, str, str, str], others: tuple[int, str, str, str]
-) -> None:
-    draws = draws_of(*inputs)
-    assert draws == draws_of(*inputs)
-    assert len({draw.seed for draw in draws}) == len(draws) == inputs[0]
-    assert all(0 <= draw.seed < 1 << 31 for draw in draws)
-    assume(inputs != others)
-    assert not {draw.seed for draw in draws} & {draw.seed for draw in draws_of(*others)}
-
-
-@given(st.integers(0, 3))
-def test_any_one_changed_input_changes_every_seed(which: int) -> None:
-    inputs: list[Any] = [3, "n", "code", "1"]
-    changed = list(inputs)
-    changed[which] = 4 if which == 0 else changed[which] + "x"
-    seeds_before = {draw.seed for draw in draws_of(*inputs)}
-    assert not seeds_before & {draw.seed for draw in draws_of(*changed)}
-
-
-@given(st.lists(st.integers(0, (1 << 31) - 1), min_size=1, max_size=5, unique=True))
-def test_seeds_by_hand_are_taken_as_they_are(given_seeds: list[int]) -> None:
-    draws = draw_runs(MADE.entry, MADE.track, "n", by_hand=given_seeds)
-    assert [draw.seed for draw in draws] == given_seeds
-    prepared = draw_runs(CODED, MADE.track, "n", by_hand=given_seeds)
-    assert [draw.seed for draw in prepared] == [0, *given_seeds]
 
 
 class TestEntry:

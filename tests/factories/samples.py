@@ -25,10 +25,12 @@ from harness.evidence.plan import DatasetFacts, HoldoutFacts, Plan, PlannedTest,
 from harness.evidence.results import (
     ArtifactFacts,
     BridgeProof,
+    Changes,
     ClaimedScore,
     DocumentCost,
     Gap,
     Probes,
+    Recall,
     Result,
     Scores,
     Spread,
@@ -273,15 +275,47 @@ def scores(bpb: float, **changes: Any) -> Scores:
     return Scores(**(fields | changes))
 
 
-def probes(*, largest: float = 1e-5, gain: float = 1e-7, **changes: Any) -> Probes:
+QUESTIONS = 4000
+
+
+def changes(mean: float = 0.0, sd: float = 1e-4, count: int = QUESTIONS, **more: float) -> Changes:
+    """How answers differed when asked again: by rounding alone, unless told otherwise."""
+    error = sd**2 * math.sqrt(2 / max(1, count))
+    fields: dict[str, Any] = {"variance_error": error, "largest_nats": abs(mean) + 4 * sd, **more}
+    return Changes(count=count, mean_nats=mean, sd_nats=sd, **fields)
+
+
+def probes(*, largest: float = 1e-5, gain: float = 1e-7, **more: Any) -> Probes:
     """What probes showed: nothing but rounding, unless something is changed."""
     fields: dict[str, Any] = {
-        "probes": 128,
+        "probes": QUESTIONS,
+        "planned": QUESTIONS,
         "largest_change_nats": largest,
         "mean_gain_nats": gain,
+        "gain_error_nats": 1e-4 / math.sqrt(QUESTIONS),
         "worst_target": 7,
+        "seconds": 8.0,
+        "expected_seconds": 9.0,
+        "changes": changes(gain),
+        "unchanged": changes(count=QUESTIONS // 8),
+        "twice": changes(count=64),
     }
-    return Probes(**(fields | changes))
+    return Probes(**(fields | more))
+
+
+def recall(**more: Any) -> Recall:
+    """What asking in another order showed: nothing but rounding, unless something is changed."""
+    fields: dict[str, Any] = {
+        "windows": 1500,
+        "planned": 1500,
+        "of_windows": 3125,
+        "changes": changes(count=1500),
+        "largest_change_nats": 1e-4,
+        "worst_target": 9,
+        "seconds": 4.0,
+        "expected_seconds": 4.0,
+    }
+    return Recall(**(fields | more))
 
 
 def spread(*ratios: float, **changes: Any) -> Spread:
@@ -330,7 +364,8 @@ def failure(fault: str, rule: str, detail: str = "because") -> Failure:
 class Parts(TypedDict, total=False):
     """What a seed run may be told to consist of; None: that it was not reached.
 
-    ``train``, ``score``, ``probe``, ``holdout`` and ``unquantized_phase`` are phases. ``failure``
+    ``train``, ``score``, ``probe``, ``recall_phase``, ``holdout`` and ``unquantized_phase`` are
+    phases. ``failure``
     ends the run at the step whose rule it speaks to. ``gap`` brings the scoring of unpublished
     documents with it, and so does ``unquantized`` a checkpoint.
     """
@@ -344,6 +379,8 @@ class Parts(TypedDict, total=False):
     scores: Scores | None
     probe: PhaseFacts | None
     probes: Probes | None
+    recall_phase: PhaseFacts | None
+    recall: Recall | None
     spread: Spread | None
     holdout: PhaseFacts | None
     gap: Gap | None
@@ -377,6 +414,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
         "train": (train, trained if train else None),
         "score": (parts.get("score", asked("score")), plain_scores),
         "probe": (parts.get("probe", asked("probe")), parts.get("probes", probes())),
+        "recall": (parts.get("recall_phase", asked("recall")), parts.get("recall", recall())),
         "spread": (None, parts.get("spread", _ORDINARY_SPREAD)),
         "holdout": (parts.get("holdout", asked("holdout") if the_gap else None), holdout_scores),
         "gap": (None, the_gap),

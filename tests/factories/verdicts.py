@@ -136,7 +136,7 @@ def checks(**statuses: Status) -> tuple[Finding, ...]:
             "measured": 3,
             "limit": 3,
             "unit": "seeds",
-            "detail": "every artifact came to a finite score",
+            "detail": "every artifact produced a finite score",
         },
         {
             "id": "score_wallclock",
@@ -345,7 +345,7 @@ def complete(**changes: Any) -> Verdict:
         "reason": "all 14 checks pass: mean 1.055127 BPB is below 1.058489 BPB with p = 0.0073",
         "checks": (*checks(), holdout),
         "findings": (
-            Note(id="tried_before", status="unknown", detail="try 3 of this very submission"),
+            Note(id="tried_before", status="unknown", detail="try 3 of the same submission"),
             Note(id="claimed_bytes", status="unknown", detail="16,100,000 claimed"),
         ),
         "seeds": seeds,

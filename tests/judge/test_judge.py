@@ -34,12 +34,14 @@ from tests.factories.broken import (
     with_gaps,
 )
 from tests.factories.samples import (
+    changes,
     entry,
     failure,
     good_runs,
     phase,
     plan,
     probes,
+    recall,
     required,
     scores,
     sealed,
@@ -85,8 +87,13 @@ def test_the_process_sandbox_never_verifies() -> None:
         ("train_wallclock", {"train": KILLED, "artifact": None}),
         ("score_wallclock", {"score": SLOW}),
         ("causality", {"probes": probes(largest=0.6)}),
-        ("causality", {"probes": probes(gain=0.003)}),
-        ("causality", {"probes": probes(gain=0.003, gain_error_nats=0.0008)}),
+        ("causality", {"probes": probes(gain=0.03)}),
+        ("causality", {"probes": probes(gain=0.03, gain_error_nats=0.003)}),
+        ("memory", {"recall": recall(largest_change_nats=0.6)}),
+        ("memory", {"recall": recall(changes=changes(0.06))}),
+        ("memory", {"recall": recall(changes=changes(-0.06))}),
+        ("memory", {"failure": failure("submission", "memory")}),
+        ("causality", {"probes": probes(probes=2, planned=4000, seconds=100.0)}),
         ("causality", {"probes": probes(gain=-0.04, mean_change_nats=0.06)}),
         ("causality", {"failure": failure("submission", "causality")}),
         ("bytes", {"artifact": BIG}),
@@ -113,13 +120,27 @@ def test_scores_that_are_no_record_reject(values: tuple[float, ...]) -> None:
         assert [check.id for check in verdict.checks if check.status == "fail"] == ["significance"]
 
 
+def every_seed(**parts: Any) -> list[Run]:
+    """All runs of the plan with the same parts."""
+    return [seed_run(draw, 2.6 + draw.number / 100, **parts) for draw in PLAN.draws]
+
+
 OURS: list[tuple[str, list[Run]]] = [
     ("clocks", with_first(PLAN, train=phase("train", harness_seconds_high=14.4))),
     ("clocks", with_first(PLAN, train=phase("train", harness_seconds_low=15.6))),
     ("score_wallclock", with_first(PLAN, score=SLOW.model_copy(update={"stalled_seconds": 2}))),
     ("train_wallclock", with_first(PLAN, train=phase("train", wallclock_seconds=21))),
     ("causality", with_first(PLAN, probes=None)),
-    ("causality", with_first(PLAN, probes=probes(probes=127))),
+    ("causality", with_first(PLAN, probes=probes(probes=3999))),
+    ("causality", with_first(PLAN, probes=probes(gain=0.0195))),
+    ("causality", with_first(PLAN, probes=probes(changes=changes(sd=0.05)))),
+    ("causality", every_seed(probes=probes(probes=900, planned=900))),
+    ("causality", with_first(PLAN, probes=probes(largest=0.6, twice=changes(largest_nats=0.3)))),
+    ("memory", with_first(PLAN, recall=None)),
+    ("memory", with_first(PLAN, recall=recall(windows=1499))),
+    ("memory", every_seed(recall=recall(changes=changes(0.0495)))),
+    ("memory", every_seed(recall=recall(windows=300, planned=300))),
+    ("memory", with_first(PLAN, failure=failure("infrastructure", "memory"))),
     ("causality", with_first(PLAN, failure=failure("infrastructure", "causality"))),
     ("coverage", with_first(PLAN, scores=scores(2.61, targets=199_998))),
     ("coverage", with_first(PLAN, scores=scores(2.61, bytes=480_001))),
@@ -263,7 +284,7 @@ def test_a_stored_verification_can_be_judged_under_another_edition() -> None:
         ({"artifact": BIG}, True),
         ({"artifact": FITS}, False),
         ({"scores": scores(40)}, False),  # the test is of all seeds
-        ({"probes": probes(gain=0.003)}, True),
+        ({"probes": probes(gain=0.03)}, True),
         ({"failure": failure("submission", "artifact")}, True),
         ({"failure": failure("infrastructure", "scoring")}, False),
     ],
@@ -390,8 +411,8 @@ def test_a_second_try_is_told_and_rejects_nothing() -> None:
     made = plan(tries=Tries(earlier=2))
     verdict = verdict_of(made, good_runs(made))
     (finding,) = verdict.findings
-    assert "try 3 of this very submission" in finding.detail and "0.03" in finding.detail
-    assert "try 3 of this very submission" in shown(verdict)
+    assert "try 3 of the same submission" in finding.detail and "0.03" in finding.detail
+    assert "try 3 of the same submission" in shown(verdict)
     assert verdict.verdict == "VERIFIED"
 
 

@@ -73,7 +73,7 @@ def phases(name: Literal["train", "score"]) -> st.SearchStrategy[PhaseFacts]:
 failures = st.builds(
     failure,
     st.sampled_from(["submission", "infrastructure"]),
-    st.sampled_from(["training", "artifact", "scoring", "causality", "holdout"]),
+    st.sampled_from(["training", "artifact", "scoring", "causality", "memory", "holdout"]),
 )
 bpbs = st.sampled_from([0.0, 1e-9, 2.6, 2.600001, 2.61, 3.39, 3.4, 250.0, 1e6])
 parts = st.fixed_dictionaries(
@@ -201,7 +201,7 @@ FREE: dict[str, tuple[Free, str]] = {
     r"checks\.seeds\.limit": (_is_no_pass, "of the track"),
     r"checks\.tokenizer\.(measured|limit)": (_is_no_pass, "documents until one did not come back"),
     r"checks\.training\.measured": (_is_no_pass, "how a training ended stands nowhere else"),
-    r"checks\.causality\.(measured|limit)": (always, "a change in nats, and the track's limit"),
+    r"checks\.(causality|memory)\.(measured|limit)": (always, "a change, and the track's limit"),
     r"checks\.clocks\.measured": (always, HELD_ELSEWHERE),
     r"checks\.memorisation\.measured": (always, "what documents gained, in evidence alone"),
     r"checks\.holdout\.limit": (always, "of the track"),

@@ -12,10 +12,13 @@ from harness.judge.verdict import Verdict
 from harness.report.reference import (
     DIRECTORY,
     MODELS,
+    PROBES_PAGE,
     RULES_PAGE,
     SANDBOX_PAGE,
+    gains_text,
     rules_text,
     schema_text,
+    with_gains,
     with_properties,
 )
 from tests.factories.samples import good_runs, plan, verdict_of
@@ -48,6 +51,15 @@ def test_the_table_of_properties_is_fresh() -> None:
     page = SANDBOX_PAGE.read_text()
     assert page == with_properties(page), "run `make docs` and commit the result"
     assert all(f"| `{each.id}` | {each.phrase}" in page for each in PROPERTIES)
+
+
+def test_the_table_of_hidden_gains_is_fresh_and_small_on_the_official_track() -> None:
+    page = PROBES_PAGE.read_text()
+    assert page == with_gains(page), "run `make docs` and commit the result"
+    rows = [row.split("|") for row in gains_text().splitlines() if row.startswith("| 10min_16mb")]
+    assert len(rows) == 2
+    for row in rows:
+        assert float(row[-2]) <= 0.1  # of the margin
 
 
 def test_a_page_without_the_markers_is_not_written_over() -> None:

@@ -146,7 +146,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"mean_bpb": 1.07, "p": 0.99, "significant": False, "seeds_for_power_90": None},
         "0.011511 BPB above the 1.058489 BPB needed. The bar is not beaten.",
     ),
-    ({"case": "no seeds", "n": 0, "mean_bpb": None}, "No seed came to a score"),
+    ({"case": "no seeds", "n": 0, "mean_bpb": None}, "No seed run produced a score"),
     ({"case": "one seed", "n": 1, "p": None}, "A t-test needs at least two"),
     (
         {"case": "zero variance", "sd_bpb": 0.0, "p": None, "significant": False},

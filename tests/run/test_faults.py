@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import SANDBOXES
 from tests.factories.playground import ROOT, harness, write_submission, write_track
 from tests.sandbox.conftest import leftovers, remove_all_of_ours
-from tests.sandbox.proxy import EngineProxy
+from tests.sandbox.docker.proxy import EngineProxy
 
 pytestmark = pytest.mark.usefixtures("forked")
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.contest.track import Limits
 from harness.evidence.phase import PhaseFacts
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.sandbox.docker.engine import OWNER_LABEL, Engine
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER
@@ -116,7 +116,7 @@ def containers(docker_sandbox: DockerSandbox, tmp_path: Path) -> Phases:
 
 def leftovers(*, of: Callable[[str], bool] | None = None) -> list[str]:
     """Processes, directories, containers and volumes of this harness (or of those ``of``)."""
-    mine = of or (lambda name: name.startswith(owner.me()))
+    mine = of or (lambda name: name.startswith(ownership.me()))
     found = []
     for process in psutil.process_iter():
         try:
@@ -139,7 +139,7 @@ def our_container() -> str:
         (found,) = (
             container["Id"]
             for container in client.containers(filters={"label": OWNER_LABEL})
-            if container["Labels"][OWNER_LABEL].startswith(owner.me())
+            if container["Labels"][OWNER_LABEL].startswith(ownership.me())
         )
         return str(found)
 
@@ -157,10 +157,10 @@ def remove_all_of_ours() -> None:
     """What the engine holds of this harness, when the engine was out of its reach."""
     with Engine().connection() as client:
         for container in client.containers(all=True, filters={"label": OWNER_LABEL}):
-            if container["Labels"][OWNER_LABEL].startswith(owner.me()):
+            if container["Labels"][OWNER_LABEL].startswith(ownership.me()):
                 client.remove_container(container["Id"], force=True)
         for volume in client.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []:
-            if volume["Labels"][OWNER_LABEL].startswith(owner.me()):
+            if volume["Labels"][OWNER_LABEL].startswith(ownership.me()):
                 client.remove_volume(volume["Name"])
 
 

@@ -14,25 +14,17 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from harness.contest.track import Probes
 from harness.evidence import results
 from harness.evidence.results import Scores
 from harness.inside import worker
 from harness.scoring.channel import Channel
-from harness.scoring.probes import ProbeSet
-from harness.scoring.scorer import Stream, run_probes, score
+from harness.scoring.probes.causality import ProbeSet
+from harness.scoring.probes.recall import RecallSet
+from harness.scoring.scorer import Stream, ask_again, score
 from harness.scoring.windows import WindowPlan
 
 # Importing torch takes seconds; children forked from a process that has done so start at once.
-PROBES = Probes(
-    rate=0.02,
-    least=24,
-    most=1000,
-    longest_sequence=8192,
-    largest_change_nats=0.5,
-    mean_change_nats=0.05,
-    mean_gain_nats=0.002,
-)
+PROBED = 60
 T = TypeVar("T")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch"])
@@ -65,6 +57,12 @@ def make_stream(*, documents: int = 7, vocabulary: int = 13, seed: int = 0) -> S
         bos_id=1,
         vocabulary_size=vocabulary,
     )
+
+
+def other_text(*, tokens: int = 2000, vocabulary: int = 13) -> np.ndarray:
+    """Text that is not the stream's, for suffixes."""
+    drawn = np.random.default_rng(7).integers(1, vocabulary, tokens)
+    return drawn.astype(np.uint16)
 
 
 def run_worker(directory: Path, arguments: list[str]) -> None:
@@ -114,14 +112,33 @@ class Played:
         probes = ProbeSet.draw(
             plan,
             stream.tokens,
+            text=other_text(vocabulary=stream.vocabulary_size),
             secret=b"secret",
-            settings=PROBES,
-            vocabulary_size=stream.vocabulary_size,
+            count=PROBED,
         )
         facts = self._score(code, stream, probes, workers, 64, artifact=artifact)
-        again = partial(run_probes, probes=probes)
-        found = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
+        again = partial(ask_again, again=probes)
+        timing = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
+        found = probes.facts(segments_observed=timing.segments_observed, seconds=1.0)
         return facts, found
+
+    def recalled(
+        self,
+        code: str,
+        stream: Stream,
+        *,
+        sequence_length: int = 16,
+        stride: int = 4,
+        count: int = 50,
+    ) -> results.Recall:
+        """What a second worker shows that is asked for windows in another order."""
+        plan = WindowPlan(len(stream.tokens), sequence_length, stride)
+        none = ProbeSet.none(plan)
+        self._score(code, stream, none, 1, 64, artifact=b"")
+        windows = RecallSet.draw(plan, none.first, secret=b"secret", count=count)
+        again = partial(ask_again, again=windows)
+        self._drive(code, 1, b"", again, stream, 64, adaptive=False)
+        return windows.facts(segments_observed=0, seconds=1.0)
 
     def _score(
         self,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.scoring.channel import AnswerError, WorkerGone
 from harness.scoring.scorer import Stream, target_nats
 from tests.scoring.conftest import BIGRAM, Played, make_stream
@@ -217,19 +217,19 @@ def test_nothing_is_left_behind(play: Played) -> None:
 def _my_directories(parent: Path) -> list[Path]:
     """What this process made; other processes, tests among them, have theirs there too."""
     mine = []
-    for directory in parent.glob(f"{owner.PREFIX}*"):
+    for directory in parent.glob(f"{ownership.PREFIX}*"):
         with contextlib.suppress(OSError):
-            if (directory / owner.OWNER_FILE).read_text() == owner.me():
+            if (directory / ownership.OWNER_FILE).read_text() == ownership.me():
                 mine.append(directory)
     return mine
 
 
 def test_what_a_process_made_can_be_told() -> None:
-    directory = owner.make_directory(Path("/dev/shm"))
+    directory = ownership.make_directory(Path("/dev/shm"))
     try:
         assert _my_directories(Path("/dev/shm")) == [directory]
     finally:
-        owner.remove_tree(directory)
+        ownership.remove_tree(directory)
 
 
 def test_target_nats_matches_float64() -> None:

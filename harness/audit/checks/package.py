@@ -139,7 +139,7 @@ def _runs(evidence: Evidence) -> AuditCheck:
 def _script(evidence: Evidence) -> AuditCheck:
     scripts = evidence.scripts.scripts
     if not scripts:
-        return check("script", "unknown", "there is no script to hold against the logs")
+        return check("script", "unknown", "there is no script to compare with the logs")
     shipped = [f"{s.file.name} of {s.file.bytes:,} bytes" for s in scripts]
     told = [(run, evidence.code_matches(run)) for run in evidence.runs]
     differing = [run for run, same in told if same is False]

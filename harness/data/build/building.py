@@ -39,7 +39,7 @@ Position = Callable[[], tuple[int, int]]
 
 
 class TextLost(InfrastructureError):
-    """A validation document that its tokens do not give back.
+    """A validation document that its tokens do not decode to.
 
     Attributes:
         document: its number, from 1, among the validation documents.

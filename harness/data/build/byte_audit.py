@@ -52,7 +52,7 @@ class Differing:
 
 @dataclass
 class Weighing:
-    """What the counts of all documents came to; ``causes`` holds documents and bytes of each."""
+    """The sums over all documents; ``causes`` holds documents and bytes of each."""
 
     documents: int = 0
     tokens: int = 0

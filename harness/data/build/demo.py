@@ -59,7 +59,7 @@ def build_demo(
     library = library or Path(sysconfig.get_path("stdlib"))
     with only_builder(root, DEMO_NAME):
         if not force:
-            # Absent or damaged: the cure for both is to build it.
+            # Absent or damaged: the remedy for both is to build it.
             with contextlib.suppress(InfrastructureError):
                 return open_dataset(root, DEMO_NAME, progress=progress)
         documents = library_documents(library, progress=progress)

@@ -44,7 +44,7 @@ class Encoded:
 
     Attributes:
         raw: the texts as they came.
-        texts: the texts that the tokens are held against: ``raw``, or what the tokenizer's own
+        texts: the texts that decoded tokens must equal: ``raw``, or what the tokenizer's own
             normalization makes of it.
         tokens: uint16[N], one stream, BOS before each document.
         problems: why a document's tokens do not give its text back, by its place in the batch.

@@ -90,8 +90,12 @@ class Dataset:
     def shards(self, kind: Kind) -> Iterator[tuple[FileEntry, Tokens]]:
         """The shards of one kind with their manifest entries, in order, memory-mapped."""
         for entry in self.manifest.of_kind(kind):
-            path = self.directory / entry.path
-            yield entry, read_shard(path, vocabulary_size=self.manifest.vocabulary_size)
+            yield entry, self.shard(entry)
+
+    def shard(self, entry: FileEntry) -> Tokens:
+        """The tokens of one shard: uint16[N], memory-mapped."""
+        path = self.directory / entry.path
+        return read_shard(path, vocabulary_size=self.manifest.vocabulary_size)
 
 
 def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> Dataset:

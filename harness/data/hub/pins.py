@@ -47,7 +47,7 @@ def load_pins(path: Path) -> Pins:
 
 
 def pins_for(name: str, directory: Path, chosen: Path | None) -> tuple[Pins | None, str]:
-    """The pins to hold a dataset against, and where they come from.
+    """The pins to compare a dataset with, and where they come from.
 
     In this order: a file that the caller chose, the pins that come with the harness, those of an
     earlier fetch into ``directory``. None on first use.

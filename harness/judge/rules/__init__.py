@@ -11,6 +11,7 @@ from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
 from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
 from harness.judge.rules.holdout import HOLDOUT
 from harness.judge.rules.memorisation import MEMORISATION
+from harness.judge.rules.memory import MEMORY
 from harness.judge.rules.scoring import COVERAGE, SCORING
 from harness.judge.rules.seed_spread import SEED_SPREAD
 from harness.judge.rules.seeds import SEEDS
@@ -32,6 +33,7 @@ CHECKS: tuple[Rule, ...] = (
     SCORE_WALLCLOCK,
     COVERAGE,
     CAUSALITY,
+    MEMORY,
     SEED_SPREAD,
     CLOCKS,
     MEMORISATION,

@@ -1,12 +1,31 @@
 """Whether an answer depended on tokens after its position, as far as probes could tell."""
 
-from harness.evidence.results import TOLERATED_STANDARD_ERRORS, Probes
+from collections.abc import Sequence
+
+from harness.contest.track import Bound
+from harness.contest.track import Probes as Settings
+from harness.evidence.results import Changes, Probes
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule
+from harness.judge.rules.asked_again import (
+    Answer,
+    differs_by_itself,
+    far_slower,
+    not_all_answered,
+)
 from harness.judge.rules.scoring import observed
 from harness.judge.rules.training import passed_by_all
 from harness.models import Finding
+from harness.statistics.probe_bounds import (
+    FAILS_AT,
+    Sample,
+    excess_variance,
+    lower_bound,
+    pooled,
+    reach,
+    upper_bound,
+)
 
 
 def _causality(case: Case) -> Finding:
@@ -15,55 +34,118 @@ def _causality(case: Case) -> Finding:
     if case.failure("causality"):
         return passed_by_all(case, "causality", len(probed), "")
     worst = max((probes.largest_change_nats for _, probes in probed), default=None)
-    for seed, probes in probed:
-        if complaint := _violation(case, probes):
-            return Finding(
-                id="causality",
-                status="fail",
-                measured=worst,
-                limit=limit,
-                unit="nats",
-                detail=f"seed {seed}: {complaint}",
-            )
-    made = min((probes.probes for _, probes in probed), default=0)
-    reached = bool(case.seeds) and len(probed) == len(case.seeds)
-    good = reached and all(_probed_enough(case, run) for run in case.seeds)
+    answer = next((found for seed, p in probed if (found := _of_seed(case, seed, p))), None)
+    if answer is None:
+        answer = _of_all(case, [probes for _, probes in probed])
     return Finding(
         id="causality",
-        status="pass" if good else "unknown",
+        status=answer.status,
         measured=worst,
         limit=limit,
         unit="nats",
-        detail=f"{made:,} targets a seed asked again in a fresh sandbox, with other suffixes"
-        if good
-        else f"only {made:,} targets could be asked again with another suffix"
-        if reached
-        else "not reached in every seed run",
+        detail=answer.detail,
     )
 
 
-def _violation(case: Case, probes: Probes) -> str:
-    """What one seed's probes show against the submission; empty when nothing."""
+def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
+    """What one seed's probes alone decide; None when nothing."""
     allowed = case.track.probes
+    if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > _tolerance(allowed):
+        return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
+    random = differs_by_itself(probes)
+    said = ""
     if probes.largest_change_nats > allowed.largest_change_nats:
         adaptive = observed([run.scores for run in case.seeds if run.scores is not None])
-        return (
+        said = (
             f"another suffix and other sequences in the batch changed the answer for token "
             f"{probes.worst_target} of the stream: the model looks beyond its past"
             + (", or learns from more than it observed" if adaptive else "")
         )
-    if probes.mean_change_nats > allowed.mean_change_nats:
-        return (
+    elif probes.mean_change_nats > allowed.mean_change_nats:
+        said = (
             f"asked again, its answers moved by {probes.mean_change_nats:.4f} nats on average; "
             f"the tolerance is {allowed.mean_change_nats:g}"
         )
-    by_chance = TOLERATED_STANDARD_ERRORS * probes.gain_error_nats
-    if probes.mean_gain_nats - by_chance > allowed.mean_gain_nats:
-        return (
-            f"what lies beyond its past makes targets {probes.mean_gain_nats:.4f} nats cheaper on "
-            f"average; the tolerance is {allowed.mean_gain_nats:g}"
+    if said:
+        return random.of_seed(seed) if random else Answer("fail", f"seed {seed}: {said}")
+    slow = far_slower(probes)
+    return slow.of_seed(seed) if slow else None
+
+
+def _tolerance(allowed: Settings) -> float:
+    return allowed.bound.tolerance_nats if allowed.bound else allowed.mean_gain_nats
+
+
+def _gains(case: Case, gain: float) -> str:
+    return (
+        f"what lies beyond its past makes targets {gain:.4f} nats cheaper on average; the "
+        f"tolerance is {_tolerance(case.track.probes):g}"
+    )
+
+
+def _of_all(case: Case, probed: Sequence[Probes]) -> Answer:
+    """What the probes of all seeds decide together: one code, one cheat."""
+    if not case.seeds or len(probed) < len(case.seeds):
+        return Answer("unknown", "not reached in every seed run")
+    made = min(probes.probes for probes in probed)
+    bound = case.track.probes.bound
+    if bound is None:
+        if all(_probed_enough(case, run) for run in case.seeds):
+            return Answer("pass", _asked(made))
+        return Answer("unknown", f"only {made:,} targets could be asked again with another suffix")
+    if incomplete := not_all_answered(probed):
+        return incomplete
+    changes = [probes.changes for probes in probed if probes.changes is not None]
+    unchanged = [probes.unchanged for probes in probed if probes.unchanged is not None]
+    below = gain_below(case)
+    if below is None or len(changes) < len(probed) or len(unchanged) < len(probed):
+        return Answer("unknown", "the evidence does not say how much answers varied")
+    return _bounded(case, bound, _pooled(changes), _pooled(unchanged), below)
+
+
+def _bounded(case: Case, bound: Bound, every: Sample, noise: Sample, below: float) -> Answer:
+    if lower_bound(every) > bound.tolerance_nats:
+        return Answer("fail", _gains(case, every.mean))
+    if below >= bound.tolerance_nats:
+        return Answer(
+            "unknown",
+            f"{every.count:,} targets asked again show a gain below {below:.4f} nats a target "
+            f"only; {bound.tolerance_nats:g} is to be shown",
         )
-    return ""
+    excess = excess_variance(every, noise)
+    if excess > bound.excess_variance:
+        return Answer(
+            "unknown",
+            f"answers vary by up to {excess:.2g} nats squared more where another suffix follows; "
+            f"{bound.excess_variance:g} is tolerated",
+        )
+    made = min(run.probes.probes for run in case.seeds if run.probes)
+    return Answer(
+        "pass", f"{_asked(made)}: a look ahead gains less than {below:.2g} nats a target (99 %)"
+    )
+
+
+def gain_below(case: Case) -> float | None:
+    """Nats a target that a look ahead may have gained unseen; None where nothing bounds it."""
+    bound = case.track.probes.bound
+    changes = [run.probes.changes for run in case.seeds if run.probes and run.probes.changes]
+    if bound is None or not changes:
+        return None
+    reached = sum(
+        reach(run.probes.probes, run.scores.targets)
+        for run in case.seeds
+        if run.probes and run.scores
+    )
+    below = upper_bound(_pooled(changes), dearest=bound.dearest_nats, reached=reached)
+    return max(0.0, below)
+
+
+def _pooled(parts: Sequence[Changes]) -> Sample:
+    return pooled([part.sample for part in parts])
+
+
+def _asked(made: int) -> str:
+    return f"{made:,} targets a seed asked again in a fresh sandbox, with other suffixes"
 
 
 def _probed_enough(case: Case, run: Run) -> bool:
@@ -74,6 +156,7 @@ def _probed_enough(case: Case, run: Run) -> bool:
         windows=run.scores.windows,
         targets=run.scores.targets,
         vocabulary_size=case.vocabulary_size,
+        runs=len(case.plan.draws_for("look")),
     )
     return run.probes.probes >= wanted
 

@@ -1,4 +1,4 @@
-"""What took how long, and whether the clocks that say so agree."""
+"""How long phases took, and whether the clocks agree."""
 
 from typing import Literal
 
@@ -54,13 +54,13 @@ def is_late(phase: PhaseFacts, limit: float) -> bool:
 
 
 def _is_doubtful(step: str, phase: PhaseFacts) -> bool:
-    """Whether a wallclock may be our doing: scoring waits for a harness that stands still."""
+    """Whether our side may have caused it: scoring waits while the harness stands still."""
     stalled = step == "score" and phase.stalled_seconds > STALL_TOLERANCE_SECONDS
     return stalled or _seconds_apart(phase) > CLOCK_TOLERANCE_SECONDS
 
 
 def _seconds_apart(phase: PhaseFacts) -> float:
-    """How far the engine's clock lies outside of what our monotonic clock brackets."""
+    """How far the engine's clock is outside the interval that our monotonic clock gives."""
     return max(
         phase.harness_seconds_low - phase.wallclock_seconds,
         phase.wallclock_seconds - phase.harness_seconds_high,
@@ -102,7 +102,7 @@ SCORE_WALLCLOCK = Rule(
 )
 CLOCKS = Rule(
     "clocks",
-    "The sandbox's clock lies within what the harness's own clock brackets.",
+    "The sandbox's clock agrees with the harness's own clock.",
     _clocks,
     better="lower",
 )

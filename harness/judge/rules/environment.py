@@ -1,4 +1,4 @@
-"""Where it was run and with what: hardware, dataset, isolation."""
+"""Rules about where and with what the runs were made: hardware, dataset, isolation."""
 
 from collections.abc import Iterable
 
@@ -80,7 +80,7 @@ def _isolation(case: Case) -> Finding:
             len(REQUIRED),
             f"rehearsal: not isolated; the {required.sandbox} sandbox does not prove it",
         )
-    # One that was lost before it could be asked is no phase that ran otherwise.
+    # A phase that was lost before it could be asked does not count against the others.
     phases = [phase for phase in case.phases if phase.isolation or phase.outcome != "lost"]
     if not phases:
         return _proven(0, len(REQUIRED), "no phase was begun that could prove anything")
@@ -113,7 +113,7 @@ def _proven(proven: int, needed: int, detail: str, *, passes: bool = False) -> F
 
 
 def _unproven(phase: PhaseFacts) -> frozenset[str]:
-    """What a phase needs and its evidence does not prove."""
+    """The properties that a phase needs but its evidence does not prove."""
     broken = {fact.id for fact in phase.isolation if not fact.holds}
     return required_of(output=phase.output) - ({fact.id for fact in phase.isolation} - broken)
 
@@ -127,20 +127,20 @@ def _phrases(ids: Iterable[str]) -> str:
 
 HARDWARE = Rule(
     "hardware",
-    "Every run was made on the hardware of the track, which was left alone and not throttled.",
+    "Every run was made on the track's hardware, not shared with other work and not throttled.",
     _hardware,
     better="higher",
     open_in_rehearsal=True,
 )
 DATASET = Rule(
     "dataset",
-    "What was scored is the dataset that the track names, every file as its manifest says.",
+    "The track's own dataset was scored, and every file matches its manifest.",
     _dataset,
     open_in_rehearsal=True,
 )
 ISOLATION = Rule(
     "isolation",
-    "Every sandbox had every property that isolation needs, as asked back after its start.",
+    "Every sandbox had every property that isolation needs, read back after its start.",
     _isolation,
     open_in_rehearsal=True,
 )

@@ -11,10 +11,10 @@ from harness.models import Finding, Status
 
 
 def _holdout(case: Case) -> Finding | None:
-    """None where the track names no such set.
+    """None where the track names no unpublished documents.
 
-    It fails where the gap is larger than the track tolerates, by more than the seeds' spread
-    explains (one-sided t-test) and by more than the documents' scatter explains (normal).
+    It fails if the gap is larger than the track tolerates, and neither the spread of the seeds
+    (one-sided t-test) nor the scatter of the documents (normal) explains the excess.
     """
     holdout, p_below = case.track.holdout, case.track.significance.p_below
     if holdout is None:
@@ -47,7 +47,7 @@ def _in_words(gaps: Sequence[Gap], how: str) -> str:
     here, there = fmean(g.validation_bpb for g in gaps), fmean(g.holdout_bpb for g in gaps)
     return (
         f"{here:.4f} BPB on the published documents, {there:.4f} on the unpublished: {how} the "
-        "latter would predict"
+        "unpublished ones predict"
     )
 
 
@@ -71,7 +71,7 @@ def beyond_chance(excess: Sequence[float], errors: Sequence[float], *, p_below: 
 
 HOLDOUT = Rule(
     "holdout",
-    "The model is no better on the published documents than the unpublished ones would predict.",
+    "The model is no better on the published documents than the unpublished ones predict.",
     _holdout,
     better="lower",
 )

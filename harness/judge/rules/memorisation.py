@@ -1,4 +1,4 @@
-"""Whether the model has seen the validation text: where the cost of documents gives it away."""
+"""Whether the model has seen the validation text: judged by the costs of single documents."""
 
 import math
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.models import Finding, Status
 
-# A document is impossibly cheap below the first, whatever the rest is like: the strongest models
-# of the field need about a third of the bits of a plain compressor.
+# Below this ratio a document is impossibly cheap, whatever the other documents cost: the strongest
+# models of the field need about a third of the bits of a plain compressor.
 IMPOSSIBLE_RATIO = 0.04
-# Or where it lies far below the rest: so many deviations of the logarithm, and so small a share
-# of the median.
+# It is also impossibly cheap if its ratio is far below the others: by so many deviations of the
+# logarithm, and below this share of the median.
 OUTLYING_DEVIATIONS = 6.0
 OUTLYING_SHARE = 0.25
-# What a document that is impossibly cheap should have cost at least, of a plain compressor's bits.
+# What an impossibly cheap document should have cost at least: this share of a plain compressor's.
 LEAST_HONEST_RATIO = 0.2
-# A stretch of the stream is compared with the others where all are long enough to be alike.
+# Parts of the stream are compared only if all of them are long enough to be similar.
 PART_DOCUMENTS = 8
 FEWEST_PARTS = 10
 PART_SHARE = 0.8
-# Less than this share of the margin decides nothing, and a few boilerplate texts are everywhere.
+# A smaller share of the margin is ignored: a few boilerplate texts occur in any data.
 MATERIAL_SHARE = 0.1
-# Of a track without a margin: the field's, at its usual tokens per byte.
+# For a track without a margin: the margin of the field, at its usual tokens per byte.
 LEAST_MARGIN_BPB = 0.002
 
 
@@ -49,7 +49,7 @@ def cheap_parts(spread: Spread) -> list[int]:
 
 
 def _saved_bpb(spread: Spread, costs: Sequence[DocumentCost], total_bytes: int) -> float:
-    """What the score gains by documents that are impossibly cheap, at the least."""
+    """The least that the score gains from impossibly cheap documents."""
     usual = max(spread.median_ratio or 0.0, LEAST_HONEST_RATIO)
     return (
         sum(max(usual * cost.plain_bpb - cost.bpb, 0.0) * cost.bytes for cost in costs)
@@ -58,7 +58,7 @@ def _saved_bpb(spread: Spread, costs: Sequence[DocumentCost], total_bytes: int) 
 
 
 def _memorisation(case: Case) -> Finding:
-    """Never a failure: a text that stands in the train documents too is honestly cheap."""
+    """Never a failure: a text that is also in the train documents is cheap for an honest model."""
     known = [(run.seed, run.spread) for run in case.seeds if run.spread is not None]
     margin = case.statistics.margin_bpb
     limit = MATERIAL_SHARE * (margin if margin is not None else LEAST_MARGIN_BPB)

@@ -12,7 +12,7 @@ from harness.models import Finding
 
 def _scoring(case: Case) -> Finding:
     done = sum(run.scores is not None for run in case.seeds)
-    return passed_by_all(case, "scoring", done, "every logit asked for came, and is finite")
+    return passed_by_all(case, "scoring", done, "every requested logit arrived and is finite")
 
 
 def _coverage(case: Case) -> Finding:
@@ -43,7 +43,7 @@ def _coverage(case: Case) -> Finding:
 
 
 def _observed_all(scores: Scores) -> bool:
-    """Whether a model that learns was told every target of a stream scored as one."""
+    """Whether an adaptive model observed every segment of a stream that is scored as a whole."""
     if scores.streams == "documents":
         return True
     return scores.segments_observed == math.ceil(scores.targets / (scores.segment or math.inf))
@@ -57,7 +57,7 @@ def observed(scored: Sequence[Scores]) -> str:
 
 SCORING = Rule(
     "scoring",
-    "The model answered every question with finite logits of the right shape.",
+    "The model answered every request with finite logits of the right shape.",
     _scoring,
     per_seed=True,
 )

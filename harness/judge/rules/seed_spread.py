@@ -1,9 +1,9 @@
 """Whether a seed matters.
 
-The t-test takes every seed run for an independent draw. Runs that all come to the same model are
-one run told several times: their spread says nothing about luck, and one lucky seed, written into
-the script, would pass for many. No seed run is at fault by itself, and a method without any chance
-in it is no fraud, so a human decides: unknown, never a failure.
+The t-test assumes that every seed run is an independent draw. Runs that all produce the same model
+are really one run: their spread says nothing about luck, and a lucky seed that is written into the
+script would count several times. No single seed run is at fault, and a deterministic method is not
+fraud, so a human decides: unknown, never a failure.
 """
 
 from itertools import combinations
@@ -12,8 +12,8 @@ from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.models import Finding, Status
 
-# A seventieth of the 0.0007 BPB by which seeds scatter in the field: three honest ones lie this
-# close together once in five thousand times.
+# A seventieth of 0.0007 BPB, the spread of seeds in the field: three honest seeds are this close
+# together once in five thousand times.
 SMALLEST_SPREAD_BPB = 1e-5
 
 
@@ -28,14 +28,14 @@ def _seed_spread(case: Case) -> Finding | None:
     if same:
         detail = (
             f"seeds {same[0][0]} and {same[0][1]} left identical artifacts: a seed must matter, or "
-            "there is no chance to test against; a human must see why"
+            "the test means nothing; a human must find out why"
         )
     elif spread is None:
-        detail = "it takes two seed runs with a score to see whether the seed matters"
+        detail = "whether the seed matters can only be seen with two scored seed runs"
     elif spread < SMALLEST_SPREAD_BPB:
         detail = (
-            "the artifacts differ, but score as the same model: the seeds seem to change nothing "
-            "that matters; a human must see why"
+            "the artifacts differ, but their scores are the same: the seeds seem to change nothing "
+            "that matters; a human must find out why"
         )
     else:
         status, detail = "pass", "between the best and the worst seed: the seed matters"
@@ -51,7 +51,7 @@ def _seed_spread(case: Case) -> Finding | None:
 
 SEED_SPREAD = Rule(
     "seed_spread",
-    "Different seeds led to different models, and these to different scores.",
+    "Different seeds gave different models with different scores.",
     _seed_spread,
     better="higher",
     decidable=True,

@@ -28,7 +28,7 @@ def _seeds(case: Case) -> Finding:
 
 
 def _drawn(case: Case) -> tuple[object, ...]:
-    """What must have been drawn: of the plan's own track, whichever it is judged under."""
+    """The seeds that the plan must hold: drawn from its own track, whichever track judges it."""
     plan = case.plan
     return draw_runs(plan.entry, plan.track, plan.nonce)
 

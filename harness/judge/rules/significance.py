@@ -13,7 +13,7 @@ def _significance(case: Case) -> Finding | None:
 
 
 def answer_of(result: StatisticsResult, *, seeds: int) -> Finding:
-    """What a test says about a bar, where the track asks for so many seeds."""
+    """The finding of a test against a bar, where the track asks for ``seeds`` seeds."""
     mean, threshold = result.mean_bpb, result.threshold_bpb
     above = mean is not None and threshold is not None and mean >= threshold
     status: Status
@@ -26,10 +26,10 @@ def answer_of(result: StatisticsResult, *, seeds: int) -> Finding:
             "fail",
             "the mean does not lie below the bar by the margin"
             if above
-            else "below the threshold, but the seeds scatter too much to be sure",
+            else "below the threshold, but the spread of the seeds is too large to be sure",
         )
     elif result.case == "zero variance":
-        status, detail = "unknown", "all seeds score the same; a human must see why"
+        status, detail = "unknown", "all seeds score the same; a human must find out why"
     else:
         status, detail = "unknown", f"no test possible: {result.case}"
     return Finding(

@@ -1,4 +1,4 @@
-"""Whether the text comes back from its tokens."""
+"""Whether the tokenizer's round trip is lossless."""
 
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -15,7 +15,7 @@ def _tokenizer(case: Case) -> Finding:
         measured=documents,
         limit=documents,
         unit="documents",
-        detail="the dataset's own: gives every validation document back exactly",
+        detail="the dataset's own: lossless on every validation document",
     )
     if not case.own_tokenizer:
         return finding
@@ -34,14 +34,14 @@ def _tokenizer(case: Case) -> Finding:
     name = file or ("pure bytes" if kind == "bytes" else case.plan.entry.tokenizer.code)
     detail = (
         f"the submission's own ({name}, {proof.vocabulary_size:,} ids, {per_token:.3f} bytes per "
-        "token): gives every validation document back exactly"
+        "token): lossless on every validation document"
     )
     return finding.model_copy(update={"detail": detail})
 
 
 TOKENIZER = Rule(
     "tokenizer",
-    "Every validation document comes back from its tokens, exactly.",
+    "Encoding and decoding leaves every validation document unchanged.",
     _tokenizer,
     better="higher",
     per_seed=True,

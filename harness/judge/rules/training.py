@@ -1,4 +1,4 @@
-"""What training came to, and the answer of every rule about a step that each run must pass."""
+"""How training ended, and the answer of every rule about a step that each run must pass."""
 
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -6,7 +6,7 @@ from harness.models import Finding, Status
 
 
 def passed_by_all(case: Case, rule: str, done: int, good: str) -> Finding:
-    """Whether each seed run came through a step; a failure that speaks to ``rule`` decides."""
+    """Whether each seed run passed a step; a failure that is reported under ``rule`` decides."""
     found = case.failure(rule)
     status: Status
     if found is not None:
@@ -30,7 +30,7 @@ def passed_by_all(case: Case, rule: str, done: int, good: str) -> Finding:
 def _training(case: Case) -> Finding:
     phases = [run.phase("train") for run in case.seeds]
     done = sum(phase is not None and phase.outcome == "completed" for phase in phases)
-    return passed_by_all(case, "training", done, "every training ended by itself, code 0")
+    return passed_by_all(case, "training", done, "every training ended by itself with exit code 0")
 
 
 TRAINING = Rule(

@@ -111,7 +111,7 @@ def seen_besides(verdict: Verdict) -> Block | None:
         (plain(finding.name, NAME_LIMIT), Words(plain(finding.detail, DETAIL_LIMIT), "unknown"))
         for finding in verdict.findings
     ]
-    note = Paragraph(Words("Judged by nothing; a reader should know.", "dim"))
+    note = Paragraph(Words("For information: no rule uses it.", "dim"))
     return Stack((note, Pairs(rows)))
 
 
@@ -120,7 +120,7 @@ def claim(verdict: Verdict) -> Block | None:
     rows = sentences.claim_in_words(verdict)
     if not rows:
         return None
-    words = "Information, from submission.json; judged by nothing."
+    words = "For information, from submission.json; no rule uses it."
     if verdict.rehearsal:
         words += " It is the author's claim for the contest, not for a rehearsal."
     return Stack((Paragraph(Words(words, "dim")), Pairs(rows)))

@@ -103,7 +103,7 @@ def holdout(verdict: Verdict) -> Block | None:
         return None
     words = (
         "In BPB. The gap is how much cheaper the published documents are than the unpublished "
-        "ones would predict; its standard error is from the scatter of the documents."
+        "ones predict; its standard error is from the scatter of the documents."
     )
     table = Table(("", "published", "unpublished", "gap", "standard error"), 1, rows)
     return Stack((Paragraph(Words(words, "dim")), table))

@@ -1,1 +1,1 @@
-"""Where runs are made: each launcher runs tasks somewhere and tells which have ended."""
+"""Launchers: each runs tasks somewhere and reports those that have ended."""

@@ -1,4 +1,4 @@
-"""Runs on this machine, one after the other: each has the whole machine to itself."""
+"""Runs tasks on this machine, one after the other: each has the whole machine to itself."""
 
 from collections import deque
 from collections.abc import Iterator

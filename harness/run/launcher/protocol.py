@@ -1,7 +1,7 @@
-"""What a launcher is to the main job.
+"""The interface between the main job and a launcher.
 
-A task is what ``harness seed RUN_DIR SEED`` (or ``harness prepare RUN_DIR``) does: all that it
-needs is in the directory, so it can be run by any process on any machine that sees it.
+A task is what ``harness seed RUN_DIR SEED`` (or ``harness prepare RUN_DIR``) does. Everything that
+it needs is in the directory, so any process on any machine that can read the directory can run it.
 """
 
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ class Task:
 class Ended:
     """A task that has ended.
 
-    ``run`` is its evidence, as it was written; null where the task could not even be begun, for a
-    reason of our side that ``error`` tells.
+    ``run`` is its evidence, as it was written. It is None where our side could not start the task;
+    ``error`` then says why.
     """
 
     task: Task
@@ -37,16 +37,16 @@ class Ended:
 
 
 class Pool(Protocol):
-    """Tasks that are waiting or running; iterating gives each as it ends, until none is left."""
+    """Tasks that wait or run; iterating yields each one when it ends, until none is left."""
 
     def start(self, task: Task) -> None:
-        """Run a task when there is room."""
+        """Add a task; it runs as soon as there is room."""
 
     def running(self, directory: Path) -> frozenset[int]:
-        """Numbers of the draws of a directory whose tasks have not ended."""
+        """Numbers of the draws of this directory that wait or run."""
 
     def cancel(self, directory: Path) -> None:
-        """End the tasks of a directory: nothing that they could find would change its verdict."""
+        """End the tasks of a directory: its verdict no longer depends on them."""
 
     def __iter__(self) -> Iterator[Ended]:
         """Each task as it ends."""
@@ -56,4 +56,4 @@ class Launcher(Protocol):
     """Runs tasks somewhere."""
 
     def open(self) -> AbstractContextManager[Pool]:
-        """An empty pool; leaving it ends what still runs."""
+        """An empty pool; leaving its ``with`` block ends the tasks that still run."""

@@ -6,7 +6,7 @@ from harness.evidence.run import Run, StepFacts
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import Step
 from harness.run.steps.documents import gap, spread
-from harness.run.steps.probe import probe
+from harness.run.steps.probe import probe, recall
 from harness.run.steps.score import holdout, score, unquantized
 from harness.run.steps.tokenize import tokenize
 from harness.run.steps.train import train
@@ -17,6 +17,7 @@ DO: Mapping[StepName, Callable[[Step, Workbench, Run], StepFacts]] = {
     "train": train,
     "score": score,
     "probe": probe,
+    "recall": recall,
     "spread": spread,
     "holdout": holdout,
     "gap": gap,

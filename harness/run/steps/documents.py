@@ -1,4 +1,4 @@
-"""What the costs of documents tell beside a plain compressor's: no untrusted code runs here."""
+"""Compares each document's cost with a plain compressor's; no untrusted code runs here."""
 
 from harness.data.format.dataset import Dataset
 from harness.evidence.run import Run, StepFacts
@@ -17,7 +17,7 @@ def spread(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 
 def gap(step: Step, bench: Workbench, run: Run) -> StepFacts:
-    """How much cheaper the published documents are than the unpublished ones would predict."""
+    """How much cheaper the published documents are than the unpublished ones predict."""
     holdout = bench.texts.holdout
     assert holdout is not None  # noqa: S101 - the step follows the scoring of those documents
     sets: tuple[tuple[StepName, Dataset], ...] = (

@@ -1,4 +1,4 @@
-"""Secret targets, asked again in a sandbox that has been shown nothing else."""
+"""Asking again, in sandboxes that were shown nothing else: secret targets, and whole windows."""
 
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step
@@ -8,8 +8,9 @@ from harness.run.workbench import Workbench
 
 def probe(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Ask for the targets that were drawn, with another suffix, and compare the answers."""
-    answered = bench.session.probe(bench.directory.artifact(run), step=step)
-    if answered.result is None and not answered.violation:
-        # It had more time than the scoring, and does less.
-        return facts_of(step, answered.blamed(answered.phase.detail))
-    return facts_of(step, answered)
+    return facts_of(step, bench.session.probe(bench.directory.artifact(run), step=step))
+
+
+def recall(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """Ask for windows that were drawn, in another order, and compare the answers."""
+    return facts_of(step, bench.session.recall(bench.directory.artifact(run), step=step))

@@ -1,13 +1,14 @@
-"""Scorings: the validation split, the unpublished documents, the unquantized weights."""
+"""Three scorings: the validation split, the unpublished documents, the unquantized weights."""
 
 from pathlib import Path
 
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
-from harness.evidence.results import Probes, Scores
+from harness.evidence.results import Probes, Recall, Scores
 from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
 from harness.models import Finding
+from harness.run.endings import failure_of
 from harness.run.scoring_session import Answered, ScoringSession
 from harness.run.workbench import Workbench
 
@@ -23,7 +24,7 @@ def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
     assert unpublished is not None  # noqa: S101 - the step is there where the plan has some
     facts = _scored(step, bench, bench.directory.artifact(run), unpublished)
     if facts.result is None and facts.failure is None:
-        # The budget is that of the validation split, which this set may be larger than.
+        # The budget is that of the validation split; this set may be larger.
         raise InfrastructureError(
             "no time was left to score the unpublished documents",
             remedy="resume, or let the track name a smaller set",
@@ -32,7 +33,7 @@ def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 
 def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
-    """Score the weights before quantization: information, which decides nothing."""
+    """Score the weights before quantization: for information only, no rule uses it."""
     facts = _scored(step, bench, bench.directory.checkpoint(run), bench.texts.scored)
     if facts.failure is not None:
         reason = facts.failure.reason
@@ -41,7 +42,7 @@ def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 
 def _scored(step: Step, bench: Workbench, file: Path, dataset: Dataset) -> StepFacts:
-    # Probes are drawn and kept by the session that scores the validation split.
+    # Only the session that scores the validation split draws and keeps probes.
     same = dataset is bench.texts.scored
     session = bench.session if same else ScoringSession(bench, dataset)
     documents = bench.place / (step.documents_file or "")
@@ -49,12 +50,16 @@ def _scored(step: Step, bench: Workbench, file: Path, dataset: Dataset) -> StepF
     return facts_of(step, answered)
 
 
-def facts_of(step: Step, answered: Answered[Scores] | Answered[Probes]) -> StepFacts:
+def facts_of(
+    step: Step, answered: Answered[Scores] | Answered[Probes] | Answered[Recall]
+) -> StepFacts:
     """What a score phase left, as evidence."""
     failure = None
     if answered.violation:
         finding = Finding(id=step.finding, status="fail", detail=answered.violation)
         failure = Failure(fault="submission", finding=finding)
+    elif answered.lost:
+        failure = failure_of(step, answered.lost)
     return StepFacts(
         name=step.name,
         phases=(answered.phase,),

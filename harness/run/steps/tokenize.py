@@ -1,4 +1,4 @@
-"""The entry's own tokenizer, proven on every validation document before any seed is run."""
+"""Proves the entry's own tokenizer on every validation document, before any seed run."""
 
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step
@@ -7,7 +7,7 @@ from harness.run.workbench import Workbench
 
 
 def tokenize(step: Step, bench: Workbench, run: Run) -> StepFacts:
-    """Make the track's texts again in the entry's own tokens, and see that each comes back."""
+    """Encode the track's texts with the entry's own tokenizer, and check the round trip of each."""
     own = bench.own_tokenizer
     assert own is not None  # noqa: S101 - the step is there for entries that bring one
     proof = prove_tokenizer(own, bench.stock, note=bench.progress.note)

@@ -1,4 +1,4 @@
-"""Training in a sandbox of its own, and the sealing of what it left."""
+"""Training in a sandbox of its own, then sealing of the artifact."""
 
 import shutil
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
 from harness.models import Finding
-from harness.run.endings import ending
+from harness.run.endings import ending, failure_of
 from harness.run.paths import CODE, DATA, TOKENIZER
 from harness.run.scoring_session import UNLIMITED_SECONDS
 from harness.run.workbench import TICK_SECONDS, Workbench
@@ -22,7 +22,7 @@ from harness.upstream.logs.timeline import timeline
 
 
 def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
-    """Train with the draw's seed, then seal the artifact; or copy what was sealed before."""
+    """Train with the draw's seed and seal the artifact; to rescore, copy the sealed one instead."""
     if bench.plan.copies is not None:
         return _copied(bench, run)
     with (
@@ -38,9 +38,9 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
             return _with_failure(facts, step.finding, ending(phase, running))
         try:
             artifact = _sealed(bench, running, "artifact", bench.plan.entry.train.artifact)
-        except ArtifactError as error:
-            return _with_failure(facts, "artifact", str(error))
-        sealed = {"artifact": artifact, "checkpoint": _checkpoint(bench, running)}
+            sealed = {"artifact": artifact, "checkpoint": _checkpoint(bench, running)}
+        except (ArtifactError, InfrastructureError) as error:
+            return facts.model_copy(update={"failure": failure_of(step, error)})
         return facts.model_copy(update={"result": result.model_copy(update=sealed)})
 
 
@@ -56,7 +56,7 @@ def _wait(running: Running, bench: Workbench) -> PhaseFacts:
 
 
 def _job(step: Step, bench: Workbench) -> Job:
-    """What training gets: its code, the train shards, the tokenizer, and the contract's figures."""
+    """The training phase: its code, the train shards, the tokenizer, the contract's variables."""
     sandbox, dataset, plan = bench.sandbox, bench.texts.scored, bench.plan
     limit = step.limit(plan) or UNLIMITED_SECONDS
     data = Mount(dataset.train_directory, DATA)
@@ -92,7 +92,7 @@ def _sealed(bench: Workbench, running: Running, folder: str, name: str) -> Artif
 
 
 def _checkpoint(bench: Workbench, running: Running) -> ArtifactFacts | None:
-    """The unquantized weights, when the training left them. Not counted, so never required."""
+    """The unquantized weights, if the training left any. Not counted, and never required."""
     name = bench.plan.entry.train.checkpoint
     if name is None:
         return None
@@ -104,7 +104,7 @@ def _checkpoint(bench: Workbench, running: Running) -> ArtifactFacts | None:
 
 
 def _copied(bench: Workbench, run: Run) -> StepFacts:
-    """The training of another verification, with the files that it sealed."""
+    """The training of an earlier verification, with the files that it sealed."""
     original = _original(bench)
     before = original.counted(original.plan.draws[run.draw])
     facts = before.step("train") if before is not None else None

@@ -8,7 +8,7 @@ import contextlib
 import time
 
 from harness.errors import InfrastructureError
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
 from harness.sandbox.docker.engine import OWNER_LABEL
 from harness.sandbox.docker.sandbox import DockerSandbox
@@ -33,7 +33,7 @@ class DefaultContainers(DockerSandbox):
         """See :class:`harness.sandbox.protocol.Sandbox`; call :meth:`prepare` before."""
         if not self.image_id:
             raise RuntimeError("prepare() must come before start()")
-        token = owner.token()
+        token = ownership.token()
         names = Names(container=f"parameter-golf-{token}-default", keeper=None, volume=None)
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import PACKAGE, REPOSITORY
 from harness.errors import InfrastructureError
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.safeio.files import digest_of_named
 from harness.safeio.text import plain, plain_line
 from harness.sandbox.docker import wheels
@@ -221,7 +221,7 @@ def _detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
         base,
         ["-c", _DETECT],
         entrypoint=["python3"],
-        labels={OWNER_LABEL: owner.token()},
+        labels={OWNER_LABEL: ownership.token()},
         host_config=client.create_host_config(
             network_mode="none",
             cap_drop=["ALL"],
@@ -315,7 +315,7 @@ def _pack(file: Any, context: Mapping[str, Path | bytes]) -> None:
 
 
 def _drop_stage(client: "APIClient") -> None:
-    """Remove what the build stage left behind: a second copy of every package."""
+    """Remove what the build stage left: a second copy of every package."""
     from docker.errors import APIError
 
     for image in client.images(filters={"dangling": True, "label": _STAGE}):

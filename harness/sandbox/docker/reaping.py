@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.sandbox.docker.engine import OWNER_LABEL
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ def reap(client: "APIClient") -> None:
     from docker.errors import APIError
 
     for container in client.containers(all=True, filters={"label": OWNER_LABEL}):
-        if owner.is_dead(str(container["Labels"].get(OWNER_LABEL))):
+        if ownership.is_dead(str(container["Labels"].get(OWNER_LABEL))):
             _unless_busy(APIError, client.remove_container, container["Id"], force=True, v=True)
     for volume in client.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []:
-        if owner.is_dead(str((volume.get("Labels") or {}).get(OWNER_LABEL))):
+        if ownership.is_dead(str((volume.get("Labels") or {}).get(OWNER_LABEL))):
             _unless_busy(APIError, client.remove_volume, volume["Name"])
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.host import SandboxFacts
 from harness.evidence.phase import IsolationFact
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker import image, seccomp
@@ -116,7 +116,7 @@ class DockerSandbox:
         if not self.image_id:
             raise RuntimeError("prepare() must come before start()")
         begun = time.monotonic()
-        token = owner.token()
+        token = ownership.token()
         name = f"parameter-golf-{token}"
         train = job.output
         names = Names(
@@ -306,7 +306,7 @@ class DockerSandbox:
         """Prove that a directory of ours, mounted, is this very directory to the engine."""
         from docker.errors import APIError
 
-        token = owner.token()
+        token = ownership.token()
         with tempfile.TemporaryDirectory(dir=_SHARED_MEMORY, prefix="pgolf-probe-") as folder:
             (Path(folder) / token).touch()
             mount = Mount(source=Path(folder), target=PurePosixPath("/probe"))

@@ -41,7 +41,7 @@ def kill_tree(root: int, *, leads_group: bool) -> None:
     _kill(victims)
 
 
-def kill_strays(is_mine: Callable[[str], bool]) -> None:
+def kill_orphans(is_mine: Callable[[str], bool]) -> None:
     """SIGKILL to every process whose mark ``is_mine``, until none is left (they may fork)."""
     import psutil
 

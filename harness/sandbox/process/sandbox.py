@@ -23,14 +23,14 @@ from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.host import SandboxFacts
 from harness.evidence.phase import IsolationFact
 from harness.evidence.results import ArtifactFacts
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.safeio.files import CHUNK_BYTES, disk_errors
 from harness.safeio.reading import NotRegularError, open_inside
 from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import Ending, WatchedPhase
-from harness.sandbox.process import orphans as strays
+from harness.sandbox.process import orphans
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.sealing import (
     absent,
@@ -53,12 +53,14 @@ class ProcessSandbox:
 
     def __init__(self, *, worker: Path = _WORKER) -> None:
         self._worker = worker
-        self._root = Path(tempfile.gettempdir()).resolve() / f"{owner.PREFIX}{secrets.token_hex(4)}"
+        self._root = (
+            Path(tempfile.gettempdir()).resolve() / f"{ownership.PREFIX}{secrets.token_hex(4)}"
+        )
 
     def prepare(self) -> SandboxFacts:
         """Remove what dead harnesses left: their processes and directories."""
-        strays.kill_strays(owner.is_dead)
-        owner.reap_directories(self._root.parent)
+        orphans.kill_orphans(ownership.is_dead)
+        ownership.reap_directories(self._root.parent)
         return SandboxFacts(kind="process", proves=())
 
     def inside(self, mount: Mount) -> str:
@@ -78,7 +80,7 @@ class ProcessSandbox:
     def start(self, job: Job) -> "ProcessPhase":
         """See :class:`harness.sandbox.protocol.Sandbox`."""
         begun = time.monotonic()
-        token = owner.token()
+        token = ownership.token()
         folder = self._root / secrets.token_hex(2)
         output = Path(self.output) if job.output else None
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
@@ -127,7 +129,7 @@ class ProcessSandbox:
             )
             phase.watch()
         except BaseException:
-            strays.kill_strays(lambda name: name == token)
+            orphans.kill_orphans(lambda name: name == token)
             _remove_folders(self._root, folder, output)
             with contextlib.suppress(InfrastructureError):
                 log.finish(1.0)
@@ -137,7 +139,7 @@ class ProcessSandbox:
     def _make_folders(self, job: Job, folder: Path, output: Path | None) -> None:
         with disk_errors(self._root):
             self._root.mkdir(mode=0o700, exist_ok=True)
-            (self._root / owner.OWNER_FILE).write_text(owner.me())
+            (self._root / ownership.OWNER_FILE).write_text(ownership.me())
             folder.mkdir(mode=0o700)
             (folder / "tmp").mkdir(mode=0o700)
             _provide_python(folder / "bin")
@@ -185,7 +187,7 @@ class ProcessPhase(WatchedPhase):
 
     def owns(self, process: int) -> bool:
         """Whether the process carries our marker; one that is gone may have."""
-        return strays.mark(process) in (self._token, None)
+        return orphans.mark(process) in (self._token, None)
 
     def await_end(self) -> None:
         """Block until the first process has ended."""
@@ -245,8 +247,8 @@ class ProcessPhase(WatchedPhase):
     def _kill_all(self, *, tree: bool) -> None:
         # Long after its end its number may name a session that is not ours.
         if tree:
-            strays.kill_tree(self._process.pid, leads_group=self._process.poll() is None)
-        strays.kill_strays(lambda name: name == self._token)
+            orphans.kill_tree(self._process.pid, leads_group=self._process.poll() is None)
+        orphans.kill_orphans(lambda name: name == self._token)
 
     def _watch_output(self) -> None:
         output, bound = self._folders[2], self.job.limits.output_bytes
@@ -287,7 +289,7 @@ def _executable(job: Job, path: str, code: Path) -> str:
 
 
 def _chunks(reading: int, ended: threading.Event) -> Iterator[bytes]:
-    """A pipe's content until it is closed, or empty after ``ended`` (a stray may hold it open)."""
+    """A pipe's content until it is closed, or empty after ``ended`` (an orphan may keep it)."""
     try:
         while True:
             over = ended.is_set()
@@ -316,7 +318,7 @@ def _occupied_bytes(folder: Path) -> int:
 def _remove_folders(root: Path, folder: Path, output: Path | None) -> None:
     for place in (folder, output):
         if place is not None:
-            owner.remove_tree(place)
+            ownership.remove_tree(place)
     # Another phase of this sandbox may still run.
-    if root.exists() and not any(entry.name != owner.OWNER_FILE for entry in root.iterdir()):
-        owner.remove_tree(root)
+    if root.exists() and not any(entry.name != ownership.OWNER_FILE for entry in root.iterdir()):
+        ownership.remove_tree(root)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.safeio import ownership as owner
+from harness.safeio import ownership
 from harness.safeio.files import disk_errors
 
 _WITHOUT_CACHES = shutil.ignore_patterns("__pycache__")
@@ -16,7 +16,7 @@ _WITHOUT_CACHES = shutil.ignore_patterns("__pycache__")
 @contextmanager
 def probe_directory(package: Path) -> Iterator[Path]:
     """A directory of ours that holds ``package`` below ``code``; removed in the end."""
-    folder = owner.make_directory(Path(tempfile.gettempdir()))
+    folder = ownership.make_directory(Path(tempfile.gettempdir()))
     try:
         with disk_errors(folder):
             shutil.copytree(package, folder / "code" / package.name, ignore=_WITHOUT_CACHES)
@@ -24,7 +24,7 @@ def probe_directory(package: Path) -> Iterator[Path]:
             mountable(folder / "code")
         yield folder
     finally:
-        owner.remove_tree(folder)
+        ownership.remove_tree(folder)
 
 
 def mountable(directory: Path) -> None:

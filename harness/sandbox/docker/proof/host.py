@@ -22,7 +22,7 @@ _SIZE = re.compile(r"(?:^|,)size=(\d+)")
 _INODES = re.compile(r"(?:^|,)nr_inodes=(\d+)")
 
 
-def observe(container: Mapping[str, Any], volume: Mapping[str, Any] | None) -> dict[str, str]:
+def collect(container: Mapping[str, Any], volume: Mapping[str, Any] | None) -> dict[str, str]:
     """Readings by the id of the property; one that cannot be had is missing.
 
     Args:

@@ -8,7 +8,7 @@ from harness.sandbox.docker.container import ContainerPhase
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import OWNER_LABEL
 from harness.sandbox.docker.proof.expected import properties, without_marker
-from harness.sandbox.docker.proof.host import observe
+from harness.sandbox.docker.proof.host import collect
 from harness.sandbox.docker.readback import Started, compared, isolation_facts
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER
@@ -43,7 +43,7 @@ class DockerSubject:
         """See :class:`harness.sandbox.selfcheck.subject.Subject`."""
         container, volume = self._inspected(phase)
         self._owners[container["Id"]] = container["Config"]["Labels"][OWNER_LABEL]
-        found = observe(container, volume)
+        found = collect(container, volume)
         if isinstance(phase, ContainerPhase) and phase.volume_name:
             entries = [
                 entry for entry in without_marker(container["Config"]["Env"]) if "=" in entry

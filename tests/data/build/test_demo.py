@@ -16,8 +16,7 @@ from harness.data.format.dataset import DEMO_NAME, Dataset, open_dataset
 from harness.data.format.documents import read_documents
 from harness.data.format.tokenizers import Tokenizer, train_bpe
 from harness.errors import InfrastructureError, UsageError
-
-from .conftest import LIBRARY_FILES, Folder
+from tests.data.conftest import LIBRARY_FILES, Folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:

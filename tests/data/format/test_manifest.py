@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import Manifest, load_manifest
 from harness.errors import InfrastructureError
-
-from .conftest import Folder
+from tests.data.conftest import Folder
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -11,8 +11,7 @@ from harness.data.format.documents import read_documents
 from harness.data.format.shards import read_shard, write_shard
 from harness.data.format.tokenizers import Tokenizer
 from harness.errors import InfrastructureError, UsageError
-
-from .conftest import Folder
+from tests.data.conftest import Folder
 
 
 def test_it_opens_with_the_figures_of_its_files(dataset: Dataset) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.data.hub.catalog import load_catalog
 from harness.data.hub.pins import load_pins
 from harness.errors import InfrastructureError, UsageError
-from tests.data.test_manifest import json_values
+from tests.data.format.test_manifest import json_values
 
 READERS: list[Callable[[Path], object]] = [load_catalog, load_pins]
 

@@ -29,7 +29,7 @@ from tests.sandbox.conftest import (
     our_container,
     remove_all_of_ours,
 )
-from tests.sandbox.proxy import EngineProxy
+from tests.sandbox.docker.proxy import EngineProxy
 
 pytestmark = pytest.mark.docker
 
@@ -328,14 +328,14 @@ def test_orphans_of_a_killed_harness_are_reaped(
     script = f"""
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from harness.safeio import ownership as owner
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from harness.safeio import ownership
 from harness.sandbox.docker.sandbox import DockerSandbox
 from tests.sandbox.conftest import Phases
 sandbox = DockerSandbox()
 sandbox.prepare()
 running = Phases(sandbox, Path({str(tmp_path)!r})).start("import time; time.sleep(1000)")
-print(owner.me(), flush=True)
+print(ownership.me(), flush=True)
 time.sleep(1000)
 """
     harness = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

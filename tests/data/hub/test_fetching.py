@@ -21,7 +21,7 @@ from harness.data.hub.hub import Hub
 from harness.data.hub.pins import PINS_NAME, load_pins
 from harness.data.hub.repositories import DOCUMENTS_SOURCE, KNOWN, Source, Wishes
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from tests.data.loopback_hub import LoopbackHub, running
+from tests.data.hub.loopback_hub import LoopbackHub, running
 
 NAME = "toy_sp1024"
 REPOSITORY = "someone/golf"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sandbox.docker import cves as escapes
+from harness.sandbox.docker import cves
 from harness.sandbox.docker.backend import known_escapes
 from harness.sandbox.docker.cves import components, escapes_of, known, version_of
 
@@ -67,14 +67,14 @@ def test_each_branch_has_its_own_repair(runc: str, named: list[str]) -> None:
 
 
 def test_the_toolkit_for_gpus() -> None:
-    found = {escape.id for _, escape in escapes_of({escapes.TOOLKIT: "1.17.7"})}
+    found = {escape.id for _, escape in escapes_of({cves.TOOLKIT: "1.17.7"})}
     assert found == {"CVE-2025-23266"}
-    assert escapes_of({escapes.TOOLKIT: "1.17.8"}) == []
+    assert escapes_of({cves.TOOLKIT: "1.17.8"}) == []
 
 
 def test_a_component_that_is_absent_is_not_named() -> None:
     assert escapes_of({"docker-init": "0.19.0"}) == []
-    assert {escape.component for escape in known()} == {"runc", "containerd", escapes.TOOLKIT}
+    assert {escape.component for escape in known()} == {"runc", "containerd", cves.TOOLKIT}
 
 
 def test_a_distribution_shows_its_revision_as_the_commit() -> None:
@@ -96,7 +96,7 @@ def test_a_distribution_shows_its_revision_as_the_commit() -> None:
 def test_doctor_names_them_as_a_warning(
     monkeypatch: pytest.MonkeyPatch, runc: str, status: str
 ) -> None:
-    monkeypatch.setattr(escapes, "components", lambda description: {"runc": runc})
+    monkeypatch.setattr(cves, "components", lambda description: {"runc": runc})
     found = known_escapes()
     assert found.status == status, "never a failure: the number alone proves nothing"
     assert ("CVE-2024-21626" in found.detail) == (status == "unknown")

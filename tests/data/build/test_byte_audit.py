@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.data.build.byte_audit import Table, Weighing, weigh
 from harness.data.format.tokenizers import AnyTokenizer, ByteTokenizer, Tokenizer, load_tokenizer
-from tests.data.test_tokenizing import FIELD
+from tests.data.build.test_tokenizing import FIELD
 from tests.factories.playground import harness
 
 CORPUS = [

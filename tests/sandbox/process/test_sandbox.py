@@ -128,13 +128,13 @@ def test_a_harness_that_is_killed_leaves_what_the_next_one_reaps(
     script = f"""
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from harness.safeio import ownership as owner
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from harness.safeio import ownership
 from harness.sandbox.process.sandbox import ProcessSandbox
 from tests.sandbox.conftest import Phases
 phases = Phases(ProcessSandbox(), Path({str(rehearsal.folder)!r}))
 with phases.start("import time; time.sleep(1000)"):
-    print(owner.me(), flush=True)
+    print(ownership.me(), flush=True)
     time.sleep(1000)
 """
     harness = subprocess.Popen(

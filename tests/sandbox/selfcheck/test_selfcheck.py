@@ -20,7 +20,7 @@ from harness.report.terminal import scorecard
 from harness.run.workbench import check_host
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import require_runtime
-from harness.sandbox.docker.proof.host import observe
+from harness.sandbox.docker.proof.host import collect
 from harness.sandbox.docker.proof.subject import DockerSubject
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
@@ -158,7 +158,7 @@ class TestProof:
 
 def test_what_the_kernel_hides_is_left_out_not_guessed() -> None:
     container = {"State": {"Pid": 0}, "HostConfig": {}, "Config": {}, "Mounts": []}
-    found = observe(container, None)
+    found = collect(container, None)
     assert found["memory_limit"] == found["process_limit"] == "no limit found"
     assert not found.keys() & {
         "no_capabilities",

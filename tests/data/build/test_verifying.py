@@ -18,8 +18,8 @@ from harness.data.format.documents import read_documents
 from harness.data.format.shards import read_shard, write_shard
 from harness.data.format.tokenizers import load_tokenizer
 from harness.report.data import dataset_report, show_steps, weighing_report
+from tests.data.build.test_tokenizing import FIELD
 from tests.data.conftest import Folder
-from tests.data.test_tokenizing import FIELD
 from tests.factories.playground import harness
 
 RAW = ["  \ufb01ne,\n\nindeed\u2026 ", "already plain", "one  more", "also plain"]

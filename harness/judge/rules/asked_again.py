@@ -1,0 +1,63 @@
+"""What the rules about questions asked again have in common: noise, time, and how many answered."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.evidence.results import Probes, Recall
+from harness.models import Status
+
+NOISE_NATS = 0.25
+"""A question that is asked twice unchanged and moves by more has no one answer."""
+FAR_SLOWER = 30.0
+"""Times as long as while scoring: no machine's mood."""
+
+
+class Answer(NamedTuple):
+    """A status, and the sentence that says why."""
+
+    status: Status
+    detail: str
+
+    def of_seed(self, seed: int) -> "Answer":
+        """The same, of one seed."""
+        return self._replace(detail=f"seed {seed}: {self.detail}")
+
+
+def differs_by_itself(probes: Probes) -> Answer | None:
+    """Whether questions that were asked twice unchanged moved: a random model, not a cheat."""
+    asked = [part for part in (probes.unchanged, probes.twice) if part is not None]
+    largest = max((part.largest_nats for part in asked), default=0.0)
+    if largest <= NOISE_NATS:
+        return None
+    return Answer(
+        "unknown",
+        f"the same question got two answers, {largest:.2f} nats apart: is the model in eval mode?",
+    )
+
+
+def not_all_answered(probed: Sequence[Probes | Recall]) -> Answer | None:
+    """Whether a sandbox was killed before all was asked."""
+    for each in probed:
+        answered = each.probes if isinstance(each, Probes) else each.windows
+        if each.planned is not None and answered < each.planned:
+            return Answer(
+                "unknown",
+                f"{answered:,} of {each.planned:,} questions were answered before the sandbox was "
+                f"stopped, after {each.seconds or 0:.0f} s; while scoring, as many took "
+                f"{each.expected_seconds or 0:.0f} s",
+            )
+    return None
+
+
+def far_slower(asked: Probes | Recall) -> Answer | None:
+    """Whether answers took far longer than while scoring: time to think that scoring is charged."""
+    answered = asked.probes if isinstance(asked, Probes) else asked.windows
+    if not asked.planned or not asked.expected_seconds or asked.seconds is None:
+        return None
+    if answered == asked.planned:
+        return None
+    would_take = asked.seconds * asked.planned / max(answered, 1)
+    if would_take < FAR_SLOWER * asked.expected_seconds:
+        return None
+    times = would_take / asked.expected_seconds
+    return Answer("fail", f"asked again, it is {times:.0f} times as slow as while it was scored")

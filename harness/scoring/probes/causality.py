@@ -1,0 +1,370 @@
+"""Causality, tested: some targets are asked again, elsewhere, with another text after them.
+
+Logits at a position may depend on the tokens up to it, in the same window, and on nothing else
+(an adaptive model's also on what it observed). So secret targets are drawn, and after the whole
+split is scored, a fresh sandbox is asked for them again: each in its window, with text from the
+train shards after the target's position, the cut. The answers must agree.
+
+What the fresh sandbox knows when it must answer for a target: everything that any sandbox was ever
+shown, but for what it could bring along from an earlier one (nothing flows but the artifact); all
+that this sandbox was shown; which phase it is in; and, since the seam is plain to see, which target
+is asked. What it does not know is that target, nor anything after it in the stream:
+
+- Behind the cut stands other text, drawn in secret, that is not validation text.
+- What it was asked before lies before the target, or in other sections of the stream
+  (:mod:`harness.scoring.probes.sections`): no window shows a target before its answer is in.
+- Windows that are asked unchanged, among the others, lie wholly before the target that is asked
+  next in their section.
+- An adaptive model is shown what it observed while scoring, in the same order, and between two
+  segments the targets of the later one, by the same rule.
+
+So an answer that looked ahead cannot be repeated: it would have to hold what only the first sandbox
+was shown. Nor can it be made good. Whoever thinks longer here, until he is as good as his look
+ahead was, gives another answer than the one that looked; the mean change may then be zero, but the
+changes vary more than those of questions that were asked unchanged, and that is bounded too. What
+passes all of this is a gain below the track's tolerance.
+
+Questions that were asked twice while scoring tell a random model (dropout left on) from one that
+looks ahead.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness.evidence.results import Changes, Probes
+from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
+from harness.scoring.probes.sections import Sections
+from harness.scoring.windows import Asked, Request, Round, WindowPlan
+
+UNCHANGED_SHARE = 1 / 8
+"""Questions asked unchanged in the fresh sandbox, for each one with another suffix."""
+TWICE = 64
+"""Windows asked twice while scoring, at most; of few windows, a twentieth."""
+
+Indices = npt.NDArray[np.int64]
+
+
+class Questions(NamedTuple):
+    """Windows int64[K] asked again, each cut after a position; suffixes as in ``Asked``.
+
+    ``groups`` int64[K]: the segment of an adaptive model that the window belongs to, else 0.
+    ``turns`` int64[K]: within its group, those of a turn are asked when all earlier ones are in.
+    """
+
+    windows: Indices
+    cuts: Indices
+    suffixes: Indices
+    groups: Indices
+    turns: Indices
+
+    @classmethod
+    def none(cls) -> "Questions":
+        """No questions."""
+        return cls(*(np.empty(0, np.int64) for _ in cls._fields))
+
+
+@dataclass
+class ProbeSet:
+    """Targets to be asked twice, the answers of the first time, and how the second ones differed.
+
+    ``probes`` are those with another suffix, in the order of their targets; ``unchanged`` those
+    without, and ``twice`` int64[K] the windows that are asked twice while scoring. ``text``
+    uint16[M] is what suffixes are taken from.
+    """
+
+    plan: WindowPlan
+    probes: Questions
+    unchanged: Questions
+    twice: Indices
+    text: npt.NDArray[np.uint16]
+    first: FirstAnswers = field(init=False)
+    _again: dict[int, torch.Tensor] = field(default_factory=dict)
+    _differences: Differences = field(default_factory=Differences)
+    _noise: Differences = field(default_factory=Differences)
+
+    def __post_init__(self) -> None:
+        self.first = FirstAnswers.of_stream(self.plan.tokens)
+        self._all = Questions(
+            *(np.concatenate(pair) for pair in zip(self.probes, self.unchanged, strict=True))
+        )
+
+    @classmethod
+    def none(cls, plan: WindowPlan) -> "ProbeSet":
+        """No probes."""
+        nothing, text = Questions.none(), np.empty(0, np.uint16)
+        return cls(plan, nothing, nothing, np.empty(0, np.int64), text)
+
+    @classmethod
+    def draw(
+        cls,
+        plan: WindowPlan,
+        tokens: npt.NDArray[np.uint16],
+        *,
+        text: npt.NDArray[np.uint16],
+        secret: bytes,
+        count: int,
+    ) -> "ProbeSet":
+        """Choose ``count`` targets and their suffixes; ``secret`` is known to the harness alone.
+
+        A target for which no other suffix is to be had, because nearly all of ``text`` is its own
+        token, is left out; so is one whose window reaches out of its section.
+        """
+        seed = int.from_bytes(hashlib.sha256(b"probes\0" + secret).digest(), "big")
+        rng = np.random.default_rng(seed)
+        one_stream = plan.segment is None
+        sections = Sections.draw(rng, tokens=plan.tokens if one_stream else 0, length=plan.length)
+        probes = _probes(rng, plan, tokens, text, sections, count=count)
+        unchanged = _unchanged(rng, plan, probes, sections)
+        some = min(TWICE, len(plan) // 20)
+        twice = np.sort(rng.choice(len(plan), some, replace=False)).astype(np.int64)
+        return cls(plan, probes, unchanged, twice, text)
+
+    @property
+    def planned(self) -> int:
+        """Targets that are asked with another suffix."""
+        return len(self.probes.windows)
+
+    def scoring_rounds(self, rounds: Iterator[Round], *, windows_at_once: int) -> Iterator[Round]:
+        """The rounds of a scoring, with those windows again that are asked twice."""
+        segments = self.plan.windows.segments[self.twice]
+        for number, round_ in enumerate(rounds):
+            windows = self.twice[segments == number] if self.plan.segment else self.twice
+            again = self._scored_again(windows, windows_at_once=windows_at_once)
+            yield round_._replace(requests=itertools.chain(round_.requests, again))
+
+    def _scored_again(self, windows: Indices, *, windows_at_once: int) -> Iterator[Request]:
+        for request in self.plan.requests(windows, windows_at_once=windows_at_once):
+            numbers = np.searchsorted(self.twice, request.windows)
+            yield request.asking(Asked.unchanged(numbers, length=request.length))
+
+    def keep_again(self, request: Request, nats: torch.Tensor) -> None:
+        """Keep the second answers of windows asked twice while scoring: float32[B, P]."""
+        assert request.asked is not None  # noqa: S101 - of scoring_rounds
+        for row, number in enumerate(request.asked.numbers.tolist()):
+            self._again[number] = nats[row].clone()
+
+    def among(self, request: Request) -> tuple[Indices, Indices]:
+        """Rows of a scored request that are probed, and each probe's number; some rows twice."""
+        windows = self.probes.windows
+        begins = np.searchsorted(windows, request.windows)
+        counts = np.searchsorted(windows, request.windows, side="right") - begins
+        rows = np.repeat(np.arange(len(request.windows)), counts)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return rows, np.repeat(begins, counts) + within
+
+    def keep(self, request: Request, nats: torch.Tensor, kept: torch.Tensor) -> None:
+        """Keep what was scored: float32[B, P] nats, float32[K, V] of those :meth:`among` it."""
+        self.first.nats[request.targets] = nats.numpy()
+        for number, distribution in zip(self.among(request)[1].tolist(), kept, strict=True):
+            self.first.distributions[number] = distribution.clone()
+
+    def rounds(
+        self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int = 1
+    ) -> Iterator[Round]:
+        """All questions again, each when its turn has come, dealt out over all workers.
+
+        An adaptive model observes each segment when its questions are answered. What comes after
+        the last of them is not observed: nothing depends on it.
+        """
+        groups, turns = self._all.groups, self._all.turns
+        order = np.lexsort((turns, groups))
+        last = int(groups.max(initial=0))
+        bounds = np.searchsorted(groups[order], np.arange(last + 2))
+        for group, (begin, end) in enumerate(itertools.pairwise(bounds.tolist())):
+            numbers = order[begin:end]
+            final = int(turns[numbers].max(initial=0))
+            edges = np.searchsorted(turns[numbers], np.arange(final + 2))
+            for turn, (low, high) in enumerate(itertools.pairwise(edges.tolist())):
+                share = max(1, -(-(high - low) // workers))
+                at_once = min(windows_at_once, share)
+                over = turn == final and group < last
+                yield Round(
+                    self.requests(numbers[low:high], windows_at_once=at_once),
+                    self.plan.observed(group, stream) if over else None,
+                )
+
+    def requests(self, numbers: Indices, *, windows_at_once: int) -> Iterator[Request]:
+        """Some questions int64[M] of one turn, with their altered suffixes."""
+        for request, where in self.plan.placed(
+            self._all.windows[numbers], windows_at_once=windows_at_once
+        ):
+            asked = numbers[where]
+            altered = asked < self.planned
+            cuts = np.where(altered, self._all.cuts[asked], request.length - 1)
+            yield request.asking(Asked(asked, cuts, self._all.suffixes[asked], self.text))
+
+    def cuts(self, request: Request) -> Indices:
+        """int64[B]: the position of each question's target in a request of :meth:`rounds`."""
+        assert request.asked is not None  # noqa: S101 - of rounds
+        return self._all.cuts[request.asked.numbers]
+
+    def compare(self, request: Request, nats: torch.Tensor, distributions: torch.Tensor) -> None:
+        """Compare second answers with first: float32[B, P] nats, float32[B, V] at the cuts."""
+        assert request.asked is not None  # noqa: S101 - of rounds
+        before = torch.from_numpy(self.first.nats[request.targets])
+        changes = (nats - before).double().clamp(-LARGEST_NATS, LARGEST_NATS)
+        for row, number in enumerate(request.asked.numbers.tolist()):
+            kept = int(self._all.cuts[number]) - request.first
+            change = float(changes[row, kept])
+            sizes = changes[row, : kept + 1].abs()
+            if number < self.planned:
+                whole = at_cut(self.first.distributions[number], distributions[row])
+                sizes[kept] = max(float(sizes[kept]), whole)
+            worst = int(sizes.argmax())
+            target = int(request.targets[row, worst])
+            where = self._differences if number < self.planned else self._noise
+            where.add(change, largest=float(sizes[worst]), target=target)
+
+    def facts(
+        self, *, segments_observed: int, seconds: float, expected_seconds: float | None = None
+    ) -> Probes:
+        """What the probes showed, of as many as were answered."""
+        changes, unchanged = self._differences.facts(), self._noise.facts()
+        return Probes(
+            probes=changes.count,
+            largest_change_nats=self._differences.largest,
+            mean_change_nats=self._differences.mean_size,
+            mean_gain_nats=changes.mean_nats,
+            gain_error_nats=changes.sample.error if changes.count else 0.0,
+            worst_target=self._differences.worst_target,
+            segments_observed=segments_observed,
+            planned=self.planned,
+            seconds=seconds,
+            expected_seconds=expected_seconds,
+            changes=changes,
+            unchanged=unchanged.model_copy(update={"largest_nats": self._noise.largest}),
+            twice=self._twice_facts(),
+        )
+
+    def _twice_facts(self) -> Changes:
+        twice = Differences()
+        starts, lengths, firsts, _ = self.plan.windows
+        for number, nats in sorted(self._again.items()):
+            window = self.twice[number]
+            targets = starts[window] + np.arange(firsts[window], lengths[window]) + 1
+            changes = (nats - torch.from_numpy(self.first.nats[targets])).double()
+            worst = int(changes.abs().argmax())
+            twice.add(
+                float(changes.mean()), largest=float(changes[worst]), target=int(targets[worst])
+            )
+        return twice.facts().model_copy(update={"largest_nats": twice.largest})
+
+
+def _probes(
+    rng: np.random.Generator,
+    plan: WindowPlan,
+    tokens: npt.NDArray[np.uint16],
+    text: npt.NDArray[np.uint16],
+    sections: Sections,
+    *,
+    count: int,
+) -> Questions:
+    """``count`` targets, each as likely as any other, in the order of the stream."""
+    starts, lengths, _, segments = plan.windows
+    # Some more, in place of those that reach out of their section.
+    some = min(plan.targets, 100 + 2 * count)
+    drawn = 1 + rng.choice(plan.targets, some, replace=False).astype(np.int64)
+    windows = np.searchsorted(starts + lengths, drawn).astype(np.int64)
+    good = sections.hold(starts[windows], drawn)
+    targets = np.sort(drawn[good][:count])
+    windows = np.searchsorted(starts + lengths, targets).astype(np.int64)
+    cuts = targets - starts[windows] - 1
+    follows = cuts + 1 < lengths[windows]
+    suffixes = _suffixes(rng, text, wanted=tokens[targets], follows=follows)
+    had = suffixes >= 0
+    targets, windows, cuts, suffixes = (part[had] for part in (targets, windows, cuts, suffixes))
+    if plan.segment is None:
+        return Questions(
+            windows, cuts, suffixes, np.zeros_like(windows), _places(sections.of(targets))
+        )
+    groups = segments[windows]
+    return Questions(windows, cuts, suffixes, groups, _waits(plan, windows))
+
+
+def _places(sections: Indices) -> Indices:
+    """int64[K]: the how manieth of its section each is, of ascending sections int64[K]."""
+    _, first, counts = np.unique(sections, return_index=True, return_counts=True)
+    return np.arange(len(sections)) - np.repeat(first, counts)
+
+
+def _waits(plan: WindowPlan, windows: Indices) -> Indices:
+    """Turns within a segment: each waits for the one before, if it shows what that one hides.
+
+    That is enough: windows are in order, so whoever conflicts with an earlier one conflicts
+    with all between.
+    """
+    starts, lengths, _, segments = (part[windows] for part in plan.windows)
+    waits = (starts[1:] <= (starts + lengths)[:-1]) & (segments[1:] == segments[:-1])
+    turns = np.zeros(len(windows), np.int64)
+    for number in np.flatnonzero(waits) + 1:
+        turns[number] = turns[number - 1] + 1
+    return turns
+
+
+def _suffixes(
+    rng: np.random.Generator,
+    text: npt.NDArray[np.uint16],
+    *,
+    wanted: npt.NDArray[np.uint16],
+    follows: npt.NDArray[np.bool_],
+) -> Indices:
+    """Where in ``text`` each suffix begins, with another token than is wanted; -1: nowhere found.
+
+    After a cut at the end of its window nothing follows, and any place will do.
+    """
+    if not len(text):
+        return np.where(follows, -1, 0).astype(np.int64)
+    suffixes = rng.integers(0, len(text), len(wanted))
+    for _ in range(100):
+        same = np.flatnonzero(follows & (text[suffixes] == wanted))
+        if not len(same):
+            return suffixes
+        suffixes[same] = rng.integers(0, len(text), len(same))
+    suffixes[same] = -1
+    return suffixes
+
+
+def _unchanged(
+    rng: np.random.Generator, plan: WindowPlan, probes: Questions, sections: Sections
+) -> Questions:
+    """Windows that are asked again as they were, when all that they show may be shown.
+
+    In a stream that is scored as a whole: the last window of a section that ends before the
+    target asked one turn earlier. In segments: any window of a segment, after its last probe.
+    """
+    starts, lengths, firsts, segments = plan.windows
+    ends = starts + lengths - 1  # the last token that is shown
+    count = int(len(probes.windows) * UNCHANGED_SHARE)
+    if plan.segment is None:
+        targets = starts[probes.windows] + probes.cuts + 1
+        own = sections.of(targets)
+        after = np.flatnonzero(own[1:] == own[:-1]) + 1  # probes with one before, in their section
+        windows = np.searchsorted(ends, targets[after - 1], side="right") - 1
+        good = windows >= 0
+        good[good] = sections.of(starts[windows[good]]) == own[after[good]]
+        windows, turns = windows[good], probes.turns[after[good]]
+        chosen = np.sort(rng.permutation(len(windows))[:count])
+        windows, turns = windows[chosen], turns[chosen]
+        groups = np.zeros_like(windows)
+    else:
+        met, where = np.unique(probes.groups, return_inverse=True)
+        if not len(met):
+            return Questions.none()
+        last = np.zeros(len(met), np.int64)
+        np.maximum.at(last, where, probes.turns)
+        begins = np.searchsorted(segments, met)
+        counts = np.searchsorted(segments, met, side="right") - begins
+        chosen = np.sort(rng.integers(0, len(met), count))
+        windows = begins[chosen] + rng.integers(0, counts[chosen])
+        groups, turns = met[chosen], last[chosen] + 1
+    windows = windows.astype(np.int64)
+    # One drawn target of those that it scores.
+    cuts = rng.integers(firsts[windows], lengths[windows])
+    return Questions(windows, cuts, np.zeros_like(windows), groups, turns)

@@ -1,0 +1,164 @@
+"""Isolation facts: each property that an engine reports differently fails its own fact."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from harness.evidence.isolation import REQUIRED
+from harness.evidence.phase import IsolationFact
+from harness.sandbox import limits
+from harness.sandbox.docker import backend as docker_backend
+from harness.sandbox.docker import seccomp
+from harness.sandbox.docker.readback import READERS, Started, isolation_facts
+from harness.sandbox.protocol import Job, Mount
+from tests.sandbox.conftest import LIMITS
+
+CORE = {"Name": "core", "Soft": 0, "Hard": 0}
+FILES = {"Name": "nofile", "Soft": limits.OPEN_FILES, "Hard": limits.OPEN_FILES}
+VOLUME = {"Options": limits.volume_options(LIMITS)}
+
+
+class TestIsolationFacts:
+    """Each property that an engine reports differently makes exactly its own fact fail."""
+
+    def container(self) -> dict[str, Any]:
+        return {
+            "Image": "sha256:1",
+            "Config": {"Hostname": "localhost", "User": "10001:10001", "Env": ["A=1", "BARE"]},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
+                "CapAdd": None,
+                "Privileged": False,
+                "SecurityOpt": ["no-new-privileges", seccomp.security_option()],
+                "PidsLimit": LIMITS.processes,
+                "Memory": LIMITS.memory_bytes,
+                "MemorySwap": LIMITS.memory_bytes,
+                "ShmSize": LIMITS.shm_bytes,
+                "Ulimits": [CORE, FILES],
+                "LogConfig": {"Type": "none"},
+                "RestartPolicy": {"Name": ""},
+                "PidMode": "",
+                "IpcMode": "private",
+                "UTSMode": "",
+                "CgroupnsMode": "private",
+                "UsernsMode": "",
+                "Runtime": "runc",
+                "Tmpfs": {"/tmp": limits.scratch_options(LIMITS)},
+            },
+            "NetworkSettings": {"Networks": {"none": {}}},
+            "Mounts": [
+                {"Type": "bind", "Destination": "/submission", "RW": False, "Source": "/code"},
+                {"Type": "volume", "Destination": "/output", "RW": True, "Source": "/var/x"},
+            ],
+        }
+
+    def failing(self, container: dict[str, Any]) -> list[str]:
+        return [fact.id for fact in self.facts(container) if not fact.holds]
+
+    def facts(
+        self, container: dict[str, Any], volume: dict[str, Any] | None = VOLUME
+    ) -> tuple[IsolationFact, ...]:
+        job = Job(
+            label="train",
+            output=True,
+            command=("true",),
+            environment={},
+            code=Mount(Path("/code"), PurePosixPath("/submission")),
+            mounts=(),
+            limits=LIMITS,
+            wallclock_seconds=1,
+            log=Path("/log"),
+        )
+        return isolation_facts(
+            Started(
+                job=job,
+                image_digest="sha256:1",
+                environment=("A=1",),
+                runtime="runc",
+                container=container,
+                volume=volume,
+            )
+        )
+
+    def test_all_hold(self) -> None:
+        assert self.failing(self.container()) == []
+
+    def test_an_output_without_its_limit(self) -> None:
+        for volume in (None, {"Options": None}, {"Options": {"type": "tmpfs"}}):
+            facts = self.facts(self.container(), volume)
+            assert [fact.id for fact in facts if not fact.holds] == ["output_limit"]
+
+    def test_what_is_read_back_is_what_a_verdict_needs_and_what_the_backend_states(self) -> None:
+        assert set(READERS) == REQUIRED == docker_backend.PROVES
+        assert [fact.id for fact in self.facts(self.container())] == list(READERS)
+
+    @pytest.mark.parametrize(
+        "other", [None, "seccomp=unconfined", "seccomp:unconfined", "seccomp={}"]
+    )
+    def test_another_profile_of_system_calls(self, other: str | None) -> None:
+        container = self.container()
+        container["HostConfig"]["SecurityOpt"] = ["no-new-privileges", *([other] if other else [])]
+        assert self.failing(container) == ["system_call_profile"]
+
+    def test_a_second_profile_beside_ours(self) -> None:
+        container = self.container()
+        container["HostConfig"]["SecurityOpt"].append("seccomp=unconfined")
+        assert self.failing(container) == ["system_call_profile"]
+
+    @pytest.mark.parametrize(
+        ("section", "key", "value", "name"),
+        [
+            ("", "Image", "sha256:2", "same_image"),
+            ("Config", "User", "", "unprivileged_user"),
+            ("Config", "Env", ["A=1", "B=2"], "own_environment"),
+            ("Config", "Env", ["A=2"], "own_environment"),
+            ("HostConfig", "NetworkMode", "bridge", "no_network"),
+            ("NetworkSettings", "Networks", {"none": {}, "bridge": {}}, "no_network"),
+            ("HostConfig", "ReadonlyRootfs", False, "read_only_root"),
+            ("HostConfig", "CapDrop", None, "no_capabilities"),
+            ("HostConfig", "CapAdd", ["SYS_ADMIN"], "no_capabilities"),
+            ("HostConfig", "Privileged", True, "not_privileged"),
+            ("HostConfig", "SecurityOpt", [seccomp.security_option()], "no_new_privileges"),
+            ("HostConfig", "Runtime", "runsc", "same_runtime"),
+            ("HostConfig", "CgroupnsMode", "host", "own_control_groups"),
+            ("HostConfig", "UsernsMode", "host", "user_namespace"),
+            ("HostConfig", "PidsLimit", None, "process_limit"),
+            ("HostConfig", "Memory", 0, "memory_limit"),
+            ("HostConfig", "MemorySwap", -1, "no_swap"),
+            ("HostConfig", "ShmSize", 1, "shared_memory_limit"),
+            ("HostConfig", "Ulimits", [CORE], "open_file_limit"),
+            ("HostConfig", "Ulimits", [CORE, FILES | {"Soft": 1}], "open_file_limit"),
+            ("HostConfig", "Ulimits", [FILES], "no_core_dumps"),
+            ("HostConfig", "Ulimits", [CORE | {"Hard": -1}, FILES], "no_core_dumps"),
+            ("HostConfig", "Ulimits", [CORE, FILES, FILES], "no_other_limits"),
+            ("HostConfig", "Ulimits", [CORE, FILES, {"Name": "nproc"}], "no_other_limits"),
+            ("HostConfig", "LogConfig", {"Type": "json-file"}, "log_limit"),
+            ("HostConfig", "PidMode", "host", "own_processes"),
+            ("HostConfig", "IpcMode", "host", "own_ipc_namespace"),
+            ("HostConfig", "UTSMode", "host", "own_host_name_namespace"),
+            ("HostConfig", "Devices", [{"PathOnHost": "/dev/kmsg"}], "no_other_devices"),
+            (
+                "HostConfig",
+                "DeviceRequests",
+                [{"Count": -1, "DeviceIDs": None}],
+                "no_other_devices",
+            ),
+            ("HostConfig", "Tmpfs", {}, "scratch_limit"),
+            ("", "Mounts", [], "own_mounts"),
+        ],
+    )
+    def test_one_that_differs(self, section: str, key: str, value: object, name: str) -> None:
+        container = self.container()
+        (container[section] if section else container)[key] = value
+        assert self.failing(container) == [name]
+
+    def test_a_writable_or_foreign_mount(self) -> None:
+        container = self.container()
+        container["Mounts"][0]["RW"] = True
+        assert self.failing(container) == ["own_mounts"]
+        container = self.container()
+        container["Mounts"].append({"Type": "volume", "Destination": "/data", "RW": True})
+        assert self.failing(container) == ["own_mounts"]
