@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from time import perf_counter_ns
 
-from .numbers import MIB, Places, count_values
+from .numbers import MIB, Places, count_values, reading
 
 
 def _load(places: Places) -> int:
@@ -88,6 +88,6 @@ def send(name: str, bits: list[int], places: Places) -> dict[str, object]:
 def receive(name: str, places: Places) -> dict[str, object]:
     """The level, as it stands."""
     begun = perf_counter_ns()
-    value = LEVELS[name][0](places)
+    value = reading(lambda: LEVELS[name][0](places))
     values = count_values("/proc/loadavg") if name == "load" else 1
     return {"seconds": (perf_counter_ns() - begun) / 1e9, "value": value, "values": values}

@@ -9,7 +9,6 @@ import _thread
 import mmap
 import os
 import re
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from time import perf_counter_ns, sleep
 from typing import NamedTuple
 
+from . import pages
 from .bits import number_of
 
 MIB = 1 << 20
@@ -113,7 +113,7 @@ def _fill_cache(kilobytes: int, places: Places) -> None:
         size = os.fstat(file).st_size
         cached = getattr(_fill_cache, "left", 0)
         wanted = (cached + kilobytes * 1024) % size
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        pages.drop(file)
         done = 0
         while done < wanted:
             done += len(os.pread(file, min(MIB, wanted - done), done)) or size
@@ -180,9 +180,19 @@ NUMBERS = {
 STEERED_ONCE = {"free_space"}  # what it does is seen when the log is written out, later
 
 
+def reading(read: Callable[[], int]) -> int | None:
+    """A number, or None where it is hidden."""
+    try:
+        return read()
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def send(name: str, bits: list[int], places: Places) -> dict[str, object]:
     """Move the number until it stands on the symbol; the last value that was seen of it."""
     number = NUMBERS[name]
+    if reading(lambda: number.read(places)) is None:
+        return {"seconds": 0.0, "placed": 0, "value": None}
     span = number.step << number.bits
     goal = number_of(bits) * number.step + number.step // 2
     begun = perf_counter_ns()
@@ -202,24 +212,19 @@ def send(name: str, bits: list[int], places: Places) -> dict[str, object]:
 def receive(name: str, count: int, places: Places) -> dict[str, object]:
     """The number, as it stands."""
     begun = perf_counter_ns()
-    value = NUMBERS[name].read(places)
+    value = reading(lambda: NUMBERS[name].read(places))
     values = VALUES[name](places)
     return {"seconds": (perf_counter_ns() - begun) / 1e9, "value": value, "values": values}
 
 
 def _inode_values(places: Places) -> int:
-    """Numbers that the kernel gives out: of pipes, sockets, memory files, namespaces, mounts."""
-    left, right = socket.socketpair()
-    found = len({os.fstat(left.fileno()).st_ino, os.fstat(right.fileno()).st_ino})
-    left.close()
-    right.close()
-    memory = os.memfd_create("n")
-    found += 1 if os.fstat(memory).st_ino else 0
-    os.close(memory)
-    with open("/proc/self/mountinfo") as file:
-        mounts = len(file.readlines())
-    # A mount has a number, its parent's, and that of its device.
-    return found + 1 + len(os.listdir("/proc/self/ns")) + 3 * mounts
+    """Counts of which pipes, sockets and memory files get their numbers.
+
+    Each processor counts pipes and sockets for itself; memory files have one count, and so have the
+    cookies of sockets. Numbers of mounts, devices and namespaces are the lowest that are free:
+    a phase that is over has left none of them taken.
+    """
+    return (os.cpu_count() or 1) + 2
 
 
 def _space_values(places: Places) -> int:

@@ -1,8 +1,10 @@
 """Pages: who reads a page of a file leaves it in the page cache, where a later read is faster.
 
-The sender can also drop pages (``posix_fadvise``), so it need not find the cache empty.
+The sender can also drop pages (``posix_fadvise``), so it need not find the cache empty. Where that
+is refused, both sides do without: what was not read is then as they found it.
 """
 
+import contextlib
 import os
 from time import perf_counter_ns
 
@@ -30,8 +32,18 @@ def room(path: str) -> int:
 
 def _open(path: str) -> int:
     file = os.open(path, os.O_RDONLY)
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead
+    _advise(file, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead
     return file
+
+
+def _advise(file: int, offset: int, length: int, advice: int) -> None:
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(file, offset, length, advice)
+
+
+def drop(file: int, offset: int = 0, length: int = 0) -> None:
+    """Drop pages of a file from the cache, if that is allowed; all of them by default."""
+    _advise(file, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def send(bits: list[int], path: str) -> dict[str, object]:
@@ -39,7 +51,7 @@ def send(bits: list[int], path: str) -> dict[str, object]:
     file = _open(path)
     offsets, _, _ = layout(os.fstat(file).st_size, len(bits))
     begun = perf_counter_ns()
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    drop(file)
     for bit, offset in zip(bits, offsets, strict=True):
         if bit:
             os.pread(file, 1, offset)
@@ -49,11 +61,12 @@ def send(bits: list[int], path: str) -> dict[str, object]:
 
 
 def receive(count: int, path: str) -> dict[str, object]:
-    """Time one read of each page; between them pages that we dropped, and pages that we read."""
+    """Time one read of each page; between them pages that we dropped (or did not
+    read, where that is refused), and pages that we read."""
     file = _open(path)
     offsets, zeros, ones = layout(os.fstat(file).st_size, count)
     for offset in zeros:
-        os.posix_fadvise(file, offset, STEP, os.POSIX_FADV_DONTNEED)
+        drop(file, offset, STEP)
     for offset in ones:
         os.pread(file, 1, offset)
     read, now = os.pread, perf_counter_ns

@@ -192,8 +192,8 @@ CHANNELS: tuple[Channel, ...] = (
     Channel(
         "inode_numbers",
         "number",
-        "numbers of pipes, sockets, namespaces, mounts",
-        "nothing: the kernel has one count",
+        "numbers that pipes, sockets and memory files get",
+        "nothing: the kernel counts for all",
         3,
     ),
     Channel(

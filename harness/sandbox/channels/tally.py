@@ -140,9 +140,11 @@ def _numbers(name: str, pairs: _Pairs) -> list[tuple[int, int]]:
     """Symbols by the last digit of the number in steps, less what it moves by itself.
 
     That is learned from the other rounds: an attacker learns it at home. One round alone has
-    nothing to learn from, so nothing is tried.
+    nothing to learn from, so nothing is tried; neither where the number is hidden.
     """
     number = NUMBERS[name]
+    if any(side["value"] is None for _, *sides in pairs for side in sides):
+        return [(0, 0)]
     drifts = [received["value"] - sent["value"] for _, sent, received in pairs]
     counted = []
     for place, (seed, sent, received) in enumerate(pairs):
@@ -159,6 +161,8 @@ def _numbers(name: str, pairs: _Pairs) -> list[tuple[int, int]]:
 
 def _levels(name: str, pairs: _Pairs) -> list[tuple[int, int]]:
     """One bit a round: that of the other round whose level was nearest."""
+    if any(received["value"] is None for _, _, received in pairs):
+        return [(0, 0)]
     known = [(received["value"], number_of(message(seed, name, 1))) for seed, _, received in pairs]
     counted = []
     for place, (value, bit) in enumerate(known):

@@ -53,6 +53,12 @@ class TestTally:
         level = Round("1", told("load"), told("load", value=6, values=3))
         assert tally_of("load", [level]).bits == 0
 
+    def test_what_is_hidden_was_not_tried(self) -> None:
+        for name in ("fork_counter", "load"):
+            hidden = Round("1", told(name, value=None), told(name, value=None, values=0))
+            found = tally_of(name, [hidden, hidden])
+            assert (found.bits, found.values, found.broken) == (0, 0, "")
+
     def test_a_level_is_told_by_the_nearest_of_the_others(self) -> None:
         made = [
             Round(seed, told("load"), told("load", value=100 * message(seed, "load", 1)[0] + place))

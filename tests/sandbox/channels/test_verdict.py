@@ -38,7 +38,7 @@ class TestVerdict:
     @pytest.mark.parametrize(
         ("ours", "control", "why"),
         [
-            (replace(SHUT, known_wrong=0.4), OPEN, "too noisy"),
+            (replace(SHUT, known_wrong=0.4), replace(OPEN, known_wrong=0.4), "too noisy"),
             (SHUT, None, "no default container"),
             (SHUT, SHUT, "should have it open"),
             (SHUT, replace(OPEN, broken="x"), "broke in a default container"),
@@ -53,6 +53,12 @@ class TestVerdict:
         assert found.state == "unknown"
         assert why in found.note
         assert found.bits_a_phase_high >= MARK.known_bits
+
+    def test_who_sees_his_own_samples_by_default_and_not_here_is_shut_out(self) -> None:
+        found = judged("page_cache_code", replace(SHUT, known_wrong=0.4))
+        assert (found.state, "by default" in found.note) == ("closed", False)
+        assert "in a default container it does not" in found.note
+        assert judged("page_cache_code", replace(SHUT, known_wrong=0.4), None).state == "unknown"
 
     def test_what_holds_few_bits_leaks_few(self) -> None:
         found = judged("page_cache_code", replace(OPEN, holds=500))
