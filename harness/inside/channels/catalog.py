@@ -15,6 +15,7 @@ from .numbers import Places
 
 _ROOTS = ("/opt", "/usr")
 _NAMES = "/usr/lib"
+_SHARD_PAGES = 20_000_000_000 // 4096  # ten billion tokens of two bytes
 _COUNTED_PAGES = 16_000_000 // 4096  # code and artifact weigh no more than that
 
 
@@ -62,7 +63,7 @@ def channels(where: Places) -> dict[str, Channel]:
             f"page_cache_{name}": _pages(path, holds)
             for name, path, holds in (
                 ("image", lambda: image().largest, lambda: image().pages),
-                ("data", lambda: f"{where.data}/shard.bin", lambda: None),
+                ("data", lambda: f"{where.data}/shard.bin", lambda: _SHARD_PAGES),
                 ("code", lambda: f"{where.code}/large.bin", lambda: _COUNTED_PAGES),
                 ("artifact", lambda: f"{where.artifact}/model.bin", lambda: _COUNTED_PAGES),
             )
@@ -96,10 +97,9 @@ def channels(where: Places) -> dict[str, Channel]:
     }
 
 
-def _pages(path: Callable[[], str], holds: Callable[[], int | None]) -> Channel:
+def _pages(path: Callable[[], str], holds: Callable[[], int]) -> Channel:
     def receive(count: int) -> dict[str, object]:
-        most = holds()
-        return {**pages.receive(count, path()), **({} if most is None else {"holds": most})}
+        return {**pages.receive(count, path()), "holds": holds()}
 
     return Channel(lambda bits: pages.send(bits, path()), receive, lambda: pages.room(path()))
 

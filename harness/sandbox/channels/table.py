@@ -73,7 +73,7 @@ CHANNELS: tuple[Channel, ...] = (
         "timing",
         "missing names looked up beside the shards",
         _CACHES,
-        _NAMES // 4,
+        _NAMES // 2,
         "open",
         scoring=False,
         cached=True,
