@@ -60,7 +60,7 @@ soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 
 	@$(HARNESS) data demo --quiet
 	@$(BIN)/python -m tests.endurance $(ARGS)
 
-docs: $(VENV)/.installed ## write again what is generated: schemas, docs/rules.md, the table in docs/sandbox.md
+docs: $(VENV)/.installed ## write again what is generated: schemas, docs/rules.md, the tables in docs/sandbox.md and docs/channels.md
 	@$(BIN)/python -m harness.report.reference
 
 clean: ## remove the environment and everything cached (not runs/ and data/)

@@ -14,11 +14,12 @@ from harness.cli.options import (
     runs_option,
     runtime_option,
     track_option,
+    write_json,
 )
 from harness.errors import UsageError
 from harness.safeio.output import tell
 from harness.sandbox.backend import Asked
-from harness.sandbox.registry import self_checks
+from harness.sandbox.registry import isolating, self_checks
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,6 +41,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         const=backends[0],
         help="prove a sandbox, property by property, instead (default: %(const)s)",
     )
+    measured = tuple(isolating())
+    doctor.add_argument(
+        "--channels",
+        nargs="?",
+        choices=measured,
+        const=measured[0],
+        help="measure what leaks from one sandbox to the next, in bits, instead "
+        "(default: %(const)s)",
+    )
+    doctor.add_argument(
+        "--json", metavar="PATH", help="with --channels: also write the figures (-: stdout)"
+    )
     runtime_option(doctor)
 
 
@@ -58,8 +71,14 @@ def _doctor(options: argparse.Namespace) -> int:
     from harness.doctor import examine
     from harness.report.findings import show_findings
 
+    if options.json and not options.channels:
+        raise UsageError("doctor --json: only measured channels are written; add --channels")
+    if options.sandbox and options.channels:
+        raise UsageError("doctor: --sandbox and --channels are two proofs; ask for one at a time")
     if options.sandbox:
         return _prove_sandbox(options)
+    if options.channels:
+        return _measure_channels(options)
     if options.runtime:
         raise UsageError("doctor --runtime: what is proved is the sandbox; add --sandbox")
     track = choose_track(options.track)
@@ -70,7 +89,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _prove_sandbox(options: argparse.Namespace) -> int:
     from harness.report.findings import show_findings
-    from harness.report.proofs import show_proofs
+    from harness.report.proofs import CHANNELS_TOO, show_proofs
 
     console = console_for(options)
     asked = Asked(choose_track(options.track), console.print, options.runtime)
@@ -78,4 +97,35 @@ def _prove_sandbox(options: argparse.Namespace) -> int:
     show_proofs(proofs, console)
     if warnings:
         show_findings(warnings, console)
+    console.print(CHANNELS_TOO)
     return 0 if all(proof.stands for proof in proofs) else EXIT_INCONCLUSIVE
+
+
+def _measure_channels(options: argparse.Namespace) -> int:
+    from harness.hardware.machine import machine
+    from harness.report.channels import show_channels
+    from harness.sandbox.channels.figures import mark_of
+    from harness.sandbox.channels.measure import measure
+
+    console = console_for(options)
+    track = choose_track(options.track)
+    asked = Asked(track, console.print, options.runtime)
+    backend = isolating()[options.channels]
+    sandbox = backend.open(asked)
+    sandbox.prepare()
+    control = backend.control(asked) if backend.control else None
+    if control is not None:
+        control.prepare()
+    needed = track.hardware.accelerators > 0
+    gpus = machine(needs_accelerators=True).accelerators if needed else ()
+    found = measure(
+        backend.name,
+        sandbox,
+        control,
+        mark_of(track),
+        note=console.print,
+        accelerators=tuple(gpu.uuid for gpu in gpus),
+    )
+    show_channels(found, console)
+    write_json(found.model_dump_json(indent=2), options.json)
+    return 0 if found.holds else EXIT_INCONCLUSIVE

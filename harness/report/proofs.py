@@ -11,7 +11,12 @@ from harness.report.layout import FigureTable, Row
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.report.terminal import STATUS_STYLES
 from harness.safeio.text import plain
-from harness.sandbox.selfcheck.selfcheck import Proof
+from harness.sandbox.selfcheck.proof import Proof
+
+CHANNELS_TOO = (
+    "What still leaks from one sandbox to the next is no property but an amount: "
+    "harness doctor --channels measures it, in bits."
+)
 
 
 def show_proofs(proofs: Sequence[Proof], console: Console) -> None:

@@ -18,6 +18,7 @@ from harness.evidence.run import Run
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
 from harness.safeio.files import write_atomically
+from harness.sandbox.channels.table import CHANNELS
 from harness.statistics.probe_bounds import largest_hidden_gain
 
 DIRECTORY = REPOSITORY / "schema"
@@ -30,6 +31,7 @@ MODELS: dict[str, type[BaseModel]] = {
 RULES_PAGE = REPOSITORY / "docs" / "rules.md"
 SANDBOX_PAGE = REPOSITORY / "docs" / "sandbox.md"
 PROBES_PAGE = REPOSITORY / "docs" / "probes.md"
+CHANNELS_PAGE = REPOSITORY / "docs" / "channels.md"
 SMALL_STREAM = 125_000
 """Targets of the demo dataset, where a track does not say how many its own has."""
 USUAL_STRIDE = 64
@@ -123,6 +125,18 @@ def gains_text() -> str:
     return "\n".join(rows) + "\n"
 
 
+def channels_text() -> str:
+    """The channels that are measured, as a Markdown table and a sentence on them."""
+    rows = ["| id | what | kind | bits a round | closed by |", "|---|---|---|---|---|"]
+    for each in CHANNELS:
+        what = each.what if each.scoring else f"{each.what} (train phases only)"
+        bits = f"{each.bits:,}" if each.bits else ""
+        rows.append(f"| `{each.id}` | {what} | {each.kind} | {bits} | {each.closes} |")
+    known = sum(each.control == "open" for each in CHANNELS)
+    counted = f"{len(CHANNELS)} channels; a default container must show {known} of them open."
+    return "\n".join((counted, "", *rows)) + "\n"
+
+
 def between(page: str, name: str, text: str, *, path: Path) -> str:
     """A page whose text between the markers ``name: begin`` and ``name: end`` is another one.
 
@@ -147,6 +161,11 @@ def with_gains(page: str) -> str:
     return between(page, "gains", gains_text(), path=PROBES_PAGE)
 
 
+def with_channels(page: str) -> str:
+    """The page on channels, its table as the code has it."""
+    return between(page, "channels", channels_text(), path=CHANNELS_PAGE)
+
+
 def main() -> None:
     """Write every schema and every page."""
     DIRECTORY.mkdir(exist_ok=True)
@@ -155,6 +174,7 @@ def main() -> None:
     write_atomically(RULES_PAGE, rules_text().encode())
     write_atomically(SANDBOX_PAGE, with_properties(SANDBOX_PAGE.read_text()).encode())
     write_atomically(PROBES_PAGE, with_gains(PROBES_PAGE.read_text()).encode())
+    write_atomically(CHANNELS_PAGE, with_channels(CHANNELS_PAGE.read_text()).encode())
 
 
 if __name__ == "__main__":

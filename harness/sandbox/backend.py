@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.contest.track import Track
     from harness.models import Finding
     from harness.sandbox.protocol import Sandbox
-    from harness.sandbox.selfcheck.selfcheck import Proof
+    from harness.sandbox.selfcheck.proof import Proof
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Backend:
     that is not prepared; it raises InfrastructureError when there can be none here, and UsageError
     when it is asked for what it does not have. ``examine`` says what this machine has and lacks for
     it, ``prove`` is its self-check: None for one with nothing to install, or nothing to prove.
+    ``control`` starts phases without anything that isolates: what leaks must be seen to leak there.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Backend:
     open: Callable[[Asked], Sandbox]
     examine: Callable[[Track], list[Finding]] | None = None
     prove: Callable[[Asked], Proven] | None = None
+    control: Callable[[Asked], Sandbox] | None = None
 
     @property
     def isolates(self) -> bool:

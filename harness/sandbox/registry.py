@@ -23,7 +23,14 @@ AUTO = "auto"
 
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend("docker", docker.PROVES, docker.open_sandbox, docker.examine, docker.prove),
+    Backend(
+        "docker",
+        docker.PROVES,
+        docker.open_sandbox,
+        docker.examine,
+        docker.prove,
+        docker.open_default,
+    ),
     Backend("process", process.PROVES, process.open_sandbox),
 )
 """In the order in which ``auto`` tries them; the last can be had everywhere."""
@@ -37,6 +44,11 @@ def names() -> tuple[str, ...]:
 def self_checks() -> dict[str, Callable[[Asked], Proven]]:
     """The self-checks, by the names of the backends that have one."""
     return {backend.name: backend.prove for backend in BACKENDS if backend.prove}
+
+
+def isolating() -> dict[str, Backend]:
+    """The backends that isolate, by their names: those whose channels are worth measuring."""
+    return {backend.name: backend for backend in BACKENDS if backend.isolates}
 
 
 def choose(name: str, *, track: Track, note: Callable[[str], None], runtime: str = "") -> Sandbox:

@@ -10,6 +10,7 @@ from harness.evidence.isolation import PROPERTIES
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
 from harness.report.reference import (
+    CHANNELS_PAGE,
     DIRECTORY,
     MODELS,
     PROBES_PAGE,
@@ -18,9 +19,11 @@ from harness.report.reference import (
     gains_text,
     rules_text,
     schema_text,
+    with_channels,
     with_gains,
     with_properties,
 )
+from harness.sandbox.channels.table import CHANNELS
 from tests.factories.samples import good_runs, plan, verdict_of
 
 
@@ -60,6 +63,12 @@ def test_the_table_of_hidden_gains_is_fresh_and_small_on_the_official_track() ->
     assert len(rows) == 2
     for row in rows:
         assert float(row[-2]) <= 0.1  # of the margin
+
+
+def test_the_table_of_channels_is_fresh() -> None:
+    page = CHANNELS_PAGE.read_text()
+    assert page == with_channels(page), "run `make docs` and commit the result"
+    assert all(f"| `{each.id}` | {each.what}" in page for each in CHANNELS)
 
 
 def test_a_page_without_the_markers_is_not_written_over() -> None:

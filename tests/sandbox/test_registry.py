@@ -20,7 +20,7 @@ from harness.sandbox.backend import Asked, Backend, Proven
 from harness.sandbox.process.sandbox import ProcessPhase, ProcessSandbox
 from harness.sandbox.protocol import Job, Sandbox
 from harness.sandbox.registry import BACKENDS, choose
-from harness.sandbox.selfcheck.selfcheck import Proof
+from harness.sandbox.selfcheck.proof import Proof
 from tests.factories.playground import BIGRAM, harness, write_track
 from tests.factories.samples import strict_track
 

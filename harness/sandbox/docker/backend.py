@@ -16,6 +16,7 @@ from harness.models import Finding, Status
 if TYPE_CHECKING:
     from harness.contest.track import Track
     from harness.sandbox.backend import Asked, Proven
+    from harness.sandbox.docker.default import DefaultContainers
     from harness.sandbox.docker.sandbox import DockerSandbox
 
 PROVES = REQUIRED
@@ -118,11 +119,28 @@ def prove(asked: Asked) -> Proven:
         InfrastructureError: no engine, no image, no such runtime, or a probe that did not end.
     """
     from harness.sandbox.backend import Proven
+    from harness.sandbox.docker.proof.subject import DockerSubject
     from harness.sandbox.selfcheck.selfcheck import prove as prove_properties
 
-    sandbox = _sandbox(asked)
+    sandbox, default = _sandbox(asked), open_default(asked)
     sandbox.prepare()
-    return Proven(prove_properties(sandbox), (known_escapes(),))
+    default.prepare()
+    return Proven(prove_properties(DockerSubject(sandbox, default)), (known_escapes(),))
+
+
+def open_default(asked: Asked) -> DefaultContainers:
+    """Containers with the engine's defaults, in which what we close must be seen open.
+
+    Raises:
+        InfrastructureError: no engine that can be used answers.
+    """
+    from harness.sandbox.docker.default import DefaultContainers
+    from harness.sandbox.docker.engine import usable
+
+    usable()
+    return DefaultContainers(
+        accelerator=_accelerator(asked.track), note=asked.note, runtime=asked.runtime
+    )
 
 
 def _sandbox(asked: Asked) -> DockerSandbox:

@@ -18,12 +18,15 @@ from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
 from harness.run.workbench import check_host
+from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import require_runtime
+from harness.sandbox.docker.proof.host import collect
+from harness.sandbox.docker.proof.subject import DockerSubject
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.registry import choose
-from harness.sandbox.selfcheck import selfcheck
-from harness.sandbox.selfcheck.host import collect
-from harness.sandbox.selfcheck.selfcheck import Proof, prove
+from harness.sandbox.selfcheck.probes import LIMITS
+from harness.sandbox.selfcheck.proof import Proof
+from harness.sandbox.selfcheck.selfcheck import prove
 from tests.factories.samples import good_runs, plan, required, verdict_of
 from tests.sandbox.conftest import Phases
 
@@ -40,8 +43,15 @@ MAY_HOLD_ELSEWHERE = {"no_io_uring", "no_vsock", "own_namespaces", "no_32_bit_ca
 
 
 @pytest.fixture(scope="module")
-def proofs(docker_sandbox: DockerSandbox) -> tuple[Proof, ...]:
-    return prove(docker_sandbox)
+def subject(docker_sandbox: DockerSandbox) -> DockerSubject:
+    default = DefaultContainers(note=print)
+    default.prepare()
+    return DockerSubject(docker_sandbox, default)
+
+
+@pytest.fixture(scope="module")
+def proofs(subject: DockerSubject) -> tuple[Proof, ...]:
+    return prove(subject)
 
 
 def a_proof(**changes: str) -> Proof:
@@ -74,13 +84,12 @@ class TestHere:
 
     def test_limits_are_seen_to_bite_at_their_number(self, proofs: tuple[Proof, ...]) -> None:
         by_id = {found.id: found for found in proofs}
-        limits = selfcheck.LIMITS
         for id, number in (
-            ("process_limit", limits.processes),
-            ("memory_limit", limits.memory_bytes),
-            ("shared_memory_limit", limits.shm_bytes),
-            ("scratch_limit", limits.scratch_bytes),
-            ("output_limit", limits.output_bytes),
+            ("process_limit", LIMITS.processes),
+            ("memory_limit", LIMITS.memory_bytes),
+            ("shared_memory_limit", LIMITS.shm_bytes),
+            ("scratch_limit", LIMITS.scratch_bytes),
+            ("output_limit", LIMITS.output_bytes),
         ):
             assert by_id[id].inside == by_id[id].outside == f"{number:,}"
 
@@ -104,12 +113,12 @@ def weakened(flags: dict[str, Any]) -> Any:
 
 @pytest.mark.docker
 def test_a_sandbox_that_lost_flags_is_not_proved(
-    docker_sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch
+    subject: DockerSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = {"network_mode": "bridge", "cap_drop": [], "security_opt": [], "cgroupns": "host"}
     monkeypatch.setattr(DockerSandbox, "_sealed_off", weakened(lost))
     monkeypatch.setattr("harness.sandbox.docker.sandbox.limits.OPEN_FILES", 8192)
-    failing = {found.id for found in prove(docker_sandbox) if not found.stands}
+    failing = {found.id for found in prove(subject) if not found.stands}
     assert failing >= {
         *("no_network", "no_routes", "no_capabilities", "no_new_privileges", "own_namespaces"),
         *("no_ptrace", "no_system_v", "no_page_sharing", "system_call_profile"),

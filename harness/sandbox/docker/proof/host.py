@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.sandbox.limits import OUTPUT, SCRATCH
+from harness.sandbox.selfcheck.probes import NAMESPACES
 
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
-NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 
 _PROC = Path("/proc")
 _UNMAPPED = f"{0:>10} {0:>10} {(1 << 32) - 1:>10}\n"

@@ -1,18 +1,18 @@
-"""What is expected of a sandbox, property by property: the flag that makes it so, and how what
-the probes inside tell is put into the words in which it is expected.
+"""What is expected of a container of ours, property by property: the flag that makes it so, and how
+what the probes inside tell is put into the words in which it is expected.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.sandbox.docker import seccomp
+from harness.sandbox.docker.proof.calls import system_calls
+from harness.sandbox.docker.proof.host import amount, capabilities
 from harness.sandbox.docker.readback import compared, profile_name
 from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT, OUTPUT_FILES, SCRATCH, USER_ID
 from harness.sandbox.protocol import Job
-from harness.sandbox.selfcheck.host import NAMESPACES, amount, capabilities
-
-Told = Mapping[str, Any]
+from harness.sandbox.selfcheck.probes import NAMESPACES
+from harness.sandbox.selfcheck.proof import Expected, Told
 
 _ENGINES_MOUNTS = frozenset(
     {
@@ -23,22 +23,6 @@ _ENGINES_MOUNTS = frozenset(
 _MIB = 1 << 20
 _MEMORY_SLACK_BYTES = 32 * _MIB  # what the other process and the page tables take
 _STORES = 4  # /tmp, /output, /dev/shm, /dev/mqueue
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What one property of :mod:`harness.evidence.isolation` looks like where it holds.
-
-    ``inside`` puts what the probes tell into words that are compared with ``expected``; so are
-    those found from outside under ``id``. ``default_too`` says why a container with the
-    engine's defaults may have the property as well; empty when it must not.
-    """
-
-    id: str
-    flag: str
-    expected: str
-    inside: Callable[[Told], str] | None = None
-    default_too: str = ""
 
 
 def properties(
@@ -63,7 +47,7 @@ def properties(
         *_rights(info),
         *_files(job, list(environment)),
         *_bounds(job, info),
-        *_calls(info),
+        *system_calls(info),
         Expected("read_back_whole", "all of them", f"{reported} properties of {reported}"),
         Expected("system_call_profile", "seccomp=", profile_name(seccomp.security_option())),
         Expected(
@@ -233,66 +217,6 @@ def _bounds(job: Job, info: Mapping[str, Any]) -> tuple[Expected, ...]:
     )
 
 
-def _calls(info: Mapping[str, Any]) -> tuple[Expected, ...]:
-    version = _version(str(info.get("ServerVersion")))
-    x86 = info.get("Architecture") == "x86_64"
-    by_itself = "the engine's own profile refuses them too without capabilities; ours always does"
-    rows = (
-        ("no_io_uring", ("io_uring_setup", "io_uring_enter", "io_uring_register"), "25.0"),
-        ("no_ptrace", ("ptrace",), ""),
-        ("no_foreign_memory", ("process_vm_readv", "process_vm_writev", "kcmp"), by_itself),
-        ("no_system_v", ("shmget", "semget", "msgget", "mq_open"), ""),
-        (
-            "no_page_sharing",
-            ("splice", "vmsplice", "io_setup", "remap_file_pages", "modify_ldt"),
-            "",
-        ),
-        ("no_change_of_user", ("setuid", "setgid", "chroot"), ""),
-        ("no_keyrings", ("keyctl", "add_key", "request_key"), by_itself),
-        ("no_bpf", ("bpf", "perf_event_open"), by_itself),
-        ("no_userfaultfd", ("userfaultfd",), by_itself),
-        ("no_new_namespaces", ("unshare", "setns", "clone3"), by_itself),
-        (
-            "no_mounting",
-            ("mount", "fsopen", "open_by_handle_at", "fanotify_init", "mbind", "finit_module"),
-            by_itself,
-        ),
-    )
-    sockets = (
-        ("no_vsock", ("AF_VSOCK",), "23.0"),
-        ("no_other_sockets", ("AF_NETLINK uevent", "AF_INET MPTCP", "AF_ALG"), ""),
-    )
-    return (
-        *(
-            Expected(id, "seccomp=", "refused", _refused("calls", names), _since(reason, version))
-            for id, names, reason in rows
-        ),
-        *(
-            Expected(id, "seccomp=", "refused", _refused("sockets", names), _since(reason, version))
-            for id, names, reason in sockets
-        ),
-        Expected(
-            "no_32_bit_calls",
-            "seccomp=",
-            "refused",
-            lambda told: "refused" if told["no_32_bit_calls"] == "refused" else "allowed",
-            "" if x86 else "this processor has none",
-        ),
-    )
-
-
-def _since(reason: str, version: tuple[int, int]) -> str:
-    """A reason as it is; a version as the reason that it has been reached, or none."""
-    if not reason[:1].isdigit():
-        return reason
-    return f"engines from {reason} on refuse it too" if version >= _version(reason) else ""
-
-
-def _version(text: str) -> tuple[int, int]:
-    parts = [int(part) if part.isdecimal() else 0 for part in text.split(".")[:2]]
-    return (parts[0], parts[1]) if len(parts) == 2 else (0, 0)
-
-
 def without_marker(entries: Iterable[str]) -> list[str]:
     """The variable that names the run differs from run to run."""
     return [entry for entry in entries if not entry.startswith(f"{MARKER}=")]
@@ -315,12 +239,3 @@ def _memory(touched: int | None, limit: int) -> str:
     if touched is not None and limit - _MEMORY_SLACK_BYTES < touched <= limit:
         return amount(limit)
     return "no limit found" if touched is None else f"killed after {touched:,}"
-
-
-def _refused(kind: str, names: Iterable[str]) -> Callable[[Told], str]:
-    def words(told: Told) -> str:
-        # A processor that lacks a call refuses it.
-        allowed = [name for name in names if told[kind].get(name, "refused") != "refused"]
-        return f"allowed: {', '.join(allowed)}" if allowed else "refused"
-
-    return words

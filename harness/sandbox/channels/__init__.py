@@ -1,0 +1,1 @@
+"""Channels between two sandboxes, measured: random bits sent through each, and counted."""

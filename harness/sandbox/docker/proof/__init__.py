@@ -1,0 +1,1 @@
+"""What the self-check asks of Docker: what is expected, and what is seen from outside."""
