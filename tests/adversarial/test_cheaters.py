@@ -62,7 +62,7 @@ def test_every_cheater_comes_to_what_its_shelf_says(
     if cheater.shelf not in CHECKS:
         return
     # Without that check the cheater would get through, or as far as it has come.
-    with switched_off(cheater.shelf):
+    with switched_off(cheater.shelf, *cheater.card.also):
         judged = harness("judge", result.outcome.verdict["evidence"], "--json", "-")
     assert not judged.failed
     tested = judged.verdict["statistics"]["case"] == "tested"

@@ -46,7 +46,7 @@ from harness.scoring.windows import Asked, Request, Round, WindowPlan
 UNCHANGED_SHARE = 1 / 8
 """Questions asked unchanged in the fresh sandbox, for each one with another suffix."""
 TWICE = 64
-"""Windows asked twice in one request while scoring, at most; of few windows, a twentieth."""
+"""Windows asked twice in one request while scoring, at most; of few windows, a quarter."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -122,7 +122,7 @@ class ProbeSet:
         sections = Sections.draw(rng, tokens=plan.tokens if one_stream else 0, length=plan.length)
         probes = _probes(rng, plan, tokens, text, sections, count=count)
         unchanged = _unchanged(rng, plan, probes, sections)
-        some = min(TWICE, len(plan) // 20)
+        some = min(TWICE, len(plan) // 4)
         twice = np.sort(rng.choice(len(plan), some, replace=False)).astype(np.int64)
         return cls(plan, probes, unchanged, twice, text)
 
