@@ -28,6 +28,7 @@ from harness.safeio import ownership
 from harness.safeio.files import disk_errors
 from harness.safeio.text import plain, plain_line
 from harness.sandbox import limits
+from harness.sandbox.docker import counters
 from harness.sandbox.docker.container import ContainerPhase
 from harness.sandbox.docker.engine import OWNER_LABEL
 from harness.sandbox.docker.readback import Started, compared, isolation_facts
@@ -36,6 +37,7 @@ from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT_FILES
 from harness.sandbox.protocol import Job, Mount
 from harness.sandbox.selfcheck.host import NAMESPACES, collect
 from harness.sandbox.selfcheck.properties import Expected, properties, without_marker
+from harness.sandbox.separation import copies_for
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -201,6 +203,7 @@ def _by_default(sandbox: DockerSandbox, job: Job) -> _Seen:
             runtime=sandbox.runtime,
             container=container,
             volume=None,
+            copies=copies_for(job),
         )
     )
     outside["system_call_profile"] = _reported(reported, "system_call_profile")
@@ -300,6 +303,7 @@ def _job(folder: Path, abstract: str, *, briefly: bool) -> Job:
         "namespaces": {kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in NAMESPACES},
         "open_files": OPEN_FILES,
         "output_files": OUTPUT_FILES,
+        "hidden": counters.masked_paths(accelerators=False),
         **LIMITS.model_dump(),
     }
     code = folder / "code"
