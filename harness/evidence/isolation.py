@@ -26,13 +26,15 @@ class Property:
     """One property of a sandbox.
 
     ``phrase`` says it to a person; ``seen`` are the ways in which it can be seen; ``of`` the phases
-    that have it: training alone has an output directory.
+    that have it: training alone has an output directory; ``since`` the first edition of this table
+    that has it.
     """
 
     id: str
     phrase: str
     seen: tuple[Way, ...]
     of: Literal["every phase", "phases with output"] = field(default="every phase", kw_only=True)
+    since: int = field(default=1, kw_only=True)
 
 
 PROPERTIES: tuple[Property, ...] = (
@@ -62,6 +64,14 @@ PROPERTIES: tuple[Property, ...] = (
     Property("writable_places", "writable in the places meant for that only", (_I,)),
     Property("own_mounts", "our mounts only, with our access", (_B, _I, _O)),
     Property("own_environment", "our environment, to the last variable", (_B, _I, _O)),
+    # What another sandbox sees too.
+    Property(
+        "separate_files", "copies of its own of code, artifact and tokenizer", (_B, _I), since=2
+    ),
+    Property(
+        "caches_dropped", "names forgotten and files in memory, as for every phase", (_B,), since=2
+    ),
+    Property("host_counters_hidden", "no counters of the whole machine", (_B, _I), since=2),
     # Limits.
     Property("process_limit", "a limit of processes", (_B, _I, _O)),
     Property("open_file_limit", "a limit of open files", (_B, _I, _O)),
@@ -99,16 +109,32 @@ PROPERTIES: tuple[Property, ...] = (
     Property("no_leftovers", "nothing is there that an earlier one left", (_I,)),
 )
 
-REQUIRED: frozenset[str] = frozenset(each.id for each in PROPERTIES if _B in each.seen)
-"""What the evidence of a run must prove for a verdict: all that can be read back while a phase
-runs. The others are proven once for a machine, by the self-check."""
+EDITION = 2
+"""Of this table. A plan names the one that it was made under, and is judged by that for good."""
 
 _BY_ID = {each.id: each for each in PROPERTIES}
 
 
-def required_of(*, output: bool) -> frozenset[str]:
-    """The ids of :data:`REQUIRED` that a phase must have; ``output``: it has such a directory."""
-    return frozenset(id for id in REQUIRED if output or _BY_ID[id].of == "every phase")
+def required_in(edition: int | None) -> frozenset[str]:
+    """What the evidence of a run must prove for a verdict: all that can be read back in a phase.
+
+    The others are proven once for a machine, by the self-check.
+
+    Args:
+        edition: of this table; None for plans of the first one, which did not name it.
+    """
+    return frozenset(
+        each.id for each in PROPERTIES if _B in each.seen and each.since <= (edition or 1)
+    )
+
+
+REQUIRED: frozenset[str] = required_in(EDITION)
+"""What a run that is made today must prove."""
+
+
+def required_of(*, output: bool, edition: int | None = EDITION) -> frozenset[str]:
+    """What a phase must prove under an edition; ``output``: it has such a directory."""
+    return frozenset(id for id in required_in(edition) if output or _BY_ID[id].of == "every phase")
 
 
 def phrase_of(id: str) -> str:

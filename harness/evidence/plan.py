@@ -12,7 +12,7 @@ from harness.contest.brought_along import Brought
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.evidence.draws import ROLES, Draw, Purpose
-from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
+from harness.evidence.isolation import BackendName, PropertyId, required_in
 from harness.evidence.step_names import StepName
 from harness.models import Fact, Later
 
@@ -118,8 +118,9 @@ class PlannedTest(Fact):
 class Required(Fact):
     """The requirements on every host that makes a run of this plan.
 
-    ``sandbox`` is the backend by name; ``isolation`` the ids of the properties that it must prove.
-    ``measured_by`` is the digest of the measuring code.
+    ``sandbox`` is the backend by name; ``isolation`` the ids of the properties that it must prove,
+    ``isolation_edition`` the edition of their table, null for the first. ``measured_by`` is the
+    digest of the measuring code.
     """
 
     sandbox: BackendName
@@ -128,13 +129,14 @@ class Required(Fact):
     image_digest: str = ""
     seccomp_digest: str = ""
     isolation: tuple[PropertyId, ...] = ()
+    isolation_edition: Later[int] = Field(default=None, ge=1)
     harness_version: str
     measured_by: str
 
     @property
     def isolated(self) -> bool:
         """Whether such a sandbox proves all that a verdict needs; if not, it can only rehearse."""
-        return set(self.isolation) >= REQUIRED
+        return set(self.isolation) >= required_in(self.isolation_edition)
 
 
 class PlanRef(Fact):

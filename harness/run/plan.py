@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.evidence.digests import measured_by
 from harness.evidence.draws import draw_runs
 from harness.evidence.host import SandboxFacts
+from harness.evidence.isolation import EDITION
 from harness.evidence.plan import (
     Bar,
     Plan,
@@ -98,6 +99,7 @@ def required_of(sandbox: SandboxFacts) -> Required:
         image_digest=sandbox.image_digest,
         seccomp_digest=sandbox.seccomp_digest,
         isolation=sandbox.proves,
+        isolation_edition=EDITION,
         harness_version=__version__,
         measured_by=measured_by(),
     )

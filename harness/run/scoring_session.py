@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from harness.contest.entry import Entry, Function
 from harness.contest.track import Track
@@ -97,6 +97,13 @@ class Answered(Generic[Result]):
         return Answered(self.phase, result, self.telemetry, self.violation, self.lost)
 
 
+class Sealed(NamedTuple):
+    """A sealed file, absolute, and what it was sealed with."""
+
+    path: Path
+    sha256: str
+
+
 class ScoringSession:
     """Scores sealed files of one run; holds the texts and the secret probes.
 
@@ -149,11 +156,11 @@ class ScoringSession:
             return self._stream.tokens[:0]
         return self._dataset.shard(shards[int.from_bytes(secret, "big") % len(shards)])
 
-    def score(self, file: Path, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
+    def score(self, file: Sealed, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
         """Score every target with the model that the submission loads from ``file``.
 
         Args:
-            file: sealed by us, absolute.
+            file: what is scored.
             step: gives log and limit.
             documents: gets nats, bytes and targets of each document (.npz).
             probed: whether :meth:`probe` and :meth:`recall` will follow.
@@ -170,11 +177,11 @@ class ScoringSession:
             self._scores = answered.result
         return answered
 
-    def probe(self, file: Path, *, step: Step) -> Answered[Probes]:
+    def probe(self, file: Sealed, *, step: Step) -> Answered[Probes]:
         """Ask for the secret targets again, in a sandbox that has seen nothing else."""
         return self._again(file, step, self._probes, self._probes.facts)
 
-    def recall(self, file: Path, *, step: Step) -> Answered[Recall]:
+    def recall(self, file: Sealed, *, step: Step) -> Answered[Recall]:
         """Ask for whole windows again, in another order, in a sandbox of their own."""
         from harness.scoring.probes.recall import RecallSet
 
@@ -187,7 +194,7 @@ class ScoringSession:
         return self._again(file, step, windows, windows.facts)
 
     def _again(
-        self, file: Path, step: Step, again: Again, facts: Callable[..., Result]
+        self, file: Sealed, step: Step, again: Again, facts: Callable[..., Result]
     ) -> Answered[Result]:
         """Ask again, for as long as the scoring's own rate and some allowance say."""
         from harness.scoring.scorer import ask_again
@@ -240,7 +247,7 @@ class ScoringSession:
 
     def _ask(
         self,
-        file: Path,
+        file: Sealed,
         step: Step,
         total: int,
         work: Callable[..., Result],
@@ -289,7 +296,7 @@ class ScoringSession:
                 violation = f"{ending(facts, running)}, before every target was scored"
             return Answered(facts, result, telemetry.facts, violation, lost)
 
-    def _job(self, file: Path, step: Step, channel: Path, seconds: float | None) -> Job:
+    def _job(self, file: Sealed, step: Step, channel: Path, seconds: float | None) -> Job:
         bench = self._bench
         return score_job(
             bench.sandbox,
@@ -297,7 +304,8 @@ class ScoringSession:
             entry=bench.plan.entry,
             track=bench.plan.track,
             accelerators=bench.accelerators,
-            file=file,
+            file=file.path,
+            sha256=file.sha256,
             channel=channel,
             log=bench.log(step),
             seconds=seconds,
@@ -316,12 +324,14 @@ def score_job(
     channel: Path,
     log: Path,
     seconds: float | None,
+    sha256: str = "",
     starting: Callable[[], None] = lambda: None,
 ) -> Job:
     """A job that runs our worker on one sealed file; all paths absolute.
 
-    ``seconds``: after so many it is killed; None where the track sets no budget. ``starting`` is
-    called just before its code can run.
+    ``seconds``: after so many it is killed; None where the track sets no budget. ``sha256``: what
+    the file was sealed with, where that is known. ``starting`` is called just before its code can
+    run.
 
     Raises:
         InfrastructureError: the entry's model is asked in a way that this harness cannot.
@@ -330,8 +340,8 @@ def score_job(
         raise InfrastructureError(
             f"a model of kind {entry.score.loader.kind} cannot be asked by this harness"
         )
-    artifact = Mount(file, ARTIFACT / file.name)
-    shared = Mount(channel, CHANNEL)
+    artifact = Mount(file, ARTIFACT / file.name, sha256=sha256)
+    shared = Mount(channel, CHANNEL, shared=True)
     return Job(
         label="score",
         command=(

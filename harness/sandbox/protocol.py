@@ -30,11 +30,15 @@ class Mount:
     """A file or directory of ours that the sandbox may read, never write.
 
     ``source`` is absolute, on this machine; ``target`` is where a sandbox with a file system
-    of its own shows it.
+    of its own shows it. Such a sandbox copies it for each phase, unless it is ``shared``: because
+    it is too large, or because it lives (a socket). ``sha256`` is that of a file that must still
+    be what it was when it was hashed; empty for anything else.
     """
 
     source: Path
     target: PurePosixPath
+    shared: bool = field(default=False, kw_only=True)
+    sha256: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.source.is_absolute():

@@ -35,6 +35,8 @@ IN_DOCKER = {
     "artifact/symlink",  # sealed through the engine's archive
     "ineffective/detached_child",  # the end of a container is the end of all
     "ineffective/left_behind",  # nothing is shared between phases
+    "ineffective/left_names",  # what is shared is in one state
+    "ineffective/left_pages",
     "ineffective/network",
     "scoring/bomb",  # killed for its memory
     "train_wallclock/late_quantiser",

@@ -89,7 +89,7 @@ def through_harness(
     stream = Stream(tokens, np.ones(int((tokens == 1).sum()), np.int64), 1, 1024)
     artifact = Mount(folder / "model.bin", PurePosixPath("/artifact/model.bin"))
     with Channel() as channel:
-        shared = Mount(channel.directory, PurePosixPath("/channel"))
+        shared = Mount(channel.directory, PurePosixPath("/channel"), shared=True)
         command = (*sandbox.worker_command, "--socket", f"{sandbox.inside(shared)}/socket")
         command += ("--load", "train_gpt:load_model", "--artifact", sandbox.inside(artifact))
         job = Job(

@@ -21,7 +21,7 @@ from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw, draw_runs
 from harness.evidence.host import Accelerator, HostFacts, MachineFacts, SandboxFacts, TelemetryFacts
 from harness.evidence.imposed import denied_documents, recipe_sha256
-from harness.evidence.isolation import REQUIRED, required_of
+from harness.evidence.isolation import EDITION, REQUIRED, required_of
 from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.evidence.plan import DatasetFacts, HoldoutFacts, Plan, PlannedTest, Required, TextFacts
 from harness.evidence.results import (
@@ -148,6 +148,7 @@ def required(**changes: Any) -> Required:
         "image": "i",
         "image_digest": "sha256:1",
         "isolation": tuple(sorted(REQUIRED)),
+        "isolation_edition": EDITION,
         "harness_version": "0.1.0",
         "measured_by": "b" * 64,
     }

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from harness.contest.entry import Claim
 from harness.contest.track import Budget, Hardware, Significance, load_track
 from harness.evidence.host import TelemetryFacts
-from harness.evidence.isolation import REQUIRED, phrase_of
+from harness.evidence.isolation import REQUIRED, phrase_of, required_in
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan, Tries
-from harness.evidence.run import Run
+from harness.evidence.run import Run, StepFacts
 from harness.judge.case import Case
 from harness.judge.next_step import next_step
 from harness.judge.rules import CHECKS
@@ -186,24 +186,24 @@ def isolation_check(runs: list[Run], made: Plan = PLAN) -> Finding:
 
 def test_isolation_shows_the_phase_that_proves_least() -> None:
     check = isolation_check(good_runs(PLAN))
-    assert (check.status, check.measured, check.limit) == ("pass", 29, 29)
+    assert (check.status, check.measured, check.limit) == ("pass", 32, 32)
     proven = phase("score").isolation
     broken = proven[0].model_copy(update={"actual": "y"})
     check = isolation_check(
         with_first(PLAN, score=phase("score", isolation=(broken, *proven[1:-3])))
     )
-    assert (check.status, check.measured, check.limit) == ("unknown", 24, 28)
+    assert (check.status, check.measured, check.limit) == ("unknown", 27, 31)
     assert check.detail == f"not in force: {phrase_of(broken.id)}"
     check = isolation_check(with_first(PLAN, train=phase("train", isolation=())))
-    assert (check.status, check.measured, check.limit) == ("unknown", 0, 29)
-    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 24 more")
+    assert (check.status, check.measured, check.limit) == ("unknown", 0, 32)
+    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 27 more")
 
 
 def test_one_proof_that_holds_does_not_make_up_for_one_that_fails() -> None:
     whole = phase("train").isolation
     twice = (*whole, whole[0].model_copy(update={"actual": "y"}))
     check = isolation_check(with_first(PLAN, train=phase("train", isolation=twice)))
-    assert (check.status, check.measured) == ("unknown", 28)
+    assert (check.status, check.measured) == ("unknown", 31)
 
 
 def test_a_phase_that_was_lost_before_it_was_asked_says_nothing() -> None:
@@ -222,7 +222,40 @@ def test_what_a_sandbox_is_called_decides_nothing(kind: str) -> None:
     verdict = verdict_of(made, good_runs(made))
     assert (verdict.verdict, verdict.isolated) == ("REHEARSED", False)
     check = isolation_check(good_runs(made), made)
-    assert (check.status, check.measured, check.limit) == ("unknown", 28, 29)
+    assert (check.status, check.measured, check.limit) == ("unknown", 31, 32)
+
+
+def without(ids: frozenset[str], step: StepFacts) -> StepFacts:
+    """A step whose phases were not asked for these properties."""
+    phases = tuple(
+        each.model_copy(
+            update={"isolation": tuple(it for it in each.isolation if it.id not in ids)}
+        )
+        for each in step.phases
+    )
+    return step.model_copy(update={"phases": phases})
+
+
+def test_a_plan_is_judged_by_the_edition_of_the_properties_that_it_names() -> None:
+    first = tuple(sorted(required_in(1)))
+    old = plan(required=required(isolation=first, isolation_edition=None))
+    runs = good_runs(old)
+    runs = [
+        run.model_copy(
+            update={"steps": tuple(without(REQUIRED - set(first), it) for it in run.steps)}
+        )
+        for run in runs
+    ]
+    verdict = verdict_of(old, runs)
+    assert (verdict.verdict, verdict.isolated) == ("VERIFIED", True)
+    check = isolation_check(runs, old)
+    assert (check.status, check.measured, check.limit) == ("pass", 29, 29)
+    # The same under today's edition is no isolation, whatever it is called.
+    new = plan(required=required(isolation=first))
+    assert not new.required.isolated
+    check = isolation_check(runs, plan())
+    assert check.status == "unknown"
+    assert phrase_of("caches_dropped") in check.detail
 
 
 def test_hand_given_seeds_never_verify() -> None:

@@ -85,6 +85,28 @@ def mounts() -> list[str]:
     return sorted(found)
 
 
+def file_system_of(place: str) -> str:
+    """The kind of the file system that is mounted at a place."""
+    for line in text_of("/proc/self/mountinfo").splitlines():
+        mount, _, what = line.partition(" - ")
+        if mount.split()[4] == place:
+            return what.split()[0]
+    return "no mount"
+
+
+def telling(paths: list[str]) -> list[str]:
+    """Those of these files and directories that can be read and are not empty."""
+    found = []
+    for path in paths:
+        try:
+            something = os.listdir(path) if os.path.isdir(path) else text_of(path)
+        except (OSError, UnicodeDecodeError):
+            continue
+        if something:
+            found.append(path)
+    return found
+
+
 def writable() -> list[str]:
     """Directories that this process may write to, without those below one of them."""
     found = []

@@ -23,6 +23,7 @@ from .limits import (
     processes_until_refused,
 )
 from .places import (
+    file_system_of,
     identity,
     leads_out,
     leave,
@@ -31,6 +32,7 @@ from .places import (
     own_namespaces,
     reaches_abstract,
     stored,
+    telling,
     text_of,
     writable,
 )
@@ -70,6 +72,8 @@ def main() -> None:
         "host_name": socket.gethostname,
         "mounts": mounts,
         "writable_places": writable,
+        "separate_files": lambda: file_system_of(os.getcwd()),
+        "host_counters_hidden": lambda: telling(told["hidden"]),
         "calls": calls,
         "sockets": sockets,
         "no_32_bit_calls": call_32_bit,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.evidence.isolation import REQUIRED, phrase_of, required_of
+from harness.evidence.isolation import phrase_of, required_in, required_of
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.run import Run
 from harness.judge.case import Case
@@ -73,22 +73,23 @@ def _dataset(case: Case) -> Finding:
 
 def _isolation(case: Case) -> Finding:
     required = case.plan.required
+    edition = required.isolation_edition
+    whole = required_in(edition)
     if not required.isolated:
-        stated = REQUIRED & set(required.isolation)
         return _proven(
-            len(stated),
-            len(REQUIRED),
+            len(whole & set(required.isolation)),
+            len(whole),
             f"rehearsal: not isolated; the {required.sandbox} sandbox does not prove it",
         )
     # A phase that was lost before it could be asked does not count against the others.
     phases = [phase for phase in case.phases if phase.isolation or phase.outcome != "lost"]
     if not phases:
-        return _proven(0, len(REQUIRED), "no phase was begun that could prove anything")
-    worst = max(phases, key=lambda phase: len(_unproven(phase)))
-    needed = len(required_of(output=worst.output))
-    proven = needed - len(_unproven(worst))
+        return _proven(0, len(whole), "no phase was begun that could prove anything")
+    worst = max(phases, key=lambda phase: len(_unproven(phase, edition)))
+    needed = len(required_of(output=worst.output, edition=edition))
+    proven = needed - len(_unproven(worst, edition))
     broken = {fact.id for phase in phases for fact in phase.isolation if not fact.holds}
-    unproven = {id for phase in phases for id in _unproven(phase)} - broken
+    unproven = {id for phase in phases for id in _unproven(phase, edition)} - broken
     if broken:
         detail = f"not in force: {_phrases(broken)}"
     elif unproven:
@@ -96,7 +97,7 @@ def _isolation(case: Case) -> Finding:
     else:
         detail = (
             "read back in every phase: no network, read-only root, no capabilities, "
-            "own files and limits only"
+            "own files and limits only" + (", nothing shared that tells" if edition else "")
         )
     return _proven(proven, needed, detail, passes=not broken and not unproven)
 
@@ -112,10 +113,11 @@ def _proven(proven: int, needed: int, detail: str, *, passes: bool = False) -> F
     )
 
 
-def _unproven(phase: PhaseFacts) -> frozenset[str]:
+def _unproven(phase: PhaseFacts, edition: int | None) -> frozenset[str]:
     """The properties that a phase needs but its evidence does not prove."""
-    broken = {fact.id for fact in phase.isolation if not fact.holds}
-    return required_of(output=phase.output) - ({fact.id for fact in phase.isolation} - broken)
+    held = {fact.id for fact in phase.isolation if fact.holds}
+    held -= {fact.id for fact in phase.isolation if not fact.holds}
+    return required_of(output=phase.output, edition=edition) - held
 
 
 def _phrases(ids: Iterable[str]) -> str:

@@ -1,7 +1,5 @@
 """Three scorings: the validation split, the unpublished documents, the unquantized weights."""
 
-from pathlib import Path
-
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
 from harness.evidence.results import Probes, Recall, Scores
@@ -9,20 +7,20 @@ from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
 from harness.models import Finding
 from harness.run.endings import failure_of
-from harness.run.scoring_session import Answered, ScoringSession
+from harness.run.scoring_session import Answered, ScoringSession, Sealed
 from harness.run.workbench import Workbench
 
 
 def score(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score every validation target with the model loaded from the sealed artifact."""
-    return _scored(step, bench, bench.directory.artifact(run), bench.texts.scored)
+    return _scored(step, bench, sealed(bench, run), bench.texts.scored)
 
 
 def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score the artifact on the track's unpublished documents too."""
     unpublished = bench.texts.holdout
     assert unpublished is not None  # noqa: S101 - the step is there where the plan has some
-    facts = _scored(step, bench, bench.directory.artifact(run), unpublished)
+    facts = _scored(step, bench, sealed(bench, run), unpublished)
     if facts.result is None and facts.failure is None:
         # The budget is that of the validation split; this set may be larger.
         raise InfrastructureError(
@@ -34,14 +32,22 @@ def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
 
 def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score the weights before quantization: for information only, no rule uses it."""
-    facts = _scored(step, bench, bench.directory.checkpoint(run), bench.texts.scored)
+    assert run.checkpoint is not None  # noqa: S101 - the step is there where a run left one
+    checkpoint = Sealed(bench.directory.checkpoint(run), run.checkpoint.sha256)
+    facts = _scored(step, bench, checkpoint, bench.texts.scored)
     if facts.failure is not None:
         reason = facts.failure.reason
         bench.progress.note(f"seed {run.seed}: the checkpoint was not scored: {reason}")
     return facts
 
 
-def _scored(step: Step, bench: Workbench, file: Path, dataset: Dataset) -> StepFacts:
+def sealed(bench: Workbench, run: Run) -> Sealed:
+    """The sealed artifact of a run that has one."""
+    assert run.artifact is not None  # noqa: S101 - steps that score follow the sealing
+    return Sealed(bench.directory.artifact(run), run.artifact.sha256)
+
+
+def _scored(step: Step, bench: Workbench, file: Sealed, dataset: Dataset) -> StepFacts:
     # Only the session that scores the validation split draws and keeps probes.
     same = dataset is bench.texts.scored
     session = bench.session if same else ScoringSession(bench, dataset)

@@ -68,7 +68,7 @@ def _job(step: Step, bench: Workbench, shards: TrainShards) -> Job:
     """The training phase: its code, the train shards, the tokenizer, the contract's variables."""
     sandbox, dataset, plan = bench.sandbox, bench.texts.scored, bench.plan
     limit = step.limit(plan) or UNLIMITED_SECONDS
-    data = Mount(shards.directory, DATA)
+    data = Mount(shards.directory, DATA, shared=True)
     tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
     count = str(max(1, len(bench.accelerators)))
     return Job(

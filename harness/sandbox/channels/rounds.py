@@ -57,7 +57,7 @@ class Stage:
     @property
     def data(self) -> Mount:
         """Two large files in place of the train shards."""
-        return Mount(self.folder / "data", _DATA)
+        return Mount(self.folder / "data", _DATA, shared=True)
 
     @property
     def artifact(self) -> Mount:

@@ -37,12 +37,14 @@ class Names:
     """What one phase has at the engine; names are ours, so they are known before creation."""
 
     container: str
+    helper: str | None
     keeper: str | None
     volume: str | None
+    copies: tuple[str, ...]
 
 
 def remove_all(engine: Engine, names: Names) -> None:
-    """Remove container, keeper and volume, in this order; what is gone already is fine.
+    """Remove the containers, then the volumes; what is gone already is fine.
 
     Raises:
         InfrastructureError: the engine did not do so; the next start reaps what is left.
@@ -50,13 +52,14 @@ def remove_all(engine: Engine, names: Names) -> None:
     import docker.errors
 
     with engine.connection(_CLEANUP_SECONDS) as client:
-        for name in (names.container, names.keeper):
+        for name in (names.container, names.helper, names.keeper):
             if name is not None:
                 with contextlib.suppress(docker.errors.NotFound):
                     client.remove_container(name, force=True, v=True)
-        if names.volume is not None:
-            with contextlib.suppress(docker.errors.NotFound):
-                client.remove_volume(names.volume)
+        for volume in (names.volume, *names.copies):
+            if volume is not None:
+                with contextlib.suppress(docker.errors.NotFound):
+                    client.remove_volume(volume)
 
 
 class ContainerPhase(WatchedPhase):
@@ -249,7 +252,7 @@ class ContainerPhase(WatchedPhase):
             )
 
     def remove(self) -> None:
-        """Remove container, keeper and volume."""
+        """Remove containers and volumes."""
         remove_all(self._engine, self._names)
 
 

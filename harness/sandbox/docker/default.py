@@ -10,6 +10,7 @@ import time
 from harness.errors import InfrastructureError
 from harness.safeio import ownership
 from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
+from harness.sandbox.docker.creation import attach
 from harness.sandbox.docker.engine import OWNER_LABEL
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import SCRATCH
@@ -34,7 +35,13 @@ class DefaultContainers(DockerSandbox):
         if not self.image_id:
             raise RuntimeError("prepare() must come before start()")
         token = ownership.token()
-        names = Names(container=f"parameter-golf-{token}-default", keeper=None, volume=None)
+        names = Names(
+            container=f"parameter-golf-{token}-default",
+            helper=None,
+            keeper=None,
+            volume=None,
+            copies=(),
+        )
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
             with self.engine.connection() as client:
@@ -52,7 +59,7 @@ class DefaultContainers(DockerSandbox):
                     ),
                 )
                 identity = str(created["Id"])
-                log.drain(self._attach(identity))
+                log.drain(attach(self.engine, identity))
                 log.starts_now()
                 called_at = time.monotonic()
                 self._start(client, identity, job)

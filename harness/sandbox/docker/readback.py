@@ -11,7 +11,7 @@ from typing import Any
 from harness.evidence.isolation import required_of
 from harness.evidence.phase import IsolationFact
 from harness.safeio.text import plain_line
-from harness.sandbox.docker import seccomp
+from harness.sandbox.docker import counters, seccomp
 from harness.sandbox.limits import (
     OPEN_FILES,
     OUTPUT,
@@ -21,6 +21,7 @@ from harness.sandbox.limits import (
     volume_options,
 )
 from harness.sandbox.protocol import Job
+from harness.sandbox.separation import ONE_STATE, Copy, Settled
 
 _SHOWN = 200
 _DIGEST_SHOWN = 16
@@ -34,7 +35,9 @@ class Started:
     ``image_digest`` is the image that should run, ``runtime`` the engine's runtime that should run
     it; ``environment`` are the ``NAME=VALUE`` entries that should be the whole environment.
     ``container`` and ``volume`` are the engine's inspections of the container and of its output
-    volume; the latter None where there is none.
+    volume; the latter None where there is none. ``copies`` are those that it should have instead of
+    our files, ``copied`` the inspections of their volumes in the same order. ``settled`` is what
+    was done before the start; None where nothing was.
     """
 
     job: Job
@@ -43,6 +46,9 @@ class Started:
     runtime: str
     container: Mapping[str, Any]
     volume: Mapping[str, Any] | None
+    copies: tuple[Copy, ...] = ()
+    copied: tuple[Mapping[str, Any], ...] = ()
+    settled: Settled | None = None
 
     @property
     def host(self) -> Mapping[str, Any]:
@@ -150,19 +156,53 @@ def _devices(host: Mapping[str, Any]) -> str:
     return ",".join(plain + rules + asked) or "none"
 
 
-def _mounts_expected(job: Job) -> list[str]:
-    entries = [f"{mount.target} read-only from {mount.source}" for mount in (job.code, *job.mounts)]
-    return [*entries, f"{OUTPUT} writable"] if job.output else entries
+def _mounts_expected(it: Started) -> list[str]:
+    entries = [f"{copy.place} read-only, a volume" for copy in it.copies]
+    shared = [mount for mount in it.job.mounts if mount.shared]
+    entries += [f"{mount.target} read-only from {mount.source}" for mount in shared]
+    return [*entries, f"{OUTPUT} writable, a volume"] if it.job.output else entries
 
 
 def _mounts(container: Mapping[str, Any]) -> list[str]:
     entries = []
     for mount in container.get("Mounts") or []:
         access = "writable" if mount.get("RW") else "read-only"
-        # A volume's source is a place of the engine's own; the output fact names its options.
-        source = f" from {mount.get('Source')}" if mount.get("Type") == "bind" else ""
+        # A volume's source is a place of the engine's own; other facts name its options.
+        kind = str(mount.get("Type"))
+        source = f" from {mount.get('Source')}" if kind == "bind" else f", a {kind}"
         entries.append(f"{mount.get('Destination')} {access}{source}")
     return entries
+
+
+def _copies_expected(it: Started) -> list[str]:
+    return [_copy(copy.place, copy.digest, copy.volume_options) for copy in it.copies]
+
+
+def _copies(it: Started) -> list[str]:
+    """What the volumes at the places of the copies are, and what was read from them."""
+    mounted = {
+        str(mount.get("Name")): mount.get("Destination")
+        for mount in it.container.get("Mounts") or []
+        if mount.get("Type") == "volume"
+    }
+    digests = it.settled.copies if it.settled else ()
+    return [
+        _copy(mounted.get(str(volume.get("Name"))), digest, volume.get("Options") or {})
+        for volume, digest in zip(it.copied, digests, strict=False)
+    ]
+
+
+def _copy(place: object, digest: str, options: Mapping[str, str]) -> str:
+    return f"{place}: {digest[:_DIGEST_SHOWN]} on {_joined(options)}"
+
+
+def _hidden(it: Started) -> tuple[str, str]:
+    masked = counters.masked_paths(accelerators=bool(it.job.accelerators))
+    expected = [f"no {path}" for path in masked]
+    expected += [f"read-only {path}" for path in counters.read_only_paths()]
+    actual = [f"no {path}" for path in it.host.get("MaskedPaths") or []]
+    actual += [f"read-only {path}" for path in it.host.get("ReadonlyPaths") or []]
+    return compared(expected, actual)
 
 
 def compared(expected: Iterable[str], actual: Iterable[str]) -> tuple[str, str]:
@@ -217,7 +257,10 @@ READERS: dict[str, _Reader] = {
         _joined(volume_options(it.job.limits)),
         _joined((it.volume or {}).get("Options") or {}),
     ),
-    "own_mounts": lambda it: compared(_mounts_expected(it.job), _mounts(it.container)),
+    "own_mounts": lambda it: compared(_mounts_expected(it), _mounts(it.container)),
     "own_environment": lambda it: compared(it.environment, _environment(it.config)),
+    "separate_files": lambda it: compared(_copies_expected(it), _copies(it)),
+    "caches_dropped": lambda it: (ONE_STATE, it.settled.state if it.settled else "nothing done"),
+    "host_counters_hidden": _hidden,
 }
 """How each property is read back: these are the ones that this backend proves."""

@@ -1,13 +1,14 @@
 """The real sandbox: each phase in a fresh container without network, rights or writable disk.
 
 Train writes to a tmpfs of bounded size. It is kept alive by a second, trusted container, so
-that the artifact is taken when no process of the submission exists any more.
+that the artifact is taken when no process of the submission exists any more. Before a phase starts,
+another trusted container makes the copies that it gets, and brings what it shares into one state.
 """
 
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership
 from harness.safeio.text import plain
 from harness.sandbox import limits
-from harness.sandbox.docker import image, seccomp
-from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
+from harness.sandbox.docker import creation, image, seccomp
+from harness.sandbox.docker.container import ContainerPhase, remove_all
 from harness.sandbox.docker.cves import components
 from harness.sandbox.docker.engine import (
     OWNER_LABEL,
@@ -28,8 +29,10 @@ from harness.sandbox.docker.engine import (
 )
 from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
+from harness.sandbox.docker.settling import Settler
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount, NeverStartedError
+from harness.sandbox.separation import Settled, copies_for
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -68,11 +71,13 @@ class DockerSandbox:
         self.engine_info: dict[str, Any] = {}
         self.image_id = ""
         self._image_names: tuple[str, ...] = ()
+        self._settler = Settler(self.engine, {})
 
     def prepare(self) -> SandboxFacts:
         """See :class:`harness.sandbox.protocol.Sandbox`."""
         with self.engine.connection() as client:
             self.engine_info = require_usable(client)
+            self._settler = Settler(self.engine, self.engine_info)
             self.runtime = require_runtime(self.engine_info, self.runtime)
             versions = components(client.version())
             reap(client)
@@ -117,24 +122,30 @@ class DockerSandbox:
             raise RuntimeError("prepare() must come before start()")
         begun = time.monotonic()
         token = ownership.token()
-        name = f"parameter-golf-{token}"
-        train = job.output
-        names = Names(
-            container=f"{name}-{job.label}",
-            keeper=f"{name}-keeper" if train else None,
-            volume=f"{name}-output" if train else None,
+        copies = copies_for(job)
+        asked = creation.Asked(
+            job=job,
+            copies=copies,
+            names=creation.names_for(job, copies, token),
+            token=token,
+            image_id=self.image_id,
+            image_names=self._image_names,
+            sealed_off=self._sealed_off(),
         )
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
             with self.engine.connection() as client:
-                self._keep_output(client, job, names, token)
+                creation.create_volumes(client, asked)
+                creation.keep_output(client, asked)
+                settled = self._settler.settle(client, asked)
+                # Not before: it says when the budget began, and settling is charged to nobody.
                 environment = limits.as_entries(
                     limits.environment(
                         job, path=limits.CONTAINER_PATH, scratch=str(limits.SCRATCH), token=token
                     )
                 )
-                identity = self._create(client, job, names, token, environment)
-                log.drain(self._attach(identity))
+                identity = creation.create_phase(client, asked, environment)
+                log.drain(creation.attach(self.engine, identity))
                 job.starting()
                 log.starts_now()
                 called_at = time.monotonic()
@@ -145,122 +156,22 @@ class DockerSandbox:
                     log,
                     engine=self.engine,
                     container_id=identity,
-                    names=names,
+                    names=asked.names,
                     called_at=called_at,
                     returned_at=returned_at,
                     overhead_seconds=called_at - begun,
                 )
                 phase.watch()
-                phase.read_back = self._read_back(client, job, names, identity, environment)
+                phase.read_back = self._read_back(client, asked, identity, environment, settled)
+                # The phase has the copies mounted now.
+                client.remove_container(asked.names.helper, force=True, v=True)
         except BaseException:
             with contextlib.suppress(InfrastructureError):
-                remove_all(self.engine, names)
+                remove_all(self.engine, asked.names)
             with contextlib.suppress(InfrastructureError):
                 log.finish(1.0)
             raise
         return phase
-
-    def _keep_output(self, client: "APIClient", job: Job, names: Names, token: str) -> None:
-        """Create the output volume, and start the container that keeps it mounted."""
-        if names.volume is None or names.keeper is None:
-            return
-        from docker.types import Mount as EngineMount
-
-        labels = {OWNER_LABEL: token}
-        client.create_volume(
-            names.volume,
-            driver="local",
-            driver_opts=limits.volume_options(job.limits),
-            labels=labels,
-        )
-        output = EngineMount(
-            str(limits.OUTPUT), names.volume, type="volume", read_only=True, no_copy=True
-        )
-        client.create_container(
-            self.image_id,
-            ["/bin/sleep", "infinity"],
-            name=names.keeper,
-            labels=labels,
-            user=f"{limits.USER_ID}:{limits.USER_ID}",
-            entrypoint=[],
-            host_config=client.create_host_config(
-                **self._sealed_off(),
-                mounts=[output],
-                # It needs one; but the runtime that starts it has threads, more of them when busy.
-                pids_limit=64,
-                mem_limit=limits.KEEPER_MEMORY_BYTES,
-                memswap_limit=limits.KEEPER_MEMORY_BYTES,
-            ),
-        )
-        client.start(names.keeper)
-
-    def _create(
-        self, client: "APIClient", job: Job, names: Names, token: str, environment: list[str]
-    ) -> str:
-        """Create the phase's container; its id."""
-        from docker.types import DeviceRequest, Ulimit
-        from docker.types import Mount as EngineMount
-
-        mounts = [_bound(mount) for mount in (job.code, *job.mounts)]
-        if names.volume is not None:
-            mounts.append(
-                EngineMount(str(limits.OUTPUT), names.volume, type="volume", no_copy=True)
-            )
-        requests = None
-        if job.accelerators:
-            requests = [
-                DeviceRequest(
-                    driver="nvidia", device_ids=list(job.accelerators), capabilities=[["gpu"]]
-                )
-            ]
-        ours = {entry.partition("=")[0] for entry in environment}
-        # A bare name takes a variable of the base image away.
-        emptied = [name for name in self._image_names if name not in ours]
-        created = client.create_container(
-            self.image_id,
-            list(job.command),
-            name=names.container,
-            labels={OWNER_LABEL: token},
-            hostname="localhost",  # torchrun --standalone looks its own host name up
-            user=f"{limits.USER_ID}:{limits.USER_ID}",
-            working_dir=str(job.code.target),
-            environment=[*environment, *emptied],
-            entrypoint=[],
-            host_config=client.create_host_config(
-                **self._sealed_off(),
-                mounts=mounts,
-                pids_limit=job.limits.processes,
-                mem_limit=job.limits.memory_bytes,
-                memswap_limit=job.limits.memory_bytes,
-                shm_size=job.limits.shm_bytes,
-                tmpfs={str(limits.SCRATCH): limits.scratch_options(job.limits)},
-                ulimits=[
-                    Ulimit(name="core", soft=0, hard=0),
-                    Ulimit(name="nofile", soft=limits.OPEN_FILES, hard=limits.OPEN_FILES),
-                ],
-                device_requests=requests,
-            ),
-        )
-        return str(created["Id"])
-
-    def _attach(self, identity: str) -> Iterator[bytes]:
-        """The container's output; attached when this returns, so that no line is missed."""
-        from docker.utils.socket import frames_iter
-
-        client = self.engine.client()
-        socket = client.attach_socket(identity, params={"stdout": 1, "stderr": 1, "stream": 1})
-
-        def chunks() -> Iterator[bytes]:
-            # A connection that breaks ends the output; the phase's own wait call reports why.
-            try:
-                with contextlib.suppress(OSError):
-                    for _, chunk in frames_iter(socket, tty=False):
-                        yield chunk
-            finally:
-                socket.close()
-                client.close()
-
-        return chunks()
 
     def _start(self, client: "APIClient", identity: str, job: Job) -> None:
         import docker.errors
@@ -282,16 +193,25 @@ class DockerSandbox:
             raise
 
     def _read_back(
-        self, client: "APIClient", job: Job, names: Names, identity: str, environment: list[str]
+        self,
+        client: "APIClient",
+        asked: creation.Asked,
+        identity: str,
+        environment: list[str],
+        settled: Settled,
     ) -> tuple[IsolationFact, ...]:
+        names = asked.names
         return isolation_facts(
             Started(
-                job=job,
+                job=asked.job,
                 image_digest=self.image_id,
                 environment=tuple(environment),
                 runtime=self.runtime,
                 container=client.inspect_container(identity),
                 volume=client.inspect_volume(names.volume) if names.volume else None,
+                copies=asked.copies,
+                copied=tuple(client.inspect_volume(name) for name in names.copies),
+                settled=settled,
             )
         )
 
@@ -321,7 +241,9 @@ class DockerSandbox:
                 ["/bin/true"],
                 name=f"parameter-golf-{token}-probe",
                 labels={OWNER_LABEL: token},
-                host_config=client.create_host_config(mounts=[_bound(mount)], **self._sealed_off()),
+                host_config=client.create_host_config(
+                    mounts=[creation.bound(mount)], **self._sealed_off()
+                ),
             )
             try:
                 stream, _ = client.get_archive(created["Id"], f"/probe/{token}")
@@ -354,14 +276,3 @@ _NOT_EXECUTABLE = (
     "exec format error",
     "file name too long",
 )
-
-
-def _bound(mount: Mount) -> Any:
-    """A read-only bind mount of exactly this source, without what is mounted below it."""
-    from docker.types import Mount as EngineMount
-
-    bound = EngineMount(
-        str(mount.target), str(mount.source), type="bind", read_only=True, propagation="rprivate"
-    )
-    bound["BindOptions"]["NonRecursive"] = True
-    return bound

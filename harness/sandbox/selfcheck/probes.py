@@ -4,7 +4,7 @@ import json
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,14 +38,20 @@ LIMITS = Limits(
 """Small, and unlike what engines give by themselves."""
 
 
-def probe_job(sandbox: Sandbox, folder: Path, abstract: str, *, briefly: bool) -> Job:
-    """A phase that runs the probes; ``folder`` holds them, ``abstract`` is a socket of ours."""
+def probe_job(
+    sandbox: Sandbox, folder: Path, abstract: str, *, hidden: Sequence[str], briefly: bool
+) -> Job:
+    """A phase that runs the probes; ``folder`` holds them, ``abstract`` is a socket of ours.
+
+    ``hidden`` are places that must not be readable in it.
+    """
     told = {
         "briefly": briefly,
         "abstract": abstract,
         "namespaces": {kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in NAMESPACES},
         "open_files": OPEN_FILES,
         "output_files": OUTPUT_FILES,
+        "hidden": list(hidden),
         **LIMITS.model_dump(),
     }
     python = sandbox.worker_command[0]

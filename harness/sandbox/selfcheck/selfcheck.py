@@ -29,8 +29,10 @@ def prove(subject: Subject) -> tuple[Proof, ...]:
         InfrastructureError: a probe container could not be run to its end.
     """
     with probe_directory(INSIDE) as folder, abstract_socket() as name:
-        brief = probe_job(subject.sandbox, folder, name, briefly=True)
-        job = probe_job(subject.sandbox, folder, name, briefly=False)
+        brief, job = (
+            probe_job(subject.sandbox, folder, name, hidden=subject.hidden, briefly=briefly)
+            for briefly in (True, False)
+        )
         left = _left_in(subject.sandbox, brief)
         seen = _in_sandbox(subject, job)
         seen.told["left before"] = left

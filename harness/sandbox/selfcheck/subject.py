@@ -4,6 +4,7 @@ A backend with a self-check answers these questions in a module of its own; the 
 engine.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from harness.evidence.phase import IsolationFact
@@ -22,6 +23,11 @@ class Subject(Protocol):
     @property
     def default(self) -> Sandbox:
         """The control: phases without anything that we ask for, as they come; prepared."""
+        ...
+
+    @property
+    def hidden(self) -> Sequence[str]:
+        """Places of a phase that must not be readable, because they tell of the machine."""
         ...
 
     def expected(self, job: Job, *, reported: int) -> tuple[Expected, ...]:

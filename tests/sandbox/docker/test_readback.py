@@ -7,16 +7,27 @@ import pytest
 
 from harness.evidence.isolation import REQUIRED
 from harness.evidence.phase import IsolationFact
+from harness.inside.settle import FEW_NAMES, NAMES
 from harness.sandbox import limits
 from harness.sandbox.docker import backend as docker_backend
-from harness.sandbox.docker import seccomp
+from harness.sandbox.docker import counters, seccomp
 from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.protocol import Job, Mount
-from tests.sandbox.conftest import LIMITS
+from harness.sandbox.separation import Copy, Settled
+from tests.sandbox.conftest import LIMITS, MIB
 
 CORE = {"Name": "core", "Soft": 0, "Hard": 0}
 FILES = {"Name": "nofile", "Soft": limits.OPEN_FILES, "Hard": limits.OPEN_FILES}
 VOLUME = {"Options": limits.volume_options(LIMITS)}
+CODE = Copy(
+    source=Path("/code"),
+    place=PurePosixPath("/submission"),
+    name="",
+    digest="c" * 64,
+    size_bytes=2 * MIB,
+    files=20,
+)
+SETTLED = Settled(copies=(CODE.digest,), names_made=NAMES, pages_told=True, pages=1)
 
 
 class TestIsolationFacts:
@@ -47,10 +58,12 @@ class TestIsolationFacts:
                 "UsernsMode": "",
                 "Runtime": "runc",
                 "Tmpfs": {"/tmp": limits.scratch_options(LIMITS)},
+                "MaskedPaths": list(counters.masked_paths(accelerators=False)),
+                "ReadonlyPaths": list(counters.read_only_paths()),
             },
             "NetworkSettings": {"Networks": {"none": {}}},
             "Mounts": [
-                {"Type": "bind", "Destination": "/submission", "RW": False, "Source": "/code"},
+                {"Type": "volume", "Destination": "/submission", "RW": False, "Name": "copy"},
                 {"Type": "volume", "Destination": "/output", "RW": True, "Source": "/var/x"},
             ],
         }
@@ -59,7 +72,12 @@ class TestIsolationFacts:
         return [fact.id for fact in self.facts(container) if not fact.holds]
 
     def facts(
-        self, container: dict[str, Any], volume: dict[str, Any] | None = VOLUME
+        self,
+        container: dict[str, Any],
+        volume: dict[str, Any] | None = VOLUME,
+        *,
+        copied: dict[str, Any] | None = None,
+        settled: Settled | None = SETTLED,
     ) -> tuple[IsolationFact, ...]:
         job = Job(
             label="train",
@@ -80,6 +98,9 @@ class TestIsolationFacts:
                 runtime="runc",
                 container=container,
                 volume=volume,
+                copies=(CODE,),
+                copied=(copied or {"Name": "copy", "Options": CODE.volume_options},),
+                settled=settled,
             )
         )
 
@@ -147,13 +168,65 @@ class TestIsolationFacts:
                 "no_other_devices",
             ),
             ("HostConfig", "Tmpfs", {}, "scratch_limit"),
-            ("", "Mounts", [], "own_mounts"),
+            ("HostConfig", "MaskedPaths", None, "host_counters_hidden"),
+            ("HostConfig", "MaskedPaths", ["/proc/kcore"], "host_counters_hidden"),
+            ("HostConfig", "ReadonlyPaths", [], "host_counters_hidden"),
         ],
     )
     def test_one_that_differs(self, section: str, key: str, value: object, name: str) -> None:
         container = self.container()
         (container[section] if section else container)[key] = value
         assert self.failing(container) == [name]
+
+    def test_no_mounts_at_all(self) -> None:
+        container = self.container()
+        container["Mounts"] = []
+        assert self.failing(container) == ["own_mounts", "separate_files"]
+
+    def test_our_files_themselves_instead_of_copies(self) -> None:
+        container = self.container()
+        container["Mounts"][0] |= {"Type": "bind", "Source": "/code"}
+        assert self.failing(container) == ["own_mounts", "separate_files"]
+
+    @pytest.mark.parametrize(
+        "copied",
+        [
+            {"Name": "copy", "Options": None},
+            {"Name": "copy", "Options": CODE.volume_options | {"device": "/dev/sda"}},
+            {"Name": "another", "Options": CODE.volume_options},
+        ],
+    )
+    def test_a_copy_on_another_file_system(self, copied: dict[str, Any]) -> None:
+        facts = self.facts(self.container(), copied=copied)
+        assert [fact.id for fact in facts if not fact.holds] == ["separate_files"]
+
+    def test_a_copy_of_something_else(self) -> None:
+        settled = SETTLED.model_copy(update={"copies": ("d" * 64,)})
+        facts = self.facts(self.container(), settled=settled)
+        assert [fact.id for fact in facts if not fact.holds] == ["separate_files"]
+
+    def test_nothing_done_before_the_start(self) -> None:
+        facts = self.facts(self.container(), settled=None)
+        failing = {fact.id: fact.actual for fact in facts if not fact.holds}
+        assert set(failing) == {"separate_files", "caches_dropped"}
+        assert failing["caches_dropped"] == "nothing done"
+
+    @pytest.mark.parametrize(
+        ("seen", "said"),
+        [
+            ({"refused": "Permission denied", "names_made": 0}, "not made to forget: Permission"),
+            ({"names_made": NAMES - 1}, "does not say which names"),
+            ({"names_left": FEW_NAMES + 1}, "41 names still remembered, of 4,096"),
+            ({"pages_told": False}, "does not say which pages"),
+            ({"pages_lacking": 3, "pages": 9}, "3 pages of 9 do not stay in memory"),
+        ],
+    )
+    def test_a_kernel_that_was_not_seen_to_forget(self, seen: dict[str, Any], said: str) -> None:
+        settled = SETTLED.model_copy(update=seen)
+        facts = self.facts(self.container(), settled=settled)
+        ((id, actual),) = ((fact.id, fact.actual) for fact in facts if not fact.holds)
+        assert id == "caches_dropped"
+        assert said in actual
 
     def test_a_writable_or_foreign_mount(self) -> None:
         container = self.container()

@@ -17,7 +17,7 @@ import pytest
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.isolation import required_of
 from harness.evidence.phase import IsolationFact
-from harness.sandbox.docker import engine, image, seccomp
+from harness.sandbox.docker import engine, image, seccomp, settling
 from harness.sandbox.docker.engine import Engine
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.protocol import ArtifactError, Mount, NeverStartedError
@@ -210,7 +210,7 @@ def test_a_socket_on_a_read_only_mount_can_be_reached(containers: Phases) -> Non
                 print(error.strerror)
             """,
             phase="score",
-            mounts=(Mount(Path(folder), PurePosixPath("/channel")),),
+            mounts=(Mount(Path(folder), PurePosixPath("/channel"), shared=True),),
         ) as running:
             channel, _ = listener.accept()
             with channel:
@@ -344,9 +344,9 @@ time.sleep(1000)
     name = harness.stdout.readline().strip()
     assert name
     mine = lambda found: found.startswith(name)  # noqa: E731
-    assert len(leftovers(of=mine)) == 4  # process, container, keeper, volume
+    assert len(leftovers(of=mine)) == 5  # process, container, keeper, volumes of output and code
     docker_sandbox.prepare()
-    assert len(leftovers(of=mine)) == 4, "a living harness keeps what is its own"
+    assert len(leftovers(of=mine)) == 5, "a living harness keeps what is its own"
     harness.send_signal(signal.SIGKILL)
     harness.wait()
     harness.stdout.close()
@@ -375,7 +375,7 @@ def test_the_engine_can_be_used() -> None:
 
 
 def test_a_container_that_the_engine_refuses_to_start_has_run_nothing(
-    containers: Phases,
+    containers: Phases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its start was written down before, and the engine knows that there was none."""
     called: list[str] = []
@@ -384,6 +384,10 @@ def test_a_container_that_the_engine_refuses_to_start_has_run_nothing(
         accelerators=("GPU-of-another-machine",),
         starting=lambda: called.append("starting"),
     )
+    with pytest.raises(InfrastructureError):
+        containers.sandbox.start(job)
+    assert called == [], "what sets a phase up needs the accelerators first"
+    monkeypatch.setattr(settling, "accelerators_of", lambda job: None)
     with pytest.raises(NeverStartedError, match="cannot start the train phase"):
         containers.sandbox.start(job)
     assert called == ["starting"]

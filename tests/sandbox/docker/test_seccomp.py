@@ -117,6 +117,7 @@ REFUSED = {
     "io_submit": (209, 0, 0, 0),
     "set_mempolicy": (238, 0, 0, 0),
     "get_mempolicy": (239, 0, 0, 0, 0, 0),
+    "fadvise64 POSIX_FADV_DONTNEED": (221, -1, 0, 0, 4),
     "mq_unlink": (241, 0),
     "kexec_load": (246, 0, 0, 0, -1),
     "migrate_pages": (256, 0, 0, 0, 0),

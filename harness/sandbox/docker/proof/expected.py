@@ -178,6 +178,13 @@ def _files(job: Job, environment: list[str]) -> tuple[Expected, ...]:
             exactly,
             lambda told: compared(environment, without_marker(told["own_environment"]))[1],
         ),
+        Expected(
+            "separate_files",
+            "volumes with copies",
+            "tmpfs",
+            lambda told: str(told["separate_files"]),
+        ),
+        Expected("host_counters_hidden", "MaskedPaths", "none", _listed("host_counters_hidden")),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from harness.evidence.phase import IsolationFact
 from harness.sandbox import limits
+from harness.sandbox.docker import counters
 from harness.sandbox.docker.container import ContainerPhase
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import OWNER_LABEL
@@ -14,6 +15,7 @@ from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER
 from harness.sandbox.protocol import Job, Running
 from harness.sandbox.selfcheck.proof import Expected
+from harness.sandbox.separation import copies_for
 
 
 class DockerSubject:
@@ -27,6 +29,7 @@ class DockerSubject:
     def __init__(self, sandbox: DockerSandbox, default: DefaultContainers) -> None:
         self.sandbox = sandbox
         self.default = default
+        self.hidden = counters.masked_paths(accelerators=False)
         self._owners: dict[str, str] = {}
 
     def expected(self, job: Job, *, reported: int) -> tuple[Expected, ...]:
@@ -62,6 +65,7 @@ class DockerSubject:
                 runtime=self.sandbox.runtime,
                 container=container,
                 volume=volume,
+                copies=copies_for(job),
             )
         )
 
