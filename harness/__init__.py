@@ -1,9 +1,53 @@
-"""The referee for Parameter Golf: trains, seals, weighs, re-scores and judges a submission."""
+"""The referee for Parameter Golf: trains, seals, weighs, re-scores and judges a submission.
 
+What other programs may use stands in ``__all__``; it is imported when it is first asked for, since
+nobody who only reads a verdict should wait for more. Everything else may change at any time.
+"""
+
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from harness.contest.submission import load_submission
+    from harness.contest.track import load_track
+    from harness.judge.stored import judge_path
+    from harness.judge.verdict import Verdict
+    from harness.judge.verdict_file import read_verdict
+    from harness.report.markdown import render_markdown
+    from harness.report.terminal import render_text
+    from harness.run.verify import verify
+
+__all__ = [
+    "Verdict",
+    "judge_path",
+    "load_submission",
+    "load_track",
+    "read_verdict",
+    "render_markdown",
+    "render_text",
+    "verify",
+]
 __version__ = "0.1.0"
 
 PACKAGE = Path(__file__).resolve().parent
 REPOSITORY = PACKAGE.parent
 """The checkout that the harness lies in: its images, schemas and leaderboard are beside it."""
+
+_WHERE = {
+    "Verdict": "harness.judge.verdict",
+    "judge_path": "harness.judge.stored",
+    "load_submission": "harness.contest.submission",
+    "load_track": "harness.contest.track",
+    "read_verdict": "harness.judge.verdict_file",
+    "render_markdown": "harness.report.markdown",
+    "render_text": "harness.report.terminal",
+    "verify": "harness.run.verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is in ``__all__``, imported now."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)

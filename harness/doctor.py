@@ -1,5 +1,6 @@
 """What this machine has, what it lacks for a track, and the command that fixes each lack."""
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ def examine(track: Track, *, data: Path, runs: Path) -> list[Finding]:
         *_sandboxes(track),
         _clocks(),
         _dataset(track, data),
-        _disk(track, runs),
+        _disk(track, data, runs),
         *_bar(track),
     ]
 
@@ -101,10 +102,14 @@ def _dataset(track: Track, data: Path) -> Finding:
     )
 
 
-def _disk(track: Track, runs: Path) -> Finding:
+def _disk(track: Track, data: Path, runs: Path) -> Finding:
+    from harness.data.format.manifest import MANIFEST_NAME, load_manifest
     from harness.run.verify import disk_need_bytes
 
-    need = disk_need_bytes(track)
+    manifest = None
+    with contextlib.suppress(HarnessError):  # the dataset has a finding of its own
+        manifest = load_manifest(data / track.dataset.name / MANIFEST_NAME)
+    need = disk_need_bytes(track, manifest)
     try:
         free = disk_free_bytes(runs)
     except InfrastructureError as error:
@@ -113,7 +118,8 @@ def _disk(track: Track, runs: Path) -> Finding:
     return Finding(
         id="disk",
         status="pass" if good else "fail",
-        detail=f"{runs}: {free:,} bytes free, a verification may need {need:,}",
+        detail=f"{runs}: {free:,} bytes free, a verification may need {need:,}"
+        + (", train shards not reckoned" if track.imposed and manifest is None else ""),
         remedy="" if good else "free some space, or name another directory with --runs",
     )
 

@@ -68,6 +68,21 @@ def _data_commands(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -
     tokenize.add_argument("--workers", type=int, metavar="N", help="processes (one for each core)")
     tokenize.add_argument("--force", action="store_true", help="replace what is there")
 
+    derived = command(kinds, "derived", _data_derived, "datasets made with entries' own tokenizers")
+    derived.add_argument(
+        "--remove",
+        nargs="+",
+        metavar="KEY",
+        help="remove those whose key begins so, or all; what is in use stays",
+    )
+    derived.add_argument(
+        "--limit-gigabytes", type=float, metavar="N", help="from now on keep at most N GB (decimal)"
+    )
+    derived.add_argument(
+        "--limit-datasets", type=int, metavar="N", help="from now on keep at most N of them"
+    )
+    data_option(derived)
+
     weigh = command(kinds, "bytes", _data_bytes, "count bytes by table and by text, and compare")
     _documents_arguments(weigh)
 
@@ -172,6 +187,33 @@ def _data_tokenize(options: argparse.Namespace) -> int:
         )
         report = describe(dataset, progress=progress)
     PatientConsole(highlight=False).print(dataset_report(report))
+    return 0
+
+
+def _data_derived(options: argparse.Namespace) -> int:
+    from harness.report.console import PatientConsole
+    from harness.report.data import derived_report
+    from harness.run.derived import clear, derived, kept, limits_of, set_limits
+
+    root = derived(options.data)
+    changes = {}
+    if options.limit_gigabytes is not None:
+        if not 0 < options.limit_gigabytes < 1e9:
+            raise UsageError("--limit-gigabytes: expected a number above 0, such as 200")
+        changes["bytes"] = max(1, round(options.limit_gigabytes * 1e9))
+    if options.limit_datasets is not None:
+        if options.limit_datasets < 1:
+            raise UsageError("--limit-datasets: expected a whole number of at least 1")
+        changes["datasets"] = options.limit_datasets
+    if changes:
+        set_limits(root, limits_of(root).model_copy(update=changes))
+    if options.remove:
+        everything = options.remove == ["all"]
+        gone, stayed = clear(root, () if everything else options.remove)
+        tell(f"removed {len(gone):,}, {sum(each.bytes for each in gone):,} bytes")
+        for each in stayed:
+            tell(f"in use, so it stays: {each.key}")
+    PatientConsole(highlight=False).print(derived_report(kept(root), limits_of(root)))
     return 0
 
 

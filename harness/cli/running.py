@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--resume", action="store_true", help="finish the latest unfinished verification"
     )
     verify.add_argument(
+        "--new-draw",
+        action="store_true",
+        help="begin anew although an earlier verification is unfinished or INCONCLUSIVE; "
+        "the verdict tells it",
+    )
+    verify.add_argument(
         "--quantization-gap",
         action="store_true",
         help="also score the unquantized weights that training left, as information",
@@ -82,16 +89,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     from harness.contest.submission import check_on_track, load_submission
-    from harness.evidence.store import find_unfinished
+    from harness.evidence.earlier import find_unfinished
     from harness.hardware.machine import machine, missing_for
     from harness.ledger.leaderboard import bar_of, default_path
     from harness.run.plan import Wishes
-    from harness.run.verify import finish, verify
+    from harness.run.verify import StillOpenError, finish, verify
 
     submission = load_submission(options.submission)
     seeds = _seeds(options.seeds)
     if options.resume and seeds:
         raise UsageError("--resume goes on with the seeds it was begun with: leave out --seeds")
+    if options.resume and options.new_draw:
+        raise UsageError("--resume goes on with the draw that there is: leave out --new-draw")
     track = choose_track(options.track)
     here = machine(needs_accelerators=track.hardware.accelerators > 0)
     if missing := missing_for(track, here):
@@ -110,10 +119,27 @@ def _verify(options: argparse.Namespace) -> int:
         else:
             bar = bar_of(track, options.leaderboard or default_path())
             also: tuple[StepName, ...] = ("unquantized",) if options.quantization_gap else ()
-            wishes = Wishes(seeds=seeds, also=also)
-            judged = verify(entry, submission.contents, track, referee, bar=bar, wishes=wishes)
+            wishes = Wishes(seeds=seeds, also=also, new_draw=options.new_draw)
+            try:
+                judged = verify(entry, submission.contents, track, referee, bar=bar, wishes=wishes)
+            except StillOpenError as error:
+                raise UsageError(
+                    error.detail,
+                    file=error.file,
+                    remedy=f"{_resuming(options)}; or ask for another draw with --new-draw, which "
+                    "the verdict tells",
+                ) from error
     keep_scorecard(judged.directory, judged.verdict)
     return publish_verdict(judged.verdict, options, console)
+
+
+def _resuming(options: argparse.Namespace) -> str:
+    """The command that finishes what was begun."""
+    words = ["harness", "verify", str(options.submission), "--track", options.track]
+    words += ["--sandbox", options.sandbox, "--runs", str(options.runs)]
+    words += ["--data", str(options.data), "--resume"]
+    words += ["--runtime", options.runtime] if options.runtime else []
+    return shlex.join(words)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -152,6 +178,7 @@ def _prepare(options: argparse.Namespace) -> int:
 def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
     """Make one try of one draw; the exit code says whether its evidence counts."""
     from harness.evidence.store import RunDirectory
+    from harness.judge.rules.seeds import used_up
     from harness.report.console import PatientConsole
     from harness.report.live import make_progress
     from harness.run.launcher.protocol import Task
@@ -166,6 +193,8 @@ def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
     done = directory.counted(draws[0])
     if done is not None and not done.lost:
         raise UsageError("this run is made, and it counts", file=directory.directory_of(done))
+    if draws[0] in directory.used_up() and not directory.plan.rehearsal:
+        raise UsageError(used_up(draws[:1]), file=directory.draw_directory(draws[0]))
     progress = make_progress(PatientConsole(highlight=False))
     attempt = directory.attempts(draws[0]) + 1
     try:

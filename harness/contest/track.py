@@ -72,6 +72,37 @@ class Holdout(Fact):
     tolerance_bpb: float = Field(ge=0, lt=10)
 
 
+class BroughtAlong(Fact):
+    """What an entry may bring besides its artifact, in compressed bytes (``brought_along.py``).
+
+    Above ``limit_bytes`` a human must look first. Of what is below, ``free_bytes`` are taken for
+    code; the rest is taken for remembered text, 8 bits a byte. ``tokenizer_free_bytes`` are those
+    of a tokenizer's pieces, and of nothing else.
+    """
+
+    limit_bytes: PositiveBytes
+    free_bytes: int = Field(ge=0, strict=True)
+    tokenizer_free_bytes: int = Field(ge=0, le=1 << 30, strict=True)
+
+    @model_validator(mode="after")
+    def _free_below_limit(self) -> Self:
+        if self.free_bytes > self.limit_bytes:
+            raise ValueError(
+                f"free_bytes {self.free_bytes:,} is more than limit_bytes {self.limit_bytes:,}"
+            )
+        return self
+
+
+class Imposed(Fact):
+    """What differs between the runs whether a submission wants it or not.
+
+    Each run is denied a drawn share of the train documents: ``denied_share``, at most a half. Of
+    the others it is shown all, cut into files anew. A track without it shows every run the same.
+    """
+
+    denied_share: float = Field(gt=0, le=0.5)
+
+
 class Significance(Fact):
     """How many seeds are run, and what the t-test must show; no test where there is no bar."""
 
@@ -216,6 +247,8 @@ class Track(Fact):
     bar: Bar | None = None
     sandbox: Limits
     holdout: Holdout | None = None
+    brought_along: Later[BroughtAlong] = None
+    imposed: Later[Imposed] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:

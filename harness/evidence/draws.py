@@ -44,7 +44,12 @@ SEED = Secret("seed", "the seeds of all runs of a plan", "to the submission when
 PROBES = Secret("probes", "which targets are asked again, and which suffix follows each", "never")
 SUFFIXES = Secret("suffixes", "from which train shard those suffixes are taken", "never")
 RECALL = Secret("recall", "which windows are asked again, and in which order", "never")
-SECRETS = (SEED, PROBES, SUFFIXES, RECALL)
+SHARDS = Secret(
+    "shards",
+    "which train documents a run is denied, and how the others are cut into files",
+    "to the submission when its run begins",
+)
+SECRETS = (SEED, PROBES, SUFFIXES, RECALL, SHARDS)
 
 
 class Draw(Fact):

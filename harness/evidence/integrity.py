@@ -10,13 +10,14 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from harness.contest.brought_along import brought_along, contradicted
 from harness.contest.entry import file_facts
 from harness.contest.submission import load_submission
 from harness.errors import InfrastructureError, SubmissionError, UsageError
@@ -43,10 +44,10 @@ _REMEDY = "restore the directory from a copy of it, or run the verification agai
 def check_kept(directory: RunDirectory, runs: Sequence[Run] | None = None) -> None:
     """Compare the kept files of a verification with its plan and its evidence.
 
-    Compares the code with the plan's digest, files and names. For each try that counts (``runs``,
-    if the caller has read them already) it compares each sealed file with its size and SHA-256, and
-    each scoring's file of documents with its SHA-256 and the sums of the score. A run without an
-    artifact or a score has no such file, so there is nothing to compare.
+    Code with the plan's digest, files and names; of each try that counts (``runs``, where they were
+    read already), each sealed file with size and SHA-256; each scoring's file of documents with
+    SHA-256 and the sums of the score; a tokenizer's normal form with its SHA-256. Runs that led to
+    no artifact or no score keep nothing, so nothing is asked of them.
 
     Raises:
         InfrastructureError: a file is missing or was changed, or the plan's date is in the future.
@@ -72,6 +73,22 @@ def check_entry(directory: RunDirectory) -> None:
     # Another harness may have read another contract out of the same file.
     if plan.entry.layout == "submission" and plan.required.measured_by == measured_by():
         _check_settings(directory)
+    _check_brought(directory, files)
+
+
+def _check_brought(directory: RunDirectory, files: Mapping[str, bytes]) -> None:
+    """What the entry is said to bring along is what its files and settings weigh."""
+    plan, field = directory.plan, "brought"
+    if plan.brought is not None:
+        wrong = contradicted(plan.brought, brought_along(plan.entry, files))
+        if not wrong:
+            return
+        field, problem = f"brought.{wrong}", "not what the kept files weigh"
+    elif plan.track.brought_along is None:
+        return  # begun before there was such a figure
+    else:
+        problem = "missing, and its track asks for it"
+    raise InfrastructureError(problem, file=directory.path / PLAN, field=field, remedy=_REMEDY)
 
 
 def _check_settings(directory: RunDirectory) -> None:
@@ -104,11 +121,15 @@ def read_files(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
 
 def check_run(directory: RunDirectory, run: Run) -> None:
     """Compare the evidence of one run with the files beside it; raises as the whole does."""
+    for earlier in directory.beside(run):
+        check_run(directory, earlier)
     root = directory.path.absolute()
     if run.artifact is not None:
         _check_sealed(root, directory.artifact(run), run.artifact)
     if run.checkpoint is not None:
         _check_sealed(root, directory.checkpoint(run), run.checkpoint)
+    if run.tokenizer is not None and run.tokenizer.normal_form_sha256 is not None:
+        _check_normal_form(root, directory.normal_form(run), run.tokenizer.normal_form_sha256)
     for facts in run.steps:
         if isinstance(facts.result, Scores):
             _check_documents(root, directory.documents(run, facts.name).absolute(), facts.result)
@@ -145,6 +166,13 @@ def _check_sealed(root: Path, path: Path, facts: ArtifactFacts) -> None:
         # The size first: what is too large is not read at all.
         if size != facts.bytes or hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256:
             raise _changed(path, "missing, or not what was sealed")
+
+
+def _check_normal_form(root: Path, path: Path, sha256: str) -> None:
+    what = "not the normal form that was proven"
+    with _opened(root, path, what) as (file, size):
+        if size > LARGEST_FILE_BYTES or hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise _changed(path, f"missing, or {what}")
 
 
 def _check_documents(root: Path, path: Path, scores: Scores) -> None:

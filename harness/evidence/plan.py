@@ -4,16 +4,17 @@ It names no host, because runs of one plan may be made on different hosts. But i
 host must be.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.contest.brought_along import Brought
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.evidence.draws import ROLES, Draw, Purpose
 from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
 from harness.evidence.step_names import StepName
-from harness.models import Fact
+from harness.models import Fact, Later
 
 FORMAT = 2
 
@@ -55,25 +56,29 @@ class Bar(Fact):
     """The BPB to beat, as it was when the verification began.
 
     ``verdict_sha256`` names the accepted verdict that it comes from; empty for the track's own
-    figure or a baseline of its dataset. ``seeds`` are that record's scores, where they are known.
+    figure or a baseline of its dataset. ``seeds`` are that record's scores, where they are known,
+    ``brought_bytes`` what its entry brought along, as it was counted.
     """
 
     bpb: float = Field(ge=0, lt=100)
     source: str
     verdict_sha256: str = ""
     seeds: tuple[float, ...] = ()
+    brought_bytes: Later[Annotated[int, Field(ge=0)]] = None
 
 
 class Tries(Fact):
     """Earlier tries.
 
-    ``earlier`` counts the verifications of the same entry on the same track, with drawn seeds, that
-    were begun before in the same directory of runs. ``by_author`` counts those of the same
-    author, as the leaderboard knows them.
+    ``earlier`` counts verifications of this very entry on this very track with drawn seeds that
+    were begun before under the same directory of runs, whatever came of them. ``by_author`` counts
+    those of the same author, as the leaderboard knows them. ``passed_over`` names those that were
+    still open, unfinished or inconclusive, when the referee asked for a new draw all the same.
     """
 
     earlier: int = Field(default=0, ge=0)
     by_author: int = Field(default=0, ge=0)
+    passed_over: Later[tuple[str, ...]] = None
 
 
 class Look(Fact):
@@ -144,7 +149,8 @@ class Plan(Fact):
 
     ``bar`` and ``test`` are null where there is no score to beat. ``also`` names steps that are not
     needed but were asked for. ``time_scale`` multiplies every budget, in a rehearsal on a
-    slower machine. ``copies`` is null unless artifacts come from another verification.
+    slower machine. ``copies`` is null unless artifacts come from another verification. ``brought``
+    is null in a plan that was made before there was such a figure.
     """
 
     format: Literal[2] = 2
@@ -163,6 +169,7 @@ class Plan(Fact):
     time_scale: float = Field(default=1.0, gt=0, le=1000)
     also: tuple[StepName, ...] = ()
     copies: PlanRef | None = None
+    brought: Later[Brought] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Plan":
@@ -185,6 +192,11 @@ class Plan(Fact):
     def draws_for(self, *purposes: Purpose) -> tuple[Draw, ...]:
         """The draws made for these purposes, in order."""
         return tuple(draw for draw in self.draws if draw.purpose in purposes)
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether nothing that is run by it can ever be a record."""
+        return self.track.rehearsal or self.time_scale != 1 or not self.required.isolated
 
     @property
     def seeds(self) -> tuple[int, ...]:

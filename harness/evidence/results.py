@@ -9,6 +9,9 @@ from harness.contest.entry import PlainName
 from harness.models import Fact, Later
 from harness.statistics.probe_bounds import Sample
 
+MOST_DOCUMENTS = 1 << 27
+"""Train documents of the largest dataset: who judges draws again what evidence says was drawn."""
+
 
 class ArtifactFacts(Fact):
     """A sealed file: the bytes that were hashed are the bytes that are scored."""
@@ -25,17 +28,42 @@ class TimelineSpan(Fact):
     seconds: float
 
 
+class Shown(Fact):
+    """What one run was shown of the train shards, where the track denies a share of them.
+
+    ``tokens`` in ``documents`` whole documents were shown, as ``files`` files; ``denied_tokens`` in
+    ``denied_documents`` were not. ``recipe_sha256`` is the digest of what was left out and how the
+    rest was put together (:class:`harness.evidence.imposed.Recipe`), which follows from the plan;
+    ``sha256`` that of names and contents of the files, which follows from plan and dataset.
+    """
+
+    files: int = Field(ge=1, le=100_000)
+    documents: int = Field(ge=1, le=MOST_DOCUMENTS)
+    denied_documents: int = Field(ge=0, le=MOST_DOCUMENTS)
+    tokens: int = Field(ge=1)
+    denied_tokens: int = Field(ge=0)
+    recipe_sha256: str
+    sha256: str
+
+    @property
+    def denied_share(self) -> float:
+        """The share of the tokens that was not shown."""
+        return self.denied_tokens / (self.tokens + self.denied_tokens)
+
+
 class Trained(Fact):
     """The files that training left.
 
     ``artifact`` is null where training was killed before it could be sealed. ``checkpoint`` holds
     the unquantized weights, where there are some: information, neither counted nor judged.
+    ``shown`` is null where every run sees the same train shards.
     """
 
     kind: Literal["trained"] = "trained"
     artifact: ArtifactFacts | None = None
     checkpoint: ArtifactFacts | None = None
     timeline: tuple[TimelineSpan, ...] = ()
+    shown: Later[Shown] = None
 
 
 class Scores(Fact):
@@ -142,8 +170,8 @@ class Probes(_AskedAgain):
     model observed ``segments_observed`` segments again.
 
     ``changes`` are those at the cut. ``unchanged`` are those of questions that were asked again as
-    they were, among the others; ``twice`` those of questions that were asked twice while scoring.
-    Both are the noise that no suffix explains.
+    they were, among the others; ``twice`` those of windows asked twice in one scoring request.
+    Both are the noise that no suffix explains; only the latter is there without memory.
     """
 
     kind: Literal["probes"] = "probes"
@@ -246,6 +274,11 @@ class TokenizerProof(Fact):
     the dataset made with it, whose text is the track's own, and ``holdout_digest`` that of the
     unpublished documents in its tokens. ``repeated`` documents were encoded a second time, alone
     and elsewhere, with the same result.
+
+    Of a model only the normal form is proven, used and shown to sandboxes. ``normal_form_sha256``
+    is that of the file built of it, which is kept beside the evidence; ``normal_form_bytes`` is
+    what it brings along: the size of the form's canonical text, compressed (lzma, preset 9
+    extreme), with a table of SentencePiece's own counted as its name.
     """
 
     kind: Literal["tokenizer"] = "tokenizer"
@@ -260,6 +293,8 @@ class TokenizerProof(Fact):
     repeated: int = Field(default=0, ge=0)
     problem: str = Field(default="", max_length=2000)
     document: int | None = Field(default=None, gt=0)
+    normal_form_bytes: Later[Annotated[int, Field(gt=0)]] = None
+    normal_form_sha256: Later[str] = None
 
     @model_validator(mode="after")
     def _proves_or_complains(self) -> "TokenizerProof":
@@ -268,6 +303,8 @@ class TokenizerProof(Fact):
             raise ValueError("problem: none, but not every figure of the dataset made with it")
         if self.document is not None and not self.problem:
             raise ValueError("document: given without a problem")
+        if (self.normal_form_bytes is None) != (self.normal_form_sha256 is None):
+            raise ValueError("normal_form_bytes, normal_form_sha256: only one of them is given")
         return self
 
 

@@ -4,7 +4,8 @@ A run directory holds ``evidence.json`` (:class:`Run`). It is written again afte
 harness that is killed at any moment leaves everything that it had measured.
 """
 
-from typing import Literal, TypeVar
+from statistics import fmean
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -25,9 +26,10 @@ from harness.evidence.results import (
 )
 from harness.evidence.step_names import Role, StepName
 from harness.evidence.steps import STEPS, step_of
-from harness.models import Fact, Finding
+from harness.models import Fact, Finding, Later
 
 AnyResult = TypeVar("AnyResult", bound=Fact)
+Bpb = Annotated[float, Field(ge=0)]
 
 
 class Failure(Fact):
@@ -82,8 +84,13 @@ class Run(Fact):
     """One try of one draw of a plan.
 
     ``draw`` is the draw's number in the plan and ``seed`` its seed (0 for a preparation).
-    ``attempt`` counts the tries of this draw from 1. A second try has the same draw, so a host that
-    fails gives nobody a new seed. ``ended`` is false while steps are still to come.
+    ``attempt`` counts the tries of this draw from 1: a second try is the same draw, so a host that
+    dies is no new ticket. ``ended`` is false while steps are still to come.
+
+    ``began`` is the step with which the entry's own code was started first, written before it was:
+    null where none had been, and in evidence from before it was kept. ``beside`` are the BPB of
+    earlier tries of the draw, which were scored and then lost: they count with this one's. Only a
+    rescoring keeps it; elsewhere it follows from those tries (:mod:`harness.evidence.attempts`).
     """
 
     format: Literal[2] = 2
@@ -94,6 +101,8 @@ class Run(Fact):
     host: HostFacts
     steps: tuple[StepFacts, ...] = ()
     ended: bool = False
+    began: Later[StepName] = None
+    beside: Later[tuple[Bpb, ...]] = None
 
     @model_validator(mode="after")
     def _follows(self) -> "Run":
@@ -117,6 +126,10 @@ class Run(Fact):
                 raise ValueError(f"{name}: given without {file}, which it comes from")
         if any(facts.failure and step_of(facts.name).decides for facts in self.steps[:-1]):
             raise ValueError("steps: expected none after a failure that ends the run")
+        if self.began is not None:
+            begun = step_of(self.began)
+            if begun.role != self.role or begun.runs_code is False:
+                raise ValueError(f"began: {self.began} starts no code in a {self.role} run")
         if self.role == "preparation" and self.seed != 0:
             raise ValueError("seed: expected 0 of a preparation")
         return self
@@ -156,6 +169,16 @@ class Run(Fact):
         return not self.ended or (
             self.failure is not None and self.failure.fault == "infrastructure"
         )
+
+    @property
+    def had_begun(self) -> bool:
+        """Whether code of the entry was started, as far as anybody can tell."""
+        return self.began is not None or any(facts.phases for facts in self.steps)
+
+    @property
+    def bpb(self) -> float | None:
+        """What counts as its score: its own, or the mean with those beside it; null without one."""
+        return None if self.scores is None else fmean((self.scores.val_bpb, *(self.beside or ())))
 
     @property
     def artifact(self) -> ArtifactFacts | None:

@@ -6,14 +6,15 @@
       plan.json                     fixed before the first run, never changed
       entry/                        exactly the counted files: what is mounted
       bridge/                       the referee's own lines about an entry in a foreign layout
-      preparation/try-K/            what ran before any seed
+      preparation/try-K/            what ran before any seed; tokenizer.normal: what was proven
       seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
       reproduction-S/try-K/         the same
       decisions/N.json              beside the evidence, not of it
       verdict.json, scorecard.txt
 
 A try begins when its directory is made, which only one harness can do. ``evidence.json`` is
-written after each step. Of the tries of a draw, the first that did not fail on our side counts.
+written after each step, and before the entry's code is started first. The first try of a draw that
+our side did not lose is the one that counts; ``attempts.py`` says what becomes of the others.
 """
 
 import contextlib
@@ -28,6 +29,7 @@ from pathlib import Path, PurePath
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.attempts import MOST_BEGUN, Attempts
 from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw
 from harness.evidence.plan import FORMAT, Plan
@@ -45,6 +47,7 @@ VERDICT = "verdict.json"
 SCORECARD = "scorecard.txt"
 ENTRY = "entry"
 BRIDGE = "bridge"
+NORMAL_FORM = "tokenizer.normal"
 _FORMAT_1_PLAN = "verification.json"
 _FOLDERS: dict[Role, str] = {
     "preparation": "preparation",
@@ -108,6 +111,11 @@ class RunDirectory:
         return cls(path=path, plan=_read(path, PLAN, Plan))
 
     @property
+    def binds(self) -> bool:
+        """Whether its draw could make a record: then there is no other beside it for the asking."""
+        return not (self.plan.rehearsal or self.plan.chosen_by_hand)
+
+    @property
     def entry(self) -> Path:
         """The counted files, as they are mounted: absolute, whatever the directory is."""
         return self.path.absolute() / ENTRY
@@ -133,6 +141,10 @@ class RunDirectory:
         """The unquantized weights of a run that left some, absolute as they are mounted."""
         assert run.checkpoint is not None  # noqa: S101 - callers ask for such runs only
         return self.directory_of(run).absolute() / "checkpoint" / run.checkpoint.name
+
+    def normal_form(self, run: Run) -> Path:
+        """The entry's tokenizer in its normal form, of a preparation that proved one."""
+        return self.directory_of(run).absolute() / NORMAL_FORM
 
     def documents(self, run: Run, name: StepName) -> Path:
         """The documents' costs that a step of a run leaves."""
@@ -189,13 +201,20 @@ class RunDirectory:
         return found
 
     def counted(self, draw: Draw) -> Run | None:
-        """The try that counts: the first that did not fail on our side, else the last that ended.
+        """The try that counts, as :class:`Attempts` says."""
+        return self._attempts(draw).counted
 
-        A submission that could make our side fail would get another try, but of the same draw.
-        """
-        ended = [run for run in self.tries(draw) if run.ended]
-        kept = [run for run in ended if not run.lost]
-        return kept[0] if kept else ended[-1] if ended else None
+    def beside(self, run: Run) -> tuple[Run, ...]:
+        """Tries of the same draw whose scores count with that of a run that counts."""
+        return self._attempts(self.plan.draws[run.draw]).beside if run.beside else ()
+
+    def used_up(self) -> tuple[Draw, ...]:
+        """Draws of which no further try would count, as :class:`Attempts` says."""
+        tried = [draw for draw in self.plan.draws if self.attempts(draw) >= MOST_BEGUN]
+        return tuple(draw for draw in tried if self._attempts(draw).used_up)
+
+    def _attempts(self, draw: Draw) -> Attempts:
+        return Attempts(self.tries(draw), copied=self.plan.copies is not None)
 
     def runs(self) -> list[Run]:
         """The try that counts of every draw that has one, in the order of the draws."""
@@ -216,11 +235,14 @@ class RunDirectory:
     def evidence_digest(self, runs: Sequence[Run] | None = None) -> str:
         """SHA-256 over the plan and the evidence that counts: what a decision is about.
 
+        A try whose score counts beside another's is evidence that counts.
+
         ``runs`` are those of :meth:`runs`, where they were read already.
         """
         digest = hashlib.sha256((self.path / PLAN).read_bytes())
         for run in self.runs() if runs is None else runs:
-            digest.update((self.directory_of(run) / EVIDENCE).read_bytes())
+            for each in (*self.beside(run), run):
+                digest.update((self.directory_of(each) / EVIDENCE).read_bytes())
         return digest.hexdigest()
 
     def plan_sha256(self) -> str:
@@ -270,52 +292,6 @@ class RunDirectory:
 def is_run_directory(path: Path) -> bool:
     """Whether a directory holds a verification, of this format or of an earlier one."""
     return (path / PLAN).is_file() or (path / _FORMAT_1_PLAN).is_file()
-
-
-def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:
-    """The latest verification of this entry on this track that has no final verdict.
-
-    Raises:
-        UsageError: there is none.
-    """
-    for directory in _trainings(runs, entry_digest, track_digest):
-        if not _is_settled(directory):
-            return directory
-    raise UsageError(
-        "nothing to resume: no unfinished verification of this submission (as it is now) on this "
-        "track; run without --resume",
-        file=runs,
-    )
-
-
-def count_earlier(runs: Path, *, entry_digest: str, track_digest: str) -> int:
-    """How many verifications of this entry on this track were begun with drawn seeds.
-
-    Entries are compared by digest, so one with a changed byte is not counted. Interrupted and
-    finished verifications count alike.
-    """
-    directories = _trainings(runs, entry_digest, track_digest)
-    return sum(not directory.plan.chosen_by_hand for directory in directories)
-
-
-def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
-    """Verifications of an entry on a track, without rescorings, the latest first."""
-    plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
-    for path in plans:
-        try:
-            directory = RunDirectory.open(path.parent)
-        except UsageError:
-            continue
-        plan = directory.plan
-        same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
-        if same and not plan.copies:
-            yield directory
-
-
-def _is_settled(directory: RunDirectory) -> bool:
-    if not (directory.path / VERDICT).is_file():
-        return False
-    return not any(run.lost for run in directory.runs())
 
 
 def _new_directory(runs: Path, name: str) -> Path:

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.gate.folder import Layout, judge_folder
 from harness.gate.history import History, open_history
 from harness.gate.scope import LARGEST_FILE_BYTES, Touched, touched
-from harness.models import Fact, Finding, Status, Told
+from harness.models import Fact, Finding, Later, Status, Told
 from harness.safeio.files import disk_errors, write_files
 from harness.safeio.git_objects import BeyondBoundsError, BrokenTreeError
 
@@ -20,8 +20,9 @@ Kind = Literal["adds", "changes", "none", "refused"]
 class GateReport(Fact):
     """What the gate found. ``folder`` and the findings' files are relative to the repository.
 
-    ``kind`` is ``none`` when no submission is touched and that may be, ``refused`` when there is
-    not exactly one folder to look at.
+    ``merge_base`` is where the head parted from the base, null where it never did or did in several
+    places: those are ``merge_bases``. ``kind`` is ``none`` when no submission is touched and that
+    may be, ``refused`` when there is not exactly one folder to look at.
     """
 
     format: Literal[1] = 1
@@ -34,6 +35,7 @@ class GateReport(Fact):
     track: str
     notes: tuple[Told[Finding], ...]
     passed: bool
+    merge_bases: Later[tuple[str, ...]] = None
 
 
 def gate(
@@ -95,18 +97,19 @@ def gate(
         return GateReport(
             base=history.base,
             head=history.head,
-            merge_base=history.merge_base,
+            merge_base=history.merge_bases[0] if len(history.merge_bases) == 1 else None,
             kind=_kind(found, passed=passed),
             folder=found.folder,
             submission_digest=digest,
             track=track.name,
             notes=tuple(notes),
             passed=passed,
+            merge_bases=history.merge_bases if len(history.merge_bases) > 1 else None,
         )
 
 
 def _scope(history: History, root: PurePosixPath, *, none_passes: bool) -> Touched:
-    if history.merge_base is None:
+    if not history.merge_bases:
         detail = "shares no history with the base; branch off the base and apply the change there"
         return Touched(None, False, (), (Finding(id="scope", status="fail", detail=detail),))
     found = touched(history, root=root)

@@ -15,67 +15,100 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, UsageError
 from harness.safeio.files import disk_errors
-from harness.safeio.git_objects import TREE, BeyondBoundsError, Entry, Objects, git, open_objects
+from harness.safeio.git_objects import (
+    TREE,
+    BeyondBoundsError,
+    Entry,
+    Objects,
+    check_git,
+    git,
+    open_objects,
+)
 from harness.safeio.text import is_plain
 
 MOST_TREES = 1000
 MOST_ENTRIES = 5000
+MOST_MERGE_BASES = 16
 _LONGEST_REVISION = 200
 _OBJECT_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One name that differs; modes are octal as git writes them, empty where it is absent."""
+    """One name that would be another; ``mode`` is octal as git writes it, empty once it is gone."""
 
     name: bytes
-    old_mode: str
-    new_mode: str
+    mode: str
 
 
 @dataclass(frozen=True)
 class History:
-    """A base, a head and where they parted; ids of commits, in full."""
+    """A base, a head and all places where they parted (none: never one); ids of commits, in full.
+
+    ``room`` is the clean room: git can be run in it, and may write there.
+    """
 
     objects: Objects
+    room: Path
     base: str
     head: str
-    merge_base: str | None
+    merge_bases: tuple[str, ...]
 
     def changes(self) -> list[Change]:
-        """Names that differ from the merge base to the head, renames as removed and added.
+        """Names at which the head says something of its own, renames as removed and added.
+
+        Those are the names that it has otherwise than one of the merge bases (so a merge from
+        there would not simply leave the base's) and otherwise than the base's tip.
+
+        Raises:
+            BeyondBoundsError: more than ``MOST_ENTRIES`` names, ``MOST_TREES`` folders or
+                ``MOST_MERGE_BASES`` merge bases.
+        """
+        if len(self.merge_bases) > MOST_MERGE_BASES:
+            raise BeyondBoundsError(
+                f"it parted from the base in {len(self.merge_bases):,} places, at most "
+                f"{MOST_MERGE_BASES} are looked at; rebase on the base branch"
+            )
+        found: dict[bytes, Change] = {}
+        for merge_base in self.merge_bases:
+            trees = (f"{commit}^{{tree}}" for commit in (merge_base, self.head, self.base))
+            found |= {change.name: change for change in self._between(*trees)}
+        return [found[name] for name in sorted(found)]
+
+    def changes_to(self, tree: str) -> list[Change]:
+        """Names that a tree has otherwise than the base's tip; raises as :meth:`changes` does."""
+        tip = f"{self.base}^{{tree}}"
+        return self._between(tip, tree, tip)
+
+    def _between(self, before: str, after: str, tip: str) -> list[Change]:
+        """Names that ``after`` has otherwise than ``before`` and otherwise than ``tip``, sorted.
 
         Trees are compared here, level by level: git's own comparison lists everything in memory
         before it says anything, and a few hundred bytes of trees can unfold into any number.
-
-        Raises:
-            BeyondBoundsError: more than ``MOST_ENTRIES`` names or ``MOST_TREES`` folders differ.
         """
-        if self.merge_base is None:
-            return []
         changes: list[Change] = []
-        start = (b"", f"{self.merge_base}^{{tree}}", f"{self.head}^{{tree}}")
-        waiting: list[tuple[bytes, str | None, str | None]] = [start]
+        start: tuple[str | None, ...] = (before, after, tip)
+        waiting: list[tuple[bytes, tuple[str | None, ...]]] = [(b"", start)]
         trees = 0
         while waiting:
-            place, old_tree, new_tree = waiting.pop()
-            old, new = self._inside(place, old_tree), self._inside(place, new_tree)
+            place, three = waiting.pop()
+            old, new, now = (self._inside(place, tree) for tree in three)
             trees += 1
-            for name in old.keys() | new.keys():
-                before, after = old.get(name, _NOTHING), new.get(name, _NOTHING)
-                if before == after:
+            for name in old.keys() | new.keys() | now.keys():
+                entries = [side.get(name, _NOTHING) for side in (old, new, now)]
+                if entries[1] in (entries[0], entries[2]):
                     continue
-                if TREE in (before.mode, after.mode):
-                    waiting.append((name, _tree_of(before), _tree_of(after)))
-                modes = ["" if side.mode == TREE else side.mode for side in (before, after)]
-                if any(modes):
-                    changes.append(Change(name, *modes))
+                if any(entry.mode == TREE for entry in entries):
+                    waiting.append((name, tuple(_tree_of(entry) for entry in entries)))
+                was, will, stands = (_NOTHING if e.mode == TREE else e for e in entries)
+                if will not in (was, stands):
+                    changes.append(Change(name, will.mode))
             _bounded(trees, len(changes) + len(waiting), "changes")
         return sorted(changes, key=lambda change: change.name)
 
-    def tree(self, commit: str, parts: Sequence[bytes]) -> str | None:
-        """Id of the tree that lies at ``parts`` below the root of a commit; None without one."""
-        current = f"{commit}^{{tree}}"
+    def tree(self, start: str, parts: Sequence[bytes]) -> str | None:
+        """Id of the tree that lies at ``parts`` below a commit or a tree; None without one."""
+        current = f"{start}^{{tree}}"
         for part in parts:
             inner = next((e for e in self.entries(current) if e.name == part), _NOTHING)
             if inner.mode != TREE:
@@ -136,8 +169,9 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
 
     Raises:
         UsageError: no repository there, or a revision that does not name a commit in it.
-        InfrastructureError: no git, a shallow clone, or missing objects.
+        InfrastructureError: no git or an old one, a shallow clone, or missing objects.
     """
+    check_git()
     if not repository.is_dir():
         raise UsageError(f"{repository}: no such folder; expected a clone of the repository")
     inside = git(
@@ -163,12 +197,13 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
         alternates = room / "objects/info/alternates"
         alternates.parent.mkdir(parents=True, exist_ok=True)
         alternates.write_bytes(os.fsencode(objects) + b"\n")
-        # Of several best common ancestors any one does: against it at least what the head changes
-        # is listed, and what the base changed beside it counts against the pull request.
-        found = git(room, "merge-base", *commits, what="where they parted", codes=(0, 1))
-        merge_base = found.decode("ascii").strip() or None
+        # Where a commit is missing, and no mark tells of it, merge-base would answer all the same.
+        git(room, "rev-list", "--count", *commits, what="what came before them")
+        # All of them: which one git names first is up to the dates that an author writes.
+        found = git(room, "merge-base", "--all", *commits, what="where they parted", codes=(0, 1))
+        merge_bases = tuple(sorted(found.decode("ascii").split()))
         with open_objects(room) as borrowed:
-            yield History(borrowed, commits[0], commits[1], merge_base)
+            yield History(borrowed, room, commits[0], commits[1], merge_bases)
 
 
 def _commit(repository: Path, option: str, name: str) -> str:

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path, PurePosixPath
 
+from harness.contest.brought_along import brought_along, counted_bytes, in_words
 from harness.contest.manifest import CONTRACT_VARIABLES
 from harness.contest.submission import CLAIMS, MANIFEST, Submission, check_on_track
 from harness.contest.track import Track
@@ -32,6 +33,7 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
             file=MANIFEST,
         ),
         _code_bytes(submission, track),
+        *_brought_along(submission, track),
         *_tokenizer(submission, track),
         _of_manifest(
             submission,
@@ -94,6 +96,33 @@ def _code_bytes(submission: Submission, track: Track) -> Finding:
     )
     figures = {"measured": code, "limit": track.budget.bytes, "unit": "bytes"}
     return found.model_copy(update=figures)
+
+
+def _brought_along(submission: Submission, track: Track) -> list[Finding]:
+    """As the rule of that name, but that a tokenizer's normal form shows when it is run."""
+    allowed = track.brought_along
+    if allowed is None:
+        return []
+    brought = brought_along(submission.entry(track.name), submission.contents)
+    counted = counted_bytes(brought, allowed, normal_form_bytes=None)
+    free, limit = allowed.free_bytes, allowed.limit_bytes
+    detail = in_words(counted, free_bytes=free, limit_bytes=limit)
+    status: Status = "pass"
+    remedy = ""
+    if brought.bytes > limit:
+        status, remedy = "fail", "leave out what is no code; what must stay, a maintainer reviews"
+    elif counted > limit:
+        status, remedy = "unknown", "its tokenizer counts in its normal form, which shows when run"
+    heaviest = max(brought.files, key=lambda file: file.compressed_bytes)
+    detail += (
+        f", compressed; the heaviest of {len(brought.files):,} files is {heaviest.name}, "
+        f"{heaviest.compressed_bytes:,} bytes"
+    )
+    found = _of_manifest(
+        submission, "brought_along", "code.files", detail, status=status, remedy=remedy
+    )
+    figures = {"measured": counted, "limit": limit, "unit": "bytes"}
+    return [found.model_copy(update=figures)]
 
 
 def _tokenizer(submission: Submission, track: Track) -> list[Finding]:

@@ -1,4 +1,7 @@
-"""What a pull request may change: one submission folder, of ordinary files with ordinary names."""
+"""What a pull request may change: one submission folder, of ordinary files with ordinary names.
+
+Changed is what merging would change on the base; ``merging.py`` says how that is known.
+"""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -6,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from harness.gate.history import Change, History
+from harness.gate.merging import merged
 from harness.models import Finding
 from harness.safeio.git_objects import Entry
 from harness.safeio.text import folded, has_unseen
@@ -15,6 +19,7 @@ LARGEST_FOLDER_BYTES = 32 << 20
 MOST_FILES = 500
 MOST_OF_A_KIND = 20
 _LONGEST_NAME_BYTES = 200
+_CATCH_UP = "merge the base branch into it, or rebase on that"
 _ORDINARY_MODES = ("100644", "100755")
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
 # What some file systems do not hold, what a shell or a report would read as something else.
@@ -51,21 +56,16 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
 
     Raises:
         BeyondBoundsError: more was changed than is read.
-        InfrastructureError: objects are missing.
+        InfrastructureError: objects are missing, or git cannot merge.
     """
     changes = _sorted(history.changes(), _parts(root))
     posing = [change for change in changes.outside if _is_posing(change, _parts(root))]
     if posing:
-        note = _fail(f"{_MODES[posing[0].new_mode]}, where a folder is expected", posing[0].name)
+        note = _fail(f"{_MODES[posing[0].mode]}, where a folder is expected", posing[0].name)
         return Touched(folder=None, is_new=False, entries=(), notes=(note,))
     if not changes.by_folder:
         return None
-    notes = [
-        _fail("is in no submission's folder; a submission may change only its own", change.name)
-        for change in changes.outside[:MOST_OF_A_KIND]
-    ]
-    if (left := len(changes.outside) - len(notes)) > 0:
-        notes.append(_fail(f"changes {left:,} more files outside of its own folder"))
+    notes = _outside(changes.outside, "is in no submission's folder")
     if len(changes.by_folder) > 1:
         notes.append(_several(history, changes.by_folder, root))
         return Touched(folder=None, is_new=False, entries=(), notes=tuple(notes))
@@ -73,23 +73,53 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
     folder = f"{root}/{_shown(name)}"
     parts = (*_parts(root), name)
     tree = history.tree(history.head, parts)
-    before = history.merge_base and history.tree(history.merge_base, parts)
+    before = {history.tree(merge_base, parts) for merge_base in history.merge_bases}
+    is_new = before == {None}
     if tree is None:
         notes.append(_fail(f"removes {folder}: a submission may be added or changed"))
         return Touched(folder=folder, is_new=False, entries=(), notes=tuple(notes))
-    if not before:
+    if is_new:
         notes += _taken(history, name, root)
-    elif before != history.tree(history.base, parts):
+    elif before != {history.tree(history.base, parts)}:
         notes.append(_fail(f"{folder} has changed on the base since; rebase on it"))
-    notes += [] if notes else [_agreed(folder, changed, is_new=not before)]
     entries = history.files(tree)
     problems = [*_name_problems((name,), folder=None), *_examine(history, entries, folder)]
+    if not notes and not problems:  # so what git merges is bounded
+        notes += _merging(history, parts, tree)
+    notes += [] if notes else [_agreed(folder, changed, is_new=is_new)]
     return Touched(
         folder=folder,
-        is_new=not before,
+        is_new=is_new,
         entries=() if problems else tuple(entries),
         notes=(*notes, *problems),
     )
+
+
+def _merging(history: History, parts: tuple[bytes, ...], tree: str) -> list[Finding]:
+    """What keeps the merge from being the base's tip with this one folder as the head has it."""
+    result = merged(history)
+    if result.tree is None:
+        names = ", ".join(_shown(name) for name in result.conflicts[:5]) or "a renamed folder"
+        more = f" and {len(result.conflicts) - 5:,} more" if len(result.conflicts) > 5 else ""
+        return [_fail(f"cannot be merged, conflict in {names}{more}; {_CATCH_UP}")]
+    changed = history.changes_to(result.tree)
+    beside = [change for change in changed if tuple(change.name.split(b"/"))[: len(parts)] != parts]
+    if beside:
+        return _outside(beside, f"would be changed by merging ({_CATCH_UP})")
+    if history.tree(result.tree, parts) != tree:
+        folder = _shown(b"/".join(parts))
+        return [_fail(f"{folder} would be merged otherwise than it is at the head; {_CATCH_UP}")]
+    return []
+
+
+def _outside(changes: Sequence[Change], what: str) -> list[Finding]:
+    notes = [
+        _fail(f"{what}; a submission may change only its own", change.name)
+        for change in changes[:MOST_OF_A_KIND]
+    ]
+    if (left := len(changes) - len(notes)) > 0:
+        notes.append(_fail(f"changes {left:,} more files outside of its own folder"))
+    return notes
 
 
 def _examine(history: History, entries: Sequence[Entry], folder: str) -> list[Finding]:
@@ -133,7 +163,7 @@ def _sorted(changes: Iterable[Change], root: tuple[bytes, ...]) -> _Changes:
 def _is_posing(change: Change, root: tuple[bytes, ...]) -> bool:
     """Whether a link or a submodule lies where a submission's folder would, or leads there."""
     parts = tuple(change.name.split(b"/"))
-    return change.new_mode in _MODES and parts == root[: len(parts)] + parts[len(root) :]
+    return change.mode in _MODES and parts == root[: len(parts)] + parts[len(root) :]
 
 
 def _several(history: History, folders: dict[bytes, list[Change]], root: PurePosixPath) -> Finding:
@@ -166,7 +196,7 @@ def _agreed(folder: str, changed: Sequence[Change], *, is_new: bool) -> Finding:
         return Finding(
             id="scope", status="pass", detail=f"adds {folder}, {files}, and nothing else"
         )
-    removed = sum(not change.new_mode for change in changed)
+    removed = sum(not change.mode for change in changed)
     detail = f"changes {files} of {folder}, which exists"
     detail += f" ({removed:,} of them removed)" if removed else ""
     detail += "; what was found of it before does not hold for it as it will be"

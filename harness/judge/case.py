@@ -6,6 +6,7 @@ from functools import cached_property
 
 from harness.contest.track import Track
 from harness.evidence.decisions import Decision
+from harness.evidence.draws import Draw
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import DatasetFacts, Plan
 from harness.evidence.results import TokenizerProof
@@ -22,8 +23,9 @@ class Case:
         plan: what was fixed before the first run.
         track: the rules that it is judged under, the plan's own or others.
         runs: the try that counts of each draw that has one, in the order of the draws.
-        statistics: the scores of the seed runs, compared with the bar.
-        decisions: what humans decided about exactly this evidence.
+        statistics: the scores of the seed runs against the bar.
+        decisions: what humans settled about this very evidence.
+        used_up: draws that had begun and were lost as often as they may be.
     """
 
     plan: Plan
@@ -31,6 +33,7 @@ class Case:
     runs: tuple[Run, ...]
     statistics: StatisticsResult
     decisions: tuple[Decision, ...] = ()
+    used_up: tuple[Draw, ...] = ()
 
     @classmethod
     def of(
@@ -40,12 +43,13 @@ class Case:
         *,
         track: Track | None = None,
         decisions: Sequence[Decision] = (),
+        used_up: Sequence[Draw] = (),
     ) -> "Case":
         """The case of a plan and its evidence; ``track``: judge under it instead of the plan's."""
         track = track or plan.track
-        scores = [run.scores.val_bpb for run in runs if run.role == "seed" and run.scores]
+        scores = [run.bpb for run in runs if run.role == "seed" and run.bpb is not None]
         statistics = compare_with_bar(scores, plan=plan, track=track)
-        return cls(plan, track, tuple(runs), statistics, tuple(decisions))
+        return cls(plan, track, tuple(runs), statistics, tuple(decisions), tuple(used_up))
 
     @cached_property
     def seeds(self) -> tuple[Run, ...]:
@@ -82,6 +86,12 @@ class Case:
         """Targets of the validation split, in the tokens that the entry is scored in."""
         proof = self.tokenizer
         return ((proof and proof.validation_tokens) or self.dataset.validation_tokens) - 1
+
+    @property
+    def train_tokens(self) -> int:
+        """Tokens of all train shards, in the tokens that the entry is trained on."""
+        proof = self.tokenizer
+        return (proof and proof.train_tokens) or self.dataset.train_tokens
 
     @property
     def vocabulary_size(self) -> int:

@@ -9,6 +9,7 @@ from itertools import combinations
 from statistics import fmean
 
 from harness.judge.rules import clocks, seed_spread
+from harness.judge.rules.doubts import p_with
 from harness.judge.rules.holdout import beyond_chance
 from harness.judge.rules.memorisation import LEAST_MARGIN_BPB, MATERIAL_SHARE
 from harness.judge.rules.significance import answer_of
@@ -39,7 +40,7 @@ def sizes_of(verdict: Verdict) -> list[int]:
 
 def scores_of(verdict: Verdict) -> list[float]:
     """The scores of the seeds that have one, BPB."""
-    return [row.val_bpb for row in verdict.seeds if row.val_bpb is not None]
+    return [row.counted_bpb for row in verdict.seeds if row.counted_bpb is not None]
 
 
 def targets_of(verdict: Verdict) -> int:
@@ -63,13 +64,22 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
         "train_wallclock": _worst(row.train_seconds for row in rows),
         "artifact": sum(row.artifact_bytes is not None for row in rows),
         "bytes": max(sizes_of(verdict), default=None),
+        **({"brought_along": verdict.brought.counted_bytes} if verdict.brought else {}),
         "scoring": len(scores),
         "score_wallclock": _worst(row.score_seconds for row in rows),
         "coverage": min((row.targets for row in rows if row.targets is not None), default=None),
         "seed_spread": max(scores) - min(scores) if len(scores) > 1 else None,
         "holdout": fmean(gaps) if gaps else None,
         "significance": verdict.statistics.p,
+        "doubts": _p_charged(verdict),
     }
+
+
+def _p_charged(verdict: Verdict) -> float | None:
+    threshold = verdict.statistics.threshold_bpb
+    if threshold is None:
+        return None
+    return p_with(scores_of(verdict), verdict.doubts, threshold=threshold)
 
 
 def limit_figures(verdict: Verdict) -> dict[str, Figure]:
@@ -81,8 +91,10 @@ def limit_figures(verdict: Verdict) -> dict[str, Figure]:
         "train_wallclock": verdict.train_limit_seconds,
         "score_wallclock": verdict.score_limit_seconds,
         "bytes": verdict.bytes_limit,
+        **({"brought_along": verdict.brought.limit_bytes} if verdict.brought else {}),
         "coverage": targets_of(verdict),
         "significance": verdict.statistics.p_below,
+        "doubts": verdict.statistics.p_below,
         **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
     }
 
@@ -101,15 +113,17 @@ def asked(verdict: Verdict, rule: str) -> bool | None:
     """Whether a rule's question arose; None where the verdict does not say."""
     seeds = _check(verdict, "seeds")
     wanted = seeds.limit if seeds else None
-    if rule == "train_wallclock":
-        return verdict.train_limit_seconds is not None
-    if rule == "score_wallclock":
-        return verdict.score_limit_seconds is not None
-    if rule == "significance":
-        return verdict.statistics.bar_bpb is not None
-    if rule == "seed_spread":
-        return wanted >= 2 if isinstance(wanted, int) else None
-    return None if rule in _THE_TRACK_TELLS else True
+    statistics = verdict.statistics
+    told: dict[str, bool | None] = {
+        "train_wallclock": verdict.train_limit_seconds is not None,
+        "score_wallclock": verdict.score_limit_seconds is not None,
+        "significance": statistics.bar_bpb is not None,
+        "doubts": bool(verdict.doubts) and statistics.significant,
+        "brought_along": verdict.brought is not None,
+        "seed_spread": wanted >= 2 if isinstance(wanted, int) else None,
+        **dict.fromkeys(_THE_TRACK_TELLS, None),
+    }
+    return told.get(rule, True)
 
 
 def possible(verdict: Verdict, check: Finding) -> Either:
@@ -167,6 +181,18 @@ def _bytes(verdict: Verdict, check: Finding) -> Either:
     return PASS if sizes and len(sizes) == len(verdict.seeds) else UNKNOWN
 
 
+def _brought_along(verdict: Verdict, check: Finding) -> Either:
+    found = verdict.brought
+    if found is None:
+        return ANY
+    if found.bytes > found.limit_bytes:
+        return FAIL
+    within = FAIL if found.counted_bytes > found.limit_bytes else PASS
+    if not found.tokenizer_bytes:
+        return within
+    return within if verdict.tokenizer else UNKNOWN
+
+
 def _coverage(verdict: Verdict, check: Finding) -> Either:
     whole = (targets_of(verdict), verdict.statistics.text_bytes)
     covered = all((row.targets, row.bytes) == whole for row in verdict.seeds)
@@ -219,6 +245,11 @@ def _significance(verdict: Verdict, check: Finding) -> Either:
     return frozenset({answer_of(verdict.statistics, seeds=seeds.limit).status})
 
 
+def _doubts(verdict: Verdict, check: Finding) -> Either:
+    p, limit = _p_charged(verdict), verdict.statistics.p_below
+    return PASS if p is not None and limit is not None and p < limit else UNKNOWN
+
+
 _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "seeds": _seeds,
     "isolation": _isolation,
@@ -229,6 +260,7 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "train_wallclock": _wallclock,
     "score_wallclock": _wallclock,
     "bytes": _bytes,
+    "brought_along": _brought_along,
     "coverage": _coverage,
     **dict.fromkeys(_ASKED_AGAIN, _asked_again),
     "seed_spread": _seed_spread,
@@ -236,4 +268,5 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "memorisation": _memorisation,
     "holdout": _holdout,
     "significance": _significance,
+    "doubts": _doubts,
 }

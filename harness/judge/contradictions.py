@@ -25,6 +25,7 @@ from harness.judge.conclude import conclude
 from harness.judge.judge import CHEAPEST_SHOWN, facts_of_these_rules
 from harness.judge.notes import notes_on_claim
 from harness.judge.rules import rule_of
+from harness.judge.rules.brought_along import FILES_SHOWN, doubt_bpb
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
 from harness.judge.verdict import Verdict
 from harness.models import Finding
@@ -61,6 +62,7 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
     yield from _about_the_seeds(verdict)
     yield from _about_the_test(verdict)
     yield from _about_the_tokenizer(verdict)
+    yield from _about_what_was_brought(verdict)
     yield from _about_the_figures(verdict)
     yield from _about_the_notes(verdict)
     if of_these_rules(verdict):
@@ -142,8 +144,10 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
         elif row.val_bpb is not None:
             loss = math.log(2) * row.val_bpb * (row.bytes or 0) / (row.targets or 0)
             yield _differs(f"{name}.val_loss", row.val_loss, loss, within=_SCORE_TOLERANCE)
-            if row.val_bpb < 0 or (row.bytes or 0) < 0:
+            if min(row.val_bpb, *(row.beside_bpb or ()), row.bytes or 0) < 0:
                 yield f"{name}.val_bpb: found {row.val_bpb}, expected bits per byte"
+        elif row.beside_bpb:
+            yield f"{name}.beside_bpb: found {len(row.beside_bpb)}, expected none without val_bpb"
         yield _differs(f"{name}.code_bytes", row.code_bytes, rows[0].code_bytes)
         weighed = (row.artifact, row.artifact_bytes, row.artifact_sha256)
         if row.artifact is not None:
@@ -202,6 +206,24 @@ def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
         yield _differs(f"tokenizer.{name}", getattr(found, name), expected)
 
 
+def _about_what_was_brought(verdict: Verdict) -> Iterator[str]:
+    found = verdict.brought
+    if found is None:
+        return
+    counted = found.bytes + max(0, found.tokenizer_bytes - found.tokenizer_free_bytes)
+    yield _differs("brought.counted_bytes", found.counted_bytes, counted)
+    text = verdict.statistics.text_bytes
+    expected = doubt_bpb(counted, free_bytes=found.free_bytes, text_bytes=text)
+    yield _differs("brought.doubt_bpb", found.doubt_bpb, expected)
+    for doubt in verdict.doubts:
+        if doubt.check == "brought_along":
+            yield _differs("doubts.brought_along.bpb", doubt.bpb, found.doubt_bpb)
+    if not found.free_bytes <= found.limit_bytes:
+        yield f"brought.free_bytes: found {found.free_bytes}, expected {found.limit_bytes} at most"
+    if len(found.files) > FILES_SHOWN:
+        yield f"brought.files: found {len(found.files)}, expected {FILES_SHOWN} at most"
+
+
 def _about_the_figures(verdict: Verdict) -> Iterator[str]:
     """Each check's measured figure and limit, and that it passed only on the right side of it."""
     measured, limits = measured_figures(verdict), limit_figures(verdict)
@@ -231,7 +253,7 @@ def _about_the_figures(verdict: Verdict) -> Iterator[str]:
 def _figures(
     check: Finding, measured: Mapping[str, object], limits: Mapping[str, object]
 ) -> Iterator[str]:
-    within = _P_TOLERANCE if check.id == "significance" else _TOLERANCE
+    within = _P_TOLERANCE if check.id in ("significance", "doubts") else _TOLERANCE
     for name, found, known in (
         ("measured", check.measured, measured),
         ("limit", check.limit, limits),

@@ -14,6 +14,8 @@ from harness.judge.conclude import ask_all, conclude
 from harness.judge.notes import notes_on
 from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
+from harness.judge.rules.brought_along import brought_result
+from harness.judge.rules.doubts import doubts_of
 from harness.judge.rules.memorisation import suspects
 from harness.judge.verdict import (
     Digests,
@@ -65,6 +67,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         seeds_drawn=not plan.chosen_by_hand,
         reproductions=tuple(_reproduction_result(run) for run in case.reproductions),
         statistics=case.statistics,
+        doubts=doubts_of(case),
         tokenizer=_tokenizer_result(case),
         memorisation=_memorisation_result(case),
         baselines=dataset.baselines,
@@ -84,6 +87,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         evidence=evidence,
         rescored_from=plan.copies.directory if plan.copies else "",
         segment=next((run.scores.segment for run in case.seeds if run.scores), None),
+        brought=brought_result(case),
     )
 
 
@@ -148,6 +152,7 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         gap_standard_error_bpb=gap.standard_error_bpb if gap else None,
         timeline=run.timeline,
         trouble=_trouble(run),
+        beside_bpb=run.beside,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.evidence.draws import Draw
 from harness.judge.case import Case
 from harness.judge.rules import CHECKS
+from harness.judge.rules.seeds import used_up
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,18 @@ class Wanted:
     why: str = ""
 
 
-def next_step(case: Case, *, given_up: Collection[int] = ()) -> Wanted:
-    """The runs that the evidence asks for: the preparation, then the looks, or none.
+def next_step(
+    case: Case, *, given_up: Collection[int] = (), running: Collection[int] = ()
+) -> Wanted:
+    """What the evidence asks for: the preparation, then the looks, or nothing.
+
+    A draw that is used up ends a verification: nothing makes another verdict of it than that it is
+    unknown. A rehearsal, in which nothing is at stake, goes on.
 
     Args:
-        case: with the try that counts of each draw; a draw that failed on our side is run again.
-        given_up: numbers of draws that failed on our side and are not tried again now.
+        case: with the try that counts of each draw; a draw that our side lost is wanted again.
+        given_up: numbers of draws that are not tried again now, because our side lost them.
+        running: numbers of draws of which a try is under way, so that it is not lost yet.
     """
     done = {run.draw for run in case.runs if not run.lost}
     for rule in CHECKS:
@@ -30,6 +37,9 @@ def next_step(case: Case, *, given_up: Collection[int] = ()) -> Wanted:
         if finding is not None and finding.status == "fail":
             return Wanted(over=True, why=f"{rule.id}: {finding.detail}")
     plan = case.plan
+    over = [draw for draw in case.used_up if draw.number not in running]
+    if over and not plan.rehearsal:
+        return Wanted(over=True, why=f"seeds: {used_up(over)}")
     preparation = [draw for draw in plan.draws_for("preparation") if draw.number not in done]
     wanted = preparation or [draw for draw in plan.draws_for("look") if draw.number not in done]
     left = tuple(draw for draw in wanted if draw.number not in given_up)

@@ -20,7 +20,12 @@ def notes_on(case: Case) -> tuple[Note, ...]:
     if case.track.rehearsal:  # meant to be repeated; claims are about the contest
         return ()
     sizes = [run.artifact.bytes + case.code_bytes for run in case.seeds if run.artifact is not None]
-    found = (_earlier(case), *notes_on_claim(case.plan.entry.claim, case.statistics, sizes))
+    found = (
+        _earlier(case),
+        _passed_over(case),
+        _means(case),
+        *notes_on_claim(case.plan.entry.claim, case.statistics, sizes),
+    )
     return tuple(note for note in found if note is not None)
 
 
@@ -45,6 +50,32 @@ def _earlier(case: Case) -> Note | None:
         detail=f"try {tries:,} of the same submission on this track in this directory: with so "
         f"many tries, a submission exactly at the threshold passes with probability {chance:.2f}; "
         "look at the other tries",
+    )
+
+
+def _passed_over(case: Case) -> Note | None:
+    """A new draw that the referee asked for, though an earlier one could have been finished."""
+    open_ones = case.plan.tries.passed_over
+    if not open_ones:
+        return None
+    return Note(
+        id="new_draw",
+        status="unknown",
+        detail="the referee asked for a new draw with --new-draw, though an earlier verification "
+        f"was unfinished or INCONCLUSIVE: {', '.join(open_ones)}; see what became of it",
+    )
+
+
+def _means(case: Case) -> Note | None:
+    """Seeds of which two tries count."""
+    found = [str(run.seed) for run in case.seeds if run.beside and run.scores]
+    if not found:
+        return None
+    return Note(
+        id="mean_of_tries",
+        status="unknown",
+        detail=f"seed {', '.join(found)}: our side lost a try after it had its score, and made it "
+        "again; the mean of all its scores counts, not the last alone",
     )
 
 

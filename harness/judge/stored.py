@@ -27,7 +27,9 @@ def read_case(
     if decisions:
         about = directory.evidence_digest(runs)
         decisions = [decision for decision in decisions if decision.evidence == about]
-    return Case.of(directory.plan, runs, track=track, decisions=decisions)
+    return Case.of(
+        directory.plan, runs, track=track, decisions=decisions, used_up=directory.used_up()
+    )
 
 
 def judge_stored(

@@ -1,14 +1,16 @@
 """The verdict: a maintainer publishes it, and a scorecard shows it."""
 
+from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import Field, computed_field, model_validator
 
+from harness.contest.brought_along import FileWeight
 from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
-from harness.models import Fact, Finding
+from harness.models import Fact, Finding, Later
 from harness.statistics.tests import Case as TestCase
 
 VerdictName = Literal["VERIFIED", "REPRODUCED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
@@ -56,7 +58,8 @@ class SeedResult(Fact):
     """One row of the table of seeds; a figure that was not reached is null.
 
     ``purpose`` says whether the seed belongs to a look or to the confirmation, ``attempt`` which
-    try of it counts, ``node`` where it was run.
+    try of it counts, ``node`` where it was run. ``beside_bpb`` are the scores of earlier tries that
+    were scored and then lost by our side: the seed's score is the mean of theirs and ``val_bpb``.
     """
 
     seed: int
@@ -80,6 +83,12 @@ class SeedResult(Fact):
     gap_standard_error_bpb: float | None = None
     timeline: tuple[TimelineSpan, ...] = ()
     trouble: str | None = None
+    beside_bpb: Later[tuple[float, ...]] = None
+
+    @property
+    def counted_bpb(self) -> float | None:
+        """What counts as the seed's score, BPB; null without one."""
+        return None if self.val_bpb is None else fmean((self.val_bpb, *(self.beside_bpb or ())))
 
 
 class ReproductionResult(Fact):
@@ -124,6 +133,14 @@ class StatisticsResult(Fact):
     text_bytes: int = Field(ge=1)
 
 
+class Doubt(Fact):
+    """What a check cannot exclude, in BPB of the validation text; the rule ``doubts`` adds it."""
+
+    check: str = Field(max_length=80)
+    of: str = Field(max_length=200)
+    bpb: float = Field(ge=0)
+
+
 class TokenizerResult(Fact):
     """A submission's own tokenizer, beside the dataset's.
 
@@ -141,6 +158,28 @@ class TokenizerResult(Fact):
     bpb_per_nat: float | None = None
     dataset_bytes_per_token: float
     dataset_bpb_per_nat: float
+
+
+class BroughtResult(Fact):
+    """What the submission brings along besides its artifact, in compressed bytes.
+
+    ``bytes`` is the size of code and settings, ``tokenizer_bytes`` of its own tokenizer as the code
+    is shown it (0 without one), of which ``tokenizer_free_bytes`` count nothing;
+    ``counted_bytes`` is the sum of what is left. What exceeds ``free_bytes`` (the track's, or what
+    the bar's own entry brought if that is more) is taken for remembered text: ``doubt_bpb``, 8 bits
+    a byte over the bytes of the validation text. ``files`` are the heaviest ones, each compressed
+    by itself.
+    """
+
+    bytes: int = Field(ge=0)
+    tokenizer_bytes: int = Field(ge=0)
+    tokenizer_free_bytes: int = Field(ge=0)
+    counted_bytes: int = Field(ge=0)
+    free_bytes: int = Field(ge=0)
+    limit_bytes: int = Field(ge=0)
+    doubt_bpb: float = Field(ge=0)
+    container_sha256: str
+    files: tuple[FileWeight, ...] = ()
 
 
 class MemorisationResult(Fact):
@@ -183,7 +222,8 @@ class Verdict(Fact):
     ``isolated``: the sandbox proves all that a verdict needs; if not, it can only rehearse.
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
-    null.
+    null. ``doubts`` are empty where no check bounds what it cannot exclude; ``brought`` is null
+    where the track or the plan knows no such figure.
     """
 
     verdict: VerdictName
@@ -208,6 +248,7 @@ class Verdict(Fact):
     seeds_drawn: bool
     reproductions: tuple[ReproductionResult, ...] = ()
     statistics: StatisticsResult
+    doubts: tuple[Doubt, ...] = ()
     tokenizer: TokenizerResult | None = None
     memorisation: MemorisationResult | None = None
     baselines: dict[str, float] = Field(default_factory=dict)
@@ -218,3 +259,4 @@ class Verdict(Fact):
     evidence: str
     rescored_from: str = ""
     segment: int | None = None
+    brought: Later[BroughtResult] = None

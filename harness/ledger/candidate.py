@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.contest.track import Track
+from harness.contest.track import BroughtAlong, Track
 from harness.errors import UsageError
 from harness.evidence.store import PLAN, VERDICT, RunDirectory
 from harness.judge.contradictions import of_these_rules
@@ -121,6 +121,20 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
     if track.holdout is not None:
         allowed = track.holdout.reference_gap_bpb + track.holdout.tolerance_bpb
         yield "holdout.limit", limits.get("holdout"), allowed
+    if track.brought_along is not None:
+        yield from _brought_under(track.brought_along, verdict)
+
+
+def _brought_under(allowed: BroughtAlong, verdict: Verdict) -> Iterator[tuple[str, object, object]]:
+    """Limit and allowances of what was brought along; more is free only where the bar had more."""
+    brought = verdict.brought
+    limit = brought.limit_bytes if brought else None
+    yield "brought.limit_bytes", limit, allowed.limit_bytes
+    if brought is not None:
+        free = brought.tokenizer_free_bytes
+        yield "brought.tokenizer_free_bytes", free, allowed.tokenizer_free_bytes
+        if not allowed.free_bytes <= brought.free_bytes <= allowed.limit_bytes:
+            yield "brought.free_bytes", brought.free_bytes, allowed.free_bytes
 
 
 def _without_place(verdict: Verdict) -> Verdict:

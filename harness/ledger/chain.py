@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from harness.contest.track import Track
-from harness.models import Fact
+from harness.models import Fact, Later
 
 MOST_EVENTS = 20_000
 NAME_CHARACTERS = 200
@@ -34,7 +34,8 @@ class Record(Fact):
 
     ``verdict_sha256`` is that of the verdict's file, ``bar_bpb`` what it was verified against.
     ``scores`` are those of ``seeds``, in the same order; ``rules_digest`` is that of the rules that
-    judged.
+    judged. ``brought_bytes`` is what the entry brought along, as it was counted; null in a record
+    of before there was such a figure.
     """
 
     verdict_sha256: Digest
@@ -55,6 +56,7 @@ class Record(Fact):
     p: float = Field(ge=0, le=1)
     bar_bpb: Score
     bytes: int = Field(ge=0)
+    brought_bytes: Later[Annotated[int, Field(ge=0)]] = None
 
     @model_validator(mode="after")
     def _a_score_a_seed(self) -> "Record":

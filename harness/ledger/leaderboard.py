@@ -114,6 +114,7 @@ def bar_of(track: Track, path: Path) -> Bar | None:
         f"mean of {len(best.seeds)} seeds",
         verdict_sha256=best.verdict_sha256,
         seeds=best.scores,
+        brought_bytes=best.brought_bytes,
     )
 
 
@@ -249,10 +250,11 @@ def _record(candidate: Candidate, track: Track) -> Record:
                 "mean_bpb": statistics.mean_bpb,
                 "sd_bpb": statistics.sd_bpb,
                 "seeds": tuple(seed.seed for seed in verdict.seeds),
-                "scores": tuple(seed.val_bpb for seed in verdict.seeds),
+                "scores": tuple(seed.counted_bpb for seed in verdict.seeds),
                 "p": statistics.p,
                 "bar_bpb": statistics.bar_bpb,
                 "bytes": max(sizes_of(verdict), default=0),
+                "brought_bytes": verdict.brought.counted_bytes if verdict.brought else None,
             }
         )
     except ValidationError as error:

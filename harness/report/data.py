@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -16,6 +16,7 @@ from harness.report.console import PatientConsole
 from harness.report.running import LINE_LIMIT
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
 from harness.report.terminal import draw
+from harness.run.derived import Kept, Limits
 from harness.safeio.text import plain
 
 LINE_SECONDS = 10.0
@@ -132,6 +133,24 @@ def _text_rule(report: DatasetReport) -> str:
         f"{changed:,} only after the normalization of this dataset's own tokenizer; as published "
         f"they are {published.bytes:,} bytes; the first: {plain(published.first_changed, 300)}"
     )
+
+
+def derived_report(kept: Sequence[Kept], limits: Limits) -> RenderableType:
+    """What is kept of entries' own tokens, the one that was not used for longest first."""
+    total = sum(each.bytes for each in kept)
+    of = f"of {limits.datasets:,} that may be kept, {total:,} of {limits.bytes:,} bytes"
+    found: list[Block] = [Paragraph(Words(f"{len(kept):,} {of}"))]
+    if kept:
+        rows = [
+            Row(
+                (each.key[:12], f"{each.bytes:,}", each.used, "yes" if each.in_use else "no"),
+                plain(each.source or "cannot be read", NAME_LIMIT),
+            )
+            for each in kept
+        ]
+        found.append(Table(("key", "bytes", "last used", "in use"), 1, rows))
+    heading = Heading("datasets made with entries' own tokenizers")
+    return draw(Stack((heading, Stack(tuple(found), apart=True))))
 
 
 def weighing_report(found: Weighing) -> RenderableType:

@@ -7,7 +7,7 @@ from harness.report.figures import against, number, odds
 from harness.safeio.text import plain
 
 NAME_LIMIT = 80
-DETAIL_LIMIT = 400
+DETAIL_LIMIT = 380
 PATH_LIMIT = 1024
 
 TAGLINES: dict[VerdictName, str] = {

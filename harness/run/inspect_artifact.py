@@ -4,6 +4,7 @@ The artifact is never parsed here: its format is the submission's own, and untru
 the submission's claim; we compare it with the one figure that we measured, the artifact's size.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from harness.models import Fact
 from harness.run.endings import ending, with_last_line
 from harness.run.paths import CHECKPOINT
 from harness.run.scoring_session import score_job
+from harness.run.shown_code import code_shown, files_shown, normal_tokenizer
+from harness.run.tokenizing import normalized, own_tokenizer
 from harness.safeio.files import disk_errors, write_files
 from harness.safeio.parsing import ParseError, parse_json, problems_of
 from harness.sandbox.protocol import Mount, Sandbox
@@ -152,15 +155,17 @@ def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
     check_entry(directory)
     for run in directory.runs():
         if run.artifact is not None:
-            return inspect_artifact(
-                sandbox,
-                directory.plan.entry,
-                directory.plan.track,
-                code=directory.entry,
-                artifact=directory.artifact(run),
-                checkpoint=directory.checkpoint(run) if run.checkpoint else None,
-                log=directory.directory_of(run) / "inspect.log",
-            )
+            place = directory.directory_of(run) / f"code-{os.getpid()}"
+            with code_shown(directory, normal_tokenizer(directory), place) as code:
+                return inspect_artifact(
+                    sandbox,
+                    directory.plan.entry,
+                    directory.plan.track,
+                    code=code,
+                    artifact=directory.artifact(run),
+                    checkpoint=directory.checkpoint(run) if run.checkpoint else None,
+                    log=directory.directory_of(run) / "inspect.log",
+                )
     raise UsageError("holds no sealed artifact to inspect", file=directory.path)
 
 
@@ -178,14 +183,20 @@ def inspect_file(
 
     Raises:
         UsageError: the file is not there.
+        SubmissionError: the entry's tokenizer is none.
     """
     if not artifact.is_file():
         raise UsageError("no such file; expected an artifact, or a run directory", file=artifact)
+    own = own_tokenizer(entry, files)
+    normal = normalized(own) if own is not None else None
+    if normal is not None and normal.problem:
+        raise SubmissionError(normal.problem)
     with tempfile.TemporaryDirectory() as name, disk_errors(Path(name)):
         # Copies, because the sandbox's user may not be allowed to read the originals.
         folder = Path(name)
         folder.chmod(0o755)
-        write_files(folder / "code", dict(files))
+        shown = files_shown(entry, files, normal.tokenizer if normal is not None else None)
+        write_files(folder / "code", shown)
         copy = folder / entry.train.artifact
         shutil.copyfile(artifact, copy)
         return inspect_artifact(

@@ -1,11 +1,12 @@
 """Fixes a plan. After that, nobody has any choice left."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from harness import __version__
+from harness.contest.brought_along import brought_along
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.errors import UsageError
@@ -26,14 +27,19 @@ from harness.judge.comparison import own_bar
 
 @dataclass(frozen=True)
 class Wishes:
-    """The referee's extra wishes. Seeds by hand never make a record; ``also`` names extra steps."""
+    """What the referee asks for besides: seeds by hand are never a record; ``also`` names steps.
+
+    ``new_draw``: begin anew although an earlier verification is still open; the plan tells it.
+    """
 
     seeds: Sequence[int] | None = None
     also: tuple[StepName, ...] = field(default=())
+    new_draw: bool = False
 
 
 def plan_for(
     entry: Entry,
+    files: Mapping[str, bytes],
     track: Track,
     texts: TextFacts,
     sandbox: SandboxFacts,
@@ -46,6 +52,7 @@ def plan_for(
 
     Args:
         entry: what is judged, with the track's own settings applied.
+        files: its files by name.
         track: the rules.
         texts: figures of the texts that the entry is trained and scored on.
         sandbox: what every host's sandbox must be.
@@ -73,6 +80,7 @@ def plan_for(
         nonce=nonce,
         chosen_by_hand=wishes.seeds is not None,
         also=wishes.also,
+        brought=brought_along(entry, files),
     )
 
 

@@ -61,6 +61,10 @@ class Bench(Protocol):
         """Prepared."""
 
     @property
+    def code(self) -> Path:
+        """The directory that sandboxes see as the entry's code."""
+
+    @property
     def accelerators(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the track needs."""
 
@@ -70,6 +74,9 @@ class Bench(Protocol):
 
     def log(self, step: Step) -> Path:
         """Where a step's log is written."""
+
+    def code_starts(self, step: Step) -> None:
+        """Called just before the entry's code is started in a step."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +293,7 @@ class ScoringSession:
         bench = self._bench
         return score_job(
             bench.sandbox,
-            code=bench.directory.entry,
+            code=bench.code,
             entry=bench.plan.entry,
             track=bench.plan.track,
             accelerators=bench.accelerators,
@@ -294,6 +301,7 @@ class ScoringSession:
             channel=channel,
             log=bench.log(step),
             seconds=seconds,
+            starting=partial(bench.code_starts, step),
         )
 
 
@@ -308,10 +316,12 @@ def score_job(
     channel: Path,
     log: Path,
     seconds: float | None,
+    starting: Callable[[], None] = lambda: None,
 ) -> Job:
     """A job that runs our worker on one sealed file; all paths absolute.
 
-    ``seconds``: after so many it is killed; None where the track sets no budget.
+    ``seconds``: after so many it is killed; None where the track sets no budget. ``starting`` is
+    called just before its code can run.
 
     Raises:
         InfrastructureError: the entry's model is asked in a way that this harness cannot.
@@ -340,4 +350,5 @@ def score_job(
         wallclock_seconds=UNLIMITED_SECONDS if seconds is None else seconds,
         accelerators=accelerators,
         log=log,
+        starting=starting,
     )

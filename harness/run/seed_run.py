@@ -3,6 +3,7 @@
 Whatever goes wrong becomes evidence here: either a failure of the submission or one of ours.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import InfrastructureError, SubmissionError
@@ -13,6 +14,7 @@ from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.steps import DO
 from harness.run.workbench import Workbench
+from harness.sandbox.protocol import NeverStartedError
 
 
 def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
@@ -26,21 +28,46 @@ def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
     Raises:
         UsageError, InfrastructureError: the try could not be begun; see :meth:`Workbench.open`.
     """
-    with Workbench.open(task, data=data, progress=progress) as bench:
-        run = bench.begin()
-        for step in steps_of(run.role):
+    with Workbench.open(task, data=data, progress=progress) as opened:
+        kept = _Kept(opened)
+        bench = replace(opened, code_starts=kept.code_starts)
+        for step in steps_of(bench.draw.role):
+            run = kept.run
             if run.failure is None and step.needs <= run.done and step.when(bench.plan, run):
                 bench.announce(run, step)
-                run = run.plus(_attempt(step, bench, run))
-                bench.directory.write_run(run)
-        run = run.model_copy(update={"ended": True})
-        bench.directory.write_run(run)
-        progress.ended(bench.directory, run)
-    return run
+                _attempt(step, bench, kept)
+        kept.write(kept.run.model_copy(update={"ended": True}))
+        progress.ended(bench.directory, kept.run)
+    return kept.run
 
 
-def _attempt(step: Step, bench: Workbench, run: Run) -> StepFacts:
+class _Kept:
+    """The run as its evidence lies on disk, which is never behind what was begun."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._directory = bench.directory
+        self.run = bench.begin()
+
+    def write(self, run: Run) -> None:
+        """Keep it in the place of what was kept before."""
+        self._directory.write_run(run)
+        self.run = run
+
+    def code_starts(self, step: Step) -> None:
+        """Write that the entry's code is started now, if it is the first time in this run.
+
+        Whoever kills us from here on does not make this try one that had not begun.
+        """
+        if self.run.began is None:
+            self.write(self.run.model_copy(update={"began": step.name}))
+
+
+def _attempt(step: Step, bench: Workbench, kept: _Kept) -> None:
+    before = kept.run
     try:
-        return DO[step.name](step, bench, run)
+        facts = DO[step.name](step, bench, before)
+    except NeverStartedError as error:  # whatever was written of a start is not so
+        kept.run, facts = before, StepFacts(name=step.name, failure=failure_of(step, error))
     except (SubmissionError, InfrastructureError) as error:
-        return StepFacts(name=step.name, failure=failure_of(step, error))
+        facts = StepFacts(name=step.name, failure=failure_of(step, error))
+    kept.write(kept.run.plus(facts))

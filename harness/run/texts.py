@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -14,7 +15,13 @@ from harness.data.format.dataset import Dataset, open_dataset
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.plan import HoldoutFacts, Plan, TextFacts
 from harness.evidence.results import TokenizerProof
-from harness.run.tokenizing import OwnTokenizer, Retokenized, retokenize
+from harness.run.tokenizing import (
+    Normalized,
+    NormalTokenizer,
+    OwnTokenizer,
+    Retokenized,
+    retokenize,
+)
 
 LARGEST_WINDOW_BYTES = 4 << 30
 """Most logits of one window, in float32."""
@@ -95,23 +102,44 @@ def check_window(entry: Entry, *, vocabulary_size: int) -> None:
 class _Brought(TypedDict):
     bytes: int
     sha256: str
+    normal_form_bytes: int | None
+    normal_form_sha256: str | None
 
 
 def prove_tokenizer(
-    own: OwnTokenizer, stock: StockTexts, *, note: Callable[[str], None]
+    own: OwnTokenizer,
+    normal: Normalized,
+    stock: StockTexts,
+    *,
+    note: Callable[[str], None],
+    holds: ExitStack,
 ) -> TokenizerProof:
     """Tokenize all texts with an entry's own tokenizer, and check the round trip of each.
+
+    Args:
+        own: the tokenizer as it was brought.
+        normal: its normal form, which does the work; or why it has none.
+        stock: the track's texts.
+        note: told what is being done.
+        holds: until it is closed nobody removes what was made.
 
     Raises:
         InfrastructureError: our side failed.
     """
-    brought: _Brought = {"bytes": len(own.model), "sha256": own.sha256}
-    made = retokenize(own, stock.dataset, note=note)
+    brought: _Brought = {
+        "bytes": len(own.model),
+        "sha256": own.sha256,
+        "normal_form_bytes": normal.weight_bytes,
+        "normal_form_sha256": normal.kept.sha256 if normal.kept else None,
+    }
+    if normal.tokenizer is None:
+        return TokenizerProof(**brought, problem=normal.problem)
+    made = retokenize(normal.tokenizer, stock.dataset, note=note, holds=holds)
     if made.dataset is None:
         return TokenizerProof(**brought, problem=made.problem, document=made.document)
     hidden = Retokenized(None)
     if stock.holdout is not None:
-        hidden = retokenize(own, stock.holdout, note=note, train=False)
+        hidden = retokenize(normal.tokenizer, stock.holdout, note=note, holds=holds, train=False)
         if hidden.dataset is None:
             problem = f"the unpublished documents: {hidden.problem}"
             return TokenizerProof(**brought, problem=problem)
@@ -130,24 +158,27 @@ def prove_tokenizer(
 def texts_of(
     plan: Plan,
     stock: StockTexts,
-    own: OwnTokenizer | None,
+    own: NormalTokenizer | None,
     proof: TokenizerProof | None,
     *,
     note: Callable[[str], None],
+    holds: ExitStack,
 ) -> Texts:
-    """The texts in the tokens of the plan's entry, as the preparation made and proved them.
+    """The texts in the tokens of the plan's entry, as they were proven; ``holds`` as above.
+
+    They are made again where they were removed since.
 
     Raises:
         InfrastructureError: they differ from those of the plan or of the proof.
     """
-    if own is None:
+    if plan.entry.tokenizer.kind == "stock":
         return Texts(stock.dataset, stock.holdout)
-    if proof is None or proof.problem:
+    if own is None or proof is None or proof.problem:
         raise InfrastructureError("the entry's tokenizer has not been proven")
-    scored = retokenize(own, stock.dataset, note=note).dataset
+    scored = retokenize(own, stock.dataset, note=note, holds=holds).dataset
     holdout = None
     if stock.holdout is not None:
-        holdout = retokenize(own, stock.holdout, note=note, train=False).dataset
+        holdout = retokenize(own, stock.holdout, note=note, holds=holds, train=False).dataset
     digests = (scored.digest if scored else "", holdout.digest if holdout else "")
     if scored is None or digests != (proof.dataset_digest, proof.holdout_digest):
         raise InfrastructureError(

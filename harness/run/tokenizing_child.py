@@ -1,7 +1,8 @@
 """The process that loads a stranger's tokenizer, so that a crash or a hang ends nothing else.
 
-Started by ``tokenizing.py`` with its task on the command line; prints its progress and its outcome
-on stdout, one JSON object a line.
+Started by ``tokenizing_process.py`` with an order on its command line and the model on stdin; says
+how far it is and how it ended on stdout, one JSON object a line. The normal form is made without
+the library in C++: what is handed over was made by our code alone.
 """
 
 import os
@@ -13,32 +14,27 @@ from pathlib import Path
 from harness.data.build.building import TextLost, build_dataset
 from harness.data.build.encoding import TokenizerMemoryError
 from harness.data.format.documents import DocumentFiles
+from harness.data.format.normal_form import normal
 from harness.data.format.tokenizers import TokenizerError
 from harness.errors import InfrastructureError
-from harness.run.tokenizing import Order, Word
+from harness.run.tokenizing_process import Order, Texts, Word
 
 
 def main() -> None:
-    """Build the dataset; every outcome is a line on stdout and exit code 0."""
+    """Do what was ordered; every outcome is a line on stdout and exit code 0."""
     order = Order.model_validate_json(sys.argv[1])
     _limit(order)
+    model = sys.stdin.buffer.read(order.model_bytes)
+    if len(model) < order.model_bytes:  # our parent is gone
+        return
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    parts: tuple[bytes, ...] = ()
     try:
-        build_dataset(
-            DocumentFiles([Path(path) for path in order.train_documents]),
-            DocumentFiles([Path(order.validation_documents)]),
-            Path(order.tokenizer).read_bytes(),
-            Path(order.destination),
-            source=order.source,
-            tokenizer_name=order.tokenizer_name,
-            published_val=DocumentFiles([Path(order.published_documents)])
-            if order.published_documents
-            else None,
-            replace=True,
-            progress=lambda what, done, total: _say(
-                Word(kind="progress", text=what, done=done, total=total)
-            ),
-        )
+        if order.texts is None:
+            found = normal(model)
+            parts = found.model, found.serialized
+        else:
+            _build(order.texts, model)
     except TextLost as error:
         problem = f"validation document {error.document} does not come back: {error.problem}"
         _say(Word(kind="rejected", text=problem[:2000], document=error.document))
@@ -49,7 +45,28 @@ def main() -> None:
     except InfrastructureError as error:
         _say(Word(kind="ours", text=error.message[:2000], remedy=error.remedy[:500]))
     else:
-        _say(Word(kind="done"))
+        _say(Word(kind="done", sizes=tuple(len(part) for part in parts)))
+        sys.stdout.buffer.write(b"".join(parts))
+        sys.stdout.buffer.flush()
+
+
+def _build(texts: Texts, model: bytes) -> None:
+    build_dataset(
+        DocumentFiles([Path(path) for path in texts.train_documents]),
+        DocumentFiles([Path(texts.validation_documents)]),
+        model,
+        Path(texts.destination),
+        source=texts.source,
+        tokenizer_name=texts.tokenizer_name,
+        most_tokens=texts.most_tokens,
+        published_val=DocumentFiles([Path(texts.published_documents)])
+        if texts.published_documents
+        else None,
+        replace=True,
+        progress=lambda what, done, total: _say(
+            Word(kind="progress", text=what, done=done, total=total)
+        ),
+    )
 
 
 def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: int) -> Word:

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
+from harness.data.build.imposing import most_shown_bytes
+from harness.data.format.manifest import Manifest
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.earlier import count_earlier, find_open
 from harness.evidence.integrity import check_kept, read_files
-from harness.evidence.plan import Bar, PlanRef, Tries
+from harness.evidence.plan import Bar, Plan, PlanRef, Tries
 from harness.evidence.steps import logs_of
-from harness.evidence.store import RunDirectory, count_earlier
+from harness.evidence.store import RunDirectory
 from harness.hardware.machine import disk_free_bytes
 from harness.judge.next_step import next_step
 from harness.judge.stored import judge_stored, read_case
@@ -24,6 +27,7 @@ from harness.judge.verdict import Verdict
 from harness.run.launcher.protocol import Ended, Launcher, Pool, Task
 from harness.run.plan import Wishes, now, plan_for, required_of
 from harness.run.progress import Progress
+from harness.run.shown import reap
 from harness.run.texts import check_window, open_texts
 from harness.run.workbench import check_texts
 from harness.sandbox.protocol import Sandbox
@@ -76,6 +80,7 @@ def verify(
         wishes: the referee's extra wishes.
 
     Raises:
+        StillOpenError: an earlier verification of it is to be finished first.
         SubmissionError: its windows and vocabulary make answers too large to receive.
         InfrastructureError: our side failed before anything could be run, or evidence can't
             be written. A failure within a run is evidence, and makes it INCONCLUSIVE.
@@ -94,13 +99,16 @@ def begin(
     wishes: Wishes,
 ) -> RunDirectory:
     """Fix the plan. After that, nobody has any choice left."""
-    _check_disk(referee.runs, track)
     stock = open_texts(track, referee.data)
+    reap(referee.runs)  # what it frees may be what is needed
+    own = entry.tokenizer.kind != "stock"
+    _check_disk(referee.runs, disk_need_bytes(track, stock.dataset.manifest, own_tokenizer=own))
     if entry.tokenizer.kind == "stock":
         check_window(entry, vocabulary_size=stock.dataset.manifest.vocabulary_size)
     earlier = count_earlier(referee.runs, entry_digest=entry.digest, track_digest=track.digest)
     plan = plan_for(
         entry,
+        files,
         track,
         stock.facts(),
         referee.sandbox.prepare(),
@@ -108,7 +116,41 @@ def begin(
         tries=Tries(earlier=earlier),
         wishes=wishes,
     )
+    if not plan.rehearsal and not plan.chosen_by_hand:
+        plan = _beside_open_ones(plan, referee.runs, new_draw=wishes.new_draw)
     return RunDirectory.create(referee.runs, plan, files=dict(files))
+
+
+class StillOpenError(UsageError):
+    """A new draw where an earlier verification can be finished, or ended INCONCLUSIVE.
+
+    Args:
+        directory: that verification.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        super().__init__(
+            "this very submission was begun on this track and has no verdict to stand; a plan is "
+            "used up, never replaced",
+            file=directory.path,
+            remedy="finish it with --resume",
+        )
+
+
+def _beside_open_ones(plan: Plan, runs: Path, *, new_draw: bool) -> Plan:
+    """The plan, which names what it was begun beside; rehearsals prove nothing and bind nobody.
+
+    Raises:
+        StillOpenError: something is open, and nobody asked for a new draw.
+    """
+    found = find_open(runs, entry_digest=plan.entry.digest, track_digest=plan.track_digest)
+    open_ones = [each for each in found if each.binds]
+    if not open_ones:
+        return plan
+    if not new_draw:
+        raise StillOpenError(open_ones[0])
+    names = tuple(each.path.name for each in open_ones)
+    return plan.model_copy(update={"tries": plan.tries.model_copy(update={"passed_over": names})})
 
 
 def rescore(original: RunDirectory, referee: Referee) -> Judged:
@@ -202,13 +244,13 @@ class _Work:
 def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
     """Start the runs that the evidence so far asks for: the preparation, the next look, or none."""
     directory = work.directory
-    wanted = next_step(read_case(directory), given_up=work.given_up)
+    running = pool.running(directory.path)
+    wanted = next_step(read_case(directory), given_up=work.given_up, running=running)
     if wanted.over:
         pool.cancel(directory.path)
         if wanted.why and not work.told:
             progress.note(f"nothing more is run: {wanted.why}")
         work.told = True
-    running = pool.running(directory.path)
     for draw in wanted.draws:
         if draw.number not in running:
             attempt = directory.attempts(draw) + 1
@@ -223,17 +265,28 @@ def _held(directories: Sequence[RunDirectory]) -> Iterator[None]:
         yield
 
 
-def disk_need_bytes(track: Track) -> int:
-    """The most bytes that the artifacts and logs of a verification can take."""
+def disk_need_bytes(track: Track, manifest: Manifest | None, *, own_tokenizer: bool = False) -> int:
+    """The most that a verification can take beside its directory and in it, runs one by one.
+
+    Artifacts and logs of all runs, and the train shards that one run is shown.
+
+    Args:
+        track: the rules.
+        manifest: of its dataset; without it, the train shards are not reckoned.
+        own_tokenizer: whether the entry brings one.
+    """
     a_seed = track.sandbox.output_bytes + logs_of("seed") * track.sandbox.log_bytes
-    return track.significance.seeds * a_seed
+    shown = 0
+    if manifest is not None and track.imposed is not None:
+        shown = most_shown_bytes(manifest, own_tokenizer=own_tokenizer)
+    return track.significance.seeds * a_seed + shown
 
 
-def _check_disk(runs: Path, track: Track) -> None:
-    need, free = disk_need_bytes(track), disk_free_bytes(runs)
+def _check_disk(runs: Path, need: int) -> None:
+    free = disk_free_bytes(runs)
     if free < need:
         raise InfrastructureError(
-            f"{free:,} bytes free, {need:,} may be needed for artifacts and logs",
+            f"{free:,} bytes free, {need:,} may be needed for artifacts, logs and train shards",
             file=runs,
             remedy="free some space, or name another directory with --runs",
         )

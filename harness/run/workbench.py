@@ -4,8 +4,8 @@ No live object passes from the main job to a run. So another process can make th
 another machine, if that machine is what the plan requires of a host.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,10 @@ from harness.hardware.machine import accelerator_uuids, machine
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
+from harness.run.shown import reap
+from harness.run.shown_code import code_shown, normal_tokenizer, preparation_of
 from harness.run.texts import StockTexts, Texts, open_texts, texts_of
-from harness.run.tokenizing import OwnTokenizer, own_tokenizer
+from harness.run.tokenizing import NormalTokenizer, OwnTokenizer, own_tokenizer
 from harness.sandbox.protocol import Sandbox
 from harness.sandbox.registry import choose
 
@@ -44,6 +46,8 @@ class Workbench:
         sandbox: prepared.
         stock: the texts in the dataset's own tokens.
         progress: told of every step.
+        holds: what is given back when the run has ended, such as a hold on derived datasets.
+        code_starts: called just before the entry's code is started in a step.
     """
 
     directory: RunDirectory
@@ -53,6 +57,8 @@ class Workbench:
     sandbox: Sandbox
     stock: StockTexts
     progress: Progress
+    holds: ExitStack
+    code_starts: Callable[[Step], None] = lambda step: None
 
     @classmethod
     @contextmanager
@@ -84,8 +90,9 @@ class Workbench:
         check_host(plan, host.sandbox)
         stock = open_texts(plan.track, data)
         check_texts(plan, stock.facts())
-        with directory.hold(draw):
-            yield cls(directory, draw, task.attempt, host, sandbox, stock, progress)
+        reap(directory.path.absolute().parent)
+        with directory.hold(draw), ExitStack() as holds:
+            yield cls(directory, draw, task.attempt, host, sandbox, stock, progress, holds)
 
     @property
     def plan(self) -> Plan:
@@ -99,17 +106,27 @@ class Workbench:
 
     @cached_property
     def own_tokenizer(self) -> OwnTokenizer | None:
-        """The entry's own tokenizer, if it brings one."""
+        """The tokenizer that the entry brings, if it does, as it brings it."""
         names = [file.name for file in self.plan.entry.files]
         return own_tokenizer(self.plan.entry, read_files(self.directory.entry, names))
 
     @cached_property
     def texts(self) -> Texts:
         """The texts in the entry's own tokens."""
-        preparations = (self.directory.counted(d) for d in self.plan.draws_for("preparation"))
-        proofs = [run.tokenizer for run in preparations if run is not None and run.tokenizer]
-        proof = proofs[0] if proofs else None
-        return texts_of(self.plan, self.stock, self.own_tokenizer, proof, note=self.progress.note)
+        preparation = preparation_of(self.directory)
+        proof = preparation.tokenizer if preparation else None
+        note, holds = self.progress.note, self.holds
+        return texts_of(self.plan, self.stock, self._normal, proof, note=note, holds=holds)
+
+    @cached_property
+    def code(self) -> Path:
+        """The directory that sandboxes see as the entry's code."""
+        shown = code_shown(self.directory, self._normal, self.place / "code")
+        return self.holds.enter_context(shown)
+
+    @cached_property
+    def _normal(self) -> NormalTokenizer | None:
+        return normal_tokenizer(self.directory)
 
     @cached_property
     def session(self) -> ScoringSession:
@@ -122,7 +139,14 @@ class Workbench:
         return accelerator_uuids(self.plan.track, self.host.machine)
 
     def begin(self) -> Run:
-        """Begin the try: make its directory, and record the host in it."""
+        """Begin the try: make its directory, and say in it on which host.
+
+        A rescoring has one artifact of a seed, and takes over what counts beside its score.
+        """
+        beside = None
+        if self.plan.copies is not None:
+            before = original_of(self.directory).counted(self.draw)
+            beside = before.beside if before is not None else None
         self.directory.begin_try(self.draw, self.attempt)
         run = Run(
             draw=self.draw.number,
@@ -130,6 +154,7 @@ class Workbench:
             role=self.draw.role,
             attempt=self.attempt,
             host=self.host,
+            beside=beside,
         )
         self.directory.write_run(run)
         return run
@@ -143,6 +168,24 @@ class Workbench:
         """Where a step's log is written."""
         assert step.log is not None  # noqa: S101 - asked for steps in which code runs
         return self.place / step.log
+
+
+def original_of(directory: RunDirectory) -> RunDirectory:
+    """The verification whose artifacts a rescoring scores again.
+
+    Raises:
+        UsageError, InfrastructureError: it is not there any more, or is another one.
+    """
+    copies = directory.plan.copies
+    assert copies is not None  # noqa: S101 - asked for plans that copy
+    original = RunDirectory.open(directory.path.parent / copies.directory)
+    if original.plan_sha256() != copies.plan_sha256:
+        raise InfrastructureError(
+            "not the verification whose artifacts are to be scored again",
+            file=original.path,
+            remedy="restore it from a copy, or run the verification again",
+        )
+    return original
 
 
 def check_host(plan: Plan, sandbox: SandboxFacts) -> None:

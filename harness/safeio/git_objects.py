@@ -17,14 +17,21 @@ from typing import IO
 from harness.errors import HarnessError, InfrastructureError
 
 GIT_SECONDS = 120
+OLDEST_GIT = (2, 38)
+_NEW_GIT = f"install git {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or newer"
 LARGEST_TREE_BYTES = 1 << 20
 LARGEST_ANSWER_BYTES = 1 << 20
 TREE = "040000"
 _KINDS = frozenset({"blob", "tree", "commit", "tag"})
 _MODE = re.compile(rb"[0-7]{5,6}")
+_VERSION = re.compile(rb"git version (\d{1,4})\.(\d{1,4})\b")
 _NO_NAMES = frozenset({b"", b".", b".."})
-# Whoever owns the clone may use it: its configuration is kept from running anything.
-_SETTINGS = ("safe.directory=*", "core.fsmonitor=false", f"core.hooksPath={os.devnull}")
+# Whoever owns the clone may use it: its configuration is kept from running anything. A commit graph
+# is a second account of who descends from whom, and lies among the objects that are borrowed.
+_SETTINGS = (
+    *("safe.directory=*", "core.fsmonitor=false", f"core.hooksPath={os.devnull}"),
+    "core.commitGraph=false",
+)
 _COMMAND = (
     *("git", "--no-pager", "--no-replace-objects"),
     *(word for setting in _SETTINGS for word in ("-c", setting)),
@@ -96,6 +103,10 @@ class Objects:
             octal = mode.decode("ascii").rjust(6, "0")
             entries.append(Entry(name=name, mode=octal, id=rest[:id_bytes].hex()))
             raw = rest[id_bytes:]
+        # Git walks two trees in step: one that is out of order reads otherwise to it than here.
+        order = [entry.name + b"/" * (entry.mode == TREE) for entry in entries]
+        if order != sorted(order):
+            raise BrokenTreeError(f"folder {identity} is broken: git would put it in order")
         names = {entry.name for entry in entries}
         if len(names) < len(entries) or any(n in _NO_NAMES or b"/" in n for n in names):
             raise BrokenTreeError(f"folder {identity} is broken: git would not make such names")
@@ -114,8 +125,7 @@ class Objects:
         if len(answer) != 3 or answer[1] != kind:
             raise InfrastructureError(
                 f"git has no {kind} {identity}: {' '.join(answer[1:]) or 'it ended'}",
-                remedy="fetch both commits with all their history, without --filter; "
-                "git 2.36 or newer is needed",
+                remedy="fetch both commits with all their history, without --filter",
             )
         return int(answer[2])
 
@@ -124,6 +134,21 @@ class Objects:
         if len(content) != size_bytes + 1:
             raise InfrastructureError("git ended, or was stopped, within an object")
         return content[:-1]
+
+
+def check_git() -> None:
+    """Whether this machine's git has what is asked of it.
+
+    ``merge-tree --write-tree`` came with git 2.38, ``cat-file --batch-command`` with 2.36.
+
+    Raises:
+        InfrastructureError: no git, an older one, or one that does not tell its version.
+    """
+    said = git(Path(os.sep), "version", what="its version")
+    found = _VERSION.match(said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST_GIT:
+        version = " ".join(said[:60].decode("ascii", "replace").split()) or "no version told"
+        raise InfrastructureError(f"git is too old: {version}", remedy=_NEW_GIT)
 
 
 @contextlib.contextmanager
@@ -160,7 +185,18 @@ def git(
     codes: tuple[int, ...] = (0,),
     problem: HarnessError | None = None,
 ) -> bytes:
-    """Run git and return what it printed.
+    """Run git and give back what it printed; see :func:`git_answer`."""
+    return git_answer(directory, *arguments, what=what, codes=codes, problem=problem)[1]
+
+
+def git_answer(
+    directory: Path,
+    *arguments: str,
+    what: str,
+    codes: tuple[int, ...] = (0,),
+    problem: HarnessError | None = None,
+) -> tuple[int, bytes]:
+    """Run git and give back its exit code and what it printed.
 
     Args:
         directory: where to run it.
@@ -189,7 +225,7 @@ def git(
             alarm.cancel()
             process.kill()
         if code in codes:
-            return output
+            return code, output
         if problem is not None:
             raise problem
         errors.seek(0)
@@ -213,7 +249,7 @@ def _start(
             stderr=stderr,
         )
     except FileNotFoundError as error:
-        raise InfrastructureError("git: not found", remedy="install git 2.36 or newer") from error
+        raise InfrastructureError("git: not found", remedy=_NEW_GIT) from error
 
 
 def _environment() -> dict[str, str]:

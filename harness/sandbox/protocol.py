@@ -4,14 +4,14 @@ The backends are in :mod:`harness.sandbox.registry`. All charge the same clock a
 limit, so that a verdict differs in its isolation check alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Protocol, Self
 
 from harness.contest.track import Limits
-from harness.errors import SubmissionError
+from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.host import SandboxFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import ArtifactFacts
@@ -19,6 +19,10 @@ from harness.evidence.results import ArtifactFacts
 
 class ArtifactError(SubmissionError):
     """The train phase left no artifact that can be sealed; the message says why."""
+
+
+class NeverStartedError(InfrastructureError):
+    """A phase failed to start, and none of its code was run, as the engine knows for sure."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Job:
     ``start_variable`` names a variable that gets the Unix seconds at which the budget began;
     never later than the start itself.
     ``log`` gets at most ``limits.log_bytes`` of the phase's output, each line stamped by us.
+    ``starting`` is called once, when all is ready and just before its code can run: what it
+    writes is there whatever happens afterwards, and what it raises keeps the phase from starting.
     """
 
     label: str
@@ -61,6 +67,7 @@ class Job:
     accelerators: tuple[str, ...] = field(default=())
     start_variable: str = ""
     output: bool = False
+    starting: Callable[[], None] = lambda: None
 
 
 class Running(Protocol):
@@ -142,6 +149,7 @@ class Sandbox(Protocol):
         """Start a phase; its clock runs from here.
 
         Raises:
+            NeverStartedError: it could not be started, and nothing of it was run.
             InfrastructureError: it could not be started for a reason of ours.
             SubmissionError: its command does not exist.
         """

@@ -134,7 +134,7 @@ def score(
     def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
         if request.asked is not None:
             none = np.empty(0, np.int64)
-            probes.keep_again(request, costs(request, logits, stream, none, none)[0])
+            probes.keep_pairs(request, costs(request, logits, stream, none, none)[0])
             return
         rows, numbers = probes.among(request)
         nats, kept = costs(request, logits, stream, rows, probes.probes.cuts[numbers])

@@ -2,8 +2,9 @@
 
 A cheater is the honest control (``tests/factories/honest/bigram``) with the files of its own
 folder copied over it. ``cheat.py`` replaces the control's script when it has a main part, and its
-loader when it has a ``load_model``. ``cheater.toml`` is its card. Its shelf, the folder around it,
-says what is expected:
+loader when it has a ``load_model``. Where there is a ``make.py``, its ``make(folder)`` adds what is
+too large to be kept. ``cheater.toml`` is its card. Its shelf, the folder around it, says what is
+expected:
 
 ``<check>/``      that check alone refuses it;
 ``ineffective/``  nothing refuses it, and it gains nothing: every check answers as for the honest
@@ -12,6 +13,7 @@ says what is expected:
 ``known_gaps/``   the trick works, and SECURITY.md states that limit.
 """
 
+import runpy
 import shutil
 import time
 import tomllib
@@ -26,12 +28,13 @@ from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_tra
 
 GALLERY = ROOT / "tests/adversarial"
 CARD = "cheater.toml"
+MAKER = "make.py"
 CHECKS = tuple(rule.id for rule in RULES)
 SHELVES = (*CHECKS, "ineffective", "malformed", "known_gaps")
 SEED = "1"
 Kind = Literal["docker", "process"]
 # Prose for people, not copied over the control.
-_NOT_CODE = {CARD, "__pycache__"}
+_NOT_CODE = {CARD, MAKER, "__pycache__"}
 
 
 class Card(BaseModel):
@@ -57,7 +60,7 @@ class Card(BaseModel):
     verdict: Literal["REJECTED", "INCONCLUSIVE"] = "REJECTED"
     also: tuple[str, ...] = ()
     track: dict[str, str] = Field(default_factory=dict)
-    score: Literal["equal", "not better", "better"] = "equal"
+    score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
 
@@ -87,6 +90,8 @@ class Cheater:
         shutil.copy(GALLERY / "submission.toml", target)
         ignore = shutil.ignore_patterns(*_NOT_CODE)
         shutil.copytree(self.folder, target, dirs_exist_ok=True, symlinks=True, ignore=ignore)
+        if (self.folder / MAKER).exists():
+            runpy.run_path(str(self.folder / MAKER))["make"](target)
         cheat, manifest = (target / name for name in ("cheat.py", "submission.toml"))
         source, text = cheat.read_text(), manifest.read_text()
         if "__main__" not in source:
@@ -234,6 +239,8 @@ def _not_as_honest(cheater: Cheater, done: Outcome, control: Outcome | None) -> 
             "equal": abs(difference) < 1e-9,
             "not better": difference > -1e-3,
             "better": difference < -1e-5,
+            # As far as seeds of the twin lie apart on the small dataset.
+            "another seed": abs(difference) < 5e-3,
         }
         if not fine[cheater.card.score]:
             problems.append(f"{bpb:.6f} BPB, the honest control {honest:.6f}")
@@ -266,6 +273,8 @@ _MEANINGS = {
     "ineffective": "Nothing refuses them, as there is nothing to refuse: the score is the honest "
     "control's, and their own logs say that the trick failed.",
     "malformed": "They are not even loaded: exit code 2.",
+    "brought_along": "The check `brought_along`, and no other, refuses them, before anything is "
+    "run; `make.py` makes their weights.",
     "known_gaps": "The trick works: these are the limits that SECURITY.md states.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",

@@ -62,7 +62,7 @@ def test_every_cheater_comes_to_what_its_shelf_says(
     if cheater.shelf not in CHECKS:
         return
     # Without that check the cheater would get through, or as far as it has come.
-    with switched_off(cheater.shelf):
+    with switched_off(cheater.shelf, *cheater.card.also):
         judged = harness("judge", result.outcome.verdict["evidence"], "--json", "-")
     assert not judged.failed
     tested = judged.verdict["statistics"]["case"] == "tested"
@@ -125,6 +125,20 @@ def test_a_budget_alone_stands_between_this_run_and_success(
     assert (judged.verdict["verdict"], judged.failed) == ("REJECTED", [check])
     with switched_off(check):
         assert harness(*arguments).verdict["verdict"] == "REHEARSED"
+
+
+def test_what_sorts_its_shards_scatters_all_the_same(tmp_path: Path, data_root: Path) -> None:
+    """It fixes all that it can. Where nothing is imposed, that is everything."""
+    (cheater,) = [cheater for cheater in ALL if cheater.name == "ineffective/sorted_shards"]
+    folder = cheater.assemble(tmp_path)
+    done = verify(folder, tmp_path, data_root, "process", seeds="auto")
+    assert done.status("seeds") == done.status("seed_spread") == "pass", done.err
+    rules = write_track(tmp_path / "plain.toml", seeds="2", imposed=False)
+    options = ["--sandbox", "process", "--data", data_root, "--runs", tmp_path / "plain"]
+    plain = harness("verify", folder, "--track", rules, *options, "--json", "-")
+    one, other = plain.verdict["seeds"]
+    assert one["artifact_sha256"] == other["artifact_sha256"]
+    assert plain.status("seed_spread") == "unknown"
 
 
 def test_a_naive_seal_would_take_the_link(

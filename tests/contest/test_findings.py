@@ -151,6 +151,7 @@ def test_each_finding_of_the_check_has_an_id_and_a_place(folder: Path) -> None:
     assert [(each.id, each.status, each.place, each.field) for each in found] == [
         ("contract", "pass", "submission.toml", None),
         ("code_bytes", "pass", f"submission.toml:{line_of(FILES)}", "code.files"),
+        ("brought_along", "pass", f"submission.toml:{line_of(FILES)}", "code.files"),
         ("score", "pass", f"submission.toml:{line_of(LOAD)}", "score.load"),
         ("train", "pass", f"submission.toml:{line_of(COMMAND)}", "train.command"),
         ("seed", "pass", f"submission.toml:{line_of(COMMAND)}", None),

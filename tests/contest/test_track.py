@@ -49,6 +49,8 @@ def test_digest_follows_the_rules_not_the_text(tmp_path: Path) -> None:
         ("train_seconds = 20", "train_seconds = nan", "budget.train_seconds", "finite"),
         ("bytes = 16_000_000", "bytes = 1.5", "budget.bytes", "integer"),
         ("p_below = 0.01", "p_below = 2", "significance.p_below", "less than"),
+        ("denied_share = 0.1", "denied_share = 0", "imposed.denied_share", "greater than 0"),
+        ("denied_share = 0.1", "denied_share = 0.6", "imposed.denied_share", "less than"),
         ("seeds = 3", "seeds = 1", "significance", "needs at least 2"),
         ("accelerators = 0", "accelerators = 8", "hardware", "accelerator_name"),
         ('baseline = "unigram"', 'baseline = "unigram"\nbpb = 1.0', "bar", "exactly one"),

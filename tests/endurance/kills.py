@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.run.shown import PREFIX
 from harness.safeio import ownership
 from harness.safeio.files import sha256_of
 from tests.factories.playground import ROOT
@@ -76,6 +77,7 @@ def kill_and_resume(
         done += 1
         moments.append(_moment(runs))
     left = leftovers(of=lambda mark: mark.startswith(tuple(name for name in names if name)))
+    left += map(str, runs.glob(f"{PREFIX}*"))
     return Killed(kills=done, moments=tuple(moments), code=code, lost=tuple(lost), left=tuple(left))
 
 

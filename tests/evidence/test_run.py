@@ -140,6 +140,19 @@ def test_a_failure_stands_in_the_place_of_a_result(name: StepName, fault: str) -
         StepFacts(name=name)
 
 
+def test_a_normal_form_is_weighed_and_named_or_not_mentioned() -> None:
+    plain = tokenizer_proof(PLAN)
+    assert "normal_form" not in plain.model_dump_json()
+    whole = tokenizer_proof(PLAN, normal_form_bytes=2348, normal_form_sha256="a" * 64)
+    assert TokenizerProof.model_validate_json(whole.model_dump_json()) == whole
+    for half in (
+        {"normal_form_bytes": 2348, "normal_form_sha256": None},
+        {"normal_form_sha256": "a" * 64},
+    ):
+        with pytest.raises(ValidationError, match="only one of them"):
+            tokenizer_proof(PLAN, **half)
+
+
 def test_a_training_that_failed_may_keep_its_timeline() -> None:
     why = failure("submission", "training")
     facts = StepFacts(name="train", phases=(phase("train"),), result=Trained(), failure=why)

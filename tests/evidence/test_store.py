@@ -1,5 +1,6 @@
 """A verification's directory: tries that count, and earlier verifications of the same entry."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.earlier import count_earlier, find_unfinished
 from harness.evidence.plan import Plan, PlanRef
 from harness.evidence.run import Run
 from harness.evidence.store import (
@@ -15,8 +17,6 @@ from harness.evidence.store import (
     PLAN,
     VERDICT,
     RunDirectory,
-    count_earlier,
-    find_unfinished,
 )
 from tests.factories.broken import PLAN as MADE
 from tests.factories.samples import (
@@ -24,7 +24,9 @@ from tests.factories.samples import (
     entry,
     failure,
     good_runs,
+    phase,
     plan,
+    required,
     seed_run,
     strict_track,
     verdict_of,
@@ -171,6 +173,42 @@ def test_what_is_resumed_is_the_latest_that_has_no_verdict_to_stand(tmp_path: Pa
     assert (theirs.path / VERDICT).is_file()
     with pytest.raises(UsageError, match="nothing to resume"):
         resumed(tmp_path, plan(strict_track(edition="another")))
+
+
+def test_what_ended_inconclusive_is_open_and_goes_on(tmp_path: Path) -> None:
+    """Else whoever brings an unknown about would be told to begin anew."""
+    unclear = with_first(
+        MADE, train=phase("train", harness_seconds_low=20, harness_seconds_high=21)
+    )
+    directory = store(tmp_path / "1", MADE, unclear)
+    write_verdict(directory)
+    assert "INCONCLUSIVE" in (directory.path / VERDICT).read_text()
+    assert resumed(tmp_path).path.name == "1"
+    by_hand = plan(seeds=(1, 2, 3), chosen_by_hand=True)
+    done = store(tmp_path / "2", by_hand, good_runs(by_hand))
+    write_verdict(done)  # inconclusive too, and nothing was drawn
+    assert resumed(tmp_path).path.name == "1"
+    (directory.path / VERDICT).write_text("{")  # a verdict that nobody can read is none
+    assert resumed(tmp_path).path.name == "1"
+
+
+def test_a_rehearsal_does_not_stand_before_what_could_be_a_record(tmp_path: Path) -> None:
+    store(tmp_path / "1", MADE, [])
+    store(tmp_path / "2", plan(required=required(isolation=())), [])
+    assert resumed(tmp_path).path.name == "1"
+    shutil.rmtree(tmp_path / "1")
+    assert resumed(tmp_path).path.name == "2"
+
+
+def test_whatever_came_of_it_an_earlier_draw_counts(tmp_path: Path) -> None:
+    """A submission can bring an unknown about, and get itself interrupted."""
+    begun = seed_run(FIRST, ended=False)
+    unclear = with_first(MADE, failure=LOST)
+    for number, runs in enumerate(([], [begun], unclear, good_runs(MADE)), start=1):
+        directory = store(tmp_path / str(number), MADE, runs)
+        if len(runs) > 1:
+            write_verdict(directory)
+        assert counted(tmp_path) == number
 
 
 def test_two_harnesses_never_work_on_one_verification(tmp_path: Path) -> None:

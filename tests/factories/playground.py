@@ -50,15 +50,26 @@ def write_submission(
 
 
 # Of the small dataset, which would be asked for nearly whole.
-_FEWER_QUESTIONS = {"tolerance_nats": "0.2"}
+_FEWER_QUESTIONS = {"tolerance_nats": "0.2", "dearest_nats": "5"}
 
 
-def write_track(path: Path, *, train_seconds: float | str = 20, **changes: str) -> Path:
-    """The smoke track with one line or another changed: ``rehearsal="false"``, ``seeds="2"``."""
+def write_track(
+    path: Path, *, train_seconds: float | str = 20, imposed: bool | str = True, **changes: str
+) -> Path:
+    """The smoke track with one line or another changed: ``rehearsal="false"``, ``seeds="2"``.
+
+    With ``questions="all"`` as many targets are asked again as there. Without ``imposed``, every
+    run is shown the dataset's own train shards.
+    """
+    fewer = {} if changes.pop("questions", "few") == "all" else _FEWER_QUESTIONS
     lines = []
-    for line in SMOKE_TOML.read_text().splitlines():
+    text = SMOKE_TOML.read_text()
+    if not imposed:
+        before, after = text.index("[imposed]"), text.index("[significance]")
+        text = text[:before] + text[after:]
+    for line in text.splitlines():
         key = line.partition(" = ")[0]
-        value = {"train_seconds": str(train_seconds), **_FEWER_QUESTIONS, **changes}.get(key)
+        value = {"train_seconds": str(train_seconds), **fewer, **changes}.get(key)
         lines.append(line if value is None else f"{key} = {value}")
     path.write_text("\n".join(lines))
     return path

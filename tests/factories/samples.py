@@ -14,11 +14,13 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from harness import PACKAGE
+from harness.contest.brought_along import Brought, brought_along
 from harness.contest.entry import Bridge, Entry, Function, Score, Train, file_facts
 from harness.contest.track import Track, load_track
 from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw, draw_runs
 from harness.evidence.host import Accelerator, HostFacts, MachineFacts, SandboxFacts, TelemetryFacts
+from harness.evidence.imposed import denied_documents, recipe_sha256
 from harness.evidence.isolation import REQUIRED, required_of
 from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.evidence.plan import DatasetFacts, HoldoutFacts, Plan, PlannedTest, Required, TextFacts
@@ -33,6 +35,7 @@ from harness.evidence.results import (
     Recall,
     Result,
     Scores,
+    Shown,
     Spread,
     StreamPart,
     TimelineSpan,
@@ -66,12 +69,18 @@ def _smoke() -> Track:
 
 
 def strict_track(**changes: object) -> Track:
-    """The smoke track as a contest: the same rules, but not a rehearsal."""
-    return _smoke().model_copy(update={"name": "strict", "rehearsal": False, **changes})
+    """The smoke track as a contest: no rehearsal, and nothing is imposed but the seeds."""
+    contest = {"name": "strict", "rehearsal": False, "imposed": None}
+    return _smoke().model_copy(update={**contest, **changes})
+
+
+# What entries were made of, by digest: an entry holds no contents, and a plan weighs them.
+_CONTENTS: dict[str, Mapping[str, bytes]] = {}
 
 
 def entry(files: Mapping[str, bytes] = CODE, **changes: Any) -> Entry:
     """A submission of these files."""
+    _CONTENTS[digest_of_named(dict(files))] = dict(files)
     fields: dict[str, Any] = {
         "layout": "submission",
         "name": "Sample",
@@ -84,6 +93,22 @@ def entry(files: Mapping[str, bytes] = CODE, **changes: Any) -> Entry:
         "score": Score(loader=Function(load="train:load_model"), sequence_length=256, stride=64),
     }
     return Entry(**(fields | changes))
+
+
+def contents_of(entered: Entry) -> Mapping[str, bytes]:
+    """The files of an entry of :func:`entry`."""
+    return _CONTENTS[entered.digest]
+
+
+@functools.lru_cache(maxsize=1000)
+def _weighed(entered: str) -> Brought:
+    made = Entry.model_validate_json(entered)
+    return brought_along(made, contents_of(made))
+
+
+def brought(entered: Entry) -> Brought | None:
+    """What an entry of :func:`entry` brings along; None for any other, as in a plan of before."""
+    return _weighed(entered.model_dump_json()) if entered.digest in _CONTENTS else None
 
 
 def bridge(files: Mapping[str, bytes]) -> Bridge:
@@ -150,6 +175,7 @@ def plan(track: Track | None = None, **changes: Any) -> Plan:
         "nonce": NONCE,
     } | changes
     fields.setdefault("draws", draw_runs(entered, track, fields["nonce"], by_hand=seeds))
+    fields.setdefault("brought", brought(entered))
     fields.setdefault("bar", own_bar(track, fields["texts"].dataset))
     return Plan(**fields)
 
@@ -375,6 +401,7 @@ class Parts(TypedDict, total=False):
     artifact: ArtifactFacts | None
     checkpoint: ArtifactFacts | None
     timeline: tuple[TimelineSpan, ...]
+    shown: Shown | None
     score: PhaseFacts | None
     scores: Scores | None
     probe: PhaseFacts | None
@@ -406,6 +433,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
             "checkpoint", sealed(weights(draw.seed + 1), "full.bin") if unquantized else None
         ),
         timeline=parts.get("timeline", ()),
+        shown=parts.get("shown"),
     )
     plain_scores = parts.get("scores", scores(bpb))
     holdout_scores = scores(the_gap.holdout_bpb) if the_gap else None
@@ -510,6 +538,8 @@ def tokenizer_proof(made: Plan, **changes: Any) -> TokenizerProof:
         "train_tokens": 3_000_000,
         "validation_tokens": TOKENS,
     }
+    if changes.get("normal_form_bytes"):
+        fields["normal_form_sha256"] = "f" * 64
     return TokenizerProof(**(fields | changes))
 
 
@@ -557,7 +587,7 @@ def good_runs(
     if made.texts.holdout is not None:
         parts = {"gap": gap(), **parts}
     seeds = [
-        seed_run(draw, bpb, **parts)
+        seed_run(draw, bpb, **_with_shown(made, draw, parts))
         for draw, bpb in zip(draws, itertools.cycle(values), strict=False)
     ]
     return [*before, *seeds]
@@ -566,9 +596,32 @@ def good_runs(
 def with_first(made: Plan, **parts: Unpack[Parts]) -> list[Run]:
     """:func:`good_runs`, of which the first seed run is another."""
     first = made.draws_for("look")[0]
-    return [
-        seed_run(first, **parts) if run.draw == first.number else run for run in good_runs(made)
-    ]
+    other = seed_run(first, **_with_shown(made, first, parts))
+    return [other if run.draw == first.number else run for run in good_runs(made)]
+
+
+def _with_shown(made: Plan, draw: Draw, parts: Parts) -> Parts:
+    return {"shown": shown(made, draw), **parts}
+
+
+def shown(made: Plan, draw: Draw, **changes: Any) -> Shown | None:
+    """What a plan shows the run of a draw, of 400 train documents of the same length."""
+    if made.track.imposed is None:
+        return None
+    share, documents = made.track.imposed.denied_share, 400
+    denied = denied_documents(documents, denied_share=share)
+    tokens = made.texts.dataset.train_tokens
+    asked: dict[str, Any] = {"nonce": made.nonce, "seed": draw.seed, "denied_share": share}
+    fields: dict[str, Any] = {
+        "files": 1,
+        "documents": documents - denied,
+        "denied_documents": denied,
+        "tokens": tokens - tokens * denied // documents,
+        "denied_tokens": tokens * denied // documents,
+        "recipe_sha256": recipe_sha256(**asked, documents=documents, files=1),
+        "sha256": "5" * 64,
+    }
+    return Shown(**(fields | changes))
 
 
 def verdict_of(

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from harness.contest.brought_along import FileWeight
 from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.judge.judge import facts_of_these_rules
 from harness.judge.verdict import (
+    BroughtResult,
     Digests,
+    Doubt,
     MemorisationResult,
     Note,
     ReproductionResult,
@@ -349,6 +352,11 @@ def complete(**changes: Any) -> Verdict:
             Note(id="claimed_bytes", status="unknown", detail="16,100,000 claimed"),
         ),
         "seeds": seeds,
+        "doubts": (
+            Doubt(check="causality", of="looking ahead", bpb=0.000166),
+            Doubt(check="memory", of="memory that is not declared", bpb=0.000059),
+            Doubt(check="brought_along", of="remembered text in what came along", bpb=0.0),
+        ),
         "tokenizer": TokenizerResult(
             file="tokenizer.model",
             sha256="7c" * 32,
@@ -376,6 +384,20 @@ def complete(**changes: Any) -> Verdict:
         ),
         "baselines": {"unigram": 3.39812, "witten_bell_bigram": 2.19331, "frontier": 1.01},
         "segment": 2_048,
+        "brought": BroughtResult(
+            bytes=19_012,
+            tokenizer_bytes=36_045,
+            tokenizer_free_bytes=30_000,
+            counted_bytes=25_057,
+            free_bytes=24_576,
+            limit_bytes=131_072,
+            doubt_bpb=8 * 481 / 151_080_891,
+            container_sha256="6a" * 32,
+            files=(
+                FileWeight(name="train_gpt.py", bytes=46_900, compressed_bytes=18_306),
+                FileWeight(name="submission.toml", bytes=742, compressed_bytes=431),
+            ),
+        ),
         "decisions": (
             Decision(
                 rule="memorisation",

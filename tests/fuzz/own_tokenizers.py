@@ -1,5 +1,6 @@
 """Hostile tokenizer models, through the process that alone may parse one."""
 
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def tokenizer_model(content: bytes, scratch: Path) -> None:
     from harness.contest.submission import load_submission
     from harness.data.build.building import build_dataset
     from harness.data.format.dataset import open_dataset
-    from harness.run.tokenizing import own_tokenizer, retokenize
+    from harness.run.tokenizing import normalized, own_tokenizer, retokenize
 
     place = scratch / "data/toy"
     if not place.exists():
@@ -36,5 +37,11 @@ def tokenizer_model(content: bytes, scratch: Path) -> None:
     submission = load_submission(scratch / "submission")
     own = own_tokenizer(submission.entry("smoke"), submission.contents)
     assert own is not None
-    made = retokenize(own, open_dataset(scratch / "data", "toy"), note=lambda text: None)
+    found = normalized(own)
+    if found.tokenizer is None:
+        assert found.problem
+        return
+    dataset = open_dataset(scratch / "data", "toy")
+    with ExitStack() as holds:
+        made = retokenize(found.tokenizer, dataset, note=lambda text: None, holds=holds)
     assert made.dataset is None or made.dataset.manifest.totals.validation_tokens > 0

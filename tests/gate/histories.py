@@ -20,6 +20,22 @@ TRAIN = """
 """
 
 
+def run_git(
+    folder: Path, *arguments: str | Path, feed: bytes = b"", date: str | None = None
+) -> str:
+    """Run git in a folder, as nobody in particular; what it printed."""
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else {}
+    done = subprocess.run(
+        ["git", *map(str, arguments)],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        input=feed,
+        env={**os.environ, **_NOBODY, **dates},
+    )
+    return done.stdout.decode("utf-8", "surrogateescape").strip("\n")
+
+
 class Repository:
     """A clone with ``main`` checked out, on which the submission ``old`` lies."""
 
@@ -34,17 +50,9 @@ class Repository:
         self.submission("old")
         self.commit("base")
 
-    def git(self, *arguments: str | Path, feed: bytes = b"") -> str:
-        """Run git; what it printed, without the last line's end."""
-        done = subprocess.run(
-            ["git", *map(str, arguments)],
-            cwd=self.folder,
-            check=True,
-            capture_output=True,
-            input=feed,
-            env={**os.environ, **_NOBODY},
-        )
-        return done.stdout.decode("utf-8", "surrogateescape").strip("\n")
+    def git(self, *arguments: str | Path, feed: bytes = b"", date: str | None = None) -> str:
+        """Run git; what it printed, without the last line's end. ``date``: of a commit."""
+        return run_git(self.folder, *arguments, feed=feed, date=date)
 
     def branch(self, name: str = "pr") -> None:
         """Go on with a new branch."""
@@ -64,10 +72,10 @@ class Repository:
         (folder / "submission.json").write_text('{"val_bpb": 1.2, "bytes_total": 1000}\n')
         return folder
 
-    def commit(self, message: str = "change") -> str:
+    def commit(self, message: str = "change", *, date: str | None = None) -> str:
         """Commit everything; the commit's id."""
         self.git("add", "--all", "--force")
-        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        self.git("commit", "--quiet", "--allow-empty", "-m", message, date=date)
         return self.git("rev-parse", "HEAD")
 
     def index(self, mode: str, identity: str, name: str | bytes) -> None:
@@ -85,10 +93,10 @@ class Repository:
         self.git("commit", "--quiet", "-m", "staged")
         return self.git("rev-parse", "HEAD")
 
-    def commit_tree(self, tree: str, *parents: str) -> str:
+    def commit_tree(self, tree: str, *parents: str, message: str = "by hand") -> str:
         """Commit a tree that was made by hand."""
         options = [word for parent in parents for word in ("-p", parent)]
-        return self.git("commit-tree", tree, *options, "-m", "by hand")
+        return self.git("commit-tree", tree, *options, "-m", message)
 
 
 def gate(repository: Repository, *options: str | Path, head: str = "pr") -> Outcome:

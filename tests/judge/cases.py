@@ -1,5 +1,7 @@
 """Verdicts of many kinds, each as the rules give it."""
 
+import random
+
 from harness.contest.entry import Claim, Tokenizer
 from harness.contest.track import Bar, Hardware, Holdout, Significance, Track
 from harness.evidence.decisions import Decision
@@ -39,9 +41,17 @@ NO_BUDGET = strict_track(
 )
 
 
-def own_tokenizer() -> Plan:
+PIECES = random.Random(1).randbytes(170_000)
+
+
+def brings(random_bytes: int) -> Plan:
+    """The plan of an entry with a file that no compressor makes smaller."""
+    return plan(entry=entry({**CODE, "table.bin": random.Random(2).randbytes(random_bytes)}))
+
+
+def own_tokenizer(model: bytes = b"pieces") -> Plan:
     """The plan of an entry that brings a model of its own."""
-    files = {**CODE, "own.model": b"pieces"}
+    files = {**CODE, "own.model": model}
     return plan(entry=entry(files, tokenizer=Tokenizer(kind="model", file="own.model")))
 
 
@@ -115,6 +125,8 @@ def cases() -> dict[str, Verdict]:
             ),
             good_runs(strict),
         ),
+        "weights along": verdict_of(along := brings(140_000), good_runs(along)),
+        "a table along": verdict_of(table := brings(30_000), good_runs(table)),
         "half scored": verdict_of(made, with_first(made, scores=scores(2.6, targets=100_000))),
         "claims too much": verdict_of(claimed, good_runs(claimed)),
         "claims the truth": verdict_of(honest, good_runs(honest)),
@@ -122,6 +134,18 @@ def cases() -> dict[str, Verdict]:
             again := plan(tries={"earlier": 2, "by_author": 3}), good_runs(again)
         ),
         "own tokens": verdict_of(own_tokenizer(), own_runs(150_000)),
+        "own tokens, heavy": verdict_of(
+            heavy := own_tokenizer(PIECES),
+            [preparation(heavy, tokenizer=tokenizer_proof(heavy)), *good_runs(heavy)[1:]],
+        ),
+        "own tokens, in normal form": verdict_of(
+            heavy,
+            [
+                preparation(heavy, tokenizer=tokenizer_proof(heavy, normal_form_bytes=30_500)),
+                *good_runs(heavy)[1:],
+            ],
+        ),
+        "own tokens, not proven": verdict_of(heavy, []),
         "broken tokenizer": verdict_of(
             own := own_tokenizer(),
             [

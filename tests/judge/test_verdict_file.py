@@ -174,11 +174,23 @@ def _are_many(document: Json, path: str) -> bool:
     return int(document["memorisation"]["suspicious"]) >= len(document["memorisation"]["cheapest"])
 
 
+def _is_no_doubt(document: Json, path: str) -> bool:
+    return not document["brought"]["doubt_bpb"]
+
+
+def _is_free(document: Json, path: str) -> bool:
+    found = document["brought"]
+    return int(found["tokenizer_bytes"]) < int(found["tokenizer_free_bytes"])
+
+
 HELD_ELSEWHERE = "measured by a run, and nothing else in a verdict comes from it"
 ONLY_WORST = "only the worst counts"
+
+
 FREE: dict[str, tuple[Free, str]] = {
     r"claim\.\w+": (always, "a claim; how far it may be off is for the notes"),
     r"baselines\.\w+": (always, "of the dataset's manifest, for people"),
+    r"doubts\.\d+\.bpb": (always, "what checks leave open, in evidence alone; p moves little"),
     r"segment": (always, "a setting of the entry, for people"),
     r"seeds\.\d+\.(seed|attempt)": (_has_no_artifact, "held by the artifact's place alone"),
     r"seeds\.\d+\.(tokens_per_second|unquantised_bpb|holdout_bpb)": (always, HELD_ELSEWHERE),
@@ -193,6 +205,9 @@ FREE: dict[str, tuple[Free, str]] = {
     r"memorisation\.seed": (always, "the most suspicious seed: any of them could be"),
     r"memorisation\.(cheapest|parts)\.\d+\.\w+": (always, HELD_ELSEWHERE),
     r"tokenizer\.(bytes|vocabulary_size)": (always, HELD_ELSEWHERE),
+    r"brought\.free_bytes": (_is_no_doubt, "of the track: less is brought than is free"),
+    r"brought\.tokenizer_(free_)?bytes": (_is_free, "of the track: the tokenizer has less"),
+    r"brought\.files\.\d+\.\w+": (always, "for people: the plan holds them"),
     r"statistics\.(targets|text_bytes)": (_is_nothing_to_test, "converts nothing"),
     r"checks\.hardware\.(measured|limit)": (always, "of the host, and of the track"),
     r"checks\.dataset\.(measured|limit)": (always, "the split in the dataset's own tokens"),
@@ -306,6 +321,9 @@ def test_a_status_is_what_its_figures_say() -> None:
         ("above the bar", "significance"),
         ("late", "train_wallclock"),
         ("heavy", "bytes"),
+        ("weights along", "brought_along"),
+        ("own tokens, heavy", "brought_along"),
+        ("own tokens, not proven", "brought_along"),
         ("looks ahead", "causality"),
         ("half scored", "coverage"),
         ("all the same", "seed_spread"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.contest.brought_along import brought_along
 from harness.contest.submission import load_submission
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Holdout, Track, load_track
@@ -83,7 +85,7 @@ def board(tmp_path: Path) -> Path:
 def strict(tmp_path: Path) -> Path:
     """The file of the track that :func:`plan` runs on."""
     path = tmp_path / "strict.toml"
-    write_track(path, rehearsal="false")
+    write_track(path, questions="all", imposed=False, rehearsal="false")
     path.write_text(path.read_text().replace('name = "smoke"', 'name = "strict"'))
     assert load_track(str(path)).digest == strict_track().digest
     return path
@@ -110,6 +112,41 @@ def test_a_verified_verdict_is_kept_with_all_that_it_is_bound_to(
         (seed.artifact_bytes or 0) + seed.code_bytes for seed in verdict.seeds
     )
     assert record.date == "2025-11-01T12:00:00.000+00:00"
+    assert verdict.brought is not None
+    assert record.brought_bytes == verdict.brought.counted_bytes
+
+
+def test_what_the_record_brought_along_is_kept_with_the_bar_that_it_sets(board: Path) -> None:
+    best = bar_of(CONTEST, listed(board, 2.9, 2.7, brought_bytes=40_000))
+    assert best is not None and (best.bpb, best.brought_bytes) == (2.7, 40_000)
+    before = bar_of(CONTEST, listed(board, 2.9))
+    assert before is not None and before.brought_bytes is None
+    assert "brought_bytes" not in board.read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"brought": None},
+        {"limit_bytes": 200_000},
+        {"tokenizer_free_bytes": 0},
+        {"free_bytes": 20_000},
+        {"free_bytes": 131_073},
+    ],
+)
+def test_a_verdict_with_another_allowance_than_the_tracks_is_not_accepted(
+    tmp_path: Path, board: Path, changes: dict[str, int | None]
+) -> None:
+    path = write_verdict(tmp_path)
+    verdict = Verdict.model_validate_json(path.read_text())
+    assert verdict.brought is not None
+    brought = None if "brought" in changes else verdict.brought.model_copy(update=changes)
+    candidate = load_candidate(path)
+    published = replace(
+        candidate.published, verdict=verdict.model_copy(update={"brought": brought})
+    )
+    with pytest.raises(UsageError, match=r"not one of track strict: brought\."):
+        accept(board, replace(candidate, published=published), track=strict_track(), by="R.")
 
 
 def test_the_same_verdict_again_changes_nothing(tmp_path: Path, board: Path, strict: Path) -> None:
@@ -213,7 +250,9 @@ def test_a_verdict_is_drawn_from_its_file_alone(tmp_path: Path) -> None:
 def kept_run(tmp_path: Path, track: Track | None = None) -> RunDirectory:
     """A verification with every file that its evidence speaks of, and its verdict; moved since."""
     submission = load_submission(write_submission(tmp_path / "submission"))
-    made = planned(track=track, entry=submission.entry("strict"))
+    entered = submission.entry("strict")
+    brought = brought_along(entered, submission.contents)
+    made = planned(track=track, entry=entered, brought=brought)
     run = store(tmp_path / "runs" / "run", made, good_runs(made), files=submission.contents)
     assert harness("judge", run.path, "--json", run.path / VERDICT).code == 0
     run.path.parent.rename(tmp_path / "moved")

@@ -182,7 +182,7 @@ def test_a_scorecard_of_hostile_strings_is_still_a_scorecard(one: str, two: str)
     found = [block for part in shown for block in parts_of(part.block)]
     tables = [block for block in found if isinstance(block, Table)]
     lists = [block for block in found if isinstance(block, Pairs | Bars)]
-    assert len(tables) == 7 and len(lists) == 9
+    assert len(tables) == 8 and len(lists) == 11
     assert kinds.count("table_open") == len(tables)
     assert kinds.count("tr_open") == sum(1 + len(block.rows) for block in tables)
     assert kinds.count("heading_open") == 1 + sum(bool(part.title) for part in shown)

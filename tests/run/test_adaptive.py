@@ -150,7 +150,7 @@ def test_coverage_is_open_when_a_segment_was_not_observed_once(segments: int) ->
 
 
 def test_causality_names_both_ways_to_know_too_much() -> None:
-    check = answer("causality", runs_that_observed(200, probes=probes(largest=3, gain=1)))
+    check = answer("causality", runs_that_observed(200, probes=probes(largest=3)))
     assert check.status == "fail"
     assert check.detail.endswith("looks beyond its past, or learns from more than it observed")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.run.shown import PREFIX
 from tests.conftest import SANDBOXES
 from tests.factories.playground import ROOT, harness, write_submission, write_track
 from tests.sandbox.conftest import leftovers, remove_all_of_ours
@@ -151,6 +152,7 @@ def test_interrupting_leaves_nothing_running(
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "harness: interrupted; finish with --resume"
     assert leftovers(of=lambda owner: f"-{process.pid}-" in owner) == []
+    assert list(tmp_path.glob(f"runs/{PREFIX}*")) == []
     kept = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/seed-*/try-1/*.json")]
     assert [run["ended"] for run in kept] == [False]
 

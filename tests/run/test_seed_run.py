@@ -55,7 +55,13 @@ def test_the_directory_is_all_that_a_seed_run_needs(
     monkeypatch.chdir(tmp_path)  # not where the verification was begun
     assert seed(run, second, data_root).code == 0
     kept = json.loads((run / f"seed-{second}/try-1/evidence.json").read_text())
-    assert [step["name"] for step in kept["steps"]] == ["train", "score", "probe", "spread"]
+    assert [step["name"] for step in kept["steps"]] == [
+        "train",
+        "score",
+        "probe",
+        "recall",
+        "spread",
+    ]
     assert kept["ended"] and kept["host"]["machine"]["cores"] > 0
     judged = harness("judge", run, "--json", "-")
     assert judged.code == 0, judged.err

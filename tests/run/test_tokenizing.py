@@ -5,6 +5,7 @@ import math
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Unpack
 
@@ -24,9 +25,10 @@ from harness.evidence.plan import Plan
 from harness.evidence.results import StreamPart, TokenizerProof
 from harness.evidence.run import Run
 from harness.report.terminal import render_text
-from harness.run import texts, tokenizing
+from harness.run import texts, tokenizing, tokenizing_process
+from harness.run.derived import FOLDER
 from harness.run.texts import StockTexts, check_window, prove_tokenizer
-from harness.run.tokenizing import FOLDER, OwnTokenizer, Retokenized, retokenize
+from harness.run.tokenizing import OwnTokenizer, Retokenized, normalized, retokenize
 from tests.factories.playground import BIGRAM, ROOT, harness, write_track
 from tests.factories.samples import (
     CODE,
@@ -88,7 +90,11 @@ def write_own(folder: Path, model: bytes | None) -> Path:
 
 def made(folder: Path, model: bytes | None, dataset: Dataset) -> tuple[Retokenized, list[str]]:
     notes: list[str] = []
-    return retokenize(brought(write_own(folder, model)), dataset, note=notes.append), notes
+    own = normalized(brought(write_own(folder, model)))
+    if own.tokenizer is None:
+        return Retokenized(None, own.problem), notes
+    with ExitStack() as holds:
+        return retokenize(own.tokenizer, dataset, note=notes.append, holds=holds), notes
 
 
 def brought(folder: Path) -> OwnTokenizer:
@@ -103,7 +109,9 @@ def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
     tmp_path: Path, root: Path, fresh: Dataset, model: bytes
 ) -> None:
     folder = write_own(tmp_path / "own", model)
-    track = add_holdout(write_track(tmp_path / "track.toml", seeds="2"))
+    # Of its own edition: with the seeds of the smoke track's, both runs score the same by chance.
+    rules = write_track(tmp_path / "track.toml", seeds="2", edition='"of own tokens"')
+    track = add_holdout(rules)
     options = ["--sandbox", "process", "--data", root, "--json", "-"]
     verify = ["verify", folder, "--track", track, "--runs", tmp_path / "runs", *options]
     done = harness(*verify)
@@ -111,6 +119,15 @@ def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
     assert verdict["verdict"] == "REHEARSED", done.err
     assert "tokenizing demo_sp1024 with own.model" in done.err
     assert done.status("tokenizer") == done.status("holdout") == "pass"
+    # What is imposed is imposed on the train shards that its own tokenizer made.
+    assert done.status("seeds") == "pass"
+    (before,) = (tmp_path / "runs").glob("*/preparation/try-1/evidence.json")
+    (proof,) = json.loads(before.read_text())["steps"]
+    for after in (tmp_path / "runs").glob("*/seed-*/try-1/evidence.json"):
+        shown = json.loads(after.read_text())["steps"][0]["result"]["shown"]
+        tokens = shown["tokens"] + shown["denied_tokens"]
+        assert tokens == proof["result"]["train_tokens"] > fresh.facts().train_tokens
+        assert shown["denied_documents"] > 0
 
     own, statistics = verdict["tokenizer"], verdict["statistics"]
     facts = fresh.facts()
@@ -219,7 +236,7 @@ def test_one_that_takes_for_ever_is_stopped_by_the_processor_time_it_used(
     dataset = build_dataset(["some text"], ["a text"], tokenizer, tmp_path / "d", source="t")
     path = dataset.directory / "docs_train.jsonl"
     path.write_text(json.dumps({"text": document}) + "\n")
-    monkeypatch.setattr(tokenizing, "LEAST_CPU_SECONDS", 1)
+    monkeypatch.setattr(tokenizing_process, "LEAST_CPU_SECONDS", 1)
     own, _ = made(tmp_path / "own", model, dataset)
     assert "needs more than 1 s of processor time" in own.problem
 
@@ -229,8 +246,8 @@ def test_one_that_needs_all_memory_is_at_fault_where_there_is_enough(
     tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch, enough_bytes: int
 ) -> None:
     bomb = BOMB.read_bytes()
-    monkeypatch.setattr(tokenizing, "ADDRESS_SPACE_BYTES", 1 << 30)
-    monkeypatch.setattr(tokenizing, "ENOUGH_BYTES", enough_bytes)
+    monkeypatch.setattr(tokenizing_process, "ADDRESS_SPACE_BYTES", 1 << 30)
+    monkeypatch.setattr(tokenizing_process, "ENOUGH_BYTES", enough_bytes)
     if enough_bytes > 1 << 30:
         with pytest.raises(InfrastructureError, match="no more can be had here"):
             made(tmp_path / "own", bomb, fresh)
@@ -262,7 +279,7 @@ def test_how_the_child_dies_says_whose_fault_it_is(
     script = tmp_path / "child"
     script.write_text(f"#!/bin/sh\n{does}\n")
     script.chmod(0o755)
-    monkeypatch.setattr("harness.run.tokenizing.sys.executable", str(script))
+    monkeypatch.setattr("harness.run.tokenizing_process.sys.executable", str(script))
     if fault == "theirs":
         own, _ = made(tmp_path / "own", model, fresh)
         assert "ends the library that reads it with SIG" in own.problem
@@ -315,12 +332,15 @@ def test_a_dataset_without_its_train_texts_cannot_serve(
     poor = Dataset(fresh.directory, fresh.manifest.model_copy(update={"files": files}))
     with pytest.raises(InfrastructureError, match="docs_train"):
         made(tmp_path / "own", model, poor)
-    own = brought(tmp_path / "own")
-    alone = retokenize(own, poor, note=print, train=False).dataset
-    assert alone is not None and alone.manifest.totals.train_tokens == 0
-    # What has no train shards is never found for somebody who needs them.
-    assert retokenize(own, fresh, note=print, train=False).dataset is not None
-    whole = retokenize(own, fresh, note=print).dataset
+    own = normalized(brought(tmp_path / "own")).tokenizer
+    assert own is not None
+    with ExitStack() as holds:
+        alone = retokenize(own, poor, note=print, holds=holds, train=False).dataset
+        assert alone is not None and alone.manifest.totals.train_tokens == 0
+        # What has no train shards is never found for somebody who needs them.
+        again = retokenize(own, fresh, note=print, holds=holds, train=False)
+        assert again.dataset is not None
+        whole = retokenize(own, fresh, note=print, holds=holds).dataset
     assert whole is not None and whole.manifest.totals.train_tokens > 0
 
 
@@ -353,7 +373,9 @@ def test_windows_and_vocabulary_together_are_bounded(
     tmp_path: Path, fresh: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_own(tmp_path / "own", None)
-    proof = prove_tokenizer(brought(folder), StockTexts(fresh, None), note=print)
+    own, stock = brought(folder), StockTexts(fresh, None)
+    with ExitStack() as holds:
+        proof = prove_tokenizer(own, normalized(own), stock, note=print, holds=holds)
     entered = load_submission(folder).entry("smoke")
     assert proof.vocabulary_size == 260
     monkeypatch.setattr(texts, "LARGEST_WINDOW_BYTES", 4 * 256 * 260)

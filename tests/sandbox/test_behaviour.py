@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,26 @@ class TestLog:
             phases.start(source, log=Path("/dev/full")) as running,
         ):
             finished(running)
+
+
+def test_a_phase_runs_nothing_before_it_is_told_that_it_starts(phases: Phases) -> None:
+    """What the caller writes then is there before any code; what fails then stops the start."""
+    logged: list[bool] = []
+
+    def starting() -> None:
+        time.sleep(0.5)
+        logged.append(phases.log.stat().st_size > 0)
+
+    with phases.sandbox.start(replace(phases.job("print('ran')"), starting=starting)) as running:
+        assert finished(running).outcome == "completed"
+    assert logged == [False]
+    assert phases.lines == ["ran"]
+
+    def failing() -> None:
+        raise InfrastructureError("the disk is full")
+
+    phases.log.unlink()
+    with pytest.raises(InfrastructureError, match="the disk is full"):
+        phases.sandbox.start(replace(phases.job("print('ran')"), starting=failing))
+    assert phases.log.read_bytes() == b""
+    assert leftovers() == []

@@ -24,7 +24,7 @@ from harness.data.format.manifest import (
 )
 from harness.data.format.reading import Progress, silent
 from harness.data.format.shards import Tokens, concatenated, read_shard, write_shard
-from harness.data.format.tokenizers import AnyTokenizer, parse_tokenizer
+from harness.data.format.tokenizers import AnyTokenizer, TokenizerError, parse_tokenizer
 from harness.errors import InfrastructureError
 from harness.safeio.files import sha256_of, write_atomically
 
@@ -67,6 +67,7 @@ def build_dataset(
     text: TextRule = "raw",
     published_val: Iterable[str] | None = None,
     shard_tokens: int = SHARD_TOKENS,
+    most_tokens: int | None = None,
     workers: int | None = None,
     replace: bool = False,
     progress: Progress | None = None,
@@ -85,11 +86,12 @@ def build_dataset(
     need not: how many do not is told to ``note``. ``published_val`` are the validation documents
     before they were normalized, for another tokenizer on a dataset of normalized text: see
     :func:`harness.data.build.encoding.encode_documents`. ``position`` tells how far the reading of
-    documents is, for progress, where they are not sequences.
+    documents is, for progress, where they are not sequences. ``most_tokens`` bounds what is
+    written, in all.
 
     Raises:
         UsageError: ``destination`` does not end in a name fit for a dataset.
-        TokenizerError: the model is no tokenizer.
+        TokenizerError: the model is no tokenizer, or makes more than ``most_tokens``.
         TextLost: a validation document does not come back.
         InfrastructureError: something is there already, or the disk is full.
     """
@@ -103,6 +105,7 @@ def build_dataset(
             tokenizer=tokenizer,
             text=text,
             shard_tokens=shard_tokens,
+            most_tokens=most_tokens,
             workers=workers,
             progress=progress,
             position=position,
@@ -153,12 +156,14 @@ class _Maker:
     tokenizer: AnyTokenizer
     text: TextRule
     shard_tokens: int
+    most_tokens: int | None
     workers: int | None
     progress: Progress
     position: Position | None
     note: Callable[[str], None]
     total: int
     documents: int = 0
+    tokens: int = 0
 
     def split(
         self, kind: Kind, documents: Iterable[str], published: Iterable[str] | None = None
@@ -184,6 +189,13 @@ class _Maker:
                         raise TextLost(number, problem)
                     inexact += 1
                     first_inexact = first_inexact or f"document {number}, {problem}"
+                self.tokens += len(batch.tokens)
+                if self.most_tokens is not None and self.tokens > self.most_tokens:
+                    raise TokenizerError(
+                        f"makes more than {self.most_tokens:,} tokens, which is more than the "
+                        "texts have bytes",
+                        remedy="use another tokenizer",
+                    )
                 texts.write(batch.texts)
                 raw.write(batch.raw)
                 shards.write(batch.tokens)

@@ -42,11 +42,20 @@ def write_shard(path: Path, tokens: Tokens) -> None:
     """
     if tokens.dtype != np.uint16 or tokens.ndim != 1:
         raise TypeError(f"tokens must be uint16[N], not {tokens.dtype}{list(tokens.shape)}")
-    if len(tokens) > np.iinfo(_HEADER).max:
+    write_atomically(path, header_of(len(tokens)) + tokens.astype(_TOKEN, copy=False).tobytes())
+
+
+def header_of(tokens: int) -> bytes:
+    """The header of a shard of so many tokens.
+
+    Raises:
+        ValueError: more tokens than the header's int32 can count.
+    """
+    if tokens > np.iinfo(_HEADER).max:
         raise ValueError(f"a shard holds at most {np.iinfo(_HEADER).max} tokens")
     header = np.zeros(HEADER_BYTES // _HEADER.itemsize, dtype=_HEADER)
-    header[:3] = MAGIC, VERSION, len(tokens)
-    write_atomically(path, header.tobytes() + tokens.astype(_TOKEN, copy=False).tobytes())
+    header[:3] = MAGIC, VERSION, tokens
+    return header.tobytes()
 
 
 def read_shard(path: Path, *, vocabulary_size: int) -> Tokens:
@@ -56,6 +65,13 @@ def read_shard(path: Path, *, vocabulary_size: int) -> Tokens:
         InfrastructureError: wrong magic, wrong version, a size other than the header says, or
             a token beyond the vocabulary; the message names the file and the byte offset.
     """
+    tokens = map_shard(path)
+    _check_range(path, tokens, vocabulary_size)
+    return tokens
+
+
+def map_shard(path: Path) -> Tokens:
+    """As :func:`read_shard`, but the tokens themselves are not looked at: nothing is read yet."""
     size = regular_file_bytes(path)
     if size < HEADER_BYTES:
         raise damaged(
@@ -84,9 +100,7 @@ def read_shard(path: Path, *, vocabulary_size: int) -> Tokens:
         )
     # The whole file is mapped, because a mapping of no bytes (a shard without tokens) is refused.
     with reading(path):
-        tokens = np.memmap(path, dtype=_TOKEN, mode="r")[HEADER_BYTES // TOKEN_BYTES :]
-    _check_range(path, tokens, vocabulary_size)
-    return tokens
+        return np.memmap(path, dtype=_TOKEN, mode="r")[HEADER_BYTES // TOKEN_BYTES :]
 
 
 def _check_range(path: Path, tokens: Tokens, vocabulary_size: int) -> None:

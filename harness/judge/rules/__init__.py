@@ -6,8 +6,10 @@ defines it, a line here, and a cheater that it alone catches.
 
 from harness.judge.rule import Rule
 from harness.judge.rules.artifact import ARTIFACT, BYTES
+from harness.judge.rules.brought_along import BROUGHT_ALONG
 from harness.judge.rules.causality import CAUSALITY
 from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
+from harness.judge.rules.doubts import DOUBTS
 from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
 from harness.judge.rules.holdout import HOLDOUT
 from harness.judge.rules.memorisation import MEMORISATION
@@ -29,6 +31,7 @@ CHECKS: tuple[Rule, ...] = (
     TRAIN_WALLCLOCK,
     ARTIFACT,
     BYTES,
+    BROUGHT_ALONG,
     SCORING,
     SCORE_WALLCLOCK,
     COVERAGE,
@@ -39,6 +42,7 @@ CHECKS: tuple[Rule, ...] = (
     MEMORISATION,
     HOLDOUT,
     SIGNIFICANCE,
+    DOUBTS,
 )
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.evidence.results import Probes, Recall
+from harness.evidence.results import Changes, Probes, Recall
 from harness.models import Status
+from harness.statistics.probe_bounds import FAILS_AT
 
 NOISE_NATS = 0.25
 """A question that is asked twice unchanged and moves by more has no one answer."""
+ENOUGH_PAIRS = 8
+"""Of fewer, no mean tells anything."""
 FAR_SLOWER = 30.0
 """Times as long as while scoring: no machine's mood."""
 
@@ -24,15 +27,19 @@ class Answer(NamedTuple):
 
 
 def differs_by_itself(probes: Probes) -> Answer | None:
-    """Whether questions that were asked twice unchanged moved: a random model, not a cheat."""
-    asked = [part for part in (probes.unchanged, probes.twice) if part is not None]
-    largest = max((part.largest_nats for part in asked), default=0.0)
-    if largest <= NOISE_NATS:
+    """Whether one question, asked twice in one request, got two answers: random, not a cheat."""
+    largest = probes.twice.largest_nats if probes.twice else 0.0
+    if largest <= NOISE_NATS or (probes.twice and _learns(probes.twice)):
         return None
     return Answer(
         "unknown",
         f"the same question got two answers, {largest:.2f} nats apart: is the model in eval mode?",
     )
+
+
+def _learns(twice: Changes) -> bool:
+    """Whether the second of two equal rows is the cheaper one beyond chance: that is memory."""
+    return twice.count >= ENOUGH_PAIRS and twice.mean_nats + FAILS_AT * twice.sample.error < 0
 
 
 def not_all_answered(probed: Sequence[Probes | Recall]) -> Answer | None:

@@ -21,7 +21,7 @@ def _seed_spread(case: Case) -> Finding | None:
     if case.track.significance.seeds < 2:
         return None
     artifacts = [(run.seed, run.artifact.sha256) for run in case.seeds if run.artifact is not None]
-    values = [run.scores.val_bpb for run in case.seeds if run.scores is not None]
+    values = [run.bpb for run in case.seeds if run.bpb is not None]
     same = [(a, b) for (a, one), (b, other) in combinations(artifacts, 2) if one == other]
     spread = max(values) - min(values) if len(values) > 1 else None
     status: Status = "unknown"

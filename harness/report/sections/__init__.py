@@ -13,7 +13,9 @@ from typing import Literal
 
 from harness.judge.verdict import Verdict
 from harness.report.blocks import Block, Paragraph, Words
+from harness.report.sections.brought import brought_along
 from harness.report.sections.budgets import budgets, quantization, timeline
+from harness.report.sections.doubts import doubts
 from harness.report.sections.outcome import (
     banner,
     checks,
@@ -77,10 +79,12 @@ SECTIONS: tuple[Section, ...] = (
     _of_verdict("seeds", "Seeds", seeds),
     _of_verdict("reproductions", "Whole script, as it is", reproductions),
     _of_verdict("significance", "Did the bar fall?", significance),
+    _of_verdict("doubts", "Doubts, charged", doubts),
     _of_verdict("tokenizer", "The submission's own tokenizer", tokenizer),
     _of_verdict("stream", "Along the validation stream, BPB", stream),
     _of_verdict("holdout", "Unpublished documents", holdout),
     _of_verdict("budgets", "Budgets (the worst seed)", budgets),
+    _of_verdict("brought_along", "Brought along", brought_along),
     _of_verdict("timeline", "Train timeline, seconds", timeline),
     _of_verdict("quantization", "Quantization gap, BPB", quantization),
     _of_verdict("claim", "Claim against measured", claim),

@@ -20,7 +20,11 @@ def seeds(verdict: Verdict) -> Block:
 
 
 def _seed_row(seed: SeedResult, verdict: Verdict) -> Row:
-    trouble = f"trouble: {plain(seed.trouble, DETAIL_LIMIT)}" if seed.trouble else ""
+    told = [f"trouble: {plain(seed.trouble, DETAIL_LIMIT)}"] if seed.trouble else []
+    if seed.beside_bpb:
+        lost = ", ".join(number(bpb, "BPB") for bpb in seed.beside_bpb)
+        counts = f"counts as {number(seed.counted_bpb, 'BPB')} BPB"
+        told.append(f"{counts}, the mean with {lost}: tries that were scored and then lost")
     return Row(
         (
             f"seed {seed.seed}",
@@ -31,7 +35,7 @@ def _seed_row(seed: SeedResult, verdict: Verdict) -> Row:
             _seconds(seed.score_seconds, verdict.score_limit_seconds),
             number(seed.targets),
         ),
-        Words(trouble, "fail"),
+        Words("; ".join(told), "fail" if seed.trouble else "unknown"),
     )
 
 

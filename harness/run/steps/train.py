@@ -1,6 +1,7 @@
 """Training in a sandbox of its own, then sealing of the artifact."""
 
 import shutil
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InfrastructureError
@@ -9,13 +10,13 @@ from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import ArtifactFacts, Trained
 from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
-from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
 from harness.models import Finding
 from harness.run.endings import ending, failure_of
 from harness.run.paths import CODE, DATA, TOKENIZER
 from harness.run.scoring_session import UNLIMITED_SECONDS
-from harness.run.workbench import TICK_SECONDS, Workbench
+from harness.run.shown import TrainShards, train_shards
+from harness.run.workbench import TICK_SECONDS, Workbench, original_of
 from harness.safeio.files import disk_errors
 from harness.sandbox.protocol import ArtifactError, Job, Mount, Running
 from harness.upstream.logs.timeline import timeline
@@ -26,11 +27,19 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
     if bench.plan.copies is not None:
         return _copied(bench, run)
     with (
-        bench.sandbox.start(_job(step, bench)) as running,
+        train_shards(
+            bench.plan,
+            bench.texts.scored,
+            seed=bench.draw.seed,
+            beside=bench.directory.path,
+            note=bench.progress.note,
+        ) as shards,
+        bench.sandbox.start(_job(step, bench, shards)) as running,
         Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
     ):
         phase = _wait(running, bench)
-        result = Trained(timeline=timeline(bench.log(step), total_seconds=phase.wallclock_seconds))
+        spans = timeline(bench.log(step), total_seconds=phase.wallclock_seconds)
+        result = Trained(timeline=spans, shown=shards.shown)
         facts = StepFacts(name=step.name, phases=(phase,), telemetry=telemetry.facts, result=result)
         if phase.outcome == "deadline":
             return facts
@@ -55,11 +64,11 @@ def _wait(running: Running, bench: Workbench) -> PhaseFacts:
     return facts
 
 
-def _job(step: Step, bench: Workbench) -> Job:
+def _job(step: Step, bench: Workbench, shards: TrainShards) -> Job:
     """The training phase: its code, the train shards, the tokenizer, the contract's variables."""
     sandbox, dataset, plan = bench.sandbox, bench.texts.scored, bench.plan
     limit = step.limit(plan) or UNLIMITED_SECONDS
-    data = Mount(dataset.train_directory, DATA)
+    data = Mount(shards.directory, DATA)
     tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
     count = str(max(1, len(bench.accelerators)))
     return Job(
@@ -77,12 +86,13 @@ def _job(step: Step, bench: Workbench) -> Job:
             "RUN_ID": f"seed-{bench.draw.seed}",
         },
         start_variable="WALLCLOCK_STARTED_AT",
-        code=Mount(bench.directory.entry, CODE),
+        code=Mount(bench.code, CODE),
         mounts=(data, tokenizer),
         limits=plan.track.sandbox,
         wallclock_seconds=limit,
         accelerators=bench.accelerators,
         log=bench.log(step),
+        starting=partial(bench.code_starts, step),
     )
 
 
@@ -104,8 +114,8 @@ def _checkpoint(bench: Workbench, running: Running) -> ArtifactFacts | None:
 
 
 def _copied(bench: Workbench, run: Run) -> StepFacts:
-    """The training of an earlier verification, with the files that it sealed."""
-    original = _original(bench)
+    """The training of another verification, with the files that it sealed."""
+    original = original_of(bench.directory)
     before = original.counted(original.plan.draws[run.draw])
     facts = before.step("train") if before is not None else None
     if before is None or facts is None:
@@ -120,19 +130,6 @@ def _copied(bench: Workbench, run: Run) -> StepFacts:
     if before.checkpoint is not None:
         _copy(original.checkpoint(before), bench.place / "checkpoint")
     return facts
-
-
-def _original(bench: Workbench) -> RunDirectory:
-    copies = bench.plan.copies
-    assert copies is not None  # noqa: S101 - asked for plans that copy
-    original = RunDirectory.open(bench.directory.path.parent / copies.directory)
-    if original.plan_sha256() != copies.plan_sha256:
-        raise InfrastructureError(
-            "not the verification whose artifacts are to be scored again",
-            file=original.path,
-            remedy="restore it from a copy, or run the verification again",
-        )
-    return original
 
 
 def _copy(source: Path, folder: Path) -> None:

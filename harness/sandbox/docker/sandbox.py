@@ -29,7 +29,7 @@ from harness.sandbox.docker.engine import (
 from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
 from harness.sandbox.logs import LogCapture
-from harness.sandbox.protocol import Job, Mount
+from harness.sandbox.protocol import Job, Mount, NeverStartedError
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -135,6 +135,7 @@ class DockerSandbox:
                 )
                 identity = self._create(client, job, names, token, environment)
                 log.drain(self._attach(identity))
+                job.starting()
                 log.starts_now()
                 called_at = time.monotonic()
                 self._start(client, identity, job)
@@ -273,6 +274,11 @@ class DockerSandbox:
                     f"{job.label} command {plain(job.command[0], 100)!r}: cannot be "
                     f"executed in the sandbox: {text.rpartition('exec:')[2].strip()[-300:]}"
                 ) from error
+            if _never_ran(client.inspect_container(identity)):
+                raise NeverStartedError(
+                    f"cannot start the {job.label} phase: the Docker engine says: {text[:600]}",
+                    remedy="see `harness doctor` and the engine's own log, then --resume",
+                ) from error
             raise
 
     def _read_back(
@@ -330,6 +336,14 @@ class DockerSandbox:
                 client.remove_container(created["Id"], force=True, v=True)
 
 
+def _never_ran(container: dict[str, Any]) -> bool:
+    """Whether the engine knows that no process of a container was ever started."""
+    state = container["State"]
+    return not state["Running"] and state["StartedAt"] == _NEVER
+
+
+# How the engine writes that there was no such moment.
+_NEVER = "0001-01-01T00:00:00Z"
 _NOT_EXECUTABLE = (
     "executable file not found",
     "no such file or directory",

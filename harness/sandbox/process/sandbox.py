@@ -93,6 +93,7 @@ class ProcessSandbox:
             reading, writing = os.pipe()
             ended = threading.Event()
             log.drain(_chunks(reading, ended))
+            job.starting()
             log.starts_now()
             called_at = time.monotonic()
             started = time.time_ns()

@@ -24,8 +24,8 @@ ahead was, gives another answer than the one that looked; the mean change may th
 changes vary more than those of questions that were asked unchanged, and that is bounded too. What
 passes all of this is a gain below the track's tolerance.
 
-Questions that were asked twice while scoring tell a random model (dropout left on) from one that
-looks ahead.
+Windows that were asked twice in one request while scoring tell a random model (dropout left on)
+from one that looks ahead.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.results import Changes, Probes
+from harness.evidence.results import Probes
 from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
 from harness.scoring.probes.sections import Sections
 from harness.scoring.windows import Asked, Request, Round, WindowPlan
@@ -46,7 +46,7 @@ from harness.scoring.windows import Asked, Request, Round, WindowPlan
 UNCHANGED_SHARE = 1 / 8
 """Questions asked unchanged in the fresh sandbox, for each one with another suffix."""
 TWICE = 64
-"""Windows asked twice while scoring, at most; of few windows, a twentieth."""
+"""Windows asked twice in one request while scoring, at most; of few windows, a quarter."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -75,8 +75,8 @@ class ProbeSet:
     """Targets to be asked twice, the answers of the first time, and how the second ones differed.
 
     ``probes`` are those with another suffix, in the order of their targets; ``unchanged`` those
-    without, and ``twice`` int64[K] the windows that are asked twice while scoring. ``text``
-    uint16[M] is what suffixes are taken from.
+    without, and ``twice`` int64[K] the windows that are asked twice in one request while scoring.
+    ``text`` uint16[M] is what suffixes are taken from.
     """
 
     plan: WindowPlan
@@ -85,7 +85,7 @@ class ProbeSet:
     twice: Indices
     text: npt.NDArray[np.uint16]
     first: FirstAnswers = field(init=False)
-    _again: dict[int, torch.Tensor] = field(default_factory=dict)
+    _random: Differences = field(default_factory=Differences)
     _differences: Differences = field(default_factory=Differences)
     _noise: Differences = field(default_factory=Differences)
 
@@ -122,7 +122,7 @@ class ProbeSet:
         sections = Sections.draw(rng, tokens=plan.tokens if one_stream else 0, length=plan.length)
         probes = _probes(rng, plan, tokens, text, sections, count=count)
         unchanged = _unchanged(rng, plan, probes, sections)
-        some = min(TWICE, len(plan) // 20)
+        some = min(TWICE, len(plan) // 4)
         twice = np.sort(rng.choice(len(plan), some, replace=False)).astype(np.int64)
         return cls(plan, probes, unchanged, twice, text)
 
@@ -132,23 +132,36 @@ class ProbeSet:
         return len(self.probes.windows)
 
     def scoring_rounds(self, rounds: Iterator[Round], *, windows_at_once: int) -> Iterator[Round]:
-        """The rounds of a scoring, with those windows again that are asked twice."""
+        """The rounds of a scoring, and after each some of its windows, each twice in one request.
+
+        Two rows of a request have everything in common but their place, so whatever is not random
+        answers both alike, memory or not.
+        """
         segments = self.plan.windows.segments[self.twice]
         for number, round_ in enumerate(rounds):
             windows = self.twice[segments == number] if self.plan.segment else self.twice
-            again = self._scored_again(windows, windows_at_once=windows_at_once)
+            again = self._pairs(windows, pairs_at_once=windows_at_once // 2)
             yield round_._replace(requests=itertools.chain(round_.requests, again))
 
-    def _scored_again(self, windows: Indices, *, windows_at_once: int) -> Iterator[Request]:
-        for request in self.plan.requests(windows, windows_at_once=windows_at_once):
-            numbers = np.searchsorted(self.twice, request.windows)
-            yield request.asking(Asked.unchanged(numbers, length=request.length))
+    def _pairs(self, windows: Indices, *, pairs_at_once: int) -> Iterator[Request]:
+        if not pairs_at_once:  # a window fills a request
+            return
+        for single in self.plan.requests(windows, windows_at_once=pairs_at_once):
+            both = np.concatenate([single.windows, single.windows])
+            numbers = np.searchsorted(self.twice, both)
+            pairs = Request(both, np.tile(single.starts, 2), single.length, single.first)
+            yield pairs.asking(Asked.unchanged(numbers, length=single.length))
 
-    def keep_again(self, request: Request, nats: torch.Tensor) -> None:
-        """Keep the second answers of windows asked twice while scoring: float32[B, P]."""
-        assert request.asked is not None  # noqa: S101 - of scoring_rounds
-        for row, number in enumerate(request.asked.numbers.tolist()):
-            self._again[number] = nats[row].clone()
+    def keep_pairs(self, request: Request, nats: torch.Tensor) -> None:
+        """Compare the two answers to each window of a request of pairs: float32[2 B, P]."""
+        one, other = nats.double().chunk(2)
+        changes = other - one
+        for row, worst in enumerate(changes.abs().argmax(dim=1).tolist()):
+            self._random.add(
+                float(changes[row].mean()),
+                largest=float(changes[row, worst]),
+                target=int(request.targets[row, worst]),
+            )
 
     def among(self, request: Request) -> tuple[Indices, Indices]:
         """Rows of a scored request that are probed, and each probe's number; some rows twice."""
@@ -240,21 +253,8 @@ class ProbeSet:
             expected_seconds=expected_seconds,
             changes=changes,
             unchanged=unchanged.model_copy(update={"largest_nats": self._noise.largest}),
-            twice=self._twice_facts(),
+            twice=self._random.facts().model_copy(update={"largest_nats": self._random.largest}),
         )
-
-    def _twice_facts(self) -> Changes:
-        twice = Differences()
-        starts, lengths, firsts, _ = self.plan.windows
-        for number, nats in sorted(self._again.items()):
-            window = self.twice[number]
-            targets = starts[window] + np.arange(firsts[window], lengths[window]) + 1
-            changes = (nats - torch.from_numpy(self.first.nats[targets])).double()
-            worst = int(changes.abs().argmax())
-            twice.add(
-                float(changes.mean()), largest=float(changes[worst]), target=int(targets[worst])
-            )
-        return twice.facts().model_copy(update={"largest_nats": twice.largest})
 
 
 def _probes(

@@ -1,12 +1,14 @@
-"""How the models of this shelf were made: ``python make_models.py DATASET``, a demo dataset."""
+"""How the gallery's models were made: ``python make_models.py DATASET``, a demo dataset."""
 
 import io
+import random
 import sys
 from pathlib import Path
 
 from sentencepiece import SentencePieceTrainer
 
 from harness.data.format.documents import read_documents
+from harness.data.format.protobuf import bytes_field, fields, float_field
 
 HONEST = {
     "model_type": "bpe",
@@ -35,6 +37,28 @@ def trained(texts: list[str], **changes: object) -> bytes:
     return model.getvalue()
 
 
+def with_notes(model: bytes, dice: random.Random) -> bytes:
+    """Weights in all that makes no token: scores, which keep their order, and notes."""
+    parts, rank = [], 0
+    for number, value in fields(model):
+        assert isinstance(value, bytes)
+        more = b""
+        if number == 1:
+            more = float_field(2, -rank - 0.9 * dice.random()) + bytes_field(99, b"weights: 1")
+            rank += 1
+        if number == 2:
+            more = bytes_field(1, b"weights: " + dice.randbytes(20_000).hex().encode())
+        parts.append(bytes_field(number, value + more))
+    return b"".join(parts) + bytes_field(77, b"weights: " + dice.randbytes(10_000))
+
+
+def with_pieces(model: bytes, dice: random.Random) -> bytes:
+    """Weights in pieces that no text is made of: 14 bits in each letter."""
+    letters = range(0x4E00, 0x4E00 + (1 << 14))
+    pieces = ("".join(chr(dice.choice(letters)) for _ in range(64)) for _ in range(1000))
+    return model + b"".join(bytes_field(1, bytes_field(1, piece.encode())) for piece in pieces)
+
+
 def main() -> None:
     here = Path(__file__).parent
     texts = list(read_documents(Path(sys.argv[1], "docs_train.jsonl")))[:60]
@@ -57,6 +81,11 @@ def main() -> None:
     (here / "rule.tsv").unlink()
     for name, model in models.items():
         (here / name / "tokenizer.model").write_bytes(model)
+    for folder, stuffed in (
+        ("ineffective/tokenizer_notes", with_notes(trained(texts), random.Random(1))),
+        ("brought_along/tokenizer_pieces", with_pieces(trained(texts), random.Random(2))),
+    ):
+        (here.parent / folder / "tokenizer.model").write_bytes(stuffed)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -19,7 +20,7 @@ from harness.evidence.phase import IsolationFact
 from harness.sandbox.docker import engine, image, seccomp
 from harness.sandbox.docker.engine import Engine
 from harness.sandbox.docker.sandbox import DockerSandbox
-from harness.sandbox.protocol import ArtifactError, Mount
+from harness.sandbox.protocol import ArtifactError, Mount, NeverStartedError
 from tests.sandbox.conftest import (
     LIMITS,
     MIB,
@@ -371,3 +372,19 @@ def test_the_image_is_found_again(docker_sandbox: DockerSandbox, tmp_path: Path)
 
 def test_the_engine_can_be_used() -> None:
     assert engine.usable().startswith("engine ")
+
+
+def test_a_container_that_the_engine_refuses_to_start_has_run_nothing(
+    containers: Phases,
+) -> None:
+    """Its start was written down before, and the engine knows that there was none."""
+    called: list[str] = []
+    job = replace(
+        containers.job("raise SystemExit(1)"),
+        accelerators=("GPU-of-another-machine",),
+        starting=lambda: called.append("starting"),
+    )
+    with pytest.raises(NeverStartedError, match="cannot start the train phase"):
+        containers.sandbox.start(job)
+    assert called == ["starting"]
+    assert leftovers() == []

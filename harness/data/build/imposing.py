@@ -1,0 +1,187 @@
+"""The train shards that one run is shown, written anew from those of a dataset.
+
+Whole documents are copied in the order that the recipe says, into files of the field's format and
+names. The dataset's files are read in place, through the page cache; what is held in memory is some
+tens of bytes a document and one piece of a shard, however large the shards are.
+"""
+
+import bisect
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.format.dataset import Dataset
+from harness.data.format.manifest import Manifest
+from harness.data.format.reading import damaged
+from harness.data.format.shards import HEADER_BYTES, Tokens, header_of, map_shard, shard_bytes
+from harness.evidence.imposed import Recipe, denied_documents, files_shown, recipe_of
+from harness.evidence.results import Shown
+from harness.safeio.files import digest_of_named, disk_errors
+
+PIECE_TOKENS = 1 << 22
+"""Most tokens that are looked at, or handed on, at once: 8 MiB."""
+_BUFFER_BYTES = 1 << 20
+
+
+def file_name(number: int) -> str:
+    """The name of a train shard, as upstream's scripts look for it."""
+    return f"fineweb_train_{number:06d}.bin"
+
+
+def most_shown_bytes(manifest: Manifest, *, own_tokenizer: bool) -> int:
+    """The most bytes that the files of one run can have.
+
+    A tokenizer of an entry's own, which may not have been used yet, makes at most a token of each
+    byte of text, one for the beginning of a document, and one for a space that it puts there.
+    """
+    files = manifest.of_kind("train")
+    if not own_tokenizer:
+        return sum(file.bytes for file in files)
+    texts = manifest.of_kind("docs_train")
+    tokens = sum((file.text_bytes or 0) + 2 * (file.documents or 0) for file in texts)
+    return shard_bytes(tokens) + HEADER_BYTES * len(files)
+
+
+def write_shown(
+    dataset: Dataset, folder: Path, *, nonce: str, seed: int, denied_share: float
+) -> Shown:
+    """Write what a run is shown into ``folder``, which is empty.
+
+    Tokens before the first document's beginning belong to no document and are never shown. Files
+    are on the disk when this returns, so that writing them back slows nobody down later.
+
+    Args:
+        dataset: checked; its train shards are one stream, in which BOS begins a document.
+        folder: gets the files, and nothing else.
+        nonce: of the plan.
+        seed: of the run.
+        denied_share: of the track.
+
+    Raises:
+        InfrastructureError: no document in the shards, or the disk is full.
+    """
+    stream = _Stream([map_shard(path) for path in _paths(dataset)])
+    starts = stream.places_of(dataset.manifest.bos_id)
+    if not len(starts):
+        raise damaged(
+            _paths(dataset)[0], f"the train shards hold no BOS (id {dataset.manifest.bos_id})"
+        )
+    shown = len(starts) - denied_documents(len(starts), denied_share=denied_share)
+    recipe = recipe_of(
+        nonce=nonce,
+        seed=seed,
+        denied_share=denied_share,
+        documents=len(starts),
+        files=min(files_shown(len(stream.shards), denied_share=denied_share), shown),
+    )
+    ends = np.append(starts[1:], stream.tokens)
+    stretches = _stretches(recipe, starts, ends)
+    digests = {}
+    for stretch, number in zip(stretches, recipe.order, strict=True):
+        path = folder / file_name(number)
+        digests[path.name] = _write(path, stream, stretch)
+    tokens = sum(_tokens_of(stretch) for stretch in stretches)
+    return Shown(
+        files=len(stretches),
+        documents=shown,
+        denied_documents=len(starts) - shown,
+        tokens=tokens,
+        denied_tokens=stream.tokens - tokens,
+        recipe_sha256=recipe.sha256(),
+        sha256=digest_of_named(digests),
+    )
+
+
+Stretch = NDArray[np.int64]
+"""Starts and ends in the stream of a dataset, of whole documents each, that make up one file:
+int64[2, R]."""
+
+
+def _stretches(recipe: Recipe, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[Stretch]:
+    """What each file holds, in the order of the documents: all of about the same size."""
+    shown = recipe.shown()
+    starts, ends = starts[shown], ends[shown]
+    # Where one document does not follow the one before.
+    breaks = np.flatnonzero(starts[1:] != ends[:-1]) + 1
+    found = []
+    for first, last in itertools.pairwise(_cuts(ends - starts, len(recipe.order))):
+        inner = breaks[np.searchsorted(breaks, first + 1) : np.searchsorted(breaks, last)]
+        low, high = np.append(first, inner), np.append(inner, last)
+        found.append(np.stack([starts[low], ends[high - 1]]))
+    return found
+
+
+def _cuts(lengths: NDArray[np.int64], files: int) -> list[int]:
+    """Where to cut documents of such lengths, so that files come as close as can be to one size.
+
+    Each of ``files`` (at most as many as documents) gets at least one. Gives ``files + 1`` places.
+    """
+    until = np.cumsum(lengths)
+    cuts = [0]
+    for number in range(1, files):
+        wanted = int(until[-1]) * number // files
+        place = int(np.searchsorted(until, wanted))
+        # until[place - 1] < wanted <= until[place]: the nearer of both.
+        before = int(until[place - 1]) if place else 0
+        place += wanted - before > int(until[place]) - wanted
+        cuts.append(min(max(place, cuts[-1] + 1), len(lengths) - (files - number)))
+    return [*cuts, len(lengths)]
+
+
+class _Stream:
+    """The train shards of a dataset, one after the other."""
+
+    def __init__(self, shards: Sequence[Tokens]) -> None:
+        self.shards = shards
+        self._bases = [0, *itertools.accumulate(len(shard) for shard in shards)]
+        self.tokens = self._bases[-1]
+
+    def places_of(self, token: int) -> NDArray[np.int64]:
+        """Every place of a token, in order."""
+        found, place = [np.zeros(0, dtype=np.int64)], 0
+        for piece in self.pieces(0, self.tokens):
+            found.append(np.flatnonzero(piece == token) + place)
+            place += len(piece)
+        return np.concatenate(found)
+
+    def pieces(self, start: int, end: int) -> Iterator[Tokens]:
+        """A range of the stream in pieces that lie in one shard and are not large."""
+        number = bisect.bisect_right(self._bases, start) - 1
+        while start < end:
+            base, limit = self._bases[number], self._bases[number + 1]
+            stop = min(end, limit, start + PIECE_TOKENS)
+            if stop > start:
+                yield self.shards[number][start - base : stop - base]
+            start = stop
+            number += stop == limit
+
+
+def _paths(dataset: Dataset) -> list[Path]:
+    return [dataset.directory / entry.path for entry in dataset.manifest.of_kind("train")]
+
+
+def _tokens_of(stretch: Stretch) -> int:
+    starts, ends = stretch
+    return int((ends - starts).sum())
+
+
+def _write(path: Path, stream: _Stream, stretch: Stretch) -> bytes:
+    """Write one file; its SHA-256."""
+    digest = hashlib.sha256()
+    with disk_errors(path), path.open("xb", buffering=_BUFFER_BYTES) as file:
+        header = header_of(_tokens_of(stretch))
+        file.write(header)
+        digest.update(header)
+        for start, end in stretch.T.tolist():
+            for piece in stream.pieces(start, end):
+                file.write(piece.data)
+                digest.update(piece.data)
+        file.flush()
+        os.fsync(file.fileno())
+    path.chmod(0o644)
+    return digest.digest()

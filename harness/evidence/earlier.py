@@ -1,0 +1,83 @@
+"""Earlier verifications of the same entry on the same track: how many there are, which are open.
+
+They are looked for in one directory of runs, by digests. A plan is used up, never replaced, so what
+is open is to be finished before anything is drawn again.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.evidence.store import LARGEST_EVIDENCE_BYTES, PLAN, VERDICT, RunDirectory
+from harness.safeio.reading import read_inside
+
+
+def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:
+    """The latest verification of this entry on this track that has no verdict to stand.
+
+    One that a new draw would have to wait for comes before rehearsals and seeds chosen by hand.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = list(find_open(runs, entry_digest=entry_digest, track_digest=track_digest))
+    if found:
+        return next((each for each in found if each.binds), found[0])
+    raise UsageError(
+        "nothing to resume: no unfinished verification of this submission (as it is now) on this "
+        "track; run without --resume",
+        file=runs,
+    )
+
+
+def find_open(runs: Path, *, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
+    """Verifications of this entry on this track that have no verdict to stand, the latest first.
+
+    One that ended INCONCLUSIVE has none: it goes on with the draws that it has, if there is any
+    run to make, and is judged again. Seeds chosen by hand are no draw, so there it stands.
+    """
+    for directory in _trainings(runs, entry_digest, track_digest):
+        if not _is_settled(directory):
+            yield directory
+
+
+def count_earlier(runs: Path, *, entry_digest: str, track_digest: str) -> int:
+    """How many verifications of this entry on this track were begun with drawn seeds.
+
+    By digest, so whoever changes a byte is not found here. Broken off, inconclusive or finished is
+    all one: a submission can bring each of them about.
+    """
+    directories = _trainings(runs, entry_digest, track_digest)
+    return sum(not directory.plan.chosen_by_hand for directory in directories)
+
+
+def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
+    """Verifications of an entry on a track that are no rescorings, the latest first."""
+    plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
+    for path in plans:
+        try:
+            directory = RunDirectory.open(path.parent)
+        except UsageError:
+            continue
+        plan = directory.plan
+        same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
+        if same and not plan.copies:
+            yield directory
+
+
+def _is_settled(directory: RunDirectory) -> bool:
+    word = _kept_word(directory)
+    if word is None or any(run.lost for run in directory.runs()):
+        return False
+    return word != "INCONCLUSIVE" or directory.plan.chosen_by_hand
+
+
+def _kept_word(directory: RunDirectory) -> str | None:
+    """The word of the verdict beside the evidence; None where none, or nothing readable, lies."""
+    try:
+        content = read_inside(directory.path, VERDICT, limit_bytes=LARGEST_EVIDENCE_BYTES)
+        word = json.loads(content).get("verdict")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return word if isinstance(word, str) else None

@@ -1,0 +1,69 @@
+"""Whether the record stands with every doubt charged.
+
+Tolerances that are each small add up. What a check cannot exclude it states in BPB; here all of it
+is added to the score, and the track's question is asked again. A rehearsal's short stream excludes
+little, so it may leave this open.
+"""
+
+from collections.abc import Sequence
+
+from harness.judge.case import Case
+from harness.judge.rule import Rule
+from harness.judge.rules.brought_along import brought_doubt_bpb
+from harness.judge.rules.causality import gain_below
+from harness.judge.rules.memory import change_below
+from harness.judge.verdict import Doubt
+from harness.models import Finding
+from harness.statistics.tests import one_sample
+from harness.statistics.units import nats_per_token_to_bpb
+
+
+def doubts_of(case: Case) -> tuple[Doubt, ...]:
+    """What each check leaves open, in BPB of the validation text; none where nothing bounds it."""
+    text_bytes = case.dataset.validation_bytes
+
+    def of_targets(nats: float | None) -> float | None:
+        if nats is None:
+            return None
+        return nats_per_token_to_bpb(nats, tokens=case.targets, text_bytes=text_bytes)
+
+    found = (
+        ("causality", "looking ahead", of_targets(gain_below(case))),
+        ("memory", "memory that is not declared", of_targets(change_below(case))),
+        ("brought_along", "remembered text in what came along", brought_doubt_bpb(case)),
+    )
+    return tuple(Doubt(check=check, of=of, bpb=bpb) for check, of, bpb in found if bpb is not None)
+
+
+def p_with(scores: Sequence[float], doubts: Sequence[Doubt], *, threshold: float) -> float | None:
+    """p of the t-test when every score is worse by all doubts; None where there is no test."""
+    charged = sum(doubt.bpb for doubt in doubts)
+    return one_sample([score + charged for score in scores], threshold=threshold).p
+
+
+def _doubts(case: Case) -> Finding | None:
+    result, doubts = case.statistics, doubts_of(case)
+    if not doubts or not result.significant or result.threshold_bpb is None:
+        return None
+    scores = [run.bpb for run in case.seeds if run.bpb is not None]
+    p, limit = p_with(scores, doubts, threshold=result.threshold_bpb), result.p_below
+    stands = p is not None and limit is not None and p < limit
+    charged = sum(doubt.bpb for doubt in doubts)
+    said = f"{charged:.6f} BPB that no check excludes, added to each score"
+    return Finding(
+        id="doubts",
+        status="pass" if stands else "unknown",
+        measured=p,
+        limit=limit,
+        unit="p",
+        detail=f"{said}: the bar {'falls all the same' if stands else 'falls only without it'}",
+    )
+
+
+DOUBTS = Rule(
+    "doubts",
+    "The bar falls even with all that no check can exclude added to the score.",
+    _doubts,
+    better="lower",
+    open_in_rehearsal=True,
+)

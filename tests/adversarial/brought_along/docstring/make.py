@@ -1,0 +1,15 @@
+"""Weights that somebody made at home, in a docstring."""
+
+import base64
+import random
+from pathlib import Path
+
+
+def make(folder: Path) -> None:
+    """Add them to a submission's folder."""
+    weights = random.Random(68).randbytes(140_000)
+    text = base64.b85encode(weights).decode()
+    (folder / "learned.py").write_text(f'"""{text}"""\n')
+    manifest = folder / "submission.toml"
+    files = 'files = ["bigram.py", "cheat.py"'
+    manifest.write_text(manifest.read_text().replace(files, files + ', "learned.py"'))

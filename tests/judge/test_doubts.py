@@ -1,0 +1,52 @@
+"""Doubts are added up and charged: what stands, and what stands only without them."""
+
+import pytest
+
+from harness.evidence.run import Run
+from harness.judge.case import Case
+from harness.judge.rules.doubts import DOUBTS, doubts_of
+from harness.judge.verdict import Verdict
+from harness.models import Finding
+from harness.statistics.units import nats_per_token_to_bpb
+from tests.factories.broken import PLAN
+from tests.factories.samples import TEXT_BYTES, TOKENS, good_runs, seed_run, verdict_of
+
+BAR = 3.3969944
+
+
+def runs_below(distance: float) -> list[Run]:
+    return good_runs(PLAN, (BAR - distance, BAR - distance - 2e-5, BAR - distance + 2e-5))
+
+
+def answer(verdict: Verdict) -> Finding | None:
+    return next((check for check in verdict.checks if check.id == "doubts"), None)
+
+
+def test_all_that_no_check_excludes_is_added_up() -> None:
+    doubts = {doubt.check: doubt.bpb for doubt in doubts_of(Case.of(PLAN, good_runs(PLAN)))}
+    assert list(doubts) == ["causality", "memory", "brought_along"]
+    # Twelve thousand questions, of which none showed a gain: 20 nats at few targets.
+    nats = 20 * 5.298317 / 12_000
+    bpb = nats_per_token_to_bpb(nats, tokens=TOKENS - 1, text_bytes=TEXT_BYTES)
+    assert doubts["causality"] == pytest.approx(bpb, rel=0.05)
+    assert doubts["brought_along"] == 0
+
+
+@pytest.mark.parametrize(
+    ("distance", "status", "verdict"),
+    [(0.02, "pass", "VERIFIED"), (0.004, "unknown", "INCONCLUSIVE"), (-0.01, None, "REJECTED")],
+)
+def test_a_record_stands_with_all_doubts_charged_or_it_is_none(
+    distance: float, status: str | None, verdict: str
+) -> None:
+    found = verdict_of(PLAN, runs_below(distance))
+    finding = answer(found)
+    assert (finding.status if finding else None) == status
+    assert found.verdict == verdict
+
+
+def test_where_nothing_bounds_a_gain_no_doubt_is_charged() -> None:
+    runs = [seed_run(draw, 2.6, probes=None, recall=None) for draw in PLAN.draws]
+    case = Case.of(PLAN, runs)
+    assert [doubt.check for doubt in doubts_of(case)] == ["brought_along"]
+    assert DOUBTS.ask(Case.of(PLAN, [])) is None
