@@ -89,7 +89,8 @@ class ChannelReport(Fact):
     ``residual_nats_per_token`` and ``residual_bpb`` are the most that so many bits can buy.
     ``not_run`` are channels that need what this machine lacks. ``caches_dropped`` counts how often
     this machine's caches were dropped while the sandbox was measured, by it or by others;
-    ``control_caches_dropped`` the same for the default container, by others alone.
+    ``control_caches_dropped`` the same for the default container's caches, by
+    others alone.
     """
 
     backend: str

@@ -83,7 +83,7 @@ def stage(*, share: float) -> Iterator[Stage]:
                     (marks / f"{kind}-{number}").write_bytes(b"mark")
             sizes = {
                 folder / "code" / "large.bin": 16,
-                folder / "data" / "shard.bin": 64,
+                folder / "data" / "shard.bin": 96,
                 folder / "artifact" / _ARTIFACT.name: 16,
             }
             for path, size_mib in sizes.items():

@@ -110,7 +110,7 @@ CHANNELS: tuple[Channel, ...] = (
         "timing",
         "pages of a shard, read or dropped",
         _CACHES,
-        _PAGES,
+        _PAGES * 3 // 2,
         "open",
         scoring=False,
         cached=True,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from harness.audit.checks.texts import TEXT_BYTES
 from harness.sandbox.channels.figures import ChannelFigures, ChannelReport, Mark, State
-from harness.sandbox.channels.table import CHANNELS, Channel
+from harness.sandbox.channels.table import BY_ID, CHANNELS, Channel
 from harness.sandbox.channels.tally import Tally
 from harness.statistics.channels import (
     Interval,
@@ -73,7 +73,8 @@ def report(
         residual_bpb=nats_per_token_to_bpb(nats, tokens=mark.targets, text_bytes=TEXT_BYTES),
         caches_dropped=max((each.caches_dropped for each in ours.values()), default=0),
         control_caches_dropped=max(
-            (each.caches_dropped for each in (control or {}).values()), default=0
+            (each.caches_dropped for id, each in (control or {}).items() if BY_ID[id].cached),
+            default=0,
         ),
         holds=left <= mark.known_bits and not by_state["open"],
         open=by_state["open"],
