@@ -4,12 +4,12 @@ They are looked for in one directory of runs, by digests. A plan is used up, nev
 is open is to be finished before anything is drawn again.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.evidence.store import LARGEST_EVIDENCE_BYTES, PLAN, VERDICT, RunDirectory
+from harness.safeio.parsing import parse_json
 from harness.safeio.reading import read_inside
 
 
@@ -77,7 +77,8 @@ def _kept_word(directory: RunDirectory) -> str | None:
     """The word of the verdict beside the evidence; None where none, or nothing readable, lies."""
     try:
         content = read_inside(directory.path, VERDICT, limit_bytes=LARGEST_EVIDENCE_BYTES)
-        word = json.loads(content).get("verdict")
-    except (OSError, ValueError, AttributeError, RecursionError):
+        found = parse_json(content, limit_bytes=LARGEST_EVIDENCE_BYTES)
+    except (OSError, ValueError):
         return None
+    word = found.get("verdict") if isinstance(found, dict) else None
     return word if isinstance(word, str) else None

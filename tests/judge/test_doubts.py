@@ -4,7 +4,7 @@ import pytest
 
 from harness.evidence.run import Run
 from harness.judge.case import Case
-from harness.judge.rules.doubts import DOUBTS, doubts_of
+from harness.judge.rules.doubts import DOUBTS, RESIDUAL_BITS, doubts_of
 from harness.judge.verdict import Verdict
 from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
@@ -24,7 +24,8 @@ def answer(verdict: Verdict) -> Finding | None:
 
 def test_all_that_no_check_excludes_is_added_up() -> None:
     doubts = {doubt.check: doubt.bpb for doubt in doubts_of(Case.of(PLAN, good_runs(PLAN)))}
-    assert list(doubts) == ["causality", "memory", "brought_along"]
+    assert list(doubts) == ["causality", "memory", "brought_along", "isolation"]
+    assert doubts["isolation"] == RESIDUAL_BITS / TEXT_BYTES
     # Twelve thousand questions, of which none showed a gain: 20 nats at few targets.
     nats = 20 * 5.298317 / 12_000
     bpb = nats_per_token_to_bpb(nats, tokens=TOKENS - 1, text_bytes=TEXT_BYTES)
@@ -34,7 +35,7 @@ def test_all_that_no_check_excludes_is_added_up() -> None:
 
 @pytest.mark.parametrize(
     ("distance", "status", "verdict"),
-    [(0.02, "pass", "VERIFIED"), (0.004, "unknown", "INCONCLUSIVE"), (-0.01, None, "REJECTED")],
+    [(0.05, "pass", "VERIFIED"), (0.004, "unknown", "INCONCLUSIVE"), (-0.01, None, "REJECTED")],
 )
 def test_a_record_stands_with_all_doubts_charged_or_it_is_none(
     distance: float, status: str | None, verdict: str
@@ -48,5 +49,5 @@ def test_a_record_stands_with_all_doubts_charged_or_it_is_none(
 def test_where_nothing_bounds_a_gain_no_doubt_is_charged() -> None:
     runs = [seed_run(draw, 2.6, probes=None, recall=None) for draw in PLAN.draws]
     case = Case.of(PLAN, runs)
-    assert [doubt.check for doubt in doubts_of(case)] == ["brought_along"]
+    assert [doubt.check for doubt in doubts_of(case)] == ["brought_along", "isolation"]
     assert DOUBTS.ask(Case.of(PLAN, [])) is None

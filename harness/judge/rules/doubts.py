@@ -17,6 +17,11 @@ from harness.models import Finding
 from harness.statistics.tests import one_sample
 from harness.statistics.units import nats_per_token_to_bpb
 
+RESIDUAL_BITS = 8_788
+"""What may pass between two sandboxes of a seed: twice what ``harness doctor --channels`` measured
+as an upper bound on the separated sandbox, half of it for channels that nobody knows (SECURITY.md
+has the figure and the machine)."""
+
 
 def doubts_of(case: Case) -> tuple[Doubt, ...]:
     """What each check leaves open, in BPB of the validation text; none where nothing bounds it."""
@@ -31,8 +36,16 @@ def doubts_of(case: Case) -> tuple[Doubt, ...]:
         ("causality", "looking ahead", of_targets(gain_below(case))),
         ("memory", "memory that is not declared", of_targets(change_below(case))),
         ("brought_along", "remembered text in what came along", brought_doubt_bpb(case)),
+        ("isolation", "what may pass between two sandboxes", _channels_bpb(case)),
     )
     return tuple(Doubt(check=check, of=of, bpb=bpb) for check, of, bpb in found if bpb is not None)
+
+
+def _channels_bpb(case: Case) -> float | None:
+    """A bit that passes saves a bit at most; nothing bounds them where nothing is isolated."""
+    if not case.plan.required.isolated:
+        return None
+    return RESIDUAL_BITS / case.dataset.validation_bytes
 
 
 def p_with(scores: Sequence[float], doubts: Sequence[Doubt], *, threshold: float) -> float | None:
