@@ -32,8 +32,9 @@ class PhaseFacts(Fact):
 
     ``label`` says what ran in it; ``output`` whether it had a directory to leave files in.
     ``wallclock_seconds`` is the engine's StartedAt to FinishedAt. The harness's own monotonic
-    clock brackets it: ``harness_seconds_low`` from the moment the start call had returned,
-    ``harness_seconds_high`` from the moment it was made, both to the moment the end was seen.
+    clock brackets it, however late a busy machine lets us hear of the end: ``harness_seconds_low``
+    from the moment the start call had returned to the last one at which it was seen to run,
+    ``harness_seconds_high`` from the moment the call was made to that at which the end was seen.
     ``stalled_seconds`` is the longest time in which the harness itself did not run.
     ``outcome``: ``completed`` exit code 0; ``failed`` any other; ``deadline`` killed at the
     limit; ``stopped`` ended by the harness because its work was done; ``lost`` the engine or

@@ -69,6 +69,7 @@ class WatchedPhase(ABC):
         self._called_at = called_at
         self._returned_at = returned_at
         self._ended_at = returned_at
+        self._running_at = returned_at
         self._overhead_seconds = overhead_seconds
         self._ended = threading.Event()
         self._killing = threading.Lock()
@@ -84,6 +85,10 @@ class WatchedPhase(ABC):
     @abstractmethod
     def owns(self, process: int) -> bool:
         """Whether a process, by its number on this machine, belongs to this phase."""
+
+    @abstractmethod
+    def is_seen_to_run(self) -> bool:
+        """Whether its first process runs now; False also where that cannot be told."""
 
     @abstractmethod
     def await_end(self) -> None:
@@ -234,7 +239,7 @@ class WatchedPhase(ABC):
             started_at=timestamp(end.started_nanoseconds),
             finished_at=timestamp(end.finished_nanoseconds),
             wallclock_seconds=max(0, elapsed) / _NANOSECONDS,
-            harness_seconds_low=self._ended_at - self._returned_at,
+            harness_seconds_low=self._running_at - self._returned_at,
             harness_seconds_high=self._ended_at - self._called_at,
             overhead_seconds=overhead,
             stalled_seconds=self._stalled_seconds,
@@ -267,6 +272,9 @@ class WatchedPhase(ABC):
         deadline = self._returned_at + self.job.wallclock_seconds
         before = time.monotonic()
         while (left := deadline - before) > 0:
+            # A time at which it still ran is a bound however late we hear of its end.
+            if self.is_seen_to_run():
+                self._running_at = before
             ended = self._ended.wait(min(left, _BEAT_SECONDS))
             now = time.monotonic()
             # A harness that was stopped or starved must not hold its own delay against anybody.

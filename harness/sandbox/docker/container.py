@@ -88,6 +88,7 @@ class ContainerPhase(WatchedPhase):
         self.container_id = container_id
         self._names = names
         self.read_back: tuple[IsolationFact, ...] = ()
+        self.process = 0
         self._kills = 0
 
     @property
@@ -101,6 +102,15 @@ class ContainerPhase(WatchedPhase):
             return self.container_id in Path(f"/proc/{process}/cgroup").read_text()
         except OSError:
             return True
+
+    def is_seen_to_run(self) -> bool:
+        """Whether ``process``, the engine's number of its first one, is the container's."""
+        if not self.process:
+            return False
+        try:
+            return self.container_id in Path(f"/proc/{self.process}/cgroup").read_text()
+        except OSError:
+            return False
 
     def await_end(self) -> None:
         """Block in the engine's own wait call; a connection that breaks means a lost engine."""

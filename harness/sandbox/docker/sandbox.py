@@ -162,7 +162,9 @@ class DockerSandbox:
                     overhead_seconds=called_at - begun,
                 )
                 phase.watch()
-                phase.read_back = self._read_back(client, asked, identity, environment, settled)
+                inspected = client.inspect_container(identity)
+                phase.process = int(inspected["State"]["Pid"])
+                phase.read_back = self._read_back(client, asked, inspected, environment, settled)
                 # The phase has the copies mounted now.
                 client.remove_container(asked.names.helper, force=True, v=True)
         except BaseException:
@@ -196,7 +198,7 @@ class DockerSandbox:
         self,
         client: "APIClient",
         asked: creation.Asked,
-        identity: str,
+        inspected: dict[str, Any],
         environment: list[str],
         settled: Settled,
     ) -> tuple[IsolationFact, ...]:
@@ -207,7 +209,7 @@ class DockerSandbox:
                 image_digest=self.image_id,
                 environment=tuple(environment),
                 runtime=self.runtime,
-                container=client.inspect_container(identity),
+                container=inspected,
                 volume=client.inspect_volume(names.volume) if names.volume else None,
                 copies=asked.copies,
                 copied=tuple(client.inspect_volume(name) for name in names.copies),

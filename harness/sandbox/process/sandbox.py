@@ -190,6 +190,14 @@ class ProcessPhase(WatchedPhase):
         """Whether the process carries our marker; one that is gone may have."""
         return orphans.mark(process) in (self._token, None)
 
+    def is_seen_to_run(self) -> bool:
+        """Whether the first process has not ended yet; nobody else waits for it."""
+        try:
+            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return False
+        return state[0] not in "ZX"
+
     def await_end(self) -> None:
         """Block until the first process has ended."""
         self._process.wait()
