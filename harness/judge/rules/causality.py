@@ -121,7 +121,7 @@ def _bounded(case: Case, bound: Bound, every: Sample, noise: Sample, below: floa
         )
     made = min(run.probes.probes for run in case.seeds if run.probes)
     return Answer(
-        "pass", f"{_asked(made)}: a look ahead gains less than {below:.2g} nats a target (99 %)"
+        "pass", f"{_asked(made)}: a look ahead gains less than {below:.3g} nats a target (99 %)"
     )
 
 

@@ -74,7 +74,7 @@ def _of_all(case: Case, bound: Bound, asked: Sequence[Recall]) -> Answer:
     return Answer(
         "pass",
         f"{fewest:,} windows a seed asked in another order: memory moves less than "
-        f"{below:.2g} nats a target (99 %)",
+        f"{below:.3g} nats a target (99 %)",
     )
 
 

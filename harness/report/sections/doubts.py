@@ -17,7 +17,7 @@ def doubts(verdict: Verdict) -> Block | None:
         for each in verdict.doubts
     ]
     charged = sum(each.bpb for each in verdict.doubts)
-    share = f", {charged / margin:.1%} of the margin" if margin else ""
+    share = f", {_in_margins(charged / margin)}" if margin else ""
     rows.append(("together", f"{number(charged, 'BPB')} BPB{share}"))
     if mean is not None:
         answer = next((check for check in verdict.checks if check.id == "doubts"), None)
@@ -29,3 +29,7 @@ def doubts(verdict: Verdict) -> Block | None:
         rows.append(("mean with all", Words(said, style)))
     words = "What no check can exclude is added to the score, and the bar is asked for again."
     return Stack((Pairs(rows), Paragraph(Words(words, "dim"))))
+
+
+def _in_margins(ratio: float) -> str:
+    return f"{ratio:.1%} of the margin" if ratio < 1 else f"{ratio:.1f} margins"
