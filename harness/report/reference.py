@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from harness.evidence.isolation import PROPERTIES, REQUIRED, Way
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
 from harness.judge.rules import CHECKS
+from harness.judge.rules.doubts import RESIDUAL_BITS
 from harness.judge.verdict import Verdict
 from harness.safeio.files import write_atomically
 from harness.sandbox.channels.table import CHANNELS
@@ -101,17 +103,20 @@ def properties_text() -> str:
 def gains_text() -> str:
     """What a perfect cheater can hide from what is asked again, on each track, as a table."""
     rows = [
-        "| track | asked again | questions in all | tolerance | hidden, nats | in margins |",
+        "| track | way | questions in all | tolerance | hidden, nats | in margins |",
         "|---|---|---|---|---|---|",
     ]
     for name in track_names():
         track = load_track(name)
         runs, margin = track.significance.seeds, track.significance.margin_nats_per_token
         targets = (track.dataset.validation_tokens or SMALL_STREAM) - 1
-        for asked, bound in (("targets", track.probes.bound), ("windows", track.probes.memory)):
+        for way, bound in (
+            ("looks ahead", track.probes.bound),
+            ("remembers windows", track.probes.memory),
+        ):
             if bound is None or margin is None:
                 continue
-            there = targets if asked == "targets" else targets // USUAL_STRIDE
+            there = targets if bound is track.probes.bound else targets // USUAL_STRIDE
             each = bound.questions(runs=runs, population=there)
             hidden = largest_hidden_gain(
                 tolerance=bound.tolerance_nats,
@@ -119,9 +124,22 @@ def gains_text() -> str:
                 dearest=bound.dearest_nats,
                 count=runs * each,
             )
-            row = f"{name} | {asked} | {runs} x {each:,} | {bound.tolerance_nats:g}"
+            row = f"{name} | {way} | {runs} x {each:,} | {bound.tolerance_nats:g}"
             rows.append(f"| {row} | {hidden:.2g} | {hidden / margin:.2g} |")
-    rows += ["", f"Windows: where each scores {USUAL_STRIDE} targets."]
+        free = track.brought_along.free_bytes if track.brought_along else 0
+        for way, bits in (
+            ("passes bits between sandboxes", RESIDUAL_BITS),
+            ("remembers text in what is free for code", 8 * free),
+        ):
+            nats = bits * math.log(2) / targets
+            if margin:
+                rows.append(f"| {name} | {way} | | | {nats:.2g} | {nats / margin:.2g} |")
+    rows += [
+        "",
+        f"Windows are counted where each scores {USUAL_STRIDE} targets. Who thinks longer where he "
+        "is asked again is bounded by the variance: about 0.0004 nats in a simulation on the costs "
+        "of n-gram models.",
+    ]
     return "\n".join(rows) + "\n"
 
 

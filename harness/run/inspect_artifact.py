@@ -23,7 +23,7 @@ from harness.evidence.store import RunDirectory
 from harness.models import Fact
 from harness.run.endings import ending, with_last_line
 from harness.run.paths import CHECKPOINT
-from harness.run.scoring_session import score_job
+from harness.run.score_job import score_job
 from harness.run.shown_code import code_shown, files_shown, normal_tokenizer
 from harness.run.tokenizing import normalized, own_tokenizer
 from harness.safeio.files import disk_errors, write_files

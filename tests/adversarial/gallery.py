@@ -267,6 +267,23 @@ One small submission for each way to cheat, on the shelf that says what must bec
 the honest control, `tests/factories/honest/bigram`, with the files of its folder copied over it;
 `cheater.toml` is its card. `make cheaters` verifies all of them in Docker; without an engine, those
 that make sense in the process sandbox. `python -m tests.adversarial --readme` writes this file.
+
+## A new one in ten minutes
+
+1. Make a folder on the shelf of the check that should see it. `cheat.py` holds a `load_model` (it
+   may import the control's: `from bigram import load_model as honest`), or a main part that trains,
+   or both.
+2. Write `cheater.toml`: `trick`, a sentence; where it fits `field` (where it happened), `reason`
+   (words of the verdict's reason), `seeds = "auto"`, `track` (lines of the smoke track), `also`
+   (checks that see it too), `sandboxes`, `suite = false` if it is slow. `gallery.py` has every key.
+3. `python -m tests.adversarial --only SHELF/NAME --sandbox process` says what became of it.
+4. If nothing refuses it and it gains something, you have found a hole. Move it to the shelf of the
+   check that you write against it, and see that it passes when that check is switched off: the
+   tests do that for every folder.
+
+Assume that you know the harness by heart, remember all that any sandbox was shown, and know in
+which phase you are. SECURITY.md lists what each promise assumes: an assumption without a cheater is
+the next hole.
 """
 _HEADING = "| folder | trick | where it happened | where it is run |\n|---|---|---|---|\n"
 _MEANINGS = {

@@ -14,7 +14,7 @@ from harness.hardware.telemetry import Telemetry
 from harness.models import Finding
 from harness.run.endings import ending, failure_of
 from harness.run.paths import CODE, DATA, TOKENIZER
-from harness.run.scoring_session import UNLIMITED_SECONDS
+from harness.run.score_job import UNLIMITED_SECONDS
 from harness.run.shown import TrainShards, train_shards
 from harness.run.workbench import TICK_SECONDS, Workbench, original_of
 from harness.safeio.files import disk_errors
