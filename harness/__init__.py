@@ -5,8 +5,9 @@ nobody who only reads a verdict should wait for more. Everything else may change
 """
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.package import VERSION
 
 if TYPE_CHECKING:
     from harness.contest.submission import load_submission
@@ -28,11 +29,7 @@ __all__ = [
     "render_text",
     "verify",
 ]
-__version__ = "0.1.0"
-
-PACKAGE = Path(__file__).resolve().parent
-REPOSITORY = PACKAGE.parent
-"""The checkout that the harness lies in: its images, schemas and leaderboard are beside it."""
+__version__ = VERSION
 
 _WHERE = {
     "Verdict": "harness.judge.verdict",

@@ -53,8 +53,8 @@ def _require_writable(option: str, path: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness import __version__
     from harness.cli import data, judging, machine, reading, running
+    from harness.package import VERSION
 
     parser = argparse.ArgumentParser(
         prog="harness",
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 verified or rehearsed, 1 rejected, 2 wrong usage or malformed "
         "input, 3 inconclusive (our side), 130 interrupted (resumable)",
     )
-    parser.add_argument("--version", action="version", version=f"harness {__version__}")
+    parser.add_argument("--version", action="version", version=f"harness {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     for module in (running, judging, reading, data, machine):

@@ -5,7 +5,7 @@ Code that only displays is in neither, so a typo in a renderer does not prevent 
 
 import functools
 
-from harness import PACKAGE
+from harness.package import PACKAGE
 from harness.safeio.files import digest_of_named
 
 _SHARED = ("contest", "evidence", "errors.py", "models.py")

@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from harness import REPOSITORY
 from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.evidence.integrity import lies_ahead
@@ -30,6 +29,7 @@ from harness.ledger.chain import (
     leaderboard_json,
 )
 from harness.models import Fact
+from harness.package import REPOSITORY
 from harness.safeio.files import disk_errors, write_atomically
 from harness.safeio.parsing import parse_model, problems_of
 from harness.safeio.reading import TooLargeError, read_named

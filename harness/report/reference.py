@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness import REPOSITORY
 from harness.contest.track import load_track, track_names
 from harness.errors import UsageError
 from harness.evidence.decisions import Decision
@@ -19,6 +18,7 @@ from harness.evidence.run import Run
 from harness.judge.rules import CHECKS
 from harness.judge.rules.doubts import RESIDUAL_BITS
 from harness.judge.verdict import Verdict
+from harness.package import REPOSITORY
 from harness.safeio.files import write_atomically
 from harness.sandbox.channels.table import CHANNELS
 from harness.statistics.probe_bounds import largest_hidden_gain

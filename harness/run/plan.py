@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from harness import __version__
 from harness.contest.brought_along import brought_along
 from harness.contest.entry import Entry
 from harness.contest.track import Track
@@ -24,6 +23,7 @@ from harness.evidence.plan import (
 )
 from harness.evidence.step_names import StepName
 from harness.judge.comparison import own_bar
+from harness.package import VERSION
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def required_of(sandbox: SandboxFacts) -> Required:
         seccomp_digest=sandbox.seccomp_digest,
         isolation=sandbox.proves,
         isolation_edition=EDITION,
-        harness_version=__version__,
+        harness_version=VERSION,
         measured_by=measured_by(),
     )
 

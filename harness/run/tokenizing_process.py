@@ -19,10 +19,10 @@ from typing import IO, Literal
 
 from pydantic import Field
 
-from harness import REPOSITORY
 from harness.data.build.encoding import CRASHES
 from harness.errors import InfrastructureError
 from harness.models import Fact
+from harness.package import REPOSITORY
 from harness.safeio.memory import available_bytes
 from harness.safeio.parsing import parse_model
 from harness.safeio.text import plain

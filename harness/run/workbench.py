@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harness import __version__
 from harness.errors import InfrastructureError
 from harness.evidence.digests import measured_by
 from harness.evidence.draws import Draw
@@ -21,6 +20,7 @@ from harness.evidence.run import Run
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.machine import accelerator_uuids, machine
+from harness.package import VERSION
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
@@ -84,7 +84,7 @@ class Workbench:
         host = HostFacts(
             machine=machine(needs_accelerators=plan.track.hardware.accelerators > 0),
             sandbox=sandbox.prepare(),
-            harness_version=__version__,
+            harness_version=VERSION,
             measured_by=measured_by(),
         )
         check_host(plan, host.sandbox)

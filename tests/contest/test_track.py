@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import PACKAGE
 from harness.contest.track import load_track, track_names
 from harness.errors import UsageError
+from harness.package import PACKAGE
 
 SMOKE = (PACKAGE / "contest/tracks/smoke.toml").read_text()
 

@@ -13,7 +13,6 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from harness import PACKAGE
 from harness.contest.brought_along import Brought, brought_along
 from harness.contest.entry import Bridge, Entry, Function, Score, Train, file_facts
 from harness.contest.track import Track, load_track
@@ -50,6 +49,7 @@ from harness.judge.comparison import own_bar
 from harness.judge.judge import judge
 from harness.judge.verdict import Verdict
 from harness.models import Finding
+from harness.package import PACKAGE
 from harness.safeio.files import digest_of_named, sha256_of_bytes
 
 SMOKE_TOML = PACKAGE / "contest/tracks/smoke.toml"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import PACKAGE
 from harness.gate.gate import GateReport
 from harness.models import Finding
+from harness.package import PACKAGE
 from harness.report.gate import gate_text, show_gate
 from tests.factories.playground import MANIFEST
 from tests.gate.histories import Repository, gate

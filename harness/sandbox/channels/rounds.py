@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness import PACKAGE
 from harness.contest.track import Limits
 from harness.errors import InfrastructureError
+from harness.package import PACKAGE
 from harness.safeio.files import disk_errors
 from harness.sandbox.channels.tally import Round, Told, read_told
 from harness.sandbox.protocol import Job, Mount, Sandbox

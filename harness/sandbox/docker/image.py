@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import PACKAGE, REPOSITORY
 from harness.errors import InfrastructureError
+from harness.package import PACKAGE, REPOSITORY
 from harness.safeio import ownership
 from harness.safeio.files import digest_of_named
 from harness.safeio.text import plain, plain_line

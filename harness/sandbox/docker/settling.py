@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from harness import PACKAGE
 from harness.errors import InfrastructureError
+from harness.package import PACKAGE
 from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker.creation import Asked, accelerators_of, bound_at

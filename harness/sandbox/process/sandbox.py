@@ -18,11 +18,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import PACKAGE
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.host import SandboxFacts
 from harness.evidence.phase import IsolationFact
 from harness.evidence.results import ArtifactFacts
+from harness.package import PACKAGE
 from harness.safeio import ownership
 from harness.safeio.files import CHUNK_BYTES, disk_errors
 from harness.safeio.reading import NotRegularError, open_inside

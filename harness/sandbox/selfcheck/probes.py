@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness import PACKAGE
 from harness.contest.track import Limits
 from harness.errors import InfrastructureError
+from harness.package import PACKAGE
 from harness.safeio.text import plain
 from harness.sandbox.limits import OPEN_FILES, OUTPUT_FILES
 from harness.sandbox.protocol import Job, Mount, Running, Sandbox

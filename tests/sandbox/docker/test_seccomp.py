@@ -7,7 +7,7 @@ import shutil
 import pytest
 from pydantic import ValidationError
 
-from harness import PACKAGE
+from harness.package import PACKAGE
 from harness.sandbox.docker import seccomp
 from harness.sandbox.docker.seccomp import AllowWhen, Profile
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished
