@@ -42,8 +42,11 @@ def doubts_of(case: Case) -> tuple[Doubt, ...]:
 
 
 def _channels_bpb(case: Case) -> float | None:
-    """A bit that passes saves a bit at most; nothing bounds them where nothing is isolated."""
-    if not case.plan.required.isolated:
+    """A bit that passes saves a bit at most; nothing bounds them where nothing is isolated.
+
+    A track that bounds no gain charges none of this kind either.
+    """
+    if case.track.probes.bound is None or not case.plan.required.isolated:
         return None
     return RESIDUAL_BITS / case.dataset.validation_bytes
 
