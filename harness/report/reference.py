@@ -126,10 +126,11 @@ def gains_text() -> str:
             )
             row = f"{name} | {way} | {runs} x {each:,} | {bound.tolerance_nats:g}"
             rows.append(f"| {row} | {hidden:.2g} | {hidden / margin:.2g} |")
-        free = track.brought_along.free_bytes if track.brought_along else 0
+        allowed = track.brought_along
+        free = allowed.free_bytes + allowed.tokenizer_free_bytes if allowed else 0
         for way, bits in (
             ("passes bits between sandboxes", RESIDUAL_BITS),
-            ("remembers text in what is free for code", 8 * free),
+            ("remembers text in what is free for code and tokenizer", 8 * free),
         ):
             nats = bits * math.log(2) / targets
             if margin:

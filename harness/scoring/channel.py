@@ -40,10 +40,10 @@ class WorkerGone(Exception):
 
 
 _COMPLAINTS = {
-    wire.LOAD_FAILED: "load_model raised an exception; its traceback is in the score log",
-    wire.MODEL_FAILED: "the model raised an exception; its traceback is in the score log",
+    wire.LOAD_FAILED: "load_model raised an exception; its traceback is in the log of this step",
+    wire.MODEL_FAILED: "the model raised an exception; its traceback is in the log of this step",
     wire.WRONG_TYPE: "the model did not return a floating point tensor of logits",
-    wire.WRONG_SHAPE: "the model returned logits of the wrong shape; the score log names both",
+    wire.WRONG_SHAPE: "the model returned logits of the wrong shape; this step's log names both",
     wire.NO_OBSERVE: "load_model returned a model without the method observe(tokens), which "
     "[score] adaptive = true asks for",
     wire.OBSERVE_FAILED: "the model's observe raised an exception; its traceback is in the score "

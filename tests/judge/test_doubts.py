@@ -35,7 +35,7 @@ def test_all_that_no_check_excludes_is_added_up() -> None:
 
 @pytest.mark.parametrize(
     ("distance", "status", "verdict"),
-    [(0.05, "pass", "VERIFIED"), (0.004, "unknown", "INCONCLUSIVE"), (-0.01, None, "REJECTED")],
+    [(0.09, "pass", "VERIFIED"), (0.004, "unknown", "INCONCLUSIVE"), (-0.01, None, "REJECTED")],
 )
 def test_a_record_stands_with_all_doubts_charged_or_it_is_none(
     distance: float, status: str | None, verdict: str
