@@ -133,7 +133,6 @@ class ScoringSession:
         plan = self._bench.plan
         return ProbeSet.draw(
             self._windows,
-            self._stream.tokens,
             text=self._other_text(),
             secret=PROBES.of(plan.nonce, self._bench.draw.seed),
             count=plan.track.probes.count(

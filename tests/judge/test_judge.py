@@ -134,6 +134,7 @@ OURS: list[tuple[str, list[Run]]] = [
     ("causality", with_first(PLAN, probes=probes(probes=3999))),
     ("causality", with_first(PLAN, probes=probes(gain=0.0195))),
     ("causality", with_first(PLAN, probes=probes(changes=changes(sd=0.05)))),
+    ("causality", every_seed(probes=probes(changes=changes(sd=0.02), unchanged=changes(sd=0.02)))),
     ("causality", every_seed(probes=probes(probes=900, planned=900))),
     ("causality", with_first(PLAN, probes=probes(largest=0.6, twice=changes(largest_nats=0.3)))),
     ("memory", with_first(PLAN, recall=None)),

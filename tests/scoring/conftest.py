@@ -111,7 +111,6 @@ class Played:
         plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
         probes = ProbeSet.draw(
             plan,
-            stream.tokens,
             text=other_text(vocabulary=stream.vocabulary_size),
             secret=b"secret",
             count=PROBED,

@@ -112,6 +112,12 @@ def _bounded(case: Case, bound: Bound, every: Sample, noise: Sample, below: floa
             f"{every.count:,} targets asked again show a gain below {below:.4f} nats a target "
             f"only; {bound.tolerance_nats:g} is to be shown",
         )
+    if noise.sd > bound.noise_sd_nats:
+        return Answer(
+            "unknown",
+            f"answers to questions that are asked unchanged scatter by {noise.sd:.2g} nats, behind "
+            f"which anything could hide; {bound.noise_sd_nats:g} is tolerated",
+        )
     excess = excess_variance(every, noise)
     if excess > bound.excess_variance:
         return Answer(

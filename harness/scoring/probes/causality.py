@@ -82,7 +82,6 @@ class ProbeSet:
     def draw(
         cls,
         plan: WindowPlan,
-        tokens: npt.NDArray[np.uint16],
         *,
         text: npt.NDArray[np.uint16],
         secret: bytes,
@@ -90,14 +89,14 @@ class ProbeSet:
     ) -> "ProbeSet":
         """Choose ``count`` targets and their suffixes; ``secret`` is known to the harness alone.
 
-        A target for which no other suffix is to be had, because nearly all of ``text`` is its own
-        token, is left out; so is one whose window reaches out of its section.
+        Suffixes are drawn without a look at the target. A target whose window reaches out of its
+        section is left out; where there is no text, so is each that others follow.
         """
         seed = int.from_bytes(hashlib.sha256(b"probes\0" + secret).digest(), "big")
         rng = np.random.default_rng(seed)
         one_stream = plan.segment is None
         sections = Sections.draw(rng, tokens=plan.tokens if one_stream else 0, length=plan.length)
-        probes = draw_probes(rng, plan, tokens, text, sections, count=count)
+        probes = draw_probes(rng, plan, text, sections, count=count)
         unchanged = draw_unchanged(rng, plan, probes, sections)
         some = min(TWICE, len(plan) // 4)
         twice = np.sort(rng.choice(len(plan), some, replace=False)).astype(np.int64)

@@ -40,7 +40,6 @@ class Questions(NamedTuple):
 def draw_probes(
     rng: np.random.Generator,
     plan: WindowPlan,
-    tokens: npt.NDArray[np.uint16],
     text: npt.NDArray[np.uint16],
     sections: Sections,
     *,
@@ -56,10 +55,11 @@ def draw_probes(
     targets = np.sort(drawn[good][:count])
     windows = np.searchsorted(starts + lengths, targets).astype(np.int64)
     cuts = targets - starts[windows] - 1
-    follows = cuts + 1 < lengths[windows]
-    suffixes = _suffixes(rng, text, wanted=tokens[targets], follows=follows)
-    had = suffixes >= 0
-    targets, windows, cuts, suffixes = (part[had] for part in (targets, windows, cuts, suffixes))
+    # Without a look at the target: a token that is never the target's would tell of it.
+    suffixes = rng.integers(0, max(1, len(text)), len(targets))
+    if not len(text):  # then only those are left after which nothing follows
+        last = cuts + 1 == lengths[windows]
+        targets, windows, cuts, suffixes = (p[last] for p in (targets, windows, cuts, suffixes))
     if plan.segment is None:
         return Questions(
             windows, cuts, suffixes, np.zeros_like(windows), _places(sections.of(targets))
@@ -86,29 +86,6 @@ def _waits(plan: WindowPlan, windows: Indices) -> Indices:
     for number in np.flatnonzero(waits) + 1:
         turns[number] = turns[number - 1] + 1
     return turns
-
-
-def _suffixes(
-    rng: np.random.Generator,
-    text: npt.NDArray[np.uint16],
-    *,
-    wanted: npt.NDArray[np.uint16],
-    follows: npt.NDArray[np.bool_],
-) -> Indices:
-    """Where in ``text`` each suffix begins, with another token than is wanted; -1: nowhere found.
-
-    After a cut at the end of its window nothing follows, and any place will do.
-    """
-    if not len(text):
-        return np.where(follows, -1, 0).astype(np.int64)
-    suffixes = rng.integers(0, len(text), len(wanted))
-    for _ in range(100):
-        same = np.flatnonzero(follows & (text[suffixes] == wanted))
-        if not len(same):
-            return suffixes
-        suffixes[same] = rng.integers(0, len(text), len(same))
-    suffixes[same] = -1
-    return suffixes
 
 
 def draw_unchanged(
