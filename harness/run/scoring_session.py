@@ -200,7 +200,7 @@ class ScoringSession:
             loading = 2 * self._scores.load_seconds
             limit = LEAST_SECONDS + loading + ALLOWANCE * expected
         answered = self._ask(
-            file, step, again.planned, partial(ask_again, again=again), seconds=limit
+            file, step, again.asked, partial(ask_again, again=again), seconds=limit
         )
         if answered.violation or answered.lost:
             return answered.leading_to(None)

@@ -231,8 +231,8 @@ class Again(Protocol):
         """The windows."""
 
     @property
-    def planned(self) -> int:
-        """Questions, as people count them."""
+    def asked(self) -> int:
+        """All questions, those that are asked unchanged included."""
 
     def rounds(
         self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int

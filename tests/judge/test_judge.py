@@ -89,6 +89,7 @@ def test_the_process_sandbox_never_verifies() -> None:
         ("causality", {"probes": probes(largest=0.6)}),
         ("causality", {"probes": probes(gain=0.03)}),
         ("causality", {"probes": probes(gain=0.03, gain_error_nats=0.003)}),
+        ("causality", {"probes": probes(largest=2.0, twice=changes(largest_nats=0.3))}),
         ("memory", {"recall": recall(largest_change_nats=0.6)}),
         ("memory", {"recall": recall(changes=changes(0.06))}),
         ("memory", {"recall": recall(changes=changes(-0.06))}),

@@ -9,6 +9,8 @@ from harness.statistics.probe_bounds import FAILS_AT
 
 NOISE_NATS = 0.25
 """A question that is asked twice unchanged and moves by more has no one answer."""
+EXCUSED = 3.0
+"""Times the largest change of a pair: what chance may do among many more questions."""
 ENOUGH_PAIRS = 8
 """Of fewer, no mean tells anything."""
 FAR_SLOWER = 30.0
@@ -26,10 +28,15 @@ class Answer(NamedTuple):
         return self._replace(detail=f"seed {seed}: {self.detail}")
 
 
-def differs_by_itself(probes: Probes) -> Answer | None:
-    """Whether one question, asked twice in one request, got two answers: random, not a cheat."""
+def differs_by_itself(probes: Probes, *, change: float) -> Answer | None:
+    """Whether one question, asked twice in one request, got two answers: random, not a cheat.
+
+    Such pairs are easily known, so they excuse no ``change`` far larger than what they show.
+    """
     largest = probes.twice.largest_nats if probes.twice else 0.0
-    if largest <= NOISE_NATS or (probes.twice and _learns(probes.twice)):
+    if largest <= NOISE_NATS or change > EXCUSED * largest:
+        return None
+    if probes.twice and _learns(probes.twice):
         return None
     return Answer(
         "unknown",

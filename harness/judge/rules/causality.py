@@ -52,7 +52,7 @@ def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
     allowed = case.track.probes
     if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > _tolerance(allowed):
         return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
-    random = differs_by_itself(probes)
+    random = differs_by_itself(probes, change=probes.largest_change_nats)
     said = ""
     if probes.largest_change_nats > allowed.largest_change_nats:
         adaptive = observed([run.scores for run in case.seeds if run.scores is not None])

@@ -40,9 +40,9 @@ def _memory(case: Case) -> Finding | None:
 
 
 def _of_seed(case: Case, bound: Bound, run: Run, recall: Recall) -> Answer | None:
-    random = differs_by_itself(run.probes) if run.probes else None
-    change = recall.changes.sample
-    if recall.largest_change_nats > case.track.probes.largest_change_nats:
+    change, largest = recall.changes.sample, recall.largest_change_nats
+    random = differs_by_itself(run.probes, change=largest) if run.probes else None
+    if largest > case.track.probes.largest_change_nats:
         said = (
             f"asked in another order, it answered otherwise for token {recall.worst_target} of the "
             "stream: it remembers earlier windows, and declares no memory"

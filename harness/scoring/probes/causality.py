@@ -107,6 +107,11 @@ class ProbeSet:
         """Targets that are asked with another suffix."""
         return len(self.probes.windows)
 
+    @property
+    def asked(self) -> int:
+        """All questions, those that are asked unchanged included."""
+        return len(self._all.windows)
+
     def scoring_rounds(self, rounds: Iterator[Round], *, windows_at_once: int) -> Iterator[Round]:
         """The rounds of a scoring, and after each some of its windows, each twice in one request.
 

@@ -43,6 +43,11 @@ class RecallSet:
         """Windows that are asked again."""
         return len(self.windows)
 
+    @property
+    def asked(self) -> int:
+        """All questions."""
+        return self.planned
+
     def rounds(
         self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int = 1
     ) -> Iterator[Round]:
