@@ -41,7 +41,11 @@ def bench(tmp_path: Path, data_root: Path, sandbox: str) -> Bench:
     return Bench(tmp_path, data_root, sandbox)
 
 
-def test_an_honest_submission_passes_and_leaves_its_evidence(bench: Bench, sandbox: str) -> None:
+def test_an_honest_submission_passes_and_leaves_its_evidence(
+    bench: Bench, sandbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a text of 27 kB, what may pass between sandboxes is worth a whole BPB.
+    monkeypatch.setattr("harness.judge.rules.doubts.RESIDUAL_BITS", 100)
     bench.track = write_track(bench.tmp_path / "track.toml", rehearsal="false", seeds="2")
     done = bench.verify(BIGRAM)
     verdict = done.verdict
