@@ -186,6 +186,11 @@ class Probes(_AskedAgain):
     unchanged: Later[Changes] = None
     twice: Later[Changes] = None
 
+    @property
+    def answered(self) -> int:
+        """How many of ``planned`` were answered."""
+        return self.probes
+
 
 class Recall(_AskedAgain):
     """What whole windows showed that were asked again in another order, in a fresh sandbox.
@@ -200,6 +205,11 @@ class Recall(_AskedAgain):
     changes: Changes
     largest_change_nats: float = Field(ge=0)
     worst_target: int
+
+    @property
+    def answered(self) -> int:
+        """How many of ``planned`` were answered."""
+        return self.windows
 
 
 class _BesideCompressor(Fact):

@@ -4,7 +4,6 @@
 """
 
 import json
-import math
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -21,6 +20,7 @@ from harness.judge.verdict import Verdict
 from harness.package import REPOSITORY
 from harness.safeio.files import write_atomically
 from harness.sandbox.channels.table import CHANNELS
+from harness.statistics.channels import residual_nats_per_token
 from harness.statistics.probe_bounds import largest_hidden_gain
 
 DIRECTORY = REPOSITORY / "schema"
@@ -132,7 +132,7 @@ def gains_text() -> str:
             ("passes bits between sandboxes", RESIDUAL_BITS),
             ("remembers text in what is free for code and tokenizer", 8 * free),
         ):
-            nats = bits * math.log(2) / targets
+            nats = residual_nats_per_token(bits, targets=targets)
             if margin:
                 rows.append(f"| {name} | {way} | | | {nats:.2g} | {nats / margin:.2g} |")
     rows += [

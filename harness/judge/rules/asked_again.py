@@ -52,12 +52,11 @@ def _learns(twice: Changes) -> bool:
 def not_all_answered(probed: Sequence[Probes | Recall]) -> Answer | None:
     """Whether a sandbox was killed before all was asked."""
     for each in probed:
-        answered = each.probes if isinstance(each, Probes) else each.windows
-        if each.planned is not None and answered < each.planned:
+        if each.planned is not None and each.answered < each.planned:
             return Answer(
                 "unknown",
-                f"{answered:,} of {each.planned:,} questions were answered before the sandbox was "
-                f"stopped, after {each.seconds or 0:.0f} s; while scoring, as many took "
+                f"{each.answered:,} of {each.planned:,} questions were answered before the sandbox "
+                f"was stopped, after {each.seconds or 0:.0f} s; while scoring, as many took "
                 f"{each.expected_seconds or 0:.0f} s",
             )
     return None
@@ -65,12 +64,11 @@ def not_all_answered(probed: Sequence[Probes | Recall]) -> Answer | None:
 
 def far_slower(asked: Probes | Recall) -> Answer | None:
     """Whether answers took far longer than while scoring: time to think that scoring is charged."""
-    answered = asked.probes if isinstance(asked, Probes) else asked.windows
     if not asked.planned or not asked.expected_seconds or asked.seconds is None:
         return None
-    if answered == asked.planned:
+    if asked.answered == asked.planned:
         return None
-    would_take = asked.seconds * asked.planned / max(answered, 1)
+    would_take = asked.seconds * asked.planned / max(asked.answered, 1)
     if would_take < FAR_SLOWER * asked.expected_seconds:
         return None
     times = would_take / asked.expected_seconds

@@ -9,14 +9,12 @@ to machine, so patterns are matched with what is there.
 import fnmatch
 import os
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from harness.errors import InfrastructureError
 from harness.models import Fact
-from harness.safeio.parsing import parse_toml
+from harness.sandbox.docker.shipped import shipped
 
 _FILE = "counters.toml"
 
@@ -55,13 +53,7 @@ def counters() -> Counters:
     Raises:
         InfrastructureError: the file that came with the harness is damaged.
     """
-    source = resources.files("harness.sandbox.docker") / _FILE
-    try:
-        return Counters.model_validate(parse_toml(source.read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise InfrastructureError(
-            f"{_FILE}: {error}", remedy="install the harness again from a clone of its repository"
-        ) from error
+    return shipped(_FILE, Counters)
 
 
 @cache

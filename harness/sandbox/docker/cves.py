@@ -9,15 +9,13 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from harness.errors import InfrastructureError
 from harness.models import Fact
-from harness.safeio.parsing import parse_toml
 from harness.safeio.text import plain
+from harness.sandbox.docker.shipped import shipped
 
 Component = Literal["runc", "containerd", "nvidia-container-toolkit"]
 Version = tuple[int, int, int, int]
@@ -72,13 +70,7 @@ def known() -> tuple[Escape, ...]:
     Raises:
         InfrastructureError: the file that came with the harness is damaged.
     """
-    source = resources.files("harness.sandbox.docker") / _FILE
-    try:
-        return _Table.model_validate(parse_toml(source.read_bytes())).escape
-    except (OSError, ValueError, ValidationError) as error:
-        raise InfrastructureError(
-            f"{_FILE}: {error}", remedy="install the harness again from a clone of its repository"
-        ) from error
+    return shipped(_FILE, _Table).escape
 
 
 def components(description: Mapping[str, Any]) -> dict[str, str]:

@@ -8,14 +8,12 @@ engine's version. The engine gets it inline, as JSON in its own format, and is a
 import hashlib
 import json
 from functools import cache
-from importlib import resources
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from harness.errors import InfrastructureError
 from harness.models import Fact
-from harness.safeio.parsing import parse_toml
+from harness.sandbox.docker.shipped import shipped
 
 OPTION = "seccomp="
 """What the engine calls a profile among a container's security options."""
@@ -123,13 +121,7 @@ def profile() -> Profile:
     Raises:
         InfrastructureError: the file that came with the harness is damaged.
     """
-    source = resources.files("harness.sandbox.docker") / _FILE
-    try:
-        return Profile.model_validate(parse_toml(source.read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
-        raise InfrastructureError(
-            f"{_FILE}: {error}", remedy="install the harness again from a clone of its repository"
-        ) from error
+    return shipped(_FILE, Profile)
 
 
 def security_option() -> str:
