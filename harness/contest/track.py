@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness.contest.significance import Significance
 from harness.errors import UsageError
 from harness.models import Fact, Later
 from harness.safeio.files import digest_of_named
@@ -101,22 +102,6 @@ class Imposed(Fact):
     """
 
     denied_share: float = Field(gt=0, le=0.5)
-
-
-class Significance(Fact):
-    """How many seeds are run, and what the t-test must show; no test where there is no bar."""
-
-    seeds: int = Field(ge=1, le=100, strict=True)
-    margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
-    p_below: float | None = Field(default=None, gt=0, lt=0.5)
-
-    @model_validator(mode="after")
-    def _test_is_whole(self) -> Self:
-        if (self.margin_nats_per_token is None) != (self.p_below is None):
-            raise ValueError("give both margin_nats_per_token and p_below, or neither")
-        if self.p_below is not None and self.seeds < 2:
-            raise ValueError(f"seeds {self.seeds}: a t-test needs at least 2")
-        return self
 
 
 class Bound(Fact):

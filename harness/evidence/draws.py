@@ -98,7 +98,7 @@ def draw_runs(
     purposes: list[Purpose] = []
     if entry.needs_preparation:
         purposes.append("preparation")
-    looks = track.significance.seeds if by_hand is None else len(by_hand)
+    looks = track.significance.most_runs if by_hand is None else len(by_hand)
     purposes += ["look"] * looks
     if by_hand is None:
         seeds = draw_seeds(

@@ -109,7 +109,7 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
     yield "bytes_limit", verdict.bytes_limit, track.budget.bytes
     yield "train_limit_seconds", verdict.train_limit_seconds, track.budget.train_seconds
     yield "score_limit_seconds", verdict.score_limit_seconds, track.budget.score_seconds
-    yield "seeds.limit", limits.get("seeds"), track.significance.seeds
+    yield "seeds.limit", limits.get("seeds"), track.significance.most_runs
     yield "causality.limit", limits.get("causality"), track.probes.largest_change_nats
     if tokens is not None:
         yield "statistics.targets", verdict.statistics.targets, tokens - 1

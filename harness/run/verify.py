@@ -279,7 +279,7 @@ def disk_need_bytes(track: Track, manifest: Manifest | None, *, own_tokenizer: b
     shown = 0
     if manifest is not None and track.imposed is not None:
         shown = most_shown_bytes(manifest, own_tokenizer=own_tokenizer)
-    return track.significance.seeds * a_seed + shown
+    return track.significance.most_runs * a_seed + shown
 
 
 def _check_disk(runs: Path, need: int) -> None:

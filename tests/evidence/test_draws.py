@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from harness.contest.entry import Tokenizer
-from harness.contest.track import Significance
+from harness.contest.significance import Significance
 from harness.evidence.draws import Draw, draw_runs, draw_seeds
 from tests.factories.samples import (
     entry,

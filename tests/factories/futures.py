@@ -58,7 +58,7 @@ def drawn(
 ) -> tuple[Draw, ...]:
     """Every run of a plan with purposes that no plan has yet, drawn at once."""
     purposes: list[Purpose] = ["preparation"] * entered.needs_preparation
-    purposes += ["look"] * track.significance.seeds
+    purposes += ["look"] * track.significance.most_runs
     purposes += ["confirmation"] * confirmation
     purposes += ["reproduction"] * reproduction
     count = len(purposes) - entered.needs_preparation

@@ -18,7 +18,7 @@ SMALLEST_SPREAD_BPB = 1e-5
 
 
 def _seed_spread(case: Case) -> Finding | None:
-    if case.track.significance.seeds < 2:
+    if case.track.significance.most_runs < 2:
         return None
     artifacts = [(run.seed, run.artifact.sha256) for run in case.seeds if run.artifact is not None]
     values = [run.bpb for run in case.seeds if run.bpb is not None]

@@ -13,7 +13,7 @@ from harness.models import Finding
 
 
 def _seeds(case: Case) -> Finding:
-    plan, wanted = case.plan, case.track.significance.seeds
+    plan, wanted = case.plan, case.track.significance.most_runs
     looks = plan.draws_for("look")
     looked = [run.seed for run in case.seeds if plan.draws[run.draw].purpose == "look"]
     problems = []

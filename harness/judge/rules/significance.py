@@ -9,7 +9,7 @@ from harness.models import Finding, Status
 def _significance(case: Case) -> Finding | None:
     if case.track.bar is None:
         return None
-    return answer_of(case.statistics, seeds=case.track.significance.seeds)
+    return answer_of(case.statistics, seeds=case.track.significance.most_runs)
 
 
 def answer_of(result: StatisticsResult, *, seeds: int) -> Finding:
