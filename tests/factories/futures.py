@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.contest.entry import Entry, Score, TakeOver, Tokenizer, Train
+from harness.contest.significance import Significance
 from harness.contest.track import Bar as TrackBar
-from harness.contest.track import Budget, Significance, Track
+from harness.contest.track import Budget, Track
 from harness.evidence.draws import Draw, Purpose, draw_seeds
 from harness.evidence.host import Calibration, HostFacts
 from harness.evidence.plan import Bar, Look

@@ -3,7 +3,8 @@
 import random
 
 from harness.contest.entry import Claim, Tokenizer
-from harness.contest.track import Bar, Hardware, Holdout, Significance, Track
+from harness.contest.significance import Significance
+from harness.contest.track import Bar, Hardware, Holdout, Track
 from harness.evidence.decisions import Decision
 from harness.evidence.host import HostFacts, SandboxFacts
 from harness.evidence.plan import Plan

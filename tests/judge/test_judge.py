@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contest.entry import Claim
-from harness.contest.track import Budget, Hardware, Significance, load_track
+from harness.contest.significance import Significance
+from harness.contest.track import Budget, Hardware, load_track
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.isolation import REQUIRED, phrase_of, required_in
 from harness.evidence.phase import IsolationFact
