@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -134,7 +135,9 @@ def rejudge(
     else:
         try:
             with ProcessPoolExecutor(workers, initializer=_leave_signals_alone) as pool:
-                judged = list(pool.map(one, paths, chunksize=_CHUNK))
+                with _signals_held():  # all workers are started here
+                    results = pool.map(one, paths, chunksize=_CHUNK)
+                judged = list(results)
         except BrokenProcessPool as error:
             raise InfrastructureError(
                 f"a process that judges died: {error}", remedy="see whether memory ran out"
@@ -214,6 +217,19 @@ def _in_trouble(
 ) -> Rejudged:
     message = str(error) if isinstance(error, HarnessError) else f"{path / PLAN}: {error}"
     return Rejudged(directory=str(path), trouble=Trouble(fault=fault, message=message))
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold a terminal's signals back: a worker must not get one before it ignores them.
+
+    A worker inherits that they are held; in this process they arrive at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_signals_alone() -> None:
