@@ -87,25 +87,32 @@ def draw_seeds(*, entry_digest: str, track_digest: str, nonce: str, count: int) 
 def draw_runs(
     entry: Entry, track: Track, nonce: str, *, by_hand: Sequence[int] | None = None
 ) -> tuple[Draw, ...]:
-    """Every run of a plan, drawn at once: preparation, then looks.
+    """Every run of a plan, drawn at once: preparation, looks, confirmation.
+
+    Nothing confirms what was chosen by hand.
 
     Args:
         entry: what is judged; one that needs a preparation has it before its seeds.
-        track: says how many seeds are run.
+        track: says how many seeds are run at most, and how many confirm.
         nonce: of the plan.
         by_hand: seeds that somebody chose instead.
     """
     purposes: list[Purpose] = []
     if entry.needs_preparation:
         purposes.append("preparation")
-    looks = track.significance.most_runs if by_hand is None else len(by_hand)
-    purposes += ["look"] * looks
     if by_hand is None:
+        looks, confirming = track.significance.most_runs, track.significance.confirmation or 0
         seeds = draw_seeds(
-            entry_digest=entry.digest, track_digest=track.digest, nonce=nonce, count=looks
+            entry_digest=entry.digest,
+            track_digest=track.digest,
+            nonce=nonce,
+            count=looks + confirming,
         )
+        purposes += ["look"] * looks
+        purposes += ["confirmation"] * confirming
     else:
         seeds = list(by_hand)
+        purposes += ["look"] * len(seeds)
     drawn = iter(seeds)
     return tuple(
         Draw(number=number, purpose=purpose, seed=0 if purpose == "preparation" else next(drawn))

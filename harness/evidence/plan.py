@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from harness.contest.brought_along import Brought
 from harness.contest.entry import Entry
+from harness.contest.significance import Look
 from harness.contest.track import Track
 from harness.evidence.draws import ROLES, Draw, Purpose
 from harness.evidence.isolation import BackendName, PropertyId, required_in
@@ -81,19 +82,13 @@ class Tries(Fact):
     passed_over: Later[tuple[str, ...]] = None
 
 
-class Look(Fact):
-    """A look at the scores after so many runs: accept below, or stop as hopeless, or go on."""
-
-    runs: int = Field(ge=1)
-    accept_below: float | None = None
-    hopeless_above_sd: float | None = None
-
-
 class PlannedTest(Fact):
     """The test of significance, with every constant that it will use.
 
-    ``p_below`` is what is left after earlier tries. ``field_sd_bpb`` and ``field_degrees`` are the
-    prior of a moderated test, ``source`` where they come from.
+    ``p_below`` is what is left after earlier tries, and so are the levels of ``looks``; without
+    looks there is one, after all seeds. ``field_sd_bpb`` and ``field_degrees`` are the prior of a
+    moderated test, ``source`` where they come from; any test may have a field's deviation for the
+    unit in which looks say what is hopeless.
     """
 
     kind: Literal["plain", "moderated", "welch"] = "plain"
@@ -106,9 +101,10 @@ class PlannedTest(Fact):
 
     @model_validator(mode="after")
     def _whole(self) -> "PlannedTest":
-        prior = (self.field_sd_bpb, self.field_degrees)
-        if any((self.kind == "moderated") != (figure is not None) for figure in prior):
-            raise ValueError("field_sd_bpb, field_degrees: given exactly for a moderated test")
+        if self.kind == "moderated" and None in (self.field_sd_bpb, self.field_degrees):
+            raise ValueError("field_sd_bpb, field_degrees: both needed for a moderated test")
+        if self.field_sd_bpb is None and self.field_degrees is not None:
+            raise ValueError("field_degrees: given without field_sd_bpb")
         runs = [look.runs for look in self.looks]
         if runs != sorted(set(runs)):
             raise ValueError("looks: expected each after more runs than the one before")
@@ -194,6 +190,16 @@ class Plan(Fact):
     def draws_for(self, *purposes: Purpose) -> tuple[Draw, ...]:
         """The draws made for these purposes, in order."""
         return tuple(draw for draw in self.draws if draw.purpose in purposes)
+
+    @property
+    def probed_runs(self) -> int:
+        """How many seed runs share the questions that are asked again.
+
+        The fewest that can be accepted: so many are there whenever anything is accepted.
+        """
+        if self.chosen_by_hand:
+            return len(self.draws_for("look"))
+        return self.track.significance.fewest_runs
 
     @property
     def rehearsal(self) -> bool:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from harness.contest.track import Track
 from harness.evidence.decisions import Decision
-from harness.evidence.draws import Draw
+from harness.evidence.draws import Draw, Purpose
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import DatasetFacts, Plan
 from harness.evidence.results import TokenizerProof
@@ -47,14 +47,32 @@ class Case:
     ) -> "Case":
         """The case of a plan and its evidence; ``track``: judge under it instead of the plan's."""
         track = track or plan.track
-        scores = [run.bpb for run in runs if run.role == "seed" and run.bpb is not None]
-        statistics = compare_with_bar(scores, plan=plan, track=track)
+        found = {run.draw: run.bpb for run in runs}
+        looks = [found.get(draw.number) for draw in plan.draws_for("look")]
+        scores = [bpb for bpb in looks if bpb is not None]
+        statistics = compare_with_bar(scores, plan=plan, track=track, in_order=leading(looks))
         return cls(plan, track, tuple(runs), statistics, tuple(decisions), tuple(used_up))
 
     @cached_property
     def seeds(self) -> tuple[Run, ...]:
-        """The seed runs, in the order of the draws."""
+        """The seed runs, in the order of the draws: those of the looks, then the confirmation's."""
         return tuple(run for run in self.runs if run.role == "seed")
+
+    def seeds_for(self, purpose: Purpose) -> tuple[Run, ...]:
+        """The seed runs that were made for this purpose."""
+        return tuple(run for run in self.seeds if self.plan.draws[run.draw].purpose == purpose)
+
+    @property
+    def tested(self) -> tuple[float, ...]:
+        """The scores that the statistics are of, BPB: up to the look that decides, if one has."""
+        scores = [run.bpb for run in self.seeds_for("look") if run.bpb is not None]
+        return tuple(scores[: self.statistics.n])
+
+    @property
+    def runs_needed(self) -> int:
+        """Seed runs that are needed by now: up to the look that decides, or to the next one."""
+        needed = self.statistics.runs_needed
+        return self.track.significance.most_runs if needed is None else needed
 
     @cached_property
     def reproductions(self) -> tuple[Run, ...]:
@@ -116,3 +134,8 @@ class Case:
                 if step.failure is not None and step.failure.finding.id == rule:
                     return run, step.failure
         return None
+
+
+def leading(scores: Sequence[float | None]) -> int:
+    """How many of the scores come before the first one that is missing."""
+    return next((place for place, score in enumerate(scores) if score is None), len(scores))

@@ -13,7 +13,7 @@ from harness.judge.rules.doubts import p_with
 from harness.judge.rules.holdout import beyond_chance
 from harness.judge.rules.memorisation import LEAST_MARGIN_BPB, MATERIAL_SHARE
 from harness.judge.rules.significance import answer_of
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import SeedResult, Verdict
 from harness.models import Finding, Status
 
 Figure = float | int | str | None
@@ -43,6 +43,17 @@ def scores_of(verdict: Verdict) -> list[float]:
     return [row.counted_bpb for row in verdict.seeds if row.counted_bpb is not None]
 
 
+def looked_at(verdict: Verdict) -> list[SeedResult]:
+    """The rows of the looks."""
+    return [row for row in verdict.seeds if row.purpose == "look"]
+
+
+def tested_scores(verdict: Verdict) -> list[float]:
+    """The scores that the statistics are of, BPB: up to the look that decides, if one has."""
+    scores = [row.counted_bpb for row in looked_at(verdict) if row.counted_bpb is not None]
+    return scores[: verdict.statistics.n]
+
+
 def targets_of(verdict: Verdict) -> int:
     """Targets of the validation split, in the tokens that the entry was scored in.
 
@@ -60,7 +71,7 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
     rows, scores = verdict.seeds, scores_of(verdict)
     gaps = [row.gap_bpb for row in rows if row.gap_bpb is not None]
     return {
-        "seeds": sum(row.purpose == "look" for row in rows),
+        "seeds": _seeds_run(verdict),
         "train_wallclock": _worst(row.train_seconds for row in rows),
         "artifact": sum(row.artifact_bytes is not None for row in rows),
         "bytes": max(sizes_of(verdict), default=None),
@@ -75,11 +86,19 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
     }
 
 
+def _seeds_run(verdict: Verdict) -> int:
+    """Seeds that were run, of those that the looks need."""
+    told = _check(verdict, "seeds")
+    limit = told.limit if told and isinstance(told.limit, int) else None
+    needed = verdict.statistics.runs_needed or limit
+    rows = looked_at(verdict)
+    return sum(needed is None or row.place is None or row.place <= needed for row in rows)
+
+
 def _p_charged(verdict: Verdict) -> float | None:
-    threshold = verdict.statistics.threshold_bpb
-    if threshold is None:
+    if verdict.statistics.threshold_bpb is None:
         return None
-    return p_with(scores_of(verdict), verdict.doubts, threshold=threshold)
+    return p_with(tested_scores(verdict), verdict.doubts, verdict.statistics)
 
 
 def limit_figures(verdict: Verdict) -> dict[str, Figure]:
@@ -93,10 +112,16 @@ def limit_figures(verdict: Verdict) -> dict[str, Figure]:
         "bytes": verdict.bytes_limit,
         **({"brought_along": verdict.brought.limit_bytes} if verdict.brought else {}),
         "coverage": targets_of(verdict),
-        "significance": verdict.statistics.p_below,
-        "doubts": verdict.statistics.p_below,
+        **dict.fromkeys(("significance", "doubts"), level_of(verdict)),
+        **({"seeds": verdict.statistics.runs_needed} if verdict.statistics.looks else {}),
         **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
     }
+
+
+def level_of(verdict: Verdict) -> float | None:
+    """What p must lie below, at the look that is asked."""
+    found = verdict.statistics
+    return found.p_below if found.level is None else found.level
 
 
 def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:
@@ -111,9 +136,10 @@ def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:
 
 def asked(verdict: Verdict, rule: str) -> bool | None:
     """Whether a rule's question arose; None where the verdict does not say."""
-    seeds = _check(verdict, "seeds")
+    seeds, statistics = _check(verdict, "seeds"), verdict.statistics
     wanted = seeds.limit if seeds else None
-    statistics = verdict.statistics
+    if statistics.looks:
+        wanted = statistics.looks[-1].runs
     told: dict[str, bool | None] = {
         "train_wallclock": verdict.train_limit_seconds is not None,
         "score_wallclock": verdict.score_limit_seconds is not None,
@@ -239,14 +265,11 @@ def _holdout(verdict: Verdict, check: Finding) -> Either:
 
 
 def _significance(verdict: Verdict, check: Finding) -> Either:
-    seeds = _check(verdict, "seeds")
-    if seeds is None or not isinstance(seeds.limit, int):
-        return ANY
-    return frozenset({answer_of(verdict.statistics, seeds=seeds.limit).status})
+    return frozenset({answer_of(verdict.statistics).status})
 
 
 def _doubts(verdict: Verdict, check: Finding) -> Either:
-    p, limit = _p_charged(verdict), verdict.statistics.p_below
+    p, limit = _p_charged(verdict), level_of(verdict)
     return PASS if p is not None and limit is not None and p < limit else UNKNOWN
 
 

@@ -2,15 +2,21 @@
 
 The unit of the test is BPB. The margin is given in nats per token, as the field does, and
 converted with the tokens per byte of the track's own dataset, whatever tokenizer an entry uses.
+Which test is asked, and after which seeds, the track says; ``harness/statistics`` answers.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
+from harness.contest.significance import Look
 from harness.contest.track import Track
-from harness.evidence.plan import Bar, DatasetFacts, Plan
-from harness.judge.verdict import StatisticsResult
+from harness.evidence.plan import Bar, DatasetFacts, Plan, PlannedTest
+from harness.judge.question import Question
+from harness.judge.verdict import LookResult, StatisticsResult
+from harness.statistics import looks as looking
 from harness.statistics.power import seeds_for_power
-from harness.statistics.tests import one_sample
+from harness.statistics.tests import OneSample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
 
 
@@ -40,30 +46,86 @@ def bar_under(plan: Plan, track: Track) -> Bar | None:
     return record if record and same_contest and record.bpb < own.bpb else own
 
 
-def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> StatisticsResult:
+def asked_test(track: Track, *, p_below: float | None = None) -> PlannedTest | None:
+    """The test of significance that a track asks for; None where it sets no level.
+
+    Args:
+        track: the rules.
+        p_below: what earlier tries have left of the track's level; the levels of its looks are
+            lowered in the same proportion.
+    """
+    asked = track.significance
+    if asked.margin_nats_per_token is None or asked.p_below is None:
+        return None
+    level = asked.p_below if p_below is None else min(p_below, asked.p_below)
+    return PlannedTest(
+        kind=asked.test or "plain",
+        margin_nats_per_token=asked.margin_nats_per_token,
+        p_below=level,
+        field_sd_bpb=asked.field_sd_bpb,
+        field_degrees=asked.field_degrees,
+        source=asked.source or "",
+        looks=tuple(_lowered(look, level / asked.p_below) for look in asked.looks or ()),
+    )
+
+
+def _lowered(look: Look, share: float) -> Look:
+    accept_below = look.accept_below
+    return look.model_copy(
+        update={"accept_below": None if accept_below is None else accept_below * share}
+    )
+
+
+def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
+    """The test that a plan's seeds must pass under a track, with every look.
+
+    It is the track's own, because the track's digest covers it. Of the test in a plan only the
+    level counts, what earlier tries have left of the plan's own track's; and all of it only where
+    that track names no test, with no fewer seeds and no higher level than it asks for.
+    """
+    planned = plan.test if track.digest == plan.track.digest else None
+    test = asked_test(track, p_below=planned.p_below if planned else None)
+    if test is None:
+        return None
+    asked, most = track.significance, track.significance.most_runs
+    one = Look(runs=most, accept_below=test.p_below)
+    if planned is not None and asked.test is None and asked.looks is None:
+        whole = planned.looks and planned.looks[-1].runs == most
+        looks = [_capped(look, test.p_below) for look in planned.looks] if whole else [one]
+        own = {"p_below": test.p_below, "margin_nats_per_token": test.margin_nats_per_token}
+        return planned.model_copy(update={**own, "looks": tuple(looks)})
+    return test if test.looks else test.model_copy(update={"looks": (one,)})
+
+
+def _capped(look: Look, level: float) -> Look:
+    accept_below = look.accept_below
+    return look.model_copy(
+        update={"accept_below": None if accept_below is None else min(accept_below, level)}
+    )
+
+
+def compare_with_bar(
+    values: Sequence[float], *, plan: Plan, track: Track, in_order: int | None = None
+) -> StatisticsResult:
     """Test whether the mean of ``values`` (BPB of each seed run) is below the bar minus margin.
 
-    One-sided one-sample t-test; without a bar, only the mean and the spread.
+    ``in_order`` of them are of the first draws, with none missing between. Without a bar, only the
+    mean and the spread.
     """
-    bar, significance = bar_under(plan, track), track.significance
+    bar, test = bar_under(plan, track), asked_under(plan, track)
     dataset = plan.texts.dataset
     return compare(
         values,
         bar_bpb=bar.bpb if bar else None,
         bar_source=bar.source if bar else "",
-        margin_nats_per_token=significance.margin_nats_per_token if bar else None,
-        p_below=_p_below(plan, track) if bar else None,
+        margin_nats_per_token=test.margin_nats_per_token if bar and test else None,
+        p_below=test.p_below if bar and test else None,
         targets=dataset.validation_tokens - 1,
         text_bytes=dataset.validation_bytes,
+        test=test if bar else None,
+        record=bar.seeds if bar else (),
+        in_order=in_order,
     )
-
-
-def _p_below(plan: Plan, track: Track) -> float | None:
-    """The track's level of significance, less what earlier tries on the plan's track have used."""
-    level = track.significance.p_below
-    if level is None or plan.test is None or track.digest != plan.track.digest:
-        return level
-    return min(level, plan.test.p_below)
 
 
 def compare(
@@ -75,11 +137,24 @@ def compare(
     p_below: float | None,
     targets: int,
     text_bytes: int,
+    test: PlannedTest | None = None,
+    record: Sequence[float] = (),
+    in_order: int | None = None,
 ) -> StatisticsResult:
     """The test, from plain figures.
 
-    ``targets`` and ``text_bytes`` are those of the validation split in the dataset's own tokens;
-    they convert between nats per token and BPB.
+    Args:
+        values: BPB of each seed, in the order of the draws.
+        bar_bpb: what is to be beaten.
+        bar_source: where that comes from.
+        margin_nats_per_token: by how much, in the dataset's own tokens.
+        p_below: the level of all looks together.
+        targets: of the validation split in the dataset's own tokens, which with ``text_bytes``
+            convert between nats per token and BPB.
+        text_bytes: of the validation split.
+        test: which test, and the looks; by default the plain one, asked once of all values.
+        record: scores of the record's own seeds, for Welch's test.
+        in_order: how many of ``values`` are of the first draws without a gap; by default all.
     """
     margin_bpb = threshold = None
     if bar_bpb is not None and margin_nats_per_token is not None:
@@ -87,34 +162,122 @@ def compare(
             margin_nats_per_token, tokens=targets, text_bytes=text_bytes
         )
         threshold = bar_bpb - margin_bpb
-    test = one_sample(values, threshold=threshold)
+    question = Question.of(test, threshold=threshold, record=record)
+    seen = _look(values[:in_order], test, question)
+    ended = seen[-1] if seen and seen[-1].outcome != "went on" else None
+    tested = values if ended is None else values[: ended.look.runs]
+    answer = question.answer(tested)
     needed = None
-    if threshold is not None and p_below is not None and test.case == "tested":
-        assert test.mean is not None and test.deviation is not None  # noqa: S101 - it was tested
-        needed = seeds_for_power(
-            distance=threshold - test.mean, sd=test.deviation, p_below=p_below, power=0.9
-        )
+    if threshold is not None and p_below is not None and answer.case == "tested":
+        needed = _seeds_needed(answer, threshold, p_below, question)
     mean_nats = None
-    if test.mean is not None:
-        mean_nats = bpb_to_nats_per_token(test.mean, tokens=targets, text_bytes=text_bytes)
+    if answer.mean is not None:
+        mean_nats = bpb_to_nats_per_token(answer.mean, tokens=targets, text_bytes=text_bytes)
+    if test is None:
+        significant = answer.p is not None and p_below is not None and answer.p < p_below
+    else:
+        significant = ended is not None and ended.outcome == "accepted"
     return StatisticsResult(
-        case=test.case,
-        n=test.n,
-        mean_bpb=test.mean,
+        case=answer.case,
+        n=answer.n,
+        mean_bpb=answer.mean,
         mean_nats_per_token=mean_nats,
-        sd_bpb=test.deviation,
-        t=test.t,
-        degrees_of_freedom=None if test.deviation is None else test.n - 1,
-        p=test.p,
+        sd_bpb=answer.deviation,
+        t=answer.t,
+        degrees_of_freedom=None if answer.deviation is None else answer.n - 1,
+        p=answer.p,
         p_below=p_below,
-        ci99_bpb=test.interval_99,
+        ci99_bpb=answer.interval_99,
         bar_bpb=bar_bpb,
         bar_source=bar_source,
         margin_nats_per_token=margin_nats_per_token,
         margin_bpb=margin_bpb,
         threshold_bpb=threshold,
         seeds_for_power_90=needed,
-        significant=test.p is not None and p_below is not None and test.p < p_below,
+        significant=significant,
         targets=targets,
         text_bytes=text_bytes,
+        **_of_test(test, question, answer, seen),
     )
+
+
+def _look(
+    values: Sequence[float], test: PlannedTest | None, question: Question
+) -> tuple[looking.Seen, ...]:
+    if test is None or question.threshold is None:
+        return ()
+    looks = [
+        looking.Look(look.runs, look.accept_below, _hopeless_above(look, test, question.threshold))
+        for look in test.looks
+    ]
+    return looking.follow(values, looks, p_of=question.p_of)
+
+
+def _hopeless_above(look: Look, test: PlannedTest, threshold: float) -> float | None:
+    if look.hopeless_above_sd is None or test.field_sd_bpb is None:
+        return None
+    return threshold + look.hopeless_above_sd * test.field_sd_bpb
+
+
+def _seeds_needed(
+    answer: OneSample, threshold: float, p_below: float, question: Question
+) -> int | None:
+    """How many seeds a plain test would need; of the others nobody asks it here."""
+    if question.kind != "plain" or answer.mean is None or answer.deviation is None:
+        return None
+    return seeds_for_power(
+        distance=threshold - answer.mean, sd=answer.deviation, p_below=p_below, power=0.9
+    )
+
+
+def _of_test(
+    test: PlannedTest | None,
+    question: Question,
+    answer: OneSample,
+    seen: Sequence[looking.Seen],
+) -> dict[str, Any]:
+    """What a verdict tells of the test beyond what it told when there was but one."""
+    if test is None or question.threshold is None:
+        return {}
+    found: dict[str, Any] = {
+        "test": test.kind,
+        "level": _level(test, len(seen)),
+        "looks": tuple(_looks_of(test, question.threshold, seen)),
+        "field_sd_bpb": test.field_sd_bpb,
+        "field_degrees": test.field_degrees,
+        "field_source": test.source or None,
+    }
+    if test.kind != "plain":
+        found |= {"plain_p": answer.plain_p, "degrees": answer.degrees}
+    if test.kind == "moderated":
+        found |= {"tested_sd_bpb": answer.tested_deviation, "guarded": answer.guarded}
+    if test.kind == "welch":
+        found["record_bpb"] = question.record
+    return found
+
+
+def _level(test: PlannedTest, reached: int) -> float | None:
+    """Of the last look that was reached and tests, or of the first one that will."""
+    able = [look.accept_below for look in test.looks if look.accept_below is not None]
+    passed = [look.accept_below for look in test.looks[:reached] if look.accept_below is not None]
+    return passed[-1] if passed else next(iter(able), None)
+
+
+def _looks_of(
+    test: PlannedTest, threshold: float, seen: Sequence[looking.Seen]
+) -> list[LookResult]:
+    found = []
+    for place, look in enumerate(test.looks):
+        each = seen[place] if place < len(seen) else None
+        found.append(
+            LookResult(
+                runs=look.runs,
+                accept_below=look.accept_below,
+                hopeless_above_sd=look.hopeless_above_sd,
+                hopeless_above_bpb=_hopeless_above(look, test, threshold),
+                mean_bpb=each.mean if each and math.isfinite(each.mean) else None,
+                p=each.p if each else None,
+                outcome=each.outcome if each else None,
+            )
+        )
+    return found

@@ -6,17 +6,20 @@ harness.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from harness.contest.significance import Look
 from harness.evidence.digests import judged_by
+from harness.evidence.plan import PlannedTest
+from harness.judge.case import leading
 from harness.judge.check_figures import (
     asked,
     limit_figures,
     limits_of_these_rules,
+    looked_at,
     measured_figures,
     possible,
-    scores_of,
     sizes_of,
     targets_of,
 )
@@ -27,7 +30,7 @@ from harness.judge.notes import notes_on_claim
 from harness.judge.rules import rule_of
 from harness.judge.rules.brought_along import FILES_SHOWN, doubt_bpb
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
-from harness.judge.verdict import Verdict
+from harness.judge.verdict import LookResult, StatisticsResult, Verdict
 from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
 
@@ -38,6 +41,7 @@ _SCORE_TOLERANCE = 5e-9
 # For the same arithmetic on two machines; a very small p-value differs more than its inputs.
 _TOLERANCE = 1e-9
 _P_TOLERANCE = 1e-6
+_PS = frozenset({"p", "plain_p"})
 _ALWAYS_TOLD = frozenset({"train_wallclock", "score_wallclock", "significance"})
 # Its limit may be exceeded by chance.
 _BY_CHANCE = frozenset({"holdout"})
@@ -155,6 +159,9 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
             yield _differs(f"{name}.artifact", row.artifact.rpartition("/")[0], place)
         if any(each is None for each in weighed) and weighed != (None,) * 3:
             yield f"{name}: found a part of an artifact's place, bytes, SHA-256; expected all"
+    places = [row.place for row in looked_at(verdict) if row.place is not None]
+    if places != sorted({place for place in places if 1 <= place <= MOST_SEEDS}):
+        yield f"seeds: found places {_short(places)}, expected each once, in order"
     if verdict.memorisation is not None and verdict.memorisation.seed not in numbers:
         yield f"memorisation.seed: found {verdict.memorisation.seed}, expected one of the seeds"
 
@@ -169,23 +176,80 @@ def _about_the_test(verdict: Verdict) -> Iterator[str]:
     if found.p_below is not None and not 0 < found.p_below < 0.5:
         yield f"statistics.p_below: found {found.p_below}, expected between 0 and 0.5"
         return
+    if found.test is None and found.bar_bpb is not None and of_these_rules(verdict):
+        yield "statistics.test: found none, expected the kind of test, and its looks"
+    levels = math.fsum(look.accept_below or 0 for look in found.looks or ())
+    if found.p_below is not None and levels > found.p_below * (1 + _TOLERANCE):
+        yield f"statistics.p_below: found {found.p_below}, expected the looks' {levels:g} or more"
+    scores, in_order = _in_order(verdict)
     expected = compare(
-        scores_of(verdict),
+        scores,
         bar_bpb=found.bar_bpb,
         bar_source=found.bar_source,
         margin_nats_per_token=found.margin_nats_per_token,
         p_below=found.p_below,
         targets=found.targets,
         text_bytes=found.text_bytes,
+        test=_told_test(found),
+        record=found.record_bpb or (),
+        in_order=in_order,
     )
     for name in type(found).model_fields:
         one, other = getattr(found, name), getattr(expected, name)
-        within = _P_TOLERANCE if name == "p" else _TOLERANCE
+        if name == "looks" and one and other:
+            yield from _about_the_looks(one, other)
+            continue
+        within = _P_TOLERANCE if name in _PS else _TOLERANCE
         if isinstance(one, tuple) and isinstance(other, tuple):
             for place, pair in enumerate(zip(one, other, strict=True)):
                 yield _differs(f"statistics.{name}.{place}", *pair)
         else:
             yield _differs(f"statistics.{name}", one, other, within=within)
+
+
+def _told_test(found: StatisticsResult) -> PlannedTest | None:
+    """The test that a verdict says was asked; None where it is of before there was a choice.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if found.test is None or found.margin_nats_per_token is None or found.p_below is None:
+        return None
+    return PlannedTest(
+        kind=found.test,
+        margin_nats_per_token=found.margin_nats_per_token,
+        p_below=found.p_below,
+        field_sd_bpb=found.field_sd_bpb,
+        field_degrees=found.field_degrees,
+        source=found.field_source or "",
+        looks=tuple(
+            Look(
+                runs=look.runs,
+                accept_below=look.accept_below,
+                hopeless_above_sd=look.hopeless_above_sd,
+            )
+            for look in found.looks or ()
+        ),
+    )
+
+
+def _in_order(verdict: Verdict) -> tuple[list[float], int | None]:
+    """The scores of the looks, and how many of them are of the first draws without a gap."""
+    rows = looked_at(verdict)
+    scores = [row.counted_bpb for row in rows if row.counted_bpb is not None]
+    if any(row.place is None for row in rows):
+        return scores, None
+    by_place = {row.place: row.counted_bpb for row in rows}
+    most = max((row.place or 0 for row in rows), default=0)
+    return scores, leading([by_place.get(place) for place in range(1, most + 1)])
+
+
+def _about_the_looks(found: Sequence[LookResult], expected: Sequence[LookResult]) -> Iterator[str]:
+    for look, other in zip(found, expected, strict=True):
+        for name in LookResult.model_fields:
+            within = _P_TOLERANCE if name == "p" else _TOLERANCE
+            pair = getattr(look, name), getattr(other, name)
+            yield _differs(f"statistics.looks.{look.runs}.{name}", *pair, within=within)
 
 
 def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:

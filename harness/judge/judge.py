@@ -129,6 +129,7 @@ def _seconds(phase: PhaseFacts | None) -> float | None:
 def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
     artifact, scores, gap = run.artifact, run.scores, run.gap
     draw = case.plan.draws[run.draw]
+    looks = case.plan.draws_for("look")
     place = f"{evidence}/seed-{run.seed}/try-{run.attempt}"
     return SeedResult(
         seed=run.seed,
@@ -153,6 +154,7 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         timeline=run.timeline,
         trouble=_trouble(run),
         beside_bpb=run.beside,
+        place=looks.index(draw) + 1 if draw in looks else None,
     )
 
 

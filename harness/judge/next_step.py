@@ -7,6 +7,7 @@ from harness.evidence.draws import Draw
 from harness.judge.case import Case
 from harness.judge.rules import CHECKS
 from harness.judge.rules.seeds import used_up
+from harness.judge.rules.significance import answer_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Wanted:
 def next_step(
     case: Case, *, given_up: Collection[int] = (), running: Collection[int] = ()
 ) -> Wanted:
-    """What the evidence asks for: the preparation, then the looks, or nothing.
+    """What the evidence asks for: the preparation, then the seeds up to the next look, or nothing.
 
     A draw that is used up ends a verification: nothing makes another verdict of it than that it is
     unknown. A rehearsal, in which nothing is at stake, goes on.
@@ -40,7 +41,19 @@ def next_step(
     over = [draw for draw in case.used_up if draw.number not in running]
     if over and not plan.rehearsal:
         return Wanted(over=True, why=f"seeds: {used_up(over)}")
-    preparation = [draw for draw in plan.draws_for("preparation") if draw.number not in done]
-    wanted = preparation or [draw for draw in plan.draws_for("look") if draw.number not in done]
+    wanted = [draw for draw in plan.draws_for("preparation") if draw.number not in done]
+    if not wanted and case.statistics.decided:
+        return Wanted(over=True, why=_ended_early(case))
+    wanted = wanted or [
+        draw for draw in plan.draws_for("look")[: case.runs_needed] if draw.number not in done
+    ]
     left = tuple(draw for draw in wanted if draw.number not in given_up)
     return Wanted(draws=left, over=not left)
+
+
+def _ended_early(case: Case) -> str:
+    """Why the looks ended before the last one; empty where it was the last one."""
+    seen, most = case.statistics.seen, case.track.significance.most_runs
+    if seen is None or seen.runs >= most:
+        return ""
+    return f"significance: {answer_of(case.statistics).detail}"

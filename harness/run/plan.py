@@ -22,7 +22,7 @@ from harness.evidence.plan import (
     Tries,
 )
 from harness.evidence.step_names import StepName
-from harness.judge.comparison import own_bar
+from harness.judge.comparison import asked_test, own_bar
 from harness.package import VERSION
 
 
@@ -106,13 +106,8 @@ def required_of(sandbox: SandboxFacts) -> Required:
 
 
 def planned_test(track: Track) -> PlannedTest | None:
-    """The test of significance that a track asks for, with its constants."""
-    significance = track.significance
-    if significance.margin_nats_per_token is None or significance.p_below is None:
-        return None
-    return PlannedTest(
-        margin_nats_per_token=significance.margin_nats_per_token, p_below=significance.p_below
-    )
+    """The test of significance that a track asks for, with its constants and its looks."""
+    return asked_test(track)
 
 
 def now() -> str:

@@ -123,7 +123,7 @@ class ScoringSession:
         self._windows = WindowPlan(
             len(self._stream.tokens), score.sequence_length, score.stride, score.segment
         )
-        self._runs = len(bench.plan.draws_for("look"))
+        self._runs = bench.plan.probed_runs
         self._scores: Scores | None = None
 
     @cached_property

@@ -162,12 +162,13 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
     """
     plan = original.plan
     runs = original.runs()
-    done = {run.draw for run in runs}
-    missing = [draw for draw in plan.draws_for("look") if draw.number not in done]
+    done, needed = {run.draw for run in runs}, read_case(original, runs=runs).runs_needed
+    looks = plan.draws_for("look")[:needed]
+    missing = [draw for draw in looks if draw.number not in done]
     if missing or not any(run.artifact for run in runs):
         raise UsageError(
-            f"expected evidence of all {len(plan.seeds)} seeds and a sealed artifact, found "
-            f"{len(plan.seeds) - len(missing)} seed runs; finish it with --resume",
+            f"expected evidence of the {len(looks)} seeds that its looks asked for and a sealed "
+            f"artifact, found {len(looks) - len(missing)} seed runs; finish it with --resume",
             file=original.path,
         )
     check_kept(original)
@@ -279,7 +280,8 @@ def disk_need_bytes(track: Track, manifest: Manifest | None, *, own_tokenizer: b
     shown = 0
     if manifest is not None and track.imposed is not None:
         shown = most_shown_bytes(manifest, own_tokenizer=own_tokenizer)
-    return track.significance.most_runs * a_seed + shown
+    runs = track.significance.most_runs + (track.significance.confirmation or 0)
+    return runs * a_seed + shown
 
 
 def _check_disk(runs: Path, need: int) -> None:

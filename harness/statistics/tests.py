@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev, variance
 from typing import Literal
 
-Case = Literal["tested", "no seeds", "one seed", "zero variance", "not finite", "no bar"]
+Case = Literal[
+    "tested", "no seeds", "one seed", "zero variance", "not finite", "no bar", "no record seeds"
+]
 
 GUARD = 2.0
 """Seeds that scatter by more than so many times the field's deviation are tested plainly too."""

@@ -74,8 +74,10 @@ def test_looks_and_confirmation() -> None:
     assert [look.runs for look in plan.test.looks] == [2]
     verdict = judge_path(FORMATS / "looks_and_confirmation")
     assert [seed.purpose for seed in verdict.seeds] == ["look", "look", "confirmation"]
-    assert verdict.statistics.n == 3
+    assert verdict.statistics.n == 2  # the seed that confirms is not tested with the others
+    assert verdict.statistics.accepted and verdict.statistics.test == "moderated"
     assert verdict.statistics.p_below == 0.0075  # the plan's, not the track's
+    assert verdict.statistics.level == 0.001
     assert verdict.statistics.bar_source == "the record"
 
 

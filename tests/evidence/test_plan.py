@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.contest.entry import Driven, Entry, Score, Tokenizer
+from harness.contest.significance import Look
 from harness.evidence.draws import Draw
-from harness.evidence.plan import Look, Plan
+from harness.evidence.plan import Plan
 from tests.factories.futures import drawn
 from tests.factories.samples import (
     bridge,
@@ -85,9 +86,12 @@ def test_a_test_is_planned_exactly_where_there_is_a_bar() -> None:
 def test_a_test_names_all_that_it_will_use() -> None:
     prior = {"field_sd_bpb": 0.0007, "field_degrees": 40}
     assert planned_test(MADE.track, kind="moderated", **prior)
-    for changes in ({"kind": "moderated"}, prior, {"kind": "moderated", "field_degrees": 40}):
-        with pytest.raises(ValidationError, match="exactly for a moderated test"):
+    assert planned_test(MADE.track, field_sd_bpb=0.0007)  # the unit of hopeless looks
+    for changes in ({"kind": "moderated"}, {"kind": "moderated", "field_sd_bpb": 0.0007}):
+        with pytest.raises(ValidationError, match="both needed for a moderated test"):
             planned_test(MADE.track, **changes)
+    with pytest.raises(ValidationError, match="without field_sd_bpb"):
+        planned_test(MADE.track, field_degrees=40)
     looks = (Look(runs=3), Look(runs=5))
     assert planned_test(MADE.track, looks=looks)
     for wrong in (looks[::-1], looks[:1] * 2):

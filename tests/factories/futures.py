@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.contest.entry import Entry, Score, TakeOver, Tokenizer, Train
-from harness.contest.significance import Significance
+from harness.contest.significance import Look, Significance
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Budget, Track
 from harness.evidence.draws import Draw, Purpose, draw_seeds
 from harness.evidence.host import Calibration, HostFacts
-from harness.evidence.plan import Bar, Look
+from harness.evidence.plan import Bar
 from harness.evidence.run import StepFacts
 from harness.evidence.store import RunDirectory
 from harness.judge.verdict import VerdictName

@@ -45,7 +45,7 @@ from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import steps_of
 from harness.judge.case import Case
-from harness.judge.comparison import own_bar
+from harness.judge.comparison import asked_test, own_bar
 from harness.judge.judge import judge
 from harness.judge.verdict import Verdict
 from harness.models import Finding
@@ -183,11 +183,8 @@ def plan(track: Track | None = None, **changes: Any) -> Plan:
 
 def planned_test(track: Track, **changes: Any) -> PlannedTest | None:
     """The test that a track asks for; None where it asks for none."""
-    asked = track.significance
-    if asked.p_below is None:
-        return None
-    fields = {"margin_nats_per_token": asked.margin_nats_per_token, "p_below": asked.p_below}
-    return PlannedTest.model_validate(fields | changes)
+    asked = asked_test(track)
+    return asked and PlannedTest.model_validate(dict(asked) | changes)
 
 
 # -- What a run consists of.

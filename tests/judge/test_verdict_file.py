@@ -162,6 +162,10 @@ def _is_no_pass(document: Json, path: str) -> bool:
     return any(c["id"] == rule and c["status"] != "pass" for c in document["checks"])
 
 
+def _lacks_seeds(document: Json, path: str) -> bool:
+    return any(c["id"] == "seeds" and c["measured"] != c["limit"] for c in document["checks"])
+
+
 def _is_nothing_to_test(document: Json, path: str) -> bool:
     return document["statistics"]["mean_bpb"] is None and document["statistics"]["bar_bpb"] is None
 
@@ -208,6 +212,8 @@ FREE: dict[str, tuple[Free, str]] = {
     r"brought\.free_bytes": (_is_no_doubt, "of the track: less is brought than is free"),
     r"brought\.tokenizer_(free_)?bytes": (_is_free, "of the track: the tokenizer has less"),
     r"brought\.files\.\d+\.\w+": (always, "for people: the plan holds them"),
+    r"statistics\.p_below": (always, "of the track: looks have levels of their own"),
+    r"seeds\.\d+\.place": (_lacks_seeds, "which of the draws it is, the plan holds"),
     r"statistics\.(targets|text_bytes)": (_is_nothing_to_test, "converts nothing"),
     r"checks\.hardware\.(measured|limit)": (always, "of the host, and of the track"),
     r"checks\.dataset\.(measured|limit)": (always, "the split in the dataset's own tokens"),

@@ -164,7 +164,7 @@ def _probed_enough(case: Case, run: Run) -> bool:
         windows=run.scores.windows,
         targets=run.scores.targets,
         vocabulary_size=case.vocabulary_size,
-        runs=len(case.plan.draws_for("look")),
+        runs=case.plan.probed_runs,
     )
     return run.probes.probes >= wanted
 

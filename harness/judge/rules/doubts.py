@@ -8,13 +8,13 @@ little, so it may leave this open.
 from collections.abc import Sequence
 
 from harness.judge.case import Case
+from harness.judge.question import Question
 from harness.judge.rule import Rule
 from harness.judge.rules.brought_along import brought_doubt_bpb
 from harness.judge.rules.causality import gain_below
 from harness.judge.rules.memory import change_below
-from harness.judge.verdict import Doubt
+from harness.judge.verdict import Doubt, StatisticsResult
 from harness.models import Finding
-from harness.statistics.tests import one_sample
 from harness.statistics.units import nats_per_token_to_bpb
 
 RESIDUAL_BITS = 24_576
@@ -50,18 +50,19 @@ def _channels_bpb(case: Case) -> float | None:
     return RESIDUAL_BITS / case.dataset.validation_bytes
 
 
-def p_with(scores: Sequence[float], doubts: Sequence[Doubt], *, threshold: float) -> float | None:
-    """p of the t-test when every score is worse by all doubts; None where there is no test."""
+def p_with(
+    scores: Sequence[float], doubts: Sequence[Doubt], statistics: StatisticsResult
+) -> float | None:
+    """p of the track's test when every score is worse by all doubts; None where it has none."""
     charged = sum(doubt.bpb for doubt in doubts)
-    return one_sample([score + charged for score in scores], threshold=threshold).p
+    return Question.asked_in(statistics).p_of([score + charged for score in scores])
 
 
 def _doubts(case: Case) -> Finding | None:
     result, doubts = case.statistics, doubts_of(case)
     if not doubts or not result.significant or result.threshold_bpb is None:
         return None
-    scores = [run.bpb for run in case.seeds if run.bpb is not None]
-    p, limit = p_with(scores, doubts, threshold=result.threshold_bpb), result.p_below
+    p, limit = p_with(case.tested, doubts, result), result.level
     stands = p is not None and limit is not None and p < limit
     charged = sum(doubt.bpb for doubt in doubts)
     said = f"{charged:.6f} BPB that no check excludes, added to each score"
