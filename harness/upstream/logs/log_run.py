@@ -143,7 +143,7 @@ class Draft:
             self.lines.setdefault("post_train_seconds", line)
 
     def begun_scoring(self, text: str) -> bool:
-        """Whether a compilation reported now is one for scoring: after training, or by its words."""
+        """Whether a compilation reported now was for scoring: after training, or by its words."""
         return self.steps is not None or "ttt" in text or "eval" in text.lower()
 
     def _machine(self, line: int, text: str) -> None:
