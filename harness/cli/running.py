@@ -1,4 +1,4 @@
-"""Commands that look at a submission, or run it."""
+"""Commands that inspect a submission, or run it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _resuming(options: argparse.Namespace) -> str:
-    """The command that finishes what was begun."""
+    """The command that resumes what was begun."""
     words = ["harness", "verify", str(options.submission), "--track", options.track]
     words += ["--sandbox", options.sandbox, "--runs", str(options.runs)]
     words += ["--data", str(options.data), "--resume"]

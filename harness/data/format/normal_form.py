@@ -6,7 +6,7 @@ budget of its own, so none of that is shown to a sandbox. What is left of a mode
 
 - its pieces in order, with their types;
 - scores: none for BPE, since a merge is chosen by its rank, which is its position here; 8 bits each
-for Unigram (``score_levels.py``); none for the other kinds, which use none;
+  for Unigram (``score_levels.py``); none for the other kinds, which use none;
 - the flags that change its tokens, and which pieces are BOS, EOS and PAD;
 - the normalizer's table, by name if it is one of SentencePiece's own, else with all its bytes.
 
