@@ -1,4 +1,4 @@
-"""What a running verification says, in words."""
+"""The messages of a running verification."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ class RunningStep:
     def begun(
         cls, directory: RunDirectory, run: Run, step: Step, limit_seconds: float | None
     ) -> "RunningStep":
-        """The step as it begins; its title is such as ``seed 2 of 3 (1804289383): training``."""
+        """The step when it begins, with a title like ``seed 2 of 3 (1804289383): training``."""
         draws = directory.plan.draws
         same = [draw.number for draw in draws if draw.role == run.role]
         which = f"{run.role} {same.index(run.draw) + 1} of {len(same)} ({run.seed})"
@@ -56,13 +56,13 @@ class RunningStep:
 
     @property
     def clock(self) -> str:
-        """Elapsed against the budget, in seconds."""
+        """Elapsed seconds, and the budget."""
         limit = "" if self.limit_seconds is None else f" of {number(self.limit_seconds)}"
         return f"{self.elapsed_seconds:,.1f}{limit} s"
 
     @property
     def scored(self) -> str:
-        """Targets done and the rate; empty while nothing has been scored."""
+        """Targets scored and the rate; empty while nothing has been scored."""
         if not self.targets_total:
             return ""
         share = 100 * self.targets_done / self.targets_total

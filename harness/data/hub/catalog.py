@@ -15,7 +15,7 @@ from harness.data.format.reading import model_of
 from harness.errors import UsageError
 from harness.safeio.text import plain
 
-CATALOGUE_NAME = "manifest.json"
+CATALOG_NAME = "manifest.json"
 DOCUMENTS_NAME = "docs_selected.jsonl"
 SHARDS_LIMIT = 10_000
 

@@ -21,7 +21,7 @@ from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import check_name
 from harness.data.format.reading import Progress, silent
 from harness.data.hub.catalog import (
-    CATALOGUE_NAME,
+    CATALOG_NAME,
     DOCUMENTS_NAME,
     Catalog,
     load_catalog,
@@ -101,9 +101,7 @@ class _Job:
         self.note(f"{self.name} from {self.source.repository}, commit {commit}")
         if self.pins:
             self.note(f"every file is compared with {whence}")
-        catalog = load_catalog(
-            self.hub.download(commit, remote(self.source.folder, CATALOGUE_NAME))
-        )
+        catalog = load_catalog(self.hub.download(commit, remote(self.source.folder, CATALOG_NAME)))
         shards, tokenizer = self._wanted(catalog, wishes.train_shards)
         documents = remote(self.source.folder, DOCUMENTS_NAME)
         paths = [*shards, tokenizer]

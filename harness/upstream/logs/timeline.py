@@ -18,7 +18,7 @@ _WARM_UP = re.compile(r"(?:loop_)?warm-?up(?:_step|_cu_buckets)?\b|compil(?:e|in
 _STEP = re.compile(r"(?:step[:= ] ?\d{1,12}(?:/\d{1,12})?\b|\d{1,12}/\d{1,12} (?:train|val)_loss)")
 _TRAIN_TIME = re.compile(r"\btrain_time: ?(\d{1,12}(?:\.\d{1,6})?)(ms|s|m)\b")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_QUANTISATION = re.compile(r"seriali[sz]|quanti[sz]|gptq|compress|\bint[4-8]\b", re.I)
+_QUANTIZATION = re.compile(r"seriali[sz]|quanti[sz]|gptq|compress|\bint[4-8]\b", re.I)
 
 
 def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
@@ -55,7 +55,7 @@ def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
         elif first is None and _WARM_UP.match(text):
             begun = before if begun is None else begun
             warmed = seconds
-        elif first is not None and _QUANTISATION.search(text):
+        elif first is not None and _QUANTIZATION.search(text):
             quantized = True
         before = seconds
     return _spans(begun, first, last, total_seconds=total_seconds, quantized=quantized)
