@@ -7,7 +7,7 @@ from typing import Literal
 from harness.audit.findings import AuditCheck
 from harness.audit.one import audit_folder
 from harness.audit.policy import Policy
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import Track
 from harness.errors import SubmissionError
 from harness.gate.precheck import precheck

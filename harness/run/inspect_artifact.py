@@ -93,7 +93,8 @@ def inspect_artifact(
         UsageError: the submission declares no ``[score] describe``.
         SubmissionError: its function raised, or what it returned is not a list of tensors.
     """
-    from harness.scoring.channel import AnswerError, Channel, WorkerGone
+    from harness.scoring.channel import Channel
+    from harness.scoring.link import AnswerError, WorkerGone
 
     loader = entry.score.loader
     describe = loader.describe if isinstance(loader, Function) else None

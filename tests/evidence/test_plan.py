@@ -11,13 +11,8 @@ from harness.contest.entry import Driven, Entry, Score, Tokenizer
 from harness.evidence.draws import Draw
 from harness.evidence.plan import Look, Plan
 from tests.factories.futures import drawn
-from tests.factories.samples import (
-    bridge,
-    entry,
-    plan,
-    planned_test,
-    tokenizer_proof,
-)
+from tests.factories.plans import bridge, entry, plan, planned_test
+from tests.factories.results import tokenizer_proof
 
 MADE = plan()
 WORDS = {"train.py": b"", "words.py": b""}

@@ -314,7 +314,7 @@ def test_a_submission_that_passes_is_unpacked_byte_for_byte(
     assert names == {path.name for path in folder.iterdir()}
     assert (target / "new/notes.txt").read_bytes() == b"line\r\n\0\xff"
     assert "SystemExit" not in (target / "new/model.py").read_text()
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
 
     assert load_submission(target / "new").digest == outcome.verdict["submission_digest"]
 

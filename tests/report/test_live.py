@@ -19,38 +19,38 @@ from harness.evidence.steps import step_of
 from harness.evidence.store import RunDirectory
 from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
 from harness.run.progress import Progress
-from tests.factories import samples
+from tests.factories import plans, results, runs
 
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 TRAIN, SCORE = step_of("train"), step_of("score")
 
 
 def directory() -> RunDirectory:
-    plan = samples.plan(
+    plan = plans.plan(
         load_track("smoke"),
-        entry=samples.entry(name="Naive\x1b[2J [bold]baseline"),
+        entry=plans.entry(name="Naive\x1b[2J [bold]baseline"),
         draws=tuple(
             Draw(number=number, seed=seed, purpose="look")
             for number, seed in enumerate((11, 22, 33))
         ),
-        required=samples.required(sandbox="process", isolation=()),
+        required=plans.required(sandbox="process", isolation=()),
     )
     return RunDirectory(Path("runs/x"), plan)
 
 
 def finished(number: int) -> Run:
-    return samples.seed_run(
+    return runs.seed_run(
         directory().plan.draws[number],
         2.6151,
-        train=samples.phase("train", wallclock_seconds=18.4),
-        score=samples.phase("score", wallclock_seconds=9.7),
-        artifact=samples.sealed(bytes(3_417_902)),
+        train=results.phase("train", wallclock_seconds=18.4),
+        score=results.phase("score", wallclock_seconds=9.7),
+        artifact=results.sealed(bytes(3_417_902)),
     )
 
 
 def troubled(number: int) -> Run:
-    failure = samples.failure("submission", "training", "exit\ncode 1")
-    return samples.seed_run(directory().plan.draws[number], failure=failure)
+    failure = results.failure("submission", "training", "exit\ncode 1")
+    return runs.seed_run(directory().plan.draws[number], failure=failure)
 
 
 def whole_run(progress: Progress) -> None:

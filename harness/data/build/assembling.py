@@ -28,8 +28,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.data.build.building import document_entry, file_entry
 from harness.data.build.publishing import publish, staging
+from harness.data.build.written_files import document_entry, file_entry
 from harness.data.format.dataset import Dataset, check_dataset, document_starts, documents_of
 from harness.data.format.documents import DocumentWriter
 from harness.data.format.manifest import (

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from harness.data.build.baselines import unigram_bpb, witten_bell_bigram_bpb
 from harness.data.build.encoding import encode_documents
 from harness.data.build.publishing import publish, refuse_existing, staging
+from harness.data.build.written_files import ShardsWriter, document_entry, file_entry
 from harness.data.format.dataset import Dataset, check_dataset
 from harness.data.format.documents import DocumentWriter
 from harness.data.format.manifest import (
@@ -23,13 +22,14 @@ from harness.data.format.manifest import (
     totals_of,
 )
 from harness.data.format.reading import Progress, silent
-from harness.data.format.shards import Tokens, concatenated, read_shard, write_shard
+from harness.data.format.shards import Tokens, concatenated, read_shard
 from harness.data.format.tokenizers import AnyTokenizer, TokenizerError, parse_tokenizer
 from harness.errors import InfrastructureError
-from harness.safeio.files import sha256_of, write_atomically
+from harness.safeio.files import write_atomically
 
 SHARD_TOKENS = 100_000_000
 """Tokens in a full shard, as in the field."""
+
 
 BASELINE_TOKENS = 40_000_000
 """Most tokens that baselines are counted on: they take some 40 bytes of memory for each."""
@@ -172,7 +172,7 @@ class _Maker:
         """Write the shards of one split, its documents and, where they differ, the raw ones."""
         validation = kind == "val"
         normalized = validation and self.text == "normalized"
-        shards = _ShardsWriter(self.directory, kind, self.shard_tokens)
+        shards = ShardsWriter(self.directory, kind, self.shard_tokens)
         path = self.directory / f"docs_{kind}.jsonl"
         raw_path = self.directory / "docs_raw.jsonl"
         inexact, first_inexact = 0, ""
@@ -216,42 +216,6 @@ class _Maker:
             yield document_entry(self.directory, raw, "docs_raw")
 
 
-class _ShardsWriter:
-    """Cuts a stream of tokens into shards."""
-
-    def __init__(self, directory: Path, kind: Kind, shard_tokens: int) -> None:
-        self.directory = directory
-        self.kind: Kind = kind
-        self.shard_tokens = shard_tokens
-        self.waiting: list[Tokens] = []
-        self.waiting_tokens = 0
-        self.entries: list[FileEntry] = []
-
-    def write(self, tokens: Tokens) -> None:
-        """Append tokens to the stream."""
-        while self.waiting_tokens + len(tokens) >= self.shard_tokens:
-            room = self.shard_tokens - self.waiting_tokens
-            self.waiting.append(tokens[:room])
-            self._flush()
-            tokens = tokens[room:]
-        if len(tokens):
-            self.waiting.append(tokens)
-            self.waiting_tokens += len(tokens)
-
-    def close(self) -> list[FileEntry]:
-        """Finish, and return the shards: at least one, even if it is empty."""
-        if self.waiting or not self.entries:
-            self._flush()
-        return self.entries
-
-    def _flush(self) -> None:
-        path = f"{FOLDERS[self.kind]}/fineweb_{self.kind}_{len(self.entries):06d}.bin"
-        tokens = np.concatenate([np.empty(0, dtype=np.uint16), *self.waiting])
-        write_shard(self.directory / path, tokens)
-        self.entries.append(file_entry(self.directory, path, self.kind, tokens=len(tokens)))
-        self.waiting, self.waiting_tokens = [], 0
-
-
 def _baselines(
     directory: Path, files: tuple[FileEntry, ...], vocabulary_size: int, progress: Progress
 ) -> dict[str, float]:
@@ -280,35 +244,3 @@ def _baselines(
     }
     progress("counting baselines", 1, 1)
     return found
-
-
-def file_entry(
-    directory: Path,
-    path: str,
-    kind: Kind,
-    *,
-    tokens: int | None = None,
-    documents: int | None = None,
-    text_bytes: int | None = None,
-) -> FileEntry:
-    """The manifest entry of an existing file."""
-    return FileEntry(
-        path=path,
-        kind=kind,
-        bytes=(directory / path).stat().st_size,
-        sha256=sha256_of(directory / path),
-        tokens=tokens,
-        documents=documents,
-        text_bytes=text_bytes,
-    )
-
-
-def document_entry(directory: Path, written: DocumentWriter, kind: Kind) -> FileEntry:
-    """The manifest entry of a file of documents that was just written."""
-    return file_entry(
-        directory,
-        written.path.name,
-        kind,
-        documents=written.documents,
-        text_bytes=written.text_bytes,
-    )

@@ -37,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.results import Probes
+from harness.evidence.asked_again import Probes
 from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
 from harness.scoring.probes.drawing import Indices, Questions, draw_probes, draw_unchanged
 from harness.scoring.probes.sections import Sections
