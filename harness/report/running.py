@@ -78,7 +78,7 @@ def opening(directory: RunDirectory) -> list[str]:
     seeds = ", ".join(str(seed) for seed in plan.seeds)
     isolated = "" if plan.required.isolated else " (rehearsal: not isolated)"
     return [
-        f"verifying {plain(plan.entry.name, NAME_LIMIT)} "
+        f'verifying "{plain(plan.entry.name, NAME_LIMIT)}" '
         f"on track {plan.track.name}, edition {plain(plan.track.edition, NAME_LIMIT)}",
         f"sandbox {plan.required.sandbox}{isolated}, "
         f"dataset {plain(plan.texts.dataset.name, NAME_LIMIT)}",
@@ -105,5 +105,6 @@ def closing(run: Run) -> str:
     failed = next((step for step in run.steps if step.failure is not None), None)
     if run.failure is not None and failed is not None:
         reason = plain(run.failure.reason, DETAIL_LIMIT)
-        parts.append(f"no score, {failed.name} failed ({run.failure.fault}): {reason}")
+        without = "no score, " if run.scores is None else ""
+        parts.append(f"{without}{failed.name} failed ({run.failure.fault}): {reason}")
     return f"{name} {', '.join(parts)}" if parts else f"{name} nothing measured"

@@ -18,6 +18,7 @@ from harness.evidence.run import Run
 from harness.evidence.steps import step_of
 from harness.evidence.store import RunDirectory
 from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
+from harness.report.running import closing
 from harness.run.progress import Progress
 from tests.factories import plans, results, runs
 
@@ -99,12 +100,22 @@ def test_lines_tell_the_whole_run() -> None:
     assert "\x07" not in text
     lines = text.splitlines()
     assert lines[0] == "note of [red]interest"
-    assert lines[1] == "verifying Naive[2J [bold]baseline on track smoke, edition 2026-11"
+    assert lines[1] == 'verifying "Naive[2J [bold]baseline" on track smoke, edition 2026-11'
     assert "rehearsal: not isolated" in lines[2]
     assert lines[3] == "seeds 11, 22, 33 (drawn)"
     assert lines[4] == "evidence in runs/x"
     assert "seed 11: 2.615100 BPB, artifact 3,417,902 bytes, train 18.4 s, score 9.7 s" in lines
     assert lines[-1] == "seed 22: train 15.0 s, no score, train failed (submission): exit code 1"
+
+
+def test_a_failure_after_the_scoring_keeps_the_score() -> None:
+    failure = results.failure("submission", "causality", "crashed")
+    run = runs.seed_run(directory().plan.draws[0], 2.6151, failure=failure)
+    assert run.phase("score") is not None
+    line = closing(run)
+    assert "2.615100 BPB" in line
+    assert "no score" not in line
+    assert line.endswith("probe failed (submission): crashed")
 
 
 def test_live_shows_state_and_gives_the_terminal_back() -> None:

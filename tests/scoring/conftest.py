@@ -6,7 +6,7 @@ import runpy
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -132,7 +132,7 @@ class Played:
     ) -> asked_again.Recall:
         """What a second worker shows that is asked for windows in another order."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride)
-        none = ProbeSet.none(plan)
+        none = replace(ProbeSet.none(plan), remembers=True)
         self._score(code, stream, none, 1, 64, artifact=b"")
         windows = RecallSet.draw(plan, none.first, secret=b"secret", count=count)
         again = partial(ask_again, again=windows)
