@@ -197,7 +197,7 @@ def test_what_the_base_has_gained_since_is_not_held_against_the_head(
 
 
 def test_a_folder_that_the_base_has_changed_since_is_refused(repository: Repository) -> None:
-    """What would be merged is neither side's."""
+    """The merge would give a folder that neither side has."""
     repository.branch()
     changes_one(repository)
     repository.commit()
