@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.package import VERSION
 
 if TYPE_CHECKING:
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
     from harness.contest.track import load_track
     from harness.judge.stored import judge_path
     from harness.judge.verdict import Verdict
@@ -34,7 +34,7 @@ __version__ = VERSION
 _WHERE = {
     "Verdict": "harness.judge.verdict",
     "judge_path": "harness.judge.stored",
-    "load_submission": "harness.contest.submission",
+    "load_submission": "harness.contest.loading",
     "load_track": "harness.contest.track",
     "read_verdict": "harness.judge.verdict_file",
     "render_markdown": "harness.report.markdown",

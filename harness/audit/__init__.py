@@ -1,1 +1,1 @@
-"""Reading what submissions say of themselves: information and claims, never evidence."""
+"""Reads what submissions say about themselves: information and claims, never evidence."""

@@ -1,8 +1,8 @@
-"""The runs of a folder, each with the score that the folder claims of it, and the claim's kind.
+"""Finds the runs and scores that a folder's claim is about, and the kind of the claim.
 
 Logs print several scores. The claimed one is the last that is no diagnostic, unless the claim
-is another scoring's figure. A claim may be the mean of the runs, of some of them (one for each
-seed, where seeds were run twice), one run's figure, or nobody's.
+equals the figure of another scoring. A claim may be the mean of all runs, the mean of some of them
+(one for each seed, where seeds were run twice), the figure of one run, or none of these.
 """
 
 import itertools
@@ -25,16 +25,16 @@ _MOST_BYTES = 256 << 20
 _MOST_RUNS = 400
 _MOST_CHOICES = 4096
 _MOST_NAMES = 12
-# A claim of two decimals fits every run; a closer look than this is taken in any case.
+# A claim of two decimals would match every run, so the tolerance is never larger than this.
 WIDEST_BPB = 0.0006
 _SEED_IN_NAME = re.compile(r"seed[_-]?(\d{1,10})(?=\D|$)", re.IGNORECASE)
-# Beyond this from every run, a claim is not a figure of theirs with a slip of the pen.
+# A claim that is farther than this from every run is not one of their figures with a typing error.
 FAR_BPB = 0.003
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """All that the logs of a folder say, compared with its claims."""
+    """All that the logs of a folder say, matched with its claims."""
 
     logs: tuple[Log, ...]
     runs: tuple[LoggedRun, ...]
@@ -57,7 +57,7 @@ class _Entry:
 
 
 def seed_in_name(name: str) -> int | None:
-    """The seed that a log's file name, or else a folder's on the way to it, speaks of."""
+    """The seed named in a log's file name, or else in the name of a folder on the way to it."""
     for part in reversed(name.split("/")):
         found = _SEED_IN_NAME.search(part)
         if found:
@@ -99,8 +99,7 @@ def gather(folder: RecordFolder, claims: Claims) -> Gathered:
 
 
 def _mark_copies(entries: list[_Entry], logs: Sequence[Log]) -> None:
-    """Name the original of every run that is there twice: the log that says its seed, else the
-    first, else the one that tells more."""
+    """For each run found twice, name its original: runs that train, and say more, come first."""
     digests = {log.name: log.sha256 for log in logs}
     order = sorted(
         range(len(entries)),
@@ -128,7 +127,7 @@ _Kind = tuple[ClaimKind, set[int], str]
 
 
 def _choose(entries: list[_Entry], claims: Claims) -> _Kind:
-    """Choose every entry's score, and say what the claim is: its kind and the runs behind it."""
+    """Choose the score of every run, and determine the kind of the claim and the runs behind it."""
     own = [index for index, entry in enumerate(entries) if not entry.copy_of]
     for entry in entries:
         entry.chosen, entry.why = last_final(entry.found), "the last score of the log"
@@ -220,7 +219,7 @@ def _one_run(
 
 
 def _claimed_seeds(entries: list[_Entry], scored: dict[int, Scoring], claims: Claims) -> set[int]:
-    """The runs whose figures are claimed seed by seed; empty unless every seed has its run."""
+    """The runs whose figures are claimed seed by seed; empty unless every seed has a run."""
     found: set[int] = set()
     wanted = [claim for claim in claims.per_seed if claim.val_bpb]
     for claim in wanted:
@@ -243,7 +242,7 @@ def _claimed_seeds(entries: list[_Entry], scored: dict[int, Scoring], claims: Cl
 def _one_for_each_seed(
     entries: list[_Entry], scored: dict[int, Scoring], figure: ClaimedFigure
 ) -> set[int]:
-    """One run for each seed whose mean is the claim, where seeds were run more than once."""
+    """One run for each seed, so that their mean is the claim, where seeds were run again."""
     by_seed: dict[int | None, list[int]] = {}
     for i in scored:
         by_seed.setdefault(entries[i].draft.seed, []).append(i)
@@ -270,7 +269,7 @@ def _fits(figure: ClaimedFigure, value: float, decimals: int, *, units: float = 
 
 
 def _bpb_in_loss_field(claims: Claims, runs: Sequence[LoggedRun]) -> ClaimedFigure | None:
-    """A score that stands in the field of the loss, as some do that have no ``val_bpb``."""
+    """A score written in the field of the loss, as in some files without ``val_bpb``."""
     figure = claims.val_loss
     scores = [run.val_bpb for run in runs if run.val_bpb is not None]
     losses = [run.val_loss for run in runs if run.val_loss is not None]
@@ -282,7 +281,7 @@ def _bpb_in_loss_field(claims: Claims, runs: Sequence[LoggedRun]) -> ClaimedFigu
 
 
 def _linked(runs: list[LoggedRun]) -> list[LoggedRun]:
-    """Runs that only score get the training figures of the one training with their seed."""
+    """Runs that only score get the training figures of the only training with their seed."""
     trained = [run for run in runs if run.steps is not None and not run.copy_of]
     linked = []
     for run in runs:

@@ -1,4 +1,4 @@
-"""What an audit of one record folder says, as data: no opinion beyond the policy it names."""
+"""The result of an audit of one record folder, as data; only its policy adds opinions."""
 
 from typing import Literal
 
@@ -37,7 +37,7 @@ CheckName = Literal[
 
 
 class Place(Fact):
-    """Where a figure was read: a file relative to the folder, and a line (1 is the first)."""
+    """Where a figure was read: a file relative to the folder, and a line from 1."""
 
     file: str
     line: int | None = None
@@ -47,8 +47,8 @@ class Place(Fact):
 class AuditCheck(Finding):
     """One rule applied to a folder.
 
-    ``file`` and ``line`` name the first place that it rests on, ``places`` all of them.
-    ``unknown`` means that the files do not tell, never that something is wrong.
+    ``file`` and ``line`` name the first place that the check is based on, ``places`` all of them.
+    ``unknown`` means that the files do not say enough, never that something is wrong.
     """
 
     id: CheckName
@@ -56,7 +56,7 @@ class AuditCheck(Finding):
 
 
 class ClaimReading(Fact):
-    """The score that the folder claims, and what the runs say to it."""
+    """The score that the folder claims, and how it compares with the runs."""
 
     val_bpb: float | None = None
     val_loss: float | None = None

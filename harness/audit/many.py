@@ -1,6 +1,6 @@
-"""Many record folders: found below a directory, audited in parallel, in the order of their dates.
+"""Finds many record folders below a directory and audits them in parallel, ordered by date.
 
-Results come one by one and are not kept, so memory stays flat at thousands of folders.
+Results are yielded one by one and not kept, so memory stays constant for thousands of folders.
 """
 
 import math
@@ -27,16 +27,16 @@ from harness.errors import InfrastructureError, UsageError
 from harness.upstream.claims import read_claims
 from harness.upstream.folder import MANIFEST, RecordFolder
 
-COMPARED = ("strict", "readme", "practice")  # from the most to the least that is asked
+COMPARED = ("strict", "readme", "practice")  # from the strictest to the most lenient
 _DEEPEST = 4
 _MOST_RECORDS = 100_000
-_AT_ONCE = 8  # folders given to a worker together
-_WORTH_WORKERS = 24  # fewer folders are audited before a worker has started
+_AT_ONCE = 8  # folders handed to a worker at once
+_WORTH_WORKERS = 24  # fewer folders than this are done before a worker has started
 
 
 @dataclass(frozen=True)
 class Order:
-    """What every folder is audited by."""
+    """What every folder is audited with: track, policies and bar."""
 
     track: Track
     policies: tuple[Policy, ...]
@@ -50,13 +50,13 @@ class Standings:
     seen: list[tuple[str, bool, Bar]] = field(default_factory=list)
 
     def best_before(self, date: str | None) -> Bar | None:
-        """The best score of an earlier date; one on another text only where there is no other."""
+        """The best score of an earlier date; a score on another text only if there is no other."""
         earlier = [(sound, bar) for other, sound, bar in self.seen if _earlier(other, date)]
         bars = [bar for sound, bar in earlier if sound] or [bar for _, bar in earlier]
         return min(bars, key=lambda bar: bar.bpb, default=None)
 
     def add(self, audit: FolderAudit) -> None:
-        """Count a record, if its claim has runs behind it."""
+        """Add a record, if its claim has runs behind it."""
         bar = bar_of(audit)
         if audit.date and bar and audit.claim.kind != "unsupported":
             failed = {found.id for found in audit.checks if found.status == "fail"}
@@ -66,12 +66,12 @@ class Standings:
 def _earlier(one: str, other: str | None) -> bool:
     if other is None:
         return False
-    length = min(len(one), len(other))  # a date with no time of day is compared as a day
+    length = min(len(one), len(other))  # a date without a time of day is compared as a whole day
     return one[:length] < other[:length]
 
 
 def bar_of(audit: FolderAudit) -> Bar | None:
-    """A record as what the next one must beat: the mean of its counted runs."""
+    """A record as the bar for the next one: the mean of its counted runs."""
     scores = [run.val_bpb for run in audit.runs if run.counted and run.val_bpb is not None]
     if not scores:
         return None
@@ -79,16 +79,16 @@ def bar_of(audit: FolderAudit) -> Bar | None:
 
 
 def order_of(track: Track, *, policies: str, compare: bool, against: str | None) -> Order:
-    """An order from a user's words.
+    """Build an order from the user's options.
 
     Args:
         track: the rules.
-        policies: names with commas between them; the first decides the exit code.
+        policies: names separated by commas; the first decides the exit code.
         compare: add all policies that come with the harness.
         against: see :func:`bar_named`.
 
     Raises:
-        UsageError: no such policy or bar.
+        UsageError: there is no such policy or bar.
     """
     names = [name.strip() for name in policies.split(",") if name.strip()]
     if compare and len(names) == 1:
@@ -101,10 +101,10 @@ def order_of(track: Track, *, policies: str, compare: bool, against: str | None)
 
 
 def bar_named(text: str, track: Track, policy: Policy) -> Bar:
-    """What ``--against`` names: a score in BPB, or the folder of a record.
+    """Read the bar that ``--against`` names: a score in BPB, or the folder of a record.
 
     Raises:
-        UsageError: neither, or a record without a score.
+        UsageError: it is neither, or a record without a score.
     """
     try:
         bpb = float(text)
@@ -167,13 +167,13 @@ def _marks(name: str) -> bool:
 def audit_records(
     folders: Sequence[Path], order: Order, *, workers: int | None = None
 ) -> Iterator[tuple[FolderAudit, ...]]:
-    """Audits of each folder, one for each policy.
+    """Audit each folder, once for each policy.
 
-    Several folders come in the order of their dates, and each is tested against the best one
+    Several folders are yielded in the order of their dates, and each is tested against the best one
     before it, unless ``order`` names a bar.
 
     Raises:
-        UsageError: a folder cannot be read, or fewer than one worker is asked for.
+        UsageError: a folder cannot be read, or ``workers`` is less than 1.
         InfrastructureError: a worker died.
     """
     if workers is not None and workers < 1:
@@ -214,7 +214,7 @@ def _all_audits(
         try:
             for batch in batches:
                 waiting.append(pool.submit(_batch, batch, order))
-                if len(waiting) >= 2 * count:  # no more than these are ever kept
+                if len(waiting) >= 2 * count:  # no more results than these are ever kept
                     yield from waiting.pop(0).result()
             for done in waiting:
                 yield from done.result()

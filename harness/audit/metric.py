@@ -1,4 +1,4 @@
-"""What a run scored: its scorings put together, its sizes chosen, and the figures of a draft."""
+"""A run's score: merges its scorings, chooses its sizes, and makes a run of a draft."""
 
 import re
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class Scoring:
 
 
 def scorings(evaluations: Sequence[Evaluation]) -> list[Scoring]:
-    """Evaluations in order, those that repeat the one before (rounded, exact) made one.
+    """Scorings in order; one that repeats the scoring before it (rounded, exact) is merged with it.
 
-    A repetition keeps the most precise figures, their name, and the last time that is told.
+    The merged scoring keeps the most precise figures, their name, and the last time printed.
     """
     found: list[Scoring] = []
     for evaluation in evaluations:
@@ -65,7 +65,7 @@ def scorings(evaluations: Sequence[Evaluation]) -> list[Scoring]:
 def _same(one: Scoring, other: Scoring) -> bool:
     if one.final != other.final:
         return False
-    # Rounding of either side; a small excess for figures that were rounded twice.
+    # The rounding of both figures, and a little more for figures that were rounded twice.
     width = 0.51 * 10.0 ** -min(one.decimals, other.decimals) + 1e-9
     if abs(one.val_bpb - other.val_bpb) > width:
         return False
@@ -75,7 +75,7 @@ def _same(one: Scoring, other: Scoring) -> bool:
 
 
 def last_final(found: Sequence[Scoring]) -> Scoring | None:
-    """The last scoring that is no diagnostic; the last of all where there is no other."""
+    """The last scoring that is no diagnostic; the last one of all if every one is."""
     finals = [scoring for scoring in found if scoring.final]
     return finals[-1] if finals else (found[-1] if found else None)
 
@@ -129,10 +129,10 @@ _Sized = tuple[int | None, int | None]
 
 
 def _sizes(draft: Draft) -> tuple[_Sized, _Sized, _Sized]:
-    """(line, bytes) of total, model and code that belong together, the last ones where unsure.
+    """(line, bytes) of the total, model and code that belong together; where unsure, the last ones.
 
-    Logs print the unquantized sizes too, and the code's size raw and compressed: what adds up
-    belongs together. A total that no line gives is the sum of model and code.
+    Logs also print unquantized sizes, and the code's size raw and compressed: sizes that add up
+    belong together. A total that no line gives is the sum of model and code.
     """
     named = [total for total in draft.totals if total[2]] or draft.totals
     for line, total, _ in reversed(named):

@@ -1,7 +1,7 @@
-"""Audit one record folder from its files alone. Nothing in it is run.
+"""Audits one record folder from its files alone. Nothing in it is run.
 
-What was read (:mod:`choosing`, :mod:`scripts`, :mod:`claims`) becomes evidence; rules turn
-evidence into checks; the policy decides which of them are asked, and how strictly.
+What was read (:mod:`claim_matching`, :mod:`scripts`, :mod:`claims`) becomes evidence; rules turn
+evidence into checks; the policy decides which of them apply, and how strictly.
 """
 
 import re
@@ -41,7 +41,7 @@ def audit_folder(
     Args:
         folder: the record; links in it are not followed.
         track: budgets, hardware and the score to beat.
-        policy: which rules are asked, and how strictly.
+        policy: which rules apply, and how strictly.
         bar: what to beat instead of the track's bar.
 
     Raises:
@@ -51,7 +51,7 @@ def audit_folder(
 
 
 def read_folder(folder: Path, track: Track) -> Evidence:
-    """All that the files say, before any policy.
+    """Read all that the files say, before any policy is applied.
 
     Raises:
         UsageError: there is no such folder.
@@ -78,7 +78,7 @@ def _readme(record: RecordFolder) -> str:
 
 
 def judge(evidence: Evidence, policy: Policy, bar: Bar | None = None) -> FolderAudit:
-    """Evidence under a policy; evidence may be judged under several."""
+    """Judge evidence under a policy; the same evidence may be judged under several."""
     date = date_of(evidence.folder.path, evidence.claims)
     checks = within(_checks(evidence, policy, bar, date), policy)
     return FolderAudit(
@@ -96,7 +96,7 @@ def judge(evidence: Evidence, policy: Policy, bar: Bar | None = None) -> FolderA
 
 
 def judge_again(audit: FolderAudit, track: Track, policy: Policy, bar: Bar) -> FolderAudit:
-    """An audit with its tests made anew against another bar; all else stays."""
+    """The same audit with its significance tests repeated against another bar."""
     runs = [run for run in audit.runs if run.counted and run.val_bpb is not None]
     contender = Contender(runs, audit.claim.kind, audit.date)
     tests = within(significance_checks(contender, track, policy, bar), policy)
@@ -132,7 +132,7 @@ def unreadable(folder: Path, track: Track, policy: Policy, reason: str) -> Folde
 
 
 def date_of(folder: Path, claims: Claims) -> str | None:
-    """The date that a record gives itself, else the one that its folder's name begins with."""
+    """The date that a record states, else the date at the beginning of its folder's name."""
     found = _DATE_IN_NAME.match(folder.resolve().name)
     return claims.date or (found[1] if found else None)
 

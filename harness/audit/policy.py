@@ -1,4 +1,4 @@
-"""A policy: which rules an audit applies, and how strictly, as data."""
+"""Policies as data: which rules an audit applies, and how strictly."""
 
 import re
 from importlib import resources
@@ -14,27 +14,27 @@ from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, proble
 from harness.safeio.reading import read_named
 
 DEFAULT_POLICY = "strict"
-# judge: a broken rule fails the folder; note: it is told, as unknown; skip: it is not asked.
+# judge: a broken rule fails the folder; note: it is reported as unknown; skip: it is left out.
 Strictness = Literal["judge", "note", "skip"]
 
 
 class Claims(Fact):
-    """What a claimed score may be with regard to the runs behind it."""
+    """How a claimed score may relate to the runs behind it."""
 
     accepted: tuple[ClaimKind, ...]
 
 
 class Time(Fact):
-    """Seconds past the training budget that the last step of a loop is allowed.
+    """How many seconds past the training budget the last step of a loop may end.
 
-    A loop that looks at its clock between steps stops at the first one past its cap.
+    A loop that checks its clock between steps stops at the first step past its cap.
     """
 
     last_step_seconds: float = Field(ge=0, le=5)
 
 
 class Significance(Fact):
-    """The test that a gain must pass; null takes the track's figure."""
+    """The test that a gain must pass; null means the track's figure."""
 
     margin_nats_per_token: float | None = Field(default=None, ge=0, lt=10)
     p_below: float | None = Field(default=None, gt=0, lt=0.5)
@@ -57,7 +57,7 @@ class Policy(Fact):
 
 
 def policy_names() -> list[str]:
-    """Names of the policies that come with the harness."""
+    """The names of the policies that come with the harness."""
     folder = resources.files("harness") / "audit" / "policies"
     return sorted(
         p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")

@@ -1,4 +1,4 @@
-"""The scripts of a record: which they are, whether they compile, what else they need."""
+"""The scripts of a record: which files they are, whether they compile, what else they need."""
 
 import ast
 import re
@@ -46,12 +46,12 @@ _HELPER_ENDINGS = frozenset(
         "dat",
     ]
 )
-# Verbs by which an author's own words say that the score depends on a file.
+# Verbs with which an author states that the score depends on a file.
 _SAYS_NEEDED = re.compile(
     r"\b(?:imported|imports|at eval|loaded (?:at|by)|at run ?time|needed (?:at|for|by)|dlopen)",
     re.I,
 )
-# Tools that make the data before the clock starts; a README speaks of what they load, too.
+# Tools that make the data before the clock starts; a README mentions what they load, too.
 _PREPARES = re.compile(r"prepare|download|tokeniz|dataset|data\b|setup|install|plot|bench", re.I)
 _MOST_HELPERS = 200
 # Of Python 3.12 and later: quotes inside of f-strings, type statements and parameters, bare
@@ -65,10 +65,10 @@ _RUNS_TEXT = re.compile(rb"(?<![\w.])(?:exec|eval)\s?\(")  # not model.eval()
 
 @dataclass(frozen=True)
 class Script:
-    """One script: its file, and what its text tells where it is here.
+    """One script: its file, and what its text says if the file is here.
 
     ``sources`` is its own text and every source unpacked from it. ``fault`` is a syntax error
-    as (line, message), ``unsure`` why a judgment on the syntax is not possible.
+    as (line, message), ``unsure`` says why its syntax cannot be judged.
     """
 
     file: Listed
@@ -80,10 +80,10 @@ class Script:
 
 @dataclass(frozen=True)
 class Scripts:
-    """All scripts of a folder, and the files that the score needs beside them.
+    """All scripts of a folder, and the other files that the score needs.
 
-    ``needed`` maps a helper to why it is; ``possible`` are helpers of which nothing here says
-    whether the score needs them.
+    ``needed`` maps a helper to the reason why it is needed; ``possible`` lists helpers of which it
+    is unknown whether the score needs them.
     """
 
     scripts: tuple[Script, ...] = ()
@@ -92,7 +92,7 @@ class Scripts:
 
     @property
     def bytes(self) -> int:
-        """What the shipped scripts weigh."""
+        """The size of the shipped scripts in bytes."""
         return sum(script.file.bytes for script in self.scripts)
 
 
@@ -103,8 +103,8 @@ def read_scripts(
 
     Args:
         folder: the record.
-        claims: its claims; their prose may say which helpers are needed.
-        python: versions of Python that the logs name.
+        claims: its claims; their texts may say which helpers are needed.
+        python: the versions of Python that the logs name.
         prose: the README's text.
     """
     top = [file for name, file in sorted(folder.files.items()) if "/" not in name]
@@ -176,7 +176,7 @@ def _read(folder: RecordFolder, file: Listed, python: Sequence[str]) -> Script:
 
 
 def _packed(source: bytes) -> bool:
-    """Whether most of a script is one long string: what it runs is packed in there."""
+    """Whether most of a script is one long string, which holds the packed code that it runs."""
     return max(map(len, source.split(b"\n")), default=0) * 2 > len(source) > 2000
 
 
@@ -202,7 +202,7 @@ class _Fault:
 
 
 def _fault(source: bytes) -> _Fault | None:
-    """The first syntax error, found by compiling; nothing is run."""
+    """The first syntax error, found by compiling without running."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -227,7 +227,7 @@ def _with_fault(
     *,
     wrapped: bool,
 ) -> Script:
-    """A fault may be the grammar of a newer Python than this one: then nothing is held."""
+    """Add a fault, unless it may be the grammar of a newer Python than this one."""
     here = sys.version_info[:2]
     newer = [version for version in python if _minor(version) > here]
     if fault.newer and (newer or not python):
@@ -243,7 +243,7 @@ def _minor(version: str) -> tuple[int, int]:
 
 
 def _names(source: bytes, name: str) -> bool:
-    """Whether a source imports a file or speaks of it in quotes."""
+    """Whether a source imports a file or names it in quotes."""
     base = name.rpartition("/")[2].encode()
     stem = base.rpartition(b".")[0]
     if base not in source and stem not in source:

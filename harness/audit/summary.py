@@ -1,4 +1,4 @@
-"""The evidence of a folder in figures and one word for each topic; no policy in it."""
+"""The evidence of a folder: figures, and one word for each topic; no policy is applied."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from harness.upstream.claims import Claims
 from harness.upstream.folder import RecordFolder
 from harness.upstream.logs.logged import LoggedRun
 
-# Loops look at their clock between steps: upstream's stopped 8 to 137 ms past their cap.
+# Loops check their clock between steps: upstream's stopped 8 to 137 ms past their cap.
 LAST_STEP_SECONDS = 0.2
 REQUIRED = ("README.md", "submission.json", "train_gpt.py")
 _SCORE: dict[
@@ -30,7 +30,7 @@ _SCORE: dict[
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was read of a folder, for rules to look at."""
+    """All that was read in a folder, as input of the rules."""
 
     folder: RecordFolder
     claims: Claims
@@ -46,7 +46,7 @@ class Evidence:
 
     @property
     def missing(self) -> list[str]:
-        """Required files that the folder neither has nor is said to have had."""
+        """Required files that are neither in the folder nor in its manifest."""
         missing = [name for name in REQUIRED if name not in self.folder.files]
         if self.folder.readme_name and "README.md" in missing:
             missing.remove("README.md")
@@ -59,7 +59,7 @@ class Evidence:
         return max(weighed, key=lambda run: run.total_bytes or 0, default=None)
 
     def shipped(self, run: LoggedRun) -> int | None:
-        """The run's model and the scripts as they lie in the folder, bytes."""
+        """Bytes of the run's model and of the scripts in the folder."""
         if run.model_bytes is None or not self.scripts.scripts:
             return None
         return run.model_bytes + self.scripts.bytes
@@ -72,16 +72,16 @@ class Evidence:
 
     @property
     def needed_bytes(self) -> int:
-        """What the helpers weigh that the score needs."""
+        """Bytes of the helpers that the score needs."""
         return sum(self.folder.files[name].bytes for name in self.scripts.needed)
 
     @property
     def possible_bytes(self) -> int:
-        """What the helpers weigh of which nothing says whether the score needs them."""
+        """Bytes of the helpers of which it is unknown whether the score needs them."""
         return sum(self.folder.files[name].bytes for name in self.scripts.possible)
 
     def code_matches(self, run: LoggedRun) -> bool | None:
-        """Whether the run was made by a script of the folder; None where nothing tells."""
+        """Whether a script of the folder made the run; None where that is unknown."""
         shipped = {script.file.bytes for script in self.scripts.scripts}
         shipped |= {len(source) for s in self.scripts.scripts for source in s.sources}
         if not shipped or (not run.code_bytes_logged and not self.echo_of(run)):
@@ -91,13 +91,13 @@ class Evidence:
         return self.echo_matches(run)
 
     def echo_of(self, run: LoggedRun) -> bytes:
-        """The source that the run's log echoes; empty where it echoes none."""
+        """The source code echoed in the run's log; empty if there is none."""
         name = run.trained_in or run.log
         echoes = [e for log in self.gathered.logs if log.name == name for e in log.echoes]
         return max((echo.text for echo in echoes), key=len, default=b"")
 
     def echo_matches(self, run: LoggedRun) -> bool | None:
-        """Whether a script of the folder stands in the log's echo; None without either."""
+        """Whether the log's echo contains a script of the folder; None without either."""
         echo = self.echo_of(run)
         sources = [source for s in self.scripts.scripts for source in s.sources]
         if not sources or len(echo) < 1000:
@@ -106,7 +106,7 @@ class Evidence:
 
 
 def read_evidence(evidence: Evidence) -> Readings:
-    """One word for each topic, of the runs behind the claim."""
+    """Summarize the runs behind the claim in one word for each topic."""
     return Readings(
         score=_SCORE[evidence.gathered.claim.kind],
         size=_size(evidence),
@@ -120,7 +120,7 @@ def read_evidence(evidence: Evidence) -> Readings:
 
 
 def seeds_behind(evidence: Evidence) -> set[int]:
-    """Distinct logged seeds behind the claim; none where the claim is far from every run."""
+    """Distinct logged seeds behind the claim; empty if the claim is far from every run."""
     claim = evidence.gathered.claim
     if claim.kind == "unsupported" and claim.val_bpb is not None:
         scores = [run.val_bpb for run in evidence.runs if run.val_bpb is not None]
@@ -130,13 +130,13 @@ def seeds_behind(evidence: Evidence) -> set[int]:
 
 
 def overshoot(run: LoggedRun, limit: float) -> float:
-    """Seconds of training past the limit; what the clock's last digit leaves open is not held."""
+    """Seconds of training past the limit, in favor of the run where its clock was rounded."""
     past = (run.train_seconds or 0.0) - run.train_slack_seconds - limit
     return past if past > 0 else 0.0
 
 
 def post_trained(run: LoggedRun) -> float | None:
-    """Seconds until the artifact was there: training and what the log says of the work after."""
+    """Seconds until the artifact existed: training, and the work after it that the log reports."""
     if run.train_seconds is None or run.post_train_seconds is None:
         return None
     return run.train_seconds + run.post_train_seconds

@@ -1,4 +1,4 @@
-"""How a rule says what it found: one check, with the places it rests on."""
+"""How a rule reports its result: one check, with the places that it is based on."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from harness.upstream.logs.logged import LoggedRun
 
 _MOST_PLACES = 12
 _LONGEST_SENTENCE = 600
-# What a run that only scores has from the log that trained its artifact.
+# Figures that a run that only scores takes from the log that trained its artifact.
 BORROWED = (
     "model_bytes", "code_bytes", "code_bytes_logged", "total_bytes", "train_seconds",
     "train_slack_seconds", "post_train_seconds", "artifact_seconds", "steps", "first_losses",
@@ -27,7 +27,7 @@ def check(
     limit: Figure = None,
     unit: str = "",
 ) -> AuditCheck:
-    """A check that rests on ``places``; the first one is where an annotation goes."""
+    """Make a check that is based on ``places``; an annotation is shown at the first one."""
     found = tuple(dict.fromkeys(place for place in places if place))[:_MOST_PLACES]
     return AuditCheck(
         id=name,
@@ -51,7 +51,7 @@ def at(run: LoggedRun, figure: str) -> Place:
 
 
 def within(checks: Iterable[AuditCheck], policy: Policy) -> tuple[AuditCheck, ...]:
-    """The checks that a policy asks for; what it only notes does not fail."""
+    """The checks that a policy applies; a rule that it only notes does not fail."""
     kept = []
     for found in checks:
         strictness = policy.strictness(found.id)
@@ -63,7 +63,7 @@ def within(checks: Iterable[AuditCheck], policy: Policy) -> tuple[AuditCheck, ..
 
 
 def worst(checks: Sequence[AuditCheck]) -> Status:
-    """``fail`` where one check fails, else ``unknown`` where one does not know."""
+    """``fail`` if any check fails, else ``unknown`` if any is unknown, else ``pass``."""
     statuses = {found.status for found in checks}
     return "fail" if "fail" in statuses else "unknown" if "unknown" in statuses else "pass"
 

@@ -1,6 +1,6 @@
-"""Around every command: signals, errors and lost outputs, each with its exit code.
+"""Wraps every command: signals, errors and lost outputs each get their exit code.
 
-Python itself would exit with 1 for whatever it does not foresee, which here means REJECTED.
+Python itself would exit with 1 after an unexpected error, which here means REJECTED.
 """
 
 import signal
@@ -19,9 +19,9 @@ _LAST_FRAMES = 30
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run a command; its own exit code, or that of what stopped it, told in one message."""
+    """Run a command; return its exit code, or, after one message, the code of what stopped it."""
     for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup requests
             signal.signal(number, _interrupt)
     code = _caught(command)
     lost = settle(sys.stdout)
@@ -30,7 +30,7 @@ def guarded(command: Callable[[], int]) -> int:
     settle(sys.stderr)
     for number in _SIGNALS:
         if signal.getsignal(number) is _overheard:
-            signal.signal(number, signal.SIG_IGN)  # Python takes handlers away before its exit
+            signal.signal(number, signal.SIG_IGN)  # Python removes handlers before it exits
     return code
 
 
@@ -51,7 +51,7 @@ def _told(error: Exception) -> int:
         ours = isinstance(error, InfrastructureError)
         say(f"INCONCLUSIVE: {error}" if ours else str(error))
         return EXIT_INCONCLUSIVE if ours else EXIT_USAGE
-    if isinstance(error, BrokenPipeError):  # nobody is left to tell
+    if isinstance(error, BrokenPipeError):  # nobody is left to read a message
         return EXIT_INTERRUPTED
     say(
         f"{traceback.format_exc(limit=-_LAST_FRAMES)}\n"
@@ -61,12 +61,12 @@ def _told(error: Exception) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Stop the command, once: a second signal must not break off what the first one cleans up."""
+    """Stop the command, once: a second signal must not interrupt the cleanup after the first."""
     for each in _SIGNALS:
-        # Not SIG_IGN: Python complains of a signal that is pending while that is set.
+        # Not SIG_IGN: Python complains about a signal that is pending while it is set.
         signal.signal(each, _overheard)
     raise KeyboardInterrupt
 
 
 def _overheard(number: int, frame: FrameType | None) -> None:
-    """Cleaning up goes on."""
+    """Ignore the signal; cleaning up goes on."""

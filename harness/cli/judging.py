@@ -175,7 +175,7 @@ def _leaderboard_retract(options: argparse.Namespace) -> int:
 
 
 def _who(options: argparse.Namespace) -> str:
-    """Who accepts or retracts."""
+    """The name of whoever accepts or retracts."""
     try:
         name = options.by or os.environ.get("GITHUB_ACTOR") or getpass.getuser()
     except (KeyError, OSError) as error:
@@ -192,7 +192,7 @@ def _leaderboard_write(options: argparse.Namespace) -> int:
 
 
 def _records(options: argparse.Namespace) -> tuple[list[Record], list[tuple[Record, Retracted]]]:
-    """What stands, and what was retracted, on the track that is asked for or on all."""
+    """Valid and retracted records on the given track, or on all tracks."""
     from harness.contest.track import load_track
     from harness.ledger.chain import is_on
     from harness.ledger.leaderboard import default_path, load_leaderboard

@@ -1,4 +1,4 @@
-"""Commands about this machine: its image, and what it lacks."""
+"""Commands about this machine: its sandbox image, and what the machine lacks."""
 
 from __future__ import annotations
 

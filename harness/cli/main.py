@@ -1,4 +1,4 @@
-"""The command line: parses, and hands over to ``harness/commands/``; holds no logic."""
+"""The command line: parses arguments and calls a module of ``harness/cli/``; holds no logic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.errors import UsageError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 verified or rehearsed, 1, 2, 3 or 130."""
+    """Run one command; returns the exit code: 0 to 4, or 130 if interrupted."""
     return guarded(lambda: _run(arguments))
 
 
@@ -31,7 +31,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _require_utf8(name: str, path: Path) -> None:
-    """Evidence is JSON and mounts are told to the engine in JSON: both hold text, not bytes."""
+    """Require UTF-8: evidence, and mounts as told to the engine, are JSON, which holds text."""
     try:
         os.path.realpath(path).encode()
     except UnicodeEncodeError as error:
@@ -39,7 +39,7 @@ def _require_utf8(name: str, path: Path) -> None:
 
 
 def _require_writable(option: str, path: Path) -> None:
-    """Found out now, not when hours of work are to be written."""
+    """Check stdout now, not when the result of hours of work is to be written."""
     try:
         writable = os.access(path.parent, os.W_OK | os.X_OK) and path.parent.is_dir()
         replaceable = path.is_file() or not path.exists()

@@ -1,4 +1,4 @@
-"""What several commands share: options, where people read, and how a verdict is published."""
+"""What several commands share: options, the console, and how a verdict is published."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
     function: Callable[[argparse.Namespace], int],
     summary: str,
 ) -> argparse.ArgumentParser:
-    """Add a command that ``function`` carries out."""
+    """Add a command that calls ``function``."""
     parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
     parser.set_defaults(command=function)
     return parser
@@ -104,7 +104,7 @@ def leaderboard_option(parser: argparse.ArgumentParser) -> None:
 
 
 def choose_track(name: str) -> Track:
-    """The named track; ``auto`` is the official one on a machine that meets it, else smoke."""
+    """The named track; ``auto`` is the official one on a machine that satisfies it, else smoke."""
     from harness.contest.track import load_track
     from harness.hardware.machine import machine, missing_for
 
@@ -125,7 +125,7 @@ def choose_sandbox(
 def referee_for(
     options: argparse.Namespace, track: Track, console: Console, *, runs: Path
 ) -> Iterator[Referee]:
-    """This machine as the referee; what is shown live ends with the block."""
+    """This machine as the referee; the live display ends with the block."""
     from harness.report.live import make_progress
     from harness.run.launcher.local import LocalLauncher
     from harness.run.verify import Referee
@@ -144,14 +144,14 @@ def referee_for(
 
 
 def console_for(options: argparse.Namespace) -> Console:
-    """Where people read: stdout, or stderr when stdout carries the JSON."""
+    """The console for people: stdout, or stderr when stdout carries the JSON."""
     from harness.report.console import PatientConsole
 
     return PatientConsole(stderr=getattr(options, "json", None) == "-", highlight=False)
 
 
 def publish_verdict(verdict: Verdict, options: argparse.Namespace, console: Console) -> int:
-    """Draw the scorecard, write the JSON that was asked for; the exit code."""
+    """Draw the scorecard, write the JSON if requested, and return the exit code."""
     from harness.judge.verdict import EXIT_CODES
     from harness.report.terminal import scorecard
 

@@ -1,4 +1,4 @@
-"""Commands that read and run nothing: the gate on pull requests, the audit of records."""
+"""Commands that only read, and run nothing: the gate on pull requests, the audit of records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that look at a submission, or run it."""
+"""Commands that inspect a submission, or run it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from harness.contest.submission import check_on_track, load_submission
+    from harness.contest.loading import load_submission
+    from harness.contest.submission import check_on_track
     from harness.evidence.earlier import find_unfinished
     from harness.hardware.machine import machine, missing_for
     from harness.ledger.leaderboard import bar_of, default_path
@@ -134,7 +135,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _resuming(options: argparse.Namespace) -> str:
-    """The command that finishes what was begun."""
+    """The command that resumes what was begun."""
     words = ["harness", "verify", str(options.submission), "--track", options.track]
     words += ["--sandbox", options.sandbox, "--runs", str(options.runs)]
     words += ["--data", str(options.data), "--resume"]
@@ -143,7 +144,7 @@ def _resuming(options: argparse.Namespace) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
     from harness.contest.track import load_track
     from harness.gate.precheck import precheck
     from harness.report.findings import show_findings
@@ -206,7 +207,7 @@ def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
     from harness.contest.track import load_track
     from harness.evidence.store import RunDirectory
     from harness.report.inspection import inspection_table

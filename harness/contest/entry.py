@@ -1,6 +1,6 @@
 """An entry as data, whatever its layout was; no code that runs it depends on the layout.
 
-``submission.py`` reads a folder in our layout. Here is everything that a seed run needs to know of
+``loading.py`` reads a folder in our layout. Here is everything that a seed run needs to know of
 an entry, with the track's own settings applied: how it is trained, how its model is asked, with
 which tokens, and which files are mounted and therefore counted.
 """

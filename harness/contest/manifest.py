@@ -1,6 +1,6 @@
 """The contents of ``submission.toml``: the contract of a submission, as models.
 
-``submission.py`` reads the folder.
+``loading.py`` reads the folder.
 """
 
 import re

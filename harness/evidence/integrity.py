@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.contest.brought_along import brought_along, contradicted
 from harness.contest.entry import file_facts
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.digests import measured_by
 from harness.evidence.results import ArtifactFacts, Scores

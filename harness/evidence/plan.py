@@ -204,7 +204,11 @@ class Plan(Fact):
     @property
     def rehearsal(self) -> bool:
         """Whether nothing that is run by it can ever be a record."""
-        return self.track.rehearsal or self.time_scale != 1 or not self.required.isolated
+        return self.rehearses_on(self.track)
+
+    def rehearses_on(self, track: Track) -> bool:
+        """Whether nothing that is run by it can be a record, judged by a track."""
+        return track.rehearsal or self.time_scale != 1 or not self.required.isolated
 
     @property
     def seeds(self) -> tuple[int, ...]:

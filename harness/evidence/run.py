@@ -9,14 +9,13 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from harness.evidence.asked_again import Probes, Recall
 from harness.evidence.host import HostFacts, TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import (
     ArtifactFacts,
     ClaimedScore,
     Gap,
-    Probes,
-    Recall,
     Result,
     Scores,
     Spread,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, get_args
 
-from harness.evidence import results
+from harness.evidence import asked_again, results
 from harness.evidence.plan import Plan
 from harness.evidence.step_names import Role, StepName
 
@@ -149,14 +149,14 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         *("probe", "asking again", "seed"),
-        result=results.Probes,
+        result=asked_again.Probes,
         finding="causality",
         needs=frozenset({"score"}),
         limit=_probe_seconds,
     ),
     Step(
         *("recall", "asking in another order", "seed"),
-        result=results.Recall,
+        result=asked_again.Recall,
         finding="memory",
         needs=frozenset({"score"}),
         when=_declares_no_memory,

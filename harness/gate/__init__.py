@@ -1,1 +1,1 @@
-"""The gate: a pull request's submission judged from git's objects, nothing of it checked out."""
+"""The gate: judges a pull request's submission from git objects, without checking it out."""

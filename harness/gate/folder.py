@@ -1,4 +1,4 @@
-"""A submission's folder judged from its files, each finding with its file and line."""
+"""Judges a submission's folder from its files; each finding names its file and line."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,37 +7,37 @@ from typing import Literal
 from harness.audit.findings import AuditCheck
 from harness.audit.one import audit_folder
 from harness.audit.policy import Policy
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import Track
 from harness.errors import SubmissionError
 from harness.gate.precheck import precheck
 from harness.models import Finding
 
-# contract: ours, and an audit of what the folder claims where its logs hold a score.
-# record: upstream's, which an audit alone can judge.
+# contract: our layout, and an audit of the folder's claims if its logs hold a score.
+# record: upstream's layout, which only an audit can judge.
 Layout = Literal["contract", "record"]
 
 
 def judge_folder(
     folder: Path, *, track: Track, layout: Layout, policy: Policy, shown_as: str
 ) -> tuple[list[Finding], str | None]:
-    """Everything that can be said of a submission's folder without running it.
+    """Find everything that can be said about a submission's folder without running it.
 
     Args:
-        folder: plain files that nobody else writes to.
+        folder: a folder of plain files that nobody else writes to.
         track: the rules.
-        layout: what is expected there.
+        layout: the expected layout.
         policy: how strictly claims are audited.
-        shown_as: the folder's name for people, which the findings' files begin with.
+        shown_as: the folder's name in messages; it is the prefix of the file names in findings.
 
     Returns:
-        The findings, and the digest of the submission when it is one by our contract.
+        The findings, and the digest of the submission if it follows our contract.
     """
     audit = audit_folder(folder, track=track, policy=policy)
     audited = [
         _audited(check)
         for check in audit.checks
-        # Our contract asks for other files than upstream does, and says so itself.
+        # Our contract requires other files than upstream does, and reports them itself.
         if layout == "record" or check.id != "files"
     ]
     if layout == "record":
@@ -56,7 +56,7 @@ def _checked(folder: Path, track: Track) -> tuple[list[Finding], str | None]:
 
 
 def _audited(check: AuditCheck) -> Finding:
-    """A check of an audit as one finding among others; where else it rests is left out."""
+    """Convert a check of an audit to a finding; only its first place is kept."""
     return Finding(
         id=f"audit_{check.id}",
         status=check.status,
@@ -70,7 +70,7 @@ def _audited(check: AuditCheck) -> Finding:
 
 
 def _below(findings: Iterable[Finding], folder: str) -> list[Finding]:
-    """The same findings, their files named from the root of the repository."""
+    """The same findings with file names relative to the root of the repository."""
     return [
         found.model_copy(update={"file": f"{folder}/{found.file}"}) if found.file else found
         for found in findings

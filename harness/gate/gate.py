@@ -20,9 +20,9 @@ Kind = Literal["adds", "changes", "none", "refused"]
 class GateReport(Fact):
     """What the gate found. ``folder`` and the findings' files are relative to the repository.
 
-    ``merge_base`` is where the head parted from the base, null where it never did or did in several
-    places: those are ``merge_bases``. ``kind`` is ``none`` when no submission is touched and that
-    may be, ``refused`` when there is not exactly one folder to look at.
+    ``merge_base`` is the commit where the head branched off from the base; null if there is none,
+    or several: those are in ``merge_bases``. ``kind`` is ``none`` when no submission is touched and
+    that is allowed, ``refused`` when there is not exactly one folder to judge.
     """
 
     format: Literal[1] = 1
@@ -55,7 +55,7 @@ def gate(
     Args:
         repository: a clone that holds both commits with all their history.
         base: revision that the pull request is to be merged into.
-        head: revision that it proposes.
+        head: revision that the pull request proposes.
         root: folder of the submissions, relative to the repository.
         track: the rules.
         layout: what is expected in a submission's folder.
@@ -129,7 +129,7 @@ def _kind(found: Touched, *, passed: bool) -> Kind:
 def _inspected(
     folder: str, contents: dict[str, bytes], track: Track, layout: Layout, policy: Policy
 ) -> tuple[list[Finding], str | None]:
-    """Write a submission out where nobody else looks, and judge it there."""
+    """Write a submission into a private directory, and judge it there."""
     with tempfile.TemporaryDirectory(prefix="pgolf-gate-") as place:
         directory = Path(place) / PurePosixPath(folder).name
         with disk_errors(directory):

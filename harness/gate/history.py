@@ -1,8 +1,8 @@
-"""What two commits hold, read from git's objects alone, within bounds.
+"""Reads what two commits contain, from git objects alone, within bounds.
 
-The repository's own configuration, hooks, attributes, grafts and replacements are whoever made the
-clone's. Revisions are looked up there once; everything else is read in a *clean room*: an empty
-repository of ours that borrows the objects and nothing else.
+The repository's own configuration, hooks, attributes, grafts and replacements are controlled by
+whoever made the clone. Revisions are looked up there once; everything else is read in a *clean
+room*: an empty repository of ours that borrows the objects and nothing else.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _OBJECT_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 @dataclass(frozen=True)
 class Change:
-    """One name that would be another; ``mode`` is octal as git writes it, empty once it is gone."""
+    """One changed name; ``mode`` is octal as git writes it, and empty for a removed name."""
 
     name: bytes
     mode: str
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class History:
-    """A base, a head and all places where they parted (none: never one); ids of commits, in full.
+    """A base, a head and all their merge bases (none: unrelated histories), as full commit ids.
 
     ``room`` is the clean room: git can be run in it, and may write there.
     """
@@ -55,10 +55,10 @@ class History:
     merge_bases: tuple[str, ...]
 
     def changes(self) -> list[Change]:
-        """Names at which the head says something of its own, renames as removed and added.
+        """Names that the head itself changes; a rename counts as a removal and an addition.
 
-        Those are the names that it has otherwise than one of the merge bases (so a merge from
-        there would not simply leave the base's) and otherwise than the base's tip.
+        At these names it differs from one of the merge bases (so a merge from there would not
+        simply keep the base's content) and from the base's tip.
 
         Raises:
             BeyondBoundsError: more than ``MOST_ENTRIES`` names, ``MOST_TREES`` folders or
@@ -76,15 +76,15 @@ class History:
         return [found[name] for name in sorted(found)]
 
     def changes_to(self, tree: str) -> list[Change]:
-        """Names that a tree has otherwise than the base's tip; raises as :meth:`changes` does."""
+        """Names at which a tree differs from the base's tip; raises as :meth:`changes` does."""
         tip = f"{self.base}^{{tree}}"
         return self._between(tip, tree, tip)
 
     def _between(self, before: str, after: str, tip: str) -> list[Change]:
-        """Names that ``after`` has otherwise than ``before`` and otherwise than ``tip``, sorted.
+        """Names at which ``after`` differs from both ``before`` and ``tip``, sorted.
 
         Trees are compared here, level by level: git's own comparison lists everything in memory
-        before it says anything, and a few hundred bytes of trees can unfold into any number.
+        before it says anything, and a few hundred bytes of trees can expand to any number of names.
         """
         changes: list[Change] = []
         start: tuple[str | None, ...] = (before, after, tip)
@@ -107,7 +107,7 @@ class History:
         return sorted(changes, key=lambda change: change.name)
 
     def tree(self, start: str, parts: Sequence[bytes]) -> str | None:
-        """Id of the tree that lies at ``parts`` below a commit or a tree; None without one."""
+        """The id of the tree at ``parts`` below a commit or a tree; None if there is none."""
         current = f"{start}^{{tree}}"
         for part in parts:
             inner = next((e for e in self.entries(current) if e.name == part), _NOTHING)
@@ -117,14 +117,15 @@ class History:
         return current
 
     def entries(self, tree: str) -> list[Entry]:
-        """What a tree holds itself."""
+        """The direct entries of a tree."""
         return self.objects.tree(tree)
 
     def files(self, tree: str) -> list[Entry]:
-        """Everything below a tree that is not a tree, with names relative to it.
+        """All entries below a tree that are no trees themselves, with names relative to it.
 
         Raises:
-            BeyondBoundsError: more than ``MOST_ENTRIES`` of them, or than ``MOST_TREES`` folders.
+            BeyondBoundsError: there are more than ``MOST_ENTRIES`` of them, or more than
+                ``MOST_TREES`` folders.
         """
         found: list[Entry] = []
         waiting = [Entry(b"", TREE, tree)]
@@ -138,7 +139,7 @@ class History:
         return sorted(found, key=lambda entry: entry.name)
 
     def _inside(self, place: bytes, tree: str | None) -> dict[bytes, Entry]:
-        """What a tree holds by its name from the root, or from wherever ``place`` begins."""
+        """The entries of the tree at ``place``, by their names with ``place`` before them."""
         prefix = place + b"/" if place else b""
         entries = self.entries(tree) if tree else []
         return {prefix + e.name: Entry(prefix + e.name, e.mode, e.id) for e in entries}
@@ -163,13 +164,14 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
     """Look two revisions up in a repository, and open a clean room on its objects.
 
     Args:
-        repository: a clone, or a folder in one; nothing in it is changed.
+        repository: a clone, or a folder in one; it is not modified.
         base: the revision that the pull request is to be merged into.
         head: the revision that it proposes.
 
     Raises:
-        UsageError: no repository there, or a revision that does not name a commit in it.
-        InfrastructureError: no git or an old one, a shallow clone, or missing objects.
+        UsageError: there is no repository, or a revision does not name a commit in it.
+        InfrastructureError: git is missing or too old, the clone is shallow, or objects are
+            missing.
     """
     check_git()
     if not repository.is_dir():
@@ -197,9 +199,10 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
         alternates = room / "objects/info/alternates"
         alternates.parent.mkdir(parents=True, exist_ok=True)
         alternates.write_bytes(os.fsencode(objects) + b"\n")
-        # Where a commit is missing, and no mark tells of it, merge-base would answer all the same.
+        # Where a commit is missing and nothing marks the gap, merge-base would still give an
+        # answer.
         git(room, "rev-list", "--count", *commits, what="what came before them")
-        # All of them: which one git names first is up to the dates that an author writes.
+        # All merge bases: which one git names first depends on dates that the author chooses.
         found = git(room, "merge-base", "--all", *commits, what="where they parted", codes=(0, 1))
         merge_bases = tuple(sorted(found.decode("ascii").split()))
         with open_objects(room) as borrowed:
@@ -207,7 +210,7 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
 
 
 def _commit(repository: Path, option: str, name: str) -> str:
-    """The id of the commit that a revision names; never an option of git's."""
+    """The id of the commit that a revision names, which git never reads as an option."""
     told = f"--{option} {name[:_LONGEST_REVISION]!r}: names no commit in {repository}; "
     problem = UsageError(told + "expected a branch or the id of a commit that has been fetched")
     if not name or name.startswith("-") or not is_plain(name, _LONGEST_REVISION):

@@ -1,4 +1,4 @@
-"""What can be judged of a submission without running it. Loading it has passed already."""
+"""Judges what can be judged of a loaded submission without running it."""
 
 import re
 import sys
@@ -16,10 +16,10 @@ IMAGE_PACKAGES = ("torch", "numpy", "sentencepiece", "zstandard", "triton")
 
 
 def precheck(submission: Submission, track: Track) -> list[Finding]:
-    """Findings for a submission on a track; any ``fail`` would end in REJECTED.
+    """Findings for a submission on a track; any ``fail`` would lead to REJECTED.
 
     Raises:
-        SubmissionError: the track does not allow such a submission at all.
+        SubmissionError: the track does not allow this kind of submission at all.
     """
     check_on_track(submission, track)
     train, score = submission.manifest.on(track.name)
@@ -51,7 +51,7 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
 
 
 def warnings(submission: Submission) -> list[Finding]:
-    """What a reader will miss, and imports that will fail in the sandbox."""
+    """Warnings about things that readers will miss and imports that will fail in the sandbox."""
     missing = [
         Finding(id="missing_file", status="unknown", detail="missing", file=name)
         for name in ("README.md", CLAIMS)
@@ -99,7 +99,7 @@ def _code_bytes(submission: Submission, track: Track) -> Finding:
 
 
 def _brought_along(submission: Submission, track: Track) -> list[Finding]:
-    """As the rule of that name, but that a tokenizer's normal form shows when it is run."""
+    """Like the rule of this name, but a tokenizer's normal form is known only when it is run."""
     allowed = track.brought_along
     if allowed is None:
         return []
@@ -126,7 +126,7 @@ def _brought_along(submission: Submission, track: Track) -> list[Finding]:
 
 
 def _tokenizer(submission: Submission, track: Track) -> list[Finding]:
-    """A foreign model is not parsed here; whether it gives the text back shows when it is run."""
+    """An untrusted model is not parsed here; its round trip is checked when it is run."""
     section = submission.manifest.tokenizer
     if section is None:
         return []
@@ -159,7 +159,7 @@ def _seed(submission: Submission) -> Finding:
 
 
 def _observe(submission: Submission) -> list[Finding]:
-    """Only a warning: packed code need not hold the word."""
+    """Warn if the code does not name ``observe``; only a warning, since code may be packed."""
     mentioned = any(
         re.search(rb"\bobserve\b", content)
         for name, content in submission.contents.items()
@@ -201,10 +201,10 @@ def _claim(submission: Submission, track: Track) -> list[Finding]:
 
 
 def _imports(submission: Submission) -> list[Finding]:
-    """Imports of files that are not listed, and of packages that the image does not have.
+    """Imports of files that are not listed, and of packages that the image lacks.
 
-    The smallest files first, as many as ``LARGEST_PARSED_BYTES`` allow for: a submission that
-    loads costs little to examine.
+    The smallest files come first, up to ``LARGEST_PARSED_BYTES`` in all, so that examining a
+    submission costs little.
     """
     folder, contents = submission.folder, submission.contents
     local = {PurePosixPath(name).parts[0].removesuffix(".py") for name in contents}

@@ -1,6 +1,6 @@
-"""What a pull request may change: one submission folder, of ordinary files with ordinary names.
+"""What a pull request may change: one submission folder of ordinary files with ordinary names.
 
-Changed is what merging would change on the base; ``merging.py`` says how that is known.
+Changes are those that merging would make on the base; ``merging.py`` determines them.
 """
 
 import os
@@ -22,7 +22,7 @@ _LONGEST_NAME_BYTES = 200
 _CATCH_UP = "merge the base branch into it, or rebase on that"
 _ORDINARY_MODES = ("100644", "100755")
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
-# What some file systems do not hold, what a shell or a report would read as something else.
+# Characters that some file systems do not allow, or that a shell or a report would misread.
 _REFUSED_CHARACTERS = frozenset('\\:*?"<>|')
 
 
@@ -30,8 +30,8 @@ _REFUSED_CHARACTERS = frozenset('\\:*?"<>|')
 class Touched:
     """The submission folder that a pull request is about, and what is wrong with its changes.
 
-    ``folder`` is relative to the repository, None when there is not exactly one. ``entries`` are
-    its files at the head, with names relative to it; empty when something is wrong with them.
+    ``folder`` is relative to the repository, None if there is not exactly one. ``entries`` are its
+    files at the head, with names relative to it; empty if something is wrong with them.
     """
 
     folder: str | None
@@ -42,7 +42,7 @@ class Touched:
 
 @dataclass
 class _Changes:
-    """Changes by where they are."""
+    """Changes, grouped by their place."""
 
     outside: list[Change] = field(default_factory=list)
     by_folder: dict[bytes, list[Change]] = field(default_factory=dict)
@@ -52,10 +52,10 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
     """Find the one submission folder below ``root`` that the head adds or changes.
 
     Returns:
-        None when no file in such a folder is changed, whatever else is.
+        None if no file in such a folder is changed, whatever else is changed.
 
     Raises:
-        BeyondBoundsError: more was changed than is read.
+        BeyondBoundsError: there are too many changes to read.
         InfrastructureError: objects are missing, or git cannot merge.
     """
     changes = _sorted(history.changes(), _parts(root))
@@ -84,7 +84,7 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
         notes.append(_fail(f"{folder} has changed on the base since; rebase on it"))
     entries = history.files(tree)
     problems = [*_name_problems((name,), folder=None), *_examine(history, entries, folder)]
-    if not notes and not problems:  # so what git merges is bounded
+    if not notes and not problems:  # so the work of the merge is bounded
         notes += _merging(history, parts, tree)
     notes += [] if notes else [_agreed(folder, changed, is_new=is_new)]
     return Touched(
@@ -96,7 +96,7 @@ def touched(history: History, *, root: PurePosixPath) -> Touched | None:
 
 
 def _merging(history: History, parts: tuple[bytes, ...], tree: str) -> list[Finding]:
-    """What keeps the merge from being the base's tip with this one folder as the head has it."""
+    """Reasons why the merge is not just the base's tip with the head's version of this folder."""
     result = merged(history)
     if result.tree is None:
         names = ", ".join(_shown(name) for name in result.conflicts[:5]) or "a renamed folder"
@@ -123,7 +123,7 @@ def _outside(changes: Sequence[Change], what: str) -> list[Finding]:
 
 
 def _examine(history: History, entries: Sequence[Entry], folder: str) -> list[Finding]:
-    """What keeps the files of a folder from being written out and read; empty for ordinary ones."""
+    """Why the files of a folder cannot be written out and read; empty for ordinary files."""
     if len(entries) > MOST_FILES:
         detail = f"{folder} holds {len(entries):,} files; at most {MOST_FILES} are looked at"
         return [Finding(id="size", status="fail", detail=detail)]
@@ -161,7 +161,7 @@ def _sorted(changes: Iterable[Change], root: tuple[bytes, ...]) -> _Changes:
 
 
 def _is_posing(change: Change, root: tuple[bytes, ...]) -> bool:
-    """Whether a link or a submodule lies where a submission's folder would, or leads there."""
+    """Whether a link or a submodule is in the place of a submission's folder, or leads there."""
     parts = tuple(change.name.split(b"/"))
     return change.mode in _MODES and parts == root[: len(parts)] + parts[len(root) :]
 
@@ -180,7 +180,7 @@ def _several(history: History, folders: dict[bytes, list[Change]], root: PurePos
 
 
 def _taken(history: History, name: bytes, root: PurePosixPath) -> list[Finding]:
-    """A new folder may not be one that the base has gained since, nor differ from one by case."""
+    """Refuse a new folder that the base has by now, or whose name differs from one only by case."""
     tree = history.tree(history.base, _parts(root))
     siblings = history.entries(tree) if tree else []
     for sibling in siblings:
@@ -204,7 +204,7 @@ def _agreed(folder: str, changed: Sequence[Change], *, is_new: bool) -> Finding:
 
 
 def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Finding]:
-    """Names that not every system can hold, or that two files would share on some."""
+    """Problems with names that some system cannot store, or that collide on some system."""
     notes = []
     seen: dict[str, bytes] = {}
     for name in names:
@@ -213,7 +213,7 @@ def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Findin
             detail = f"{_shown(name)}: the name {problem}"
             notes.append(Finding(id="name", status="fail", detail=detail, file=where))
             continue
-        # Folders collide just as files do: a/x and A/y are one folder on some systems.
+        # Folders collide as files do: a/x and A/y lie in the same folder on some systems.
         parts = name.split(b"/")
         for depth in range(1, len(parts) + 1):
             path = b"/".join(parts[:depth])

@@ -1,1 +1,1 @@
-"""What machine this is, and what its accelerators do meanwhile."""
+"""What machine this is, and what its accelerators do while a phase runs."""

@@ -1,4 +1,4 @@
-"""What machine this is, whether it is what a track asks for, and what its GPUs do meanwhile."""
+"""What machine this is, and whether it meets the requirements of a track."""
 
 import contextlib
 import os
@@ -26,8 +26,8 @@ def accelerators(
 ) -> tuple[tuple[Accelerator, ...], str]:
     """The NVIDIA GPUs of this machine in the driver's order, and the driver's version.
 
-    A GPU that is partitioned (MIG) has `` (MIG)`` after its name, so it is never taken for a
-    whole one. Without nvidia-smi, or without a device, there are none.
+    A GPU that is partitioned (MIG) has `` (MIG)`` after its name, so it is never mistaken for a
+    whole one. Both are empty without nvidia-smi or without a device.
 
     Raises:
         InfrastructureError: nvidia-smi hangs, fails or answers nonsense.
@@ -67,7 +67,7 @@ def _processor() -> str:
 
 
 def _usable_cores() -> int:
-    """Cores that this process may run on; a quota of its control group counts as well."""
+    """How many cores this process may use; a quota of its control group counts as well."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     quota, period = "max", "100000"
@@ -79,11 +79,11 @@ def _usable_cores() -> int:
 
 
 def machine(*, needs_accelerators: bool = False) -> MachineFacts:
-    """This machine.
+    """Describe this machine.
 
     Args:
-        needs_accelerators: whether GPUs matter. Otherwise an nvidia-smi that does not work is
-            taken for none, so that it cannot keep a run from a machine that needs no GPU.
+        needs_accelerators: whether GPUs matter. If not, an nvidia-smi that does not work is treated
+            as absent, so that it cannot stop a run that needs no GPU.
 
     Raises:
         InfrastructureError: GPUs matter, and nvidia-smi hangs, fails or answers nonsense.
@@ -107,7 +107,7 @@ def machine(*, needs_accelerators: bool = False) -> MachineFacts:
 
 
 def accelerator_uuids(track: Track, machine: MachineFacts) -> tuple[str, ...]:
-    """UUIDs of the GPUs that a run on this track gets: the first that bear the exact name."""
+    """UUIDs of the GPUs that a run on this track gets: the first ones with the exact name."""
     named = [
         gpu.uuid for gpu in machine.accelerators if gpu.name == track.hardware.accelerator_name
     ]
@@ -115,7 +115,7 @@ def accelerator_uuids(track: Track, machine: MachineFacts) -> tuple[str, ...]:
 
 
 def missing_for(track: Track, machine: MachineFacts) -> list[str]:
-    """What this machine lacks for a track, one sentence each; empty when nothing."""
+    """What this machine lacks for a track, one sentence each; empty when it lacks nothing."""
     wanted = track.hardware
     if wanted.accelerators == 0:
         return []
@@ -142,10 +142,10 @@ def missing_for(track: Track, machine: MachineFacts) -> list[str]:
 
 
 def disk_free_bytes(path: Path) -> int:
-    """Bytes that we may still write on the disk that holds ``path``, which need not exist yet.
+    """Free bytes, for us, on the disk that holds ``path``, which need not exist yet.
 
     Raises:
-        InfrastructureError: the disk does not answer, or nothing can be written there at all.
+        InfrastructureError: the disk does not answer, or we may not write to it at all.
     """
     existing = path.absolute()
     try:

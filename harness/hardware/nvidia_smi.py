@@ -1,4 +1,4 @@
-"""Questions to nvidia-smi, which may be absent, hang, fail or answer nonsense."""
+"""Queries to nvidia-smi, which may be absent, hang, fail or answer nonsense."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 15.0
 
 
 def nvidia_smi(*arguments: str, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:
-    """Its output; None when it is not installed or there is no device.
+    """The output of nvidia-smi; None when it is not installed or there is no device.
 
     Raises:
         InfrastructureError: it hangs, fails or cannot be started.
@@ -44,8 +44,8 @@ def nvidia_smi(*arguments: str, timeout_seconds: float = TIMEOUT_SECONDS) -> str
             f"{program} gave no answer within {timeout_seconds:g} s", remedy=REMEDY
         ) from error
     finally:
-        # Its children too, else one that holds the pipe would outlive it. A process stuck in
-        # the driver cannot be killed, so it is not waited for without end.
+        # Its children are killed too: one that holds the pipe would outlive it. A process stuck in
+        # the driver cannot be killed, so we do not wait for it forever.
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -65,7 +65,7 @@ def nvidia_smi(*arguments: str, timeout_seconds: float = TIMEOUT_SECONDS) -> str
 
 
 def rows_of(output: str, fields: Sequence[str]) -> list[dict[str, str]]:
-    """Lines of ``--format=csv,noheader,nounits``, one dictionary each.
+    """The lines of ``--format=csv,noheader,nounits`` output, one dictionary each.
 
     Raises:
         InfrastructureError: a line does not have as many fields as were asked for.
@@ -86,7 +86,7 @@ def rows_of(output: str, fields: Sequence[str]) -> list[dict[str, str]]:
 
 
 def query_gpus(fields: Sequence[str], *, timeout_seconds: float) -> list[dict[str, str]]:
-    """The fields of every GPU; nothing without nvidia-smi or without a device.
+    """The fields of every GPU; an empty list without nvidia-smi or without a device.
 
     Raises:
         InfrastructureError: nvidia-smi hangs, fails or answers nonsense.
@@ -100,10 +100,10 @@ def query_gpus(fields: Sequence[str], *, timeout_seconds: float) -> list[dict[st
 
 
 def integer(text: str, *, field: str) -> int | None:
-    """A number; None where the driver says that it has none.
+    """An integer field; None where the driver says that it has no value.
 
     Raises:
-        InfrastructureError: it is neither.
+        InfrastructureError: the field is neither of them.
     """
     if text in _ABSENT:
         return None

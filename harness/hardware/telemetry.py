@@ -16,22 +16,22 @@ _SLOWDOWNS = (
     "sw_thermal_slowdown",
     "hw_power_brake_slowdown",
 )
-# Newer drivers renamed the fields; both spellings are asked for until one is answered.
+# Newer drivers renamed the fields; both spellings are tried until one is answered.
 _REASON_PREFIXES = ("clocks_event_reasons", "clocks_throttle_reasons")
 _BUSY_PERCENT = 50
 
 
 class Telemetry:
-    """Watches GPUs from a thread of its own while a phase runs; does nothing without GPUs.
+    """Samples GPUs in a thread of its own while a phase runs; does nothing without GPUs.
 
-    A sample that fails is left out, so ``samples`` says how much was seen.
+    A failed sample is left out; ``samples`` counts those that succeeded.
 
     Args:
         uuids: the GPUs to watch.
         interval_seconds: time between samples.
-        is_ours: whether a process id belongs to the phase. Without it, foreign are those
-            compute processes that already used these GPUs when the context was entered, which
-            must then happen before the phase starts.
+        is_ours: whether a process id belongs to the phase. Without it, the foreign processes are
+            the compute processes that already used these GPUs when the context was entered; enter
+            it before the phase starts.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Telemetry:
 
     @property
     def facts(self) -> TelemetryFacts:
-        """What was seen so far. Clocks count only of GPUs that are at least half busy."""
+        """What was seen so far. Clock rates count only for GPUs that are at least half busy."""
         with self._lock:
             return TelemetryFacts(
                 samples=self._samples,

@@ -1,8 +1,8 @@
 """The worker inside the score sandbox: loads the submission's model and answers requests.
 
-This one file is all of ours that the sandbox holds. It runs beside untrusted code, so nothing
-it sends is believed: the harness checks every message and copies every logit before use. The
-wire format lives here, and the harness imports it from here, so that both sides agree.
+This one file is all of ours that the sandbox holds. It runs beside untrusted code, so nothing it
+sends is trusted: the harness checks every message and copies every logit before use. The wire
+format lives here, and the harness imports it from here, so that both sides agree.
 
 A message is one fixed-size struct on a Unix stream socket. Tokens and logits pass through two
 shared memories whose descriptors come with HELLO: ``slots`` areas of int64 tokens [B, L] and of
@@ -32,7 +32,7 @@ LENGTH = struct.Struct("<Q")
 
 
 class Message(NamedTuple):
-    """One control message; fields that a kind does not use are 0.
+    """One control message; fields that its kind does not use are 0.
 
     HELLO: ``slot`` = number of slots, ``windows`` = most windows in a request, ``length`` and
     ``first`` = high and low half of the bytes of a logits slot. OBSERVE: ``length`` tokens in
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def _describe(options: argparse.Namespace) -> int:
-    """Send what the submission says of its artifact: a length, then JSON. Length 0: it raised."""
+    """Send the submission's description of its artifact: a length, then JSON; 0: it raised."""
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     channel.connect(options.socket)
     try:
@@ -96,7 +96,7 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _fan_out(workers: int) -> int:
-    """One process for each device; the phase ends when all have ended."""
+    """Start one process for each device; the phase ends when all have ended."""
     command = [sys.executable, *sys.argv]
     children = [subprocess.Popen([*command, "--index", str(index)]) for index in range(workers)]
     return max(child.wait() for child in children)
@@ -118,7 +118,7 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
     device = torch.device(f"cuda:{index}" if options.device == "cuda" else "cpu")
     try:
         model = _imported(options.load)(options.artifact, device)
-    # Whatever untrusted code raises, the harness must hear of it as an answer.
+    # Whatever untrusted code raises, the harness must receive it as an answer.
     except BaseException:  # noqa: BLE001
         traceback.print_exc()
         channel.sendall(Message(READY, status=LOAD_FAILED).pack())
@@ -135,7 +135,7 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
             observed = torch.frombuffer(token_memory, dtype=torch.int64, count=request.length)
             status = OK
             try:
-                # Not under no_grad: learning from what was scored is what this is for.
+                # Not under no_grad: this call is meant for learning from what was scored.
                 model.observe(observed.to(device, copy=True))
             except BaseException:  # noqa: BLE001
                 traceback.print_exc()

@@ -40,7 +40,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
     """
     plan, track, dataset = case.plan, case.track, case.dataset
     findings = ask_all(case, CHECKS)
-    rehearsal = is_rehearsal(case)
+    rehearsal = plan.rehearses_on(track)
     name, reason = conclude(findings, CHECKS, rehearsal=rehearsal)
     scale = plan.time_scale
     train_seconds, score_seconds = track.budget.train_seconds, track.budget.score_seconds
@@ -89,12 +89,6 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         segment=next((run.scores.segment for run in case.seeds if run.scores), None),
         brought=brought_result(case),
     )
-
-
-def is_rehearsal(case: Case) -> bool:
-    """Whether this verification can never make a record."""
-    scaled = case.plan.time_scale != 1
-    return case.track.rehearsal or scaled or not case.plan.required.isolated
 
 
 @functools.cache

@@ -1,1 +1,1 @@
-"""Pictures of a verdict, and what is shown while it is being made."""
+"""Draws verdicts, and shows progress while they are being made."""

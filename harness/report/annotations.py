@@ -1,7 +1,7 @@
-"""Findings as GitHub's workflow commands, which it shows beside the lines concerned.
+"""Findings as GitHub's workflow commands, which GitHub shows beside the lines concerned.
 
-The runner obeys any line of output that begins with ``::`` or holds ``##[``, so while these are
-written nothing else that a stranger wrote may reach that output unescaped.
+The runner obeys any line of output that begins with ``::`` or holds ``##[``, so no other untrusted
+text may reach the same output unescaped.
 """
 
 from collections.abc import Sequence
@@ -10,20 +10,21 @@ from harness.models import Finding, Status
 from harness.report.finding_lists import FILE_LIMIT, ID_LIMIT, SENTENCE_LIMIT, worst_first
 from harness.safeio.text import plain
 
-# GitHub shows ten errors and ten warnings of a step, and drops the others.
+# GitHub shows ten errors and ten warnings per step, and drops the others.
 MOST_OF_A_KIND = 10
 _LEVELS: dict[Status, str] = {"fail": "error", "unknown": "warning", "pass": "notice"}
 
 
 def annotations(findings: Sequence[Finding], *, prefix: str = "") -> str:
-    """One workflow command a line for what failed or is unknown; what passed is not annotated.
+    """One workflow command per line for each failed or unknown finding; passes are left out.
 
     Args:
-        findings: judged files; names relative to the root of the repository, or to ``prefix``.
-        prefix: folder that the names are relative to, without a slash at its end.
+        findings: the findings; their file names are relative to the root of the repository, or to
+        ``prefix``.
+        prefix: the folder that the names are relative to, without a slash at its end.
 
     Returns:
-        Text that ends in a newline, or nothing.
+        Text that ends in a newline, or an empty text.
     """
     lines = []
     shown: dict[str, int] = {}
@@ -54,7 +55,7 @@ def _command(level: str, finding: Finding, prefix: str) -> str:
 
 
 def _data(text: str, limit: int) -> str:
-    # "##[" is a command wherever it stands; the other characters end a line or begin an escape.
+    # "##[" is a command anywhere in a line; the other characters end a line or begin an escape.
     return plain(text, limit).replace("%", "%25").replace("##[", "# #[")
 
 

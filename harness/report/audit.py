@@ -33,10 +33,10 @@ _RUN_HEADINGS = ("log", "seed", "val_bpb", "val_loss", "bytes", "train s", "eval
 
 
 class Sink(Protocol):
-    """Takes audits one by one."""
+    """Receives audits one by one."""
 
     def __call__(self, audit: FolderAudit) -> None:
-        """Write one."""
+        """Write one audit."""
 
 
 def publish(
@@ -47,14 +47,14 @@ def publish(
     json: str | None,
     many: bool,
 ) -> bool:
-    """Write audits as they come; whether one failed under the first policy.
+    """Write audits as they come; returns whether one failed under the first policy.
 
     Args:
         audits: of each folder, one for each policy.
         console: where tables go.
-        form: what is written for people or machines.
-        json: a path, or ``-`` for stdout, that gets the audits as JSON, too.
-        many: several folders: a row for each, and an array in JSON.
+        form: the output format, for people or machines.
+        json: a path, or ``-`` for stdout, to which the audits are written as JSON as well.
+        many: whether there are several folders: then a row for each, and an array in JSON.
     """
     failed = False
 
@@ -83,7 +83,7 @@ def publish(
 
 @contextmanager
 def _json_sink(path: str | None, *, array: bool) -> Iterator[Sink]:
-    """Writes audits as JSON while they come: an object, or an array of one line each."""
+    """Write audits as JSON while they come: an object, or an array with one audit per line."""
     indent = None if array else 2
     first = True
 
@@ -202,7 +202,7 @@ def _by_check(of_one: Audits) -> Iterator[tuple[str, list[AuditCheck | None]]]:
 
 def _show_many(stream: Iterable[Audits], console: Console) -> None:
     rows: list[Row] = []
-    # What the other columns and a note beside them leave of this console's width.
+    # The width that the other columns and a note beside them leave on this console.
     name_limit = min(max(console.width - 95, _SHORTEST_NAME), _NAME_SHOWN)
     totals: list[Counter[Status]] = []
     failing: Counter[str] = Counter()

@@ -1,8 +1,8 @@
-"""What a report is made of, as data: nothing here knows how it is drawn.
+"""The blocks of a report, as data: nothing here depends on how they are drawn.
 
-A renderer draws each kind of block in its own way; what a word means (``Style``) is said here, what
-it looks like is the renderer's. Strings may come from strangers: a renderer draws no string that
-has not passed :func:`words`, which puts it on one line, printable and bounded.
+A renderer draws each kind of block in its own way; the meaning of a word (``Style``) is stated
+here, its look is up to the renderer. Strings may be untrusted: a renderer only draws strings that
+have passed :func:`words`, which makes them printable, bounded and a single line.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ LONGEST_TEXT = 1_500
 
 @dataclass(frozen=True)
 class Words:
-    """Text with a meaning. ``brief`` is what may stand for it where there is little room."""
+    """Text with a meaning. ``brief`` may replace it where there is little room."""
 
     text: str
     style: Style = "plain"
@@ -28,7 +28,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Mark:
-    """A status, drawn so that it is found at a glance and still is a word."""
+    """A status, drawn to be seen at a glance and still readable as a word."""
 
     status: Status
 
@@ -37,27 +37,27 @@ Cell = str | Words | Mark
 
 
 def words(cell: str | Words) -> Words:
-    """A string as :class:`Words`, fit to be drawn."""
+    """Make :class:`Words` of a string, safe to draw."""
     if isinstance(cell, str):
         return Words(plain(cell, LONGEST_TEXT))
     return Words(plain(cell.text, LONGEST_TEXT), cell.style, plain(cell.brief, LONGEST_TEXT))
 
 
 def is_empty(cell: Cell) -> bool:
-    """Whether there is nothing to draw."""
+    """Whether a block has nothing to draw."""
     return not isinstance(cell, Mark) and not words(cell).text
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of what follows."""
+    """The title of the blocks that follow."""
 
     title: str
 
 
 @dataclass(frozen=True)
 class Banner:
-    """The verdict, to be seen before all else: a title, and what there is to say about it."""
+    """The verdict, to be seen first: a title, and sentences about it."""
 
     verdict: VerdictName
     title: str
@@ -90,9 +90,9 @@ class Row:
 class Table:
     """Rows of words and figures; no cell may be cut.
 
-    The first ``left`` columns are words and say what the row is about, the others are figures. A
+    The first ``left`` columns are words that say what the row is about, the others are figures. A
     column of figures that is empty in every row is left out. ``notes`` is the heading of the notes
-    where they stand in a column.
+    if they are drawn as a column.
     """
 
     headings: tuple[str, ...]
@@ -102,7 +102,7 @@ class Table:
 
     @property
     def used(self) -> list[int]:
-        """The numbers of the columns that are drawn, in order."""
+        """The indices of the columns that are drawn, in order."""
         return [
             column
             for column in range(len(self.headings))
@@ -122,14 +122,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars below each other, each over the whole of its own limit."""
+    """Bars below each other, each scaled to its own limit."""
 
     bars: Sequence[Bar]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Figures one after the other, drawn over an axis that begins at 0."""
+    """A series of figures, drawn over an axis that begins at 0."""
 
     values: tuple[float, ...]
 

@@ -1,4 +1,4 @@
-"""The channels between two sandboxes as they were measured, drawn for terminals."""
+"""The measured channels between two sandboxes, drawn for terminals."""
 
 from rich.console import Console
 from rich.text import Text
@@ -22,14 +22,14 @@ _HEADINGS = (
 
 
 def show_channels(report: ChannelReport, console: Console) -> None:
-    """Print each channel with its figures, then what is left of all of them."""
+    """Print each channel with its figures, then what remains of all of them together."""
     console.print(FigureTable(_HEADINGS, 2, [_row(each) for each in report.channels]))
     for sentence in sentences(report):
         console.print(Text(sentence))
 
 
 def sentences(report: ChannelReport) -> list[str]:
-    """The residual, what it could buy, and what it is held against."""
+    """The residual, what it could be worth, and what it is compared with."""
     mark = (
         f"{report.allowed_bits:,.0f} bits a seed are allowed, a tenth of the margin of track "
         f"{report.track} ({report.margin_nats_per_token:g} nats per token on {report.targets:,} "

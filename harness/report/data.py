@@ -1,4 +1,4 @@
-"""What the data commands say: how far they are, and what they found."""
+"""The output of the data commands: their progress and their results."""
 
 import contextlib
 import threading
@@ -39,7 +39,7 @@ def show_steps(
 ) -> Iterator[Step]:
     """A callable ``(what, done, total)`` that draws a bar for each stage, on stderr.
 
-    On a terminal the bars move and tell the time that is left; elsewhere there is a line for each
+    On a terminal the bars move and show the remaining time; elsewhere there is one line for each
     stage and one every ten seconds. It may be called from several threads.
     """
     console = console or PatientConsole(stderr=True, highlight=False)
@@ -84,7 +84,7 @@ def _lines(console: Console, clock: Callable[[], float], lock: threading.Lock) -
 
 
 def dataset_report(report: DatasetReport) -> RenderableType:
-    """A dataset without fault, its figures beside those of the field where it is the field's."""
+    """A report on a dataset without faults, compared with the field's figures if known."""
     facts = report.dataset.facts()
     name = plain(facts.name, NAME_LIMIT)
     field = facts.name.startswith(FIELD_PREFIX)
@@ -136,7 +136,7 @@ def _text_rule(report: DatasetReport) -> str:
 
 
 def derived_report(kept: Sequence[Kept], limits: Limits) -> RenderableType:
-    """What is kept of entries' own tokens, the one that was not used for longest first."""
+    """The kept datasets of entries' own tokenizers, the least recently used one first."""
     total = sum(each.bytes for each in kept)
     of = f"of {limits.datasets:,} that may be kept, {total:,} of {limits.bytes:,} bytes"
     found: list[Block] = [Paragraph(Words(f"{len(kept):,} {of}"))]

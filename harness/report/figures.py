@@ -1,4 +1,4 @@
-"""Figures as text: never cut, always with their unit, and true to which one is larger."""
+"""Figures as text: never cut, always with their unit, and never rounded to look equal."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _DECIMALS = {
     "s": 3,
     "seconds": 3,
 }
-# A threshold is a bar less a converted margin: its zeros are digits like any other.
+# A threshold is a bar minus a converted margin: its zeros are significant digits.
 _COMPUTED_LIMITS = frozenset({"bpb", "bits per byte"})
 _SIGNIFICANT = {"p": 2}
 _USUAL_SIGNIFICANT = 6
@@ -24,7 +24,7 @@ Number = int | float
 
 
 def number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
-    """A figure without its unit: thousands separated, decimals as the unit deserves.
+    """A figure without its unit: thousands separators, and decimals that suit the unit.
 
     Args:
         value: the figure; None is drawn as ``-``.
@@ -34,7 +34,7 @@ def number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
     if value is None:
         return "-"
     if isinstance(value, int):
-        # Beyond this Python refuses to print an integer, and no figure of ours is so large.
+        # Python refuses to print larger integers, and no figure of ours is so large.
         return f"{value:,}" if abs(value) < 1 << 128 else f"{float('inf'):g}"
     if not math.isfinite(value):
         return str(value)
@@ -48,7 +48,7 @@ def number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
 
 
 def limit_number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
-    """A figure that people chose, so without the zeros that only precision would write."""
+    """A figure that people chose, so it is written without trailing zeros."""
     text = number(value, unit, more=more)
     computed = unit.lower() in _COMPUTED_LIMITS
     return (
@@ -57,7 +57,7 @@ def limit_number(value: Number | None, unit: str = "", *, more: int = 0) -> str:
 
 
 def against(measured: Number, limit: Number | None, unit: str = "") -> tuple[str, str]:
-    """Two figures, with as many decimals as it takes to show which one is larger."""
+    """Two figures, with enough decimals to show which one is larger."""
     if limit is None:
         return number(measured, unit), "-"
     order = (measured < limit, measured > limit)
@@ -70,7 +70,7 @@ def against(measured: Number, limit: Number | None, unit: str = "") -> tuple[str
 
 
 def headroom(check: Finding, better: Better) -> str:
-    """How far the measured figure is from the limit, in words; empty where that has no sense."""
+    """How far the measured figure is from the limit, in words; empty where that makes no sense."""
     measured, limit = check.measured, check.limit
     if isinstance(measured, str) or isinstance(limit, str) or measured is None or limit is None:
         return ""
@@ -86,7 +86,7 @@ def headroom(check: Finding, better: Better) -> str:
 
 
 def percent_used(used: Number, limit: Number) -> str:
-    """Share of a budget; rounded down while within it, so that 100 % is said only of all of it."""
+    """The share of a budget; rounded down within it, so that 100 % means the whole budget."""
     if used > limit:
         distance, _ = against(used - limit, 0)
         return f"over by {distance}"
@@ -94,7 +94,7 @@ def percent_used(used: Number, limit: Number) -> str:
 
 
 def odds(p: float) -> str:
-    """A p-value as how often chance alone would do it."""
+    """A p-value in words: how often chance alone would give such a result."""
     if p >= 0.5:
         return "more often than not"
     if p < 1e-6:
@@ -112,7 +112,7 @@ def short_digest(digest: str) -> str:
 
 
 def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
-    """A curve on one line: a character for each value, over an axis that begins at 0."""
+    """A curve on one line: one character per value, over an axis that begins at 0."""
     steps = _ASCII_STEPS if ascii_only else _STEPS
     highest = max(values, default=0.0)
     if highest <= 0:

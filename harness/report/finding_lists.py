@@ -1,4 +1,4 @@
-"""What every writer of findings shares: how much of one is shown, in which order, and the count."""
+"""What all writers of findings share: their length, order and count."""
 
 from collections.abc import Iterable
 

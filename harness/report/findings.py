@@ -17,7 +17,7 @@ def show_findings(
 ) -> None:
     """Print findings below each other, each with its status as a word, and its remedy.
 
-    File and line stand before what did not pass, and before all with ``places``.
+    File and line are printed before findings that did not pass, or before all with ``places``.
     """
     if title:
         console.print(Text(plain(title, 2 * NAME_LIMIT), style="bold"))

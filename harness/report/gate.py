@@ -1,4 +1,4 @@
-"""What the gate found, drawn for terminals, for a job's summary and for machines."""
+"""The gate's report, drawn for terminals, for a job's summary and for machines."""
 
 from typing import Literal, get_args
 
@@ -33,7 +33,7 @@ def show_gate(report: GateReport, console: Console) -> None:
 
 
 def gate_markdown(report: GateReport) -> str:
-    """The report for a job's summary or a comment."""
+    """The report in Markdown, for a job's summary or a comment."""
     facts = [f"track: {prose(report.track, ID_LIMIT)}"]
     if report.folder:
         facts.append(f"{report.kind}: {code(report.folder, FILE_LIMIT)}")

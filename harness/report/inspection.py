@@ -23,7 +23,7 @@ from harness.safeio.text import plain
 
 
 def inspection_table(inspection: Inspection) -> RenderableType:
-    """Totals, a bar for each stored type, a table of tensors, and what deserves a look."""
+    """Totals, a bar for each stored type, a table of tensors, and remarks."""
     return draw(
         Stack(
             (

@@ -1,4 +1,4 @@
-"""Findings as JUnit's XML, which every system that runs tests can read."""
+"""Findings as JUnit XML, which most CI systems can read."""
 
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
@@ -11,8 +11,8 @@ from harness.safeio.text import plain
 def junit(suites: Mapping[str, Sequence[Finding]]) -> bytes:
     """One test suite for each named group of findings, one test case for each finding.
 
-    ``fail`` is a failure; ``unknown`` is a skipped test that says why, since JUnit knows no
-    warning. Strings lose what XML cannot hold.
+    ``fail`` becomes a failure; ``unknown`` becomes a skipped test with the reason, since JUnit has
+    no warnings. Characters that XML does not allow are removed.
     """
     root = ElementTree.Element("testsuites")
     totals = {"tests": 0, "failures": 0, "skipped": 0}

@@ -1,8 +1,8 @@
 """Blocks laid out for terminals; each fits any width without cutting a figure.
 
 Everything here is a rich renderable: a pure function of its content and of the width it is given.
-What is said, and what is dim or failed, is decided by who builds it: ``terminal.py`` from the
-blocks of a report.
+The caller decides what is said, and what is dim or failed: ``terminal.py``, from the blocks of a
+report.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ def _hanging(console: Console, text: Text, *, width: int, indent: int) -> Iterat
 
 @dataclass(frozen=True)
 class Section:
-    """A title with a rule to the right edge, and an empty line before it."""
+    """A title with a line to the right edge, and an empty line before it."""
 
     title: str
 
@@ -68,7 +68,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Labels with their values, the values below each other and wrapped."""
+    """Labels with their values; the values are aligned and wrapped."""
 
     rows: Sequence[tuple[str, Text]]
 
@@ -88,7 +88,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of figures. ``note`` is prose about it, beside or below as there is room."""
+    """One row of figures. ``note`` is prose about it, beside or below it, as room allows."""
 
     cells: tuple[Text, ...]
     note: Text | None = None
@@ -98,8 +98,8 @@ class Row:
 class FigureTable:
     """A table whose cells are never cut or wrapped.
 
-    Where all columns do not fit, each row becomes a run of ``heading figure`` pairs instead.
-    ``left`` columns are aligned to the left and, so stacked, need no heading.
+    If the columns do not all fit, each row becomes a series of ``heading figure`` pairs instead.
+    ``left`` columns are aligned to the left and need no heading in that form.
     """
 
     headings: tuple[str, ...]
@@ -171,7 +171,7 @@ class FigureTable:
 def _flowing(
     console: Console, pieces: Iterable[Text], *, width: int, indent: int
 ) -> Iterator[Text]:
-    """Pieces in lines, each whole on one line unless it is longer than a line."""
+    """Put pieces on lines; each stays whole unless it is longer than a line."""
     line = Text()
     for piece in pieces:
         if line and line.cell_len + GAP + piece.cell_len > width - indent:
@@ -184,7 +184,7 @@ def _flowing(
 
 @dataclass(frozen=True)
 class BudgetBars:
-    """Bars of equal length below each other, with their figures to the right, or below."""
+    """Bars of equal length below each other, with their figures to the right or below."""
 
     bars: Sequence[Bar]
 
@@ -211,7 +211,7 @@ class BudgetBars:
     @staticmethod
     def _drawn(bar: Bar, length: int, *, ascii_only: bool) -> Text:
         share = min(max(bar.used / bar.limit, 0.0), 1.0)
-        # Only a budget used up is drawn full, and only one not touched is drawn empty.
+        # Only a used-up budget is drawn full, and only an untouched one is drawn empty.
         full = length if bar.used >= bar.limit else min(round(share * length), length - 1)
         full = max(full, 1) if bar.used > 0 else 0
         used, free = ("#", "-") if ascii_only else ("\u2588", "\u2591")
@@ -227,7 +227,7 @@ class Sparkline:
     values: tuple[float, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """As many lines as the width asks for."""
+        """As many lines as the width requires."""
         drawn = sparkline(self.values, ascii_only=options.ascii_only)
         width = max(options.max_width - INDENT, 1)
         for start in range(0, len(drawn), width):

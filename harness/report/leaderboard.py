@@ -1,4 +1,4 @@
-"""The leaderboard as a table: for a terminal, and in a Markdown file between two markers."""
+"""The leaderboard as a table: for a terminal, or between two markers of a Markdown file."""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def show_leaderboard(
     *,
     retracted: Sequence[tuple[Record, Retracted]] = (),
 ) -> None:
-    """Print records below each other, in the order given, and below them what was retracted."""
+    """Print records in the given order, and below them those that were retracted."""
     if records:
         console.print(_as_figures(records))
     else:
@@ -82,7 +82,7 @@ def leaderboard_table(records: Sequence[Record]) -> str:
 
 
 def write_table(path: Path, records: Sequence[Record]) -> bool:
-    """Put the table between the markers of a Markdown file; the rest of it stays as it is.
+    """Put the table between the markers of a Markdown file; the rest is unchanged.
 
     Returns:
         Whether that changed the file.
@@ -97,7 +97,7 @@ def write_table(path: Path, records: Sequence[Record]) -> bool:
         raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"not UTF-8 at byte {error.start}", file=path) from error
-    # Each on a line of its own: a name in the table may well hold the text of one.
+    # Only a marker on a line of its own counts: a name in the table may contain its text.
     found = list(_MARKER.finditer(text))
     if [m[1] for m in found] != [BEGIN, END]:
         problem = f"expected one line {BEGIN} and below it one line {END}"

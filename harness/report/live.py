@@ -44,18 +44,18 @@ class LineProgress(Progress):
         self._printed_at = self._clock()
 
     def started(self, directory: RunDirectory) -> None:
-        """Prints what runs, where, and with which seeds."""
+        """Print what runs, where, and with which seeds."""
         for line in opening(directory):
             self._print(line)
 
     def note(self, text: str) -> None:
-        """Prints the note."""
+        """Print the note."""
         self._print(plain(text, LINE_LIMIT))
 
     def step(
         self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None
     ) -> None:
-        """Prints which phase of which seed begins."""
+        """Print which step of which seed begins."""
         self._step = RunningStep.begun(directory, run, step, limit_seconds)
         most = "" if limit_seconds is None else f", at most {number(limit_seconds)} s"
         self._print(f"{self._step.title}{most}")
@@ -69,7 +69,7 @@ class LineProgress(Progress):
         targets_total: int = 0,
         tokens_per_second: float = 0.0,
     ) -> None:
-        """Prints how far the step is, at most once in ten seconds."""
+        """Print how far the step is, at most once in ten seconds."""
         if self._step is None or self._clock() - self._printed_at < _TICK_SECONDS:
             return
         state = self._step.at(
@@ -83,20 +83,20 @@ class LineProgress(Progress):
         self._print(" | ".join(part for part in parts if part))
 
     def ended(self, directory: RunDirectory, run: Run) -> None:
-        """Prints the result of the seed run."""
+        """Print the result of the run."""
         self._step = None
         self._print(closing(run))
 
     def close(self) -> None:
-        """Prints nothing."""
+        """Print nothing."""
         self._step = None
 
 
 class LiveProgress(Progress):
-    """A small live picture below the finished seeds, for terminals.
+    """A small live display below the finished seeds, for terminals.
 
-    The picture is removed at :meth:`close`, and at the interpreter's end should nobody get
-    that far: a hidden cursor never stays behind.
+    The display is removed at :meth:`close`, or at the interpreter's exit if that was not called:
+    the cursor never stays hidden.
     """
 
     def __init__(self, console: Console) -> None:
@@ -126,14 +126,14 @@ class LiveProgress(Progress):
             rows.append(("scored ", Text(state.scored)))
         line = Text(state.last_line or "-", style="dim", no_wrap=True, overflow="ellipsis")
         line.truncate(max(self._console.width - len("  elapsed  "), 1), overflow="ellipsis")
-        rows.append(("log    ", line))  # as wide as "elapsed"
+        rows.append(("log    ", line))  # the width of "elapsed"
         return Group(*blocks, Pairs(rows))
 
     def _print(self, text: Text) -> None:
         self._console.print(text)
 
     def started(self, directory: RunDirectory) -> None:
-        """Prints what runs, and starts the live picture."""
+        """Print what runs, and start the live display."""
         first, *rest = opening(directory)
         self._print(Text(first, style="bold"))
         for line in rest:
@@ -142,13 +142,13 @@ class LiveProgress(Progress):
         self._live.start()
 
     def note(self, text: str) -> None:
-        """Prints the note above the picture."""
+        """Print the note above the display."""
         self._print(Text(plain(text, LINE_LIMIT)))
 
     def step(
         self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None
     ) -> None:
-        """Shows the step with an empty budget bar."""
+        """Show the step with an empty budget bar."""
         self._step = RunningStep.begun(directory, run, step, limit_seconds)
 
     def tick(
@@ -160,7 +160,7 @@ class LiveProgress(Progress):
         targets_total: int = 0,
         tokens_per_second: float = 0.0,
     ) -> None:
-        """Takes the new state; it is drawn a few times a second, however often this is called."""
+        """Take the new state; it is drawn a few times a second, however often this is called."""
         if self._step is not None:
             self._step = self._step.at(
                 elapsed_seconds,
@@ -171,12 +171,12 @@ class LiveProgress(Progress):
             )
 
     def ended(self, directory: RunDirectory, run: Run) -> None:
-        """Prints the seed's result above the picture."""
+        """Print the run's result above the display."""
         self._step = None
         self._print(Text(closing(run), style="red" if run.failure else "green"))
 
     def close(self) -> None:
-        """Removes the picture and shows the cursor again."""
+        """Remove the display and show the cursor again."""
         self._step = None
         atexit.unregister(self.close)
         self._live.stop()
@@ -184,7 +184,7 @@ class LiveProgress(Progress):
 
 @contextlib.contextmanager
 def print_steps(console: Console | None = None) -> Iterator[Callable[[str, int, int], None]]:
-    """A callable ``(stage, done, total)`` that shows how far a long preparation is.
+    """A callable ``(stage, done, total)`` that shows the progress of a long preparation.
 
     One line that moves on a terminal; elsewhere one line for each stage. Goes to stderr.
     """
@@ -206,7 +206,7 @@ def print_steps(console: Console | None = None) -> Iterator[Callable[[str, int, 
 
 
 def make_progress(console: Console | None) -> Progress:
-    """Live on a terminal, lines elsewhere, nothing for a quiet console or none."""
+    """A live display on a terminal, lines elsewhere, nothing for a quiet console or none."""
     if console is None or console.quiet:
         return Progress()
     if console.is_terminal and not console.is_dumb_terminal:

@@ -1,8 +1,8 @@
-"""Blocks and scorecards in Markdown for GitHub, in which a stranger's string is only ever text.
+"""Blocks and scorecards in Markdown for GitHub, in which untrusted strings are only text.
 
-Backslashes and entities are not enough there: mentions, issue references and bare addresses are
-found after rendering, in the text that is left. Nothing is looked for inside of a code span, so a
-string that is not plainly inert is put into one.
+Backslashes and entities are not enough there: GitHub finds mentions, issue references and bare
+addresses after rendering, in the remaining text. It ignores code spans, so every string that is not
+clearly harmless is put into one.
 """
 
 import re
@@ -25,12 +25,12 @@ from harness.report.finding_lists import (
 from harness.report.sections import Part, Shown, parts
 from harness.safeio.text import plain
 
-# GitHub refuses comments of more than 65,536 characters; the rest is for who posts it.
+# GitHub refuses comments of more than 65,536 characters; the rest is left to the caller.
 LONGEST_COMMENT = 65_000
 
 
 class Room(NamedTuple):
-    """What a drawing may take: rows of a table, characters of a string."""
+    """Limits of a drawing: rows of a table, characters of a string."""
 
     rows: int
     characters: int
@@ -47,26 +47,26 @@ _BANNER: dict[VerdictName, str] = {
 }
 STATUS_MARKS: dict[Status, str] = {"pass": "✅ pass", "fail": "❌ fail", "unknown": "⚠️ unknown"}
 
-# Words, figures and the punctuation of sentences: nothing that Markdown, an autolink, a mention, a
-# reference, an emoji or a formula could begin with. ".", ":" and "?" only at the end of a word, "."
-# in a figure too, "_" and "-" only inside of a word, "-" before a figure too.
+# Words, figures and the punctuation of sentences: nothing that could begin Markdown, an autolink, a
+# mention, a reference, an emoji or a formula. ".", ":" and "?" only at the end of a word, "." in a
+# figure too, "_" and "-" only inside of a word, "-" before a figure too.
 _INERT = re.compile(
     r"(?:[A-Za-z0-9 ,;()%'/+=]|(?<=[A-Za-z0-9)])[.:;?](?= |$)|(?<=[0-9])[.](?=[0-9])"
     r"|(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])| - |(?<![^ (])-(?=[0-9])"
     r"|(?<=[a-z])[.](?=(?:json|toml|log|txt)\b))*"
 )
-# What GitHub may link even so: commits by their digits, "GH-12" and references of that form that a
+# What GitHub may still link: commits by their digits, "GH-12" and references of that form that a
 # repository defines, addresses without a scheme.
 _LINKED = re.compile(r"\b[0-9a-f]{7,}\b|\b[A-Za-z]+-[0-9]|www\.|//", re.IGNORECASE)
-# What makes a list or a heading of a line that begins so.
+# The beginnings of lines that are lists or headings.
 _BLOCK = re.compile(r"(?:[0-9]+[.)]|[+-])(?: |$)|=")
 
 
 def code(text: str, limit: int) -> str:
     """``text`` as one code span of at most ``limit`` characters, safe in a table as well.
 
-    A vertical bar becomes a broken one: whether a backslash before it counts depends on what
-    stands before the backslash, and on who renders.
+    A vertical bar becomes a broken bar: whether a backslash escapes it depends on the text before
+    the backslash, and on the renderer.
     """
     content = plain(text, limit).replace("|", "\u00a6")
     if not content:
@@ -78,14 +78,14 @@ def code(text: str, limit: int) -> str:
 
 
 def prose(text: str, limit: int) -> str:
-    """``text`` as it is when it is plainly inert, and as a code span otherwise."""
+    """``text`` unchanged if it is clearly harmless, and as a code span otherwise."""
     content = plain(text, limit)
     inert = _INERT.fullmatch(content) and not _LINKED.search(content)
     return content if inert else code(content, limit)
 
 
 def leading(text: str, limit: int) -> str:
-    """As :func:`prose`, where a line begins with it."""
+    """Like :func:`prose`, for the beginning of a line."""
     content = plain(text, limit)
     return code(content, limit) if _BLOCK.match(content) else prose(content, limit)
 
@@ -95,7 +95,7 @@ def table(
 ) -> str:
     """A table of cells that are Markdown already.
 
-    ``figures`` columns align right; they are the last ones, but for ``notes`` columns of words.
+    The ``figures`` columns align right; they are the last ones before ``notes`` columns of words.
     """
     width = len(headings)
     rule = ["---"] * (width - figures - notes) + ["---:"] * figures + ["---"] * notes
@@ -109,7 +109,7 @@ def bullets(items: Iterable[str]) -> str:
 
 
 def place(finding: Finding) -> str:
-    """Where a finding belongs, as a code span; empty when it is about no file."""
+    """The place of a finding as a code span; empty if it is about no file."""
     if not finding.file:
         return ""
     name = plain(finding.file, FILE_LIMIT)
@@ -134,9 +134,9 @@ def findings_table(findings: Sequence[Finding]) -> str:
 
 
 def joined(blocks: Iterable[str], *, limit: int = LONGEST_COMMENT) -> str:
-    """Blocks below each other, whole, as many as ``limit`` characters have room for.
+    """Whole blocks below each other, as many as fit into ``limit`` characters.
 
-    The first block is always there; one that does not fit is left out, and the text says so.
+    The first block is always included; one that does not fit is left out, and the text says so.
     """
     text, left_out = "", 0
     apology = "\nSome parts are left out here: this text may not be any longer.\n"
@@ -152,8 +152,8 @@ def joined(blocks: Iterable[str], *, limit: int = LONGEST_COMMENT) -> str:
 def render_markdown(verdict: Verdict, *, limit: int = LONGEST_COMMENT) -> str:
     """The scorecard in at most ``limit`` characters of GitHub's Markdown; ends in a newline.
 
-    Where that is too few, tables are cut to fewer rows, then long strings; where it still is,
-    sections that do not fit are left out whole. All of that is said.
+    If that is too little, tables are cut to fewer rows, then long strings are cut; if it still is,
+    sections that do not fit are left out. The text mentions all of that.
     """
     shown = tuple(parts(Shown(verdict), "markdown"))
     drawn: list[str] = []
@@ -197,7 +197,7 @@ def _banner(banner: blocks.Banner, room: Room) -> str:
     return "\n\n".join([title, *(line for line in lines if line)]) + "\n"
 
 
-# Bold is for cells and for the banner: whole sentences in it, as values and notes are, shout.
+# Bold is for cells and the banner: whole sentences, such as values and notes, would shout.
 def _paragraph(paragraph: blocks.Paragraph, room: Room) -> str:
     said = words(paragraph.text)
     return _text(said if said.style == "dim" else said.text, room, leads=True) + "\n"

@@ -1,4 +1,4 @@
-"""The proof of the sandbox, drawn for terminals."""
+"""The proof of the sandbox's isolation, drawn for terminals."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ CHANNELS_TOO = (
 
 
 def show_proofs(proofs: Sequence[Proof], console: Console) -> None:
-    """Print each property with its status, what was seen, and what a default container gives."""
+    """Print each property with its status, the observation, and that of a default container."""
     rows = []
     for proof in proofs:
         status: Status = "pass" if proof.stands else "fail"
@@ -32,7 +32,7 @@ def show_proofs(proofs: Sequence[Proof], console: Console) -> None:
 
 
 def summary(proofs: Sequence[Proof]) -> str:
-    """How many properties hold, and how many of them a default container has too."""
+    """How many properties hold, and how many of them a default container has as well."""
     failing = [proof.id for proof in proofs if not proof.stands]
     shared = [proof.id for proof in proofs if proof.stands and not proof.matters]
     held = len(proofs) - len(failing)

@@ -1,4 +1,4 @@
-"""What the repository keeps in writing of our own models and tables: schemas, and pages of docs.
+"""Generates files from our own models and tables: schemas, and pages of the docs.
 
 ``python -m harness.report.reference`` writes them again.
 """
@@ -60,7 +60,7 @@ INCONCLUSIVE, because our side could not tell. All `pass`: VERIFIED. A question 
 
 
 def schema_text(model: type[BaseModel]) -> str:
-    """A model's schema as it is kept; the checks of a verdict have the ids of today's rules."""
+    """A model's schema as it is stored; the checks of a verdict have the ids of today's rules."""
     schema = model.model_json_schema(mode="serialization")
     if model is Verdict:
         ids = {"properties": {"id": {"enum": [rule.id for rule in CHECKS]}}}
@@ -101,7 +101,7 @@ def properties_text() -> str:
 
 
 def gains_text() -> str:
-    """What a perfect cheater can hide from what is asked again, on each track, as a table."""
+    """What a perfect cheater can hide from the probes on each track, as a Markdown table."""
     rows = [
         "| track | way | questions in all | tolerance | hidden, nats | in margins |",
         "|---|---|---|---|---|---|",
@@ -157,10 +157,10 @@ def channels_text() -> str:
 
 
 def between(page: str, name: str, text: str, *, path: Path) -> str:
-    """A page whose text between the markers ``name: begin`` and ``name: end`` is another one.
+    """Replace the text of a page between the markers ``name: begin`` and ``name: end``.
 
     Raises:
-        UsageError: it lacks a marker, or has them in another order.
+        UsageError: it lacks a marker, or has them in the wrong order.
     """
     opening, closing = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, begin, rest = page.partition(opening)
@@ -171,17 +171,17 @@ def between(page: str, name: str, text: str, *, path: Path) -> str:
 
 
 def with_properties(page: str) -> str:
-    """The page on sandboxes, its table of properties as the code has it."""
+    """The page on sandboxes, with the table of properties from the code."""
     return between(page, "properties", properties_text(), path=SANDBOX_PAGE)
 
 
 def with_gains(page: str) -> str:
-    """The page on what is asked again, its table of gains as the tracks have it."""
+    """The page on probes, with the table of gains from the tracks."""
     return between(page, "gains", gains_text(), path=PROBES_PAGE)
 
 
 def with_channels(page: str) -> str:
-    """The page on channels, its table as the code has it."""
+    """The page on channels, with the table from the code."""
     return between(page, "channels", channels_text(), path=CHANNELS_PAGE)
 
 

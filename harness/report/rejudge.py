@@ -1,4 +1,4 @@
-"""Many verdicts in one table, and what a new judgment of them changes."""
+"""Many verdicts in one table, and what judging them again changes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from harness.safeio.text import plain
 
 
 def as_json(judged: Sequence[Rejudged]) -> str:
-    """A JSON list, one verification a line."""
+    """A JSON list, one verification per line."""
     return "[\n" + ",\n".join(each.model_dump_json() for each in judged) + "\n]"
 
 
@@ -24,8 +24,8 @@ def show_rejudged(judged: Sequence[Rejudged], console: Console, *, compared: boo
 
     Args:
         judged: in the order of the table.
-        console: where to.
-        compared: whether kept verdicts were asked for; then only what changed is in the table.
+        console: where to print.
+        compared: whether to compare with stored verdicts; then the table holds only what changed.
     """
     shown = [each for each in judged if each.changed] if compared else judged
     rows = [_row(each) for each in shown if each.verdict]

@@ -1,4 +1,4 @@
-"""What a running verification says, in words."""
+"""The messages of a running verification."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ class RunningStep:
     def begun(
         cls, directory: RunDirectory, run: Run, step: Step, limit_seconds: float | None
     ) -> "RunningStep":
-        """The step as it begins; its title is such as ``seed 2 of 3 (1804289383): training``."""
+        """The step when it begins, with a title like ``seed 2 of 3 (1804289383): training``."""
         draws = directory.plan.draws
         same = [draw.number for draw in draws if draw.role == run.role]
         which = f"{run.role} {same.index(run.draw) + 1} of {len(same)} ({run.seed})"
@@ -56,13 +56,13 @@ class RunningStep:
 
     @property
     def clock(self) -> str:
-        """Elapsed against the budget, in seconds."""
+        """Elapsed seconds, and the budget."""
         limit = "" if self.limit_seconds is None else f" of {number(self.limit_seconds)}"
         return f"{self.elapsed_seconds:,.1f}{limit} s"
 
     @property
     def scored(self) -> str:
-        """Targets done and the rate; empty while nothing has been scored."""
+        """Targets scored and the rate; empty while nothing has been scored."""
         if not self.targets_total:
             return ""
         share = 100 * self.targets_done / self.targets_total
@@ -78,7 +78,7 @@ def opening(directory: RunDirectory) -> list[str]:
     seeds = ", ".join(str(seed) for seed in plan.seeds)
     isolated = "" if plan.required.isolated else " (rehearsal: not isolated)"
     return [
-        f"verifying {plain(plan.entry.name, NAME_LIMIT)} "
+        f'verifying "{plain(plan.entry.name, NAME_LIMIT)}" '
         f"on track {plan.track.name}, edition {plain(plan.track.edition, NAME_LIMIT)}",
         f"sandbox {plan.required.sandbox}{isolated}, "
         f"dataset {plain(plan.texts.dataset.name, NAME_LIMIT)}",
@@ -105,5 +105,6 @@ def closing(run: Run) -> str:
     failed = next((step for step in run.steps if step.failure is not None), None)
     if run.failure is not None and failed is not None:
         reason = plain(run.failure.reason, DETAIL_LIMIT)
-        parts.append(f"no score, {failed.name} failed ({run.failure.fault}): {reason}")
+        without = "no score, " if run.scores is None else ""
+        parts.append(f"{without}{failed.name} failed ({run.failure.fault}): {reason}")
     return f"{name} {', '.join(parts)}" if parts else f"{name} nothing measured"

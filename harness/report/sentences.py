@@ -1,4 +1,4 @@
-"""What a verdict says, in sentences; every scorecard uses the same ones."""
+"""The sentences of a verdict; every scorecard uses the same ones."""
 
 import math
 
@@ -20,7 +20,7 @@ TAGLINES: dict[VerdictName, str] = {
 
 
 def qualifiers(verdict: Verdict) -> list[str]:
-    """What limits this verdict, one sentence each; empty for an ordinary one."""
+    """The limitations of this verdict, one sentence each; empty for an ordinary one."""
     lines = []
     if not verdict.isolated:
         lines.append(f"rehearsal: not isolated ({verdict.sandbox} sandbox)")
@@ -36,13 +36,13 @@ def qualifiers(verdict: Verdict) -> list[str]:
 
 
 def sandbox(verdict: Verdict) -> str:
-    """Where it ran: the kind of sandbox, and the engine's runtime where there is one."""
+    """Where it ran: the kind of sandbox, and the engine's runtime if there is one."""
     runtime = verdict.sandbox_runtime
     return f"{verdict.sandbox}, runtime {runtime}" if runtime else verdict.sandbox
 
 
 def headline(statistics: StatisticsResult) -> str:
-    """The mean against what is needed; empty when there is no mean."""
+    """The mean compared with what is needed; empty when there is no mean."""
     mean = statistics.mean_bpb
     if mean is None:
         return ""
@@ -54,7 +54,7 @@ def headline(statistics: StatisticsResult) -> str:
 
 
 def _distance(threshold: float, mean: float) -> str:
-    """Where the mean lies, as ``X BPB below the T BPB needed``."""
+    """The distance of the mean, as ``X BPB below the T BPB needed``."""
     _, needed = against(mean, threshold, "BPB")
     if mean == threshold:
         return f"exactly at the {needed} BPB needed"
@@ -91,7 +91,7 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
 
 
 def ttest_in_words(statistics: StatisticsResult) -> str:
-    """The t-test in words that need no statistics."""
+    """The t-test in words for readers who know no statistics."""
     mean = statistics.mean_bpb
     if statistics.case == "no seeds":
         return "No seed run produced a score, so there is nothing to test."
@@ -116,7 +116,7 @@ def ttest_in_words(statistics: StatisticsResult) -> str:
 
 
 def baselines_in_words(verdict: Verdict) -> list[tuple[str, str]]:
-    """Each baseline of the dataset as label and comparison with the mean, hardest last."""
+    """Each baseline of the dataset: a label and a comparison with the mean, the hardest last."""
     mean = verdict.statistics.mean_bpb
     rows = []
     next_found = False
@@ -140,7 +140,7 @@ def counted_bytes(seed: SeedResult) -> int | None:
 
 
 def claim_in_words(verdict: Verdict) -> list[tuple[str, str]]:
-    """What the submission claims beside what was measured; empty when it claims nothing."""
+    """The submission's claim next to the measured figure; empty when it claims nothing."""
     rows = []
     claim, mean = verdict.claim, verdict.statistics.mean_bpb
     if claim.val_bpb is not None:

@@ -16,7 +16,7 @@ SVG_THEME = TerminalTheme(
         (240, 246, 252),
     ],
 )
-# As rich's own, but with nothing that a viewer would fetch from elsewhere.
+# Like rich's own frame, but without anything that a viewer would fetch from elsewhere.
 SVG_FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
     <style>

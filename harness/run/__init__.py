@@ -1,1 +1,1 @@
-"""The work itself: from a submission to evidence, and from evidence to a verdict."""
+"""Makes evidence of a submission, and a verdict of evidence."""

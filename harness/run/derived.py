@@ -1,13 +1,13 @@
-"""Datasets made with entries' own tokenizers: kept to be found again, but never without limit.
+"""Datasets made with entries' own tokenizers: kept for reuse, within limits.
 
-They lie in ``derived/`` beside the datasets, each under a digest of what it was made of. Whoever
-changes one byte of a tokenizer's normal form gets another one, so there is a limit on how many and
-how large they may be, and the ones that nobody has used for longest go before a new one comes.
+They lie in ``derived/`` beside the datasets, each under a digest of its sources. A change of one
+byte in a tokenizer's normal form makes another dataset, so their number and size are limited, and
+the least recently used ones are removed before a new one is made.
 
-Two locks, both gone with the process that holds them: one on ``derived/`` itself, held by whoever
-makes, takes or removes a dataset there, so that these never overlap; and one on each dataset,
-shared by all who use it, for as long as they do. What is removed is renamed first, and what is made
-stands under its name when it is whole: a name that is no digest is never a dataset.
+There are two locks, both released when their process ends: one on ``derived/`` itself, held by
+whoever makes, opens or removes a dataset there, so that these never overlap; and one on each
+dataset, shared by all its users for as long as they use it. A dataset is renamed before it is
+removed, and gets its name only when it is complete: a name that is no digest is never a dataset.
 """
 
 import contextlib
@@ -41,9 +41,10 @@ _LARGEST_LIMITS_BYTES = 1 << 16
 
 
 class Limits(Exact):
-    """How much may be kept; stored beside the datasets, since it is that disk that it is about.
+    """How much may be kept; stored beside the datasets, because the limits are about that disk.
 
-    The default takes four of the official track's, whose texts alone have tens of gigabytes.
+    The default has room for four datasets of the official track, whose texts alone have tens of
+    gigabytes.
     """
 
     bytes: int = Field(default=256_000_000_000, gt=0)
@@ -52,13 +53,13 @@ class Limits(Exact):
 
 @dataclass(frozen=True)
 class Kept:
-    """One dataset that is kept.
+    """One kept dataset.
 
     Attributes:
-        directory: where; its name is the key.
-        bytes: of all its files.
+        directory: its directory, named by its key.
+        bytes: the size of all its files.
         used_at: when it was last used, in seconds since 1970.
-        source: what it was made of; empty if it cannot be read.
+        source: what it was made of; empty if that cannot be read.
         in_use: whether somebody uses it now.
     """
 
@@ -70,25 +71,25 @@ class Kept:
 
     @property
     def key(self) -> str:
-        """The digest of what it was made of."""
+        """The digest of its sources."""
         return self.directory.name
 
     @property
     def used(self) -> str:
-        """When it was last used, for people."""
+        """When it was last used, as text for people."""
         return datetime.fromtimestamp(self.used_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def derived(data: Path) -> Path:
-    """Where the derived datasets of a data directory lie."""
+    """The directory of the derived datasets in a data directory."""
     return data / FOLDER
 
 
 @contextlib.contextmanager
 def only_one(root: Path) -> Iterator[None]:
-    """Wait until no other process makes, takes or removes something under ``root``.
+    """Wait until no other process makes, opens or removes a dataset under ``root``.
 
-    What killed ones left half-made, or half-removed, is removed.
+    What killed processes left incomplete, or partly removed, is removed.
 
     Raises:
         InfrastructureError: ``root`` cannot be made or locked.
@@ -98,7 +99,7 @@ def only_one(root: Path) -> Iterator[None]:
 
 
 def use(directory: Path, holds: ExitStack) -> None:
-    """Hold a dataset until ``holds`` is closed, so that nobody removes it; note that it was used.
+    """Hold a dataset until ``holds`` is closed, so that nobody removes it; record its use.
 
     Raises:
         InfrastructureError: it cannot be opened or locked.
@@ -107,12 +108,12 @@ def use(directory: Path, holds: ExitStack) -> None:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         holds.callback(os.close, descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-    with contextlib.suppress(OSError):  # the disk may be one that we only read
+    with contextlib.suppress(OSError):  # the disk may be read-only for us
         os.utime(directory)
 
 
 def limits_of(root: Path) -> Limits:
-    """The limits that were set, or the usual ones.
+    """The limits that were set, or the defaults.
 
     Raises:
         InfrastructureError: the file that holds them is damaged.
@@ -133,7 +134,7 @@ def limits_of(root: Path) -> Limits:
 
 
 def set_limits(root: Path, limits: Limits) -> None:
-    """Keep other limits; they hold from the next dataset that is made.
+    """Store other limits; they apply from the next dataset that is made.
 
     Raises:
         InfrastructureError: they cannot be written.
@@ -144,32 +145,32 @@ def set_limits(root: Path, limits: Limits) -> None:
 
 
 def kept(root: Path) -> list[Kept]:
-    """All that is kept, the one that was not used for longest first."""
+    """All kept datasets, the least recently used one first."""
     found = []
     if root.is_dir():
         with reading(root):
             paths = [path for path in root.iterdir() if _KEY.fullmatch(path.name)]
         for path in paths:
             if path.is_dir() and not path.is_symlink():
-                with contextlib.suppress(FileNotFoundError):  # removed just now
+                with contextlib.suppress(FileNotFoundError):  # removed at this moment
                     found.append(_kept(path))
     return sorted(found, key=lambda each: (each.used_at, each.key))
 
 
 def make_room(root: Path, *, need_bytes: int, note: Callable[[str], None]) -> None:
-    """Remove what was not used for longest, until one more of ``need_bytes`` fits.
+    """Remove the least recently used datasets until a new one of ``need_bytes`` fits.
 
-    It must fit into the limits and on the disk. What is in use stays. Call within
+    It must fit into the limits and on the disk. Datasets in use are kept. Call this within
     :func:`only_one`.
 
     Raises:
-        InfrastructureError: it does not fit, whatever else is removed.
+        InfrastructureError: it does not fit, even if all others are removed.
     """
     limits, left = limits_of(root), kept(root)
     stay = [each for each in left if each.in_use]
     idle = [each for each in left if not each.in_use]
     to_win = sum(each.bytes for each in idle)
-    # If nothing helps, nothing is removed.
+    # If it cannot fit, nothing is removed.
     problem = _too_much(stay, need_bytes, limits, disk_free_bytes(root) + to_win)
     while not problem and _too_much(left, need_bytes, limits, disk_free_bytes(root)):
         if not idle:
@@ -189,7 +190,7 @@ def make_room(root: Path, *, need_bytes: int, note: Callable[[str], None]) -> No
 
 
 def remove(dataset: Kept) -> bool:
-    """Remove one, unless it is in use; whether it is gone. Call within :func:`only_one`.
+    """Remove one unless it is in use; return whether it was removed. Call within :func:`only_one`.
 
     Raises:
         InfrastructureError: it cannot be renamed.
@@ -204,14 +205,14 @@ def remove(dataset: Kept) -> bool:
 
 
 def clear(root: Path, keys: Collection[str] = ()) -> tuple[list[Kept], list[Kept]]:
-    """Remove what is kept: all of it, or those whose keys begin like one of ``keys``.
+    """Remove kept datasets: all, or those whose keys begin with one of ``keys``.
 
     Returns:
-        What is gone, and what stayed because it is in use.
+        The removed datasets, and those kept because they are in use.
 
     Raises:
-        UsageError: nothing has such a key.
-        InfrastructureError: something is being made, or the directory cannot be changed.
+        UsageError: no dataset has such a key.
+        InfrastructureError: a dataset is being made, or the directory cannot be changed.
     """
     if not root.is_dir():
         _chosen(root, keys)
@@ -241,7 +242,7 @@ def _chosen(root: Path, keys: Collection[str]) -> list[Kept]:
 
 
 def _too_much(left: Collection[Kept], need_bytes: int, limits: Limits, free_bytes: int) -> str:
-    """Why one more does not fit beside ``left``; empty when it does."""
+    """Why one more does not fit beside ``left``; empty if it does."""
     total = sum(each.bytes for each in left)
     if len(left) >= limits.datasets:
         return f"{len(left):,} derived datasets are in use, and {limits.datasets:,} may be kept"

@@ -1,7 +1,8 @@
-"""Where do the bytes of an artifact go? Asked of the submission itself, in the score sandbox.
+"""How the bytes of an artifact are used, as the submission itself describes it in a sandbox.
 
-The artifact is never parsed here: its format is the submission's own, and untrusted. The answer is
-the submission's claim; we compare it with the one figure that we measured, the artifact's size.
+The artifact is never parsed here: its format is the submission's own, and it is untrusted. The
+answer is the submission's claim; we compare it with the one figure that we measured, the artifact's
+size.
 """
 
 import os
@@ -53,7 +54,7 @@ class TensorFacts(Fact):
 
 
 class Inspection(Fact):
-    """An artifact's size, its contents, and the cap that its size is compared with."""
+    """An artifact's size, its contents, and the limit that its size is compared with."""
 
     submission: str
     artifact: str
@@ -80,19 +81,20 @@ def inspect_artifact(
     """Let the submission describe an artifact, in the score sandbox, without accelerators.
 
     Args:
-        sandbox: prepared.
+        sandbox: a prepared sandbox.
         entry: whose artifact it is.
-        track: names the cap and the limits of the sandbox.
+        track: states the size limit and the limits of the sandbox.
         code: directory with exactly the counted files, absolute.
         artifact: the file, absolute.
         checkpoint: the unquantized weights of the same training, if there are any.
-        log: gets the sandbox's output.
+        log: receives the sandbox's output.
 
     Raises:
         UsageError: the submission declares no ``[score] describe``.
         SubmissionError: its function raised, or what it returned is not a list of tensors.
     """
-    from harness.scoring.channel import AnswerError, Channel, WorkerGone
+    from harness.scoring.channel import Channel
+    from harness.scoring.link import AnswerError, WorkerGone
 
     loader = entry.score.loader
     describe = loader.describe if isinstance(loader, Function) else None
@@ -146,7 +148,7 @@ def inspect_artifact(
 
 
 def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
-    """The first sealed artifact of a verification, with its checkpoint where there is one.
+    """Inspect the first sealed artifact of a verification, and its checkpoint if there is one.
 
     Raises:
         UsageError: no seed run left an artifact.
@@ -172,18 +174,18 @@ def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
 def inspect_file(
     artifact: Path, entry: Entry, files: Mapping[str, bytes], track: Track, sandbox: Sandbox
 ) -> Inspection:
-    """An artifact that no verification sealed, such as one trained by hand.
+    """Inspect an artifact that no verification sealed, such as one trained by hand.
 
     Args:
         artifact: the file.
         entry: whose artifact it is.
         files: the entry's files by name.
         track: names the cap and the limits of the sandbox.
-        sandbox: prepared.
+        sandbox: a prepared sandbox.
 
     Raises:
         UsageError: the file is not there.
-        SubmissionError: the entry's tokenizer is none.
+        SubmissionError: the entry's tokenizer file is no tokenizer.
     """
     if not artifact.is_file():
         raise UsageError("no such file; expected an artifact, or a run directory", file=artifact)

@@ -9,13 +9,13 @@ from harness.evidence.store import RunDirectory
 
 
 class Progress:
-    """Is told of everything and shows nothing. :meth:`close` may be called twice."""
+    """Receives all events and shows nothing. :meth:`close` may be called twice."""
 
     def started(self, directory: RunDirectory) -> None:
         """The plan is fixed and the first run is about to begin."""
 
     def note(self, text: str) -> None:
-        """Something worth a line of its own."""
+        """Report something that deserves its own line."""
 
     def step(
         self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None

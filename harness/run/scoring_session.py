@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
+from harness.evidence.asked_again import Probes, Recall
 from harness.evidence.draws import PROBES, RECALL, SUFFIXES, Draw
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import Plan
-from harness.evidence.results import Probes, Recall, Scores
+from harness.evidence.results import Scores
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
@@ -249,7 +250,8 @@ class ScoringSession:
         *,
         seconds: float | None,
     ) -> Answered[Result]:
-        from harness.scoring.channel import AnswerError, Channel, WorkerGone
+        from harness.scoring.channel import Channel
+        from harness.scoring.link import AnswerError, WorkerGone
 
         bench = self._bench
         with (

@@ -1,6 +1,6 @@
-"""One run, from its first step to its last: what ``harness seed`` does, on any machine.
+"""Makes one run, from its first step to its last: what ``harness seed`` does, on any machine.
 
-Whatever goes wrong becomes evidence here: either a failure of the submission or one of ours.
+Every error becomes evidence here: either a failure of the submission or one of ours.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
         progress: told of every step.
 
     Raises:
-        UsageError, InfrastructureError: the try could not be begun; see :meth:`Workbench.open`.
+        UsageError, InfrastructureError: the try could not begin; see :meth:`Workbench.open`.
     """
     with Workbench.open(task, data=data, progress=progress) as opened:
         kept = _Kept(opened)
@@ -42,21 +42,21 @@ def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
 
 
 class _Kept:
-    """The run as its evidence lies on disk, which is never behind what was begun."""
+    """The run and its evidence on disk, which always includes the step that has begun."""
 
     def __init__(self, bench: Workbench) -> None:
         self._directory = bench.directory
         self.run = bench.begin()
 
     def write(self, run: Run) -> None:
-        """Keep it in the place of what was kept before."""
+        """Store the run in place of its earlier evidence."""
         self._directory.write_run(run)
         self.run = run
 
     def code_starts(self, step: Step) -> None:
-        """Write that the entry's code is started now, if it is the first time in this run.
+        """Record that the entry's code is started now, if it is the first time in this run.
 
-        Whoever kills us from here on does not make this try one that had not begun.
+        If we are killed after this, the try still counts as begun.
         """
         if self.run.began is None:
             self.write(self.run.model_copy(update={"began": step.name}))
@@ -66,7 +66,7 @@ def _attempt(step: Step, bench: Workbench, kept: _Kept) -> None:
     before = kept.run
     try:
         facts = DO[step.name](step, bench, before)
-    except NeverStartedError as error:  # whatever was written of a start is not so
+    except NeverStartedError as error:  # the recorded start did not happen
         kept.run, facts = before, StepFacts(name=step.name, failure=failure_of(step, error))
     except (SubmissionError, InfrastructureError) as error:
         facts = StepFacts(name=step.name, failure=failure_of(step, error))

@@ -1,9 +1,9 @@
-"""The train shards that one try is shown: written before its clock starts, and gone after it.
+"""The train shards that one try is shown: written before its clock starts, removed after it.
 
-They lie beside the verification, not in it, in a directory with a drawn name. A sandbox can read in
-``/proc/self/mountinfo`` where on the host a mount comes from, and neither seed nor try may be read
-there. The name is not drawn from the plan's nonce: a second try would have the same one. Inside of
-the sandbox all names are the same for every run.
+They lie beside the verification, not in it, in a directory with a random name. A sandbox can read
+the source of a mount on the host in ``/proc/self/mountinfo``, and neither seed nor try may be
+visible there. The name is not drawn from the plan's nonce, or a second try would have the same
+name. Inside the sandbox, all names are the same for every run.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _NOTED_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class TrainShards:
-    """What a run trains on: the mounted directory, and what is in it if it was made for the run."""
+    """What a run trains on: the mounted directory, and its content if it was made for the run."""
 
     directory: Path
     shown: Shown | None
@@ -41,14 +41,15 @@ class TrainShards:
 def train_shards(
     plan: Plan, dataset: Dataset, *, seed: int, beside: Path, note: Callable[[str], None]
 ) -> Iterator[TrainShards]:
-    """The train shards that a run is shown, for as long as the block lasts.
+    """The train shards that a run is shown; they exist while the block lasts.
 
     Args:
-        plan: says what is imposed; where its track imposes nothing, every run sees the dataset's.
-        dataset: in the tokens of the entry.
-        seed: of the run.
-        beside: directory of the verification.
-        note: told of what takes long.
+        plan: says what is imposed; if its track imposes nothing, every run sees the dataset's own
+        shards.
+        dataset: the dataset in the tokens of the entry.
+        seed: the seed of the run.
+        beside: the directory of the verification.
+        note: called with a sentence before slow work.
 
     Raises:
         InfrastructureError: the disk is full, or would be.
@@ -79,10 +80,10 @@ def train_shards(
 
 
 def reap(runs: Path) -> None:
-    """Remove what killed harnesses left in a directory of verifications.
+    """Remove the shards that killed harnesses left in a directory of verifications.
 
-    A lock says whose harness still lives, because the directory may be shared with other machines,
-    whose processes cannot be looked up here.
+    A lock shows whether a harness still lives, because the directory may be shared with other
+    machines, whose processes are not visible here.
     """
     for place in runs.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError, InfrastructureError), _locked(place):
@@ -91,12 +92,12 @@ def reap(runs: Path) -> None:
 
 @contextlib.contextmanager
 def _own_directory(parent: Path) -> Iterator[Path]:
-    """A directory of a drawn name that nobody reaps, removed at the end."""
+    """A directory with a random name that no other harness removes; we remove it at the end."""
     while True:
         place = parent / f"{PREFIX}{secrets.token_hex(16)}"
         with disk_errors(place):
             place.mkdir(mode=0o755)
-        # Somebody who reaps may come between making and locking; then it is made again.
+        # Another harness may remove it between making and locking; then it is made again.
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(_locked(place))
@@ -114,11 +115,11 @@ def _own_directory(parent: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(place: Path) -> Iterator[None]:
-    """Hold a directory by the lock in it.
+    """Hold a directory through the lock in it.
 
     Raises:
         BlockingIOError: somebody else holds it.
-        OSError: it is not there, or no longer.
+        OSError: it does not exist, or was removed meanwhile.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     descriptor = os.open(place / _LOCK, flags, 0o600)

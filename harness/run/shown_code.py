@@ -1,8 +1,8 @@
 """The code of an entry as sandboxes see it.
 
-It is what was counted, but for one file: in place of the tokenizer's model that the entry brings
-lies the file that the harness built of its normal form, under the same name. What else the
-model's file carries (scores, notes, unknown fields) has no way into a sandbox.
+It is what was counted, except for one file: the entry's tokenizer model is replaced by the file
+that the harness built from its normal form, under the same name. Anything else in the model's file
+(scores, notes, unknown fields) cannot get into a sandbox.
 """
 
 import shutil
@@ -25,7 +25,7 @@ def files_shown(
     """The files of an entry by name, with its tokenizer's model in normal form.
 
     Raises:
-        InfrastructureError: it brings a model, and there is no normal form of it.
+        InfrastructureError: the entry brings a model without a normal form.
     """
     name = entry.tokenizer.file
     if name is None:
@@ -39,10 +39,10 @@ def files_shown(
 def code_shown(
     directory: RunDirectory, normal: NormalTokenizer | None, place: Path
 ) -> Iterator[Path]:
-    """The directory that sandboxes see as code: absolute, and to be read by anybody.
+    """The directory that sandboxes see as code: absolute, and readable for everybody.
 
-    The entry's own where that can be shown as it is; else a copy at ``place``, which must not be
-    there, and is gone at the end.
+    It is the entry's own directory if that can be shown unchanged; else a copy at ``place``, which
+    must not exist before, and is removed at the end.
 
     Raises:
         InfrastructureError: see :func:`files_shown`; or the disk is full.
@@ -61,15 +61,15 @@ def code_shown(
 
 
 def preparation_of(directory: RunDirectory) -> Run | None:
-    """The preparation that counts and that proved the entry's own tokenizer."""
+    """The preparation that counts and that proved the entry's own tokenizer, if there is one."""
     found = (directory.counted(draw) for draw in directory.plan.draws_for("preparation"))
     return next((run for run in found if run is not None and run.tokenizer is not None), None)
 
 
 def normal_tokenizer(directory: RunDirectory) -> NormalTokenizer | None:
-    """The entry's own tokenizer in its normal form, as it was kept when it was proven.
+    """The entry's own tokenizer in its normal form, as stored when it was proven.
 
-    None for an entry that brings none, and where none was proven.
+    None if the entry brings none, or if none was proven.
 
     Raises:
         InfrastructureError: the kept file is not the one that was proven.
@@ -82,7 +82,7 @@ def normal_tokenizer(directory: RunDirectory) -> NormalTokenizer | None:
     if own is None or run is None or run.tokenizer is None:
         return None
     proven = run.tokenizer.normal_form_sha256
-    if proven is None:  # it is ours, or was proven before there was a normal form
+    if proven is None:  # it is a built-in one, or was proven before normal forms existed
         return normalized(own).tokenizer
     kept = directory.normal_form(run)
     model = read_files(kept.parent, [kept.name])[kept.name]

@@ -1,4 +1,4 @@
-"""The texts of a verification in the tokens that its entry uses."""
+"""The texts of a verification, in the tokens that its entry uses."""
 
 import functools
 import os
@@ -32,15 +32,15 @@ class StockTexts:
     """The texts that a track names, in the dataset's own tokens.
 
     Attributes:
-        dataset: the track's; bar, margin and byte counts come from it.
-        holdout: the track's unpublished documents, where it names some.
+        dataset: the track's dataset; bar, margin and byte counts come from it.
+        holdout: the track's unpublished documents, if it names any.
     """
 
     dataset: Dataset
     holdout: Dataset | None
 
     def facts(self) -> TextFacts:
-        """The figures of these texts that the plan keeps."""
+        """The figures of these texts that the plan records."""
         holdout = None
         if self.holdout is not None:
             totals = self.holdout.manifest.totals
@@ -63,14 +63,14 @@ class Texts:
 
 
 def open_texts(track: Track, data: Path) -> StockTexts:
-    """Open the texts that a track names. Each file is read once in the life of this process.
+    """Open the texts that a track names. Each file is read once in the lifetime of this process.
 
     Args:
         track: names the dataset and, optionally, a second dataset of unpublished documents.
         data: directory of the datasets.
 
     Raises:
-        InfrastructureError: a dataset is missing, damaged or not fit for its purpose.
+        InfrastructureError: a dataset is missing, damaged or unfit for its purpose.
     """
     dataset = _opened(data, track.dataset.name)
     holdout = None
@@ -84,7 +84,7 @@ def check_window(entry: Entry, *, vocabulary_size: int) -> None:
     """Check that the logits of one window fit in our memory; an entry chooses both figures.
 
     Raises:
-        SubmissionError: its windows and vocabulary make answers too large to receive.
+        SubmissionError: its windows and vocabulary make replies that are too large to receive.
     """
     length = entry.score.sequence_length
     logits = 4 * length * vocabulary_size
@@ -117,11 +117,11 @@ def prove_tokenizer(
     """Tokenize all texts with an entry's own tokenizer, and check the round trip of each.
 
     Args:
-        own: the tokenizer as it was brought.
-        normal: its normal form, which does the work; or why it has none.
+        own: the tokenizer as the entry brings it.
+        normal: its normal form, which makes the tokens; or why it has none.
         stock: the track's texts.
-        note: told what is being done.
-        holds: until it is closed nobody removes what was made.
+        note: called with a sentence on what is being done.
+        holds: until it is closed, nobody removes the datasets that were made.
 
     Raises:
         InfrastructureError: our side failed.
@@ -164,12 +164,12 @@ def texts_of(
     note: Callable[[str], None],
     holds: ExitStack,
 ) -> Texts:
-    """The texts in the tokens of the plan's entry, as they were proven; ``holds`` as above.
+    """The texts in the tokens of the plan's entry, as they were proven.
 
-    They are made again where they were removed since.
+    They are made again if they were removed meanwhile. ``holds`` is as in :func:`prove_tokenizer`.
 
     Raises:
-        InfrastructureError: they differ from those of the plan or of the proof.
+        InfrastructureError: they differ from the texts of the plan or of the proof.
     """
     if plan.entry.tokenizer.kind == "stock":
         return Texts(stock.dataset, stock.holdout)
@@ -189,7 +189,7 @@ def texts_of(
 
 
 def _opened(data: Path, name: str) -> Dataset:
-    """The dataset, checked in full once; again only if a file was touched since then."""
+    """The dataset, checked in full once; it is checked again only if a file was touched since."""
     return _opened_once(data.absolute(), name, _state_of(data / name))
 
 

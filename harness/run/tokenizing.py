@@ -1,9 +1,9 @@
-"""A submission's own tokenizer: the dataset made again with it, before any clock runs.
+"""A submission's own tokenizer: makes the dataset again with it, before any clock runs.
 
-The texts are the track's own; only the tokens differ. What a stranger brings is first brought to
-its normal form (``data/format/normal_form.py``); that form alone makes tokens, is proven on every
-document and is shown to sandboxes. A limited process does both (``tokenizing_process.py``). What
-was made is kept by the digest of the normal form, up to a limit (``derived.py``).
+The texts are the track's own; only the tokens differ. The untrusted tokenizer is first brought to
+its normal form (``data/format/normal_form.py``); only that form makes tokens, is proven on every
+document and is shown to sandboxes. A limited process does both (``tokenizing_process.py``). The
+result is stored under the digest of the normal form, up to a limit (``derived.py``).
 """
 
 from collections.abc import Callable, Mapping
@@ -32,13 +32,13 @@ _SMALL_FILES_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class OwnTokenizer:
-    """The tokenizer that an entry brings, as it brings it.
+    """The tokenizer that an entry brings, unchanged.
 
     Attributes:
-        name: what it is called in a complaint.
-        file_name: what its file is called beside the data.
-        model: content of its file.
-        built_in: whether it is ours, and only chosen by the entry.
+        name: what error messages call it.
+        file_name: the name of its file beside the data.
+        model: the content of its file.
+        built_in: whether it is one of ours that the entry only chose.
     """
 
     name: str
@@ -54,11 +54,11 @@ class OwnTokenizer:
 
 @dataclass(frozen=True)
 class NormalTokenizer:
-    """A tokenizer in its normal form: a file that the harness built.
+    """A tokenizer in its normal form, as a file that the harness built.
 
     Attributes:
-        name, file_name: as of the tokenizer that it is the form of.
-        model: content of the file.
+        name, file_name: as in the original tokenizer.
+        model: the content of the file.
     """
 
     name: str
@@ -72,7 +72,7 @@ class NormalTokenizer:
 
 
 def own_tokenizer(entry: Entry, files: Mapping[str, bytes]) -> OwnTokenizer | None:
-    """The entry's own tokenizer, if it brings one; ``files`` are those of the entry."""
+    """The entry's own tokenizer, if it brings one; ``files`` are the entry's files."""
     kind, file = entry.tokenizer.kind, entry.tokenizer.file
     if kind == "stock":
         return None
@@ -86,7 +86,7 @@ def own_tokenizer(entry: Entry, files: Mapping[str, bytes]) -> OwnTokenizer | No
 
 @dataclass(frozen=True)
 class Normalized:
-    """A tokenizer's normal form, or the problem that it has none.
+    """A tokenizer's normal form, or the reason why it has none.
 
     ``weight_bytes`` is its compressed size; null for one that is built in.
     """
@@ -97,15 +97,15 @@ class Normalized:
 
     @property
     def kept(self) -> NormalTokenizer | None:
-        """What is kept as evidence: the normal form of what was brought, not of what is ours."""
+        """What is stored as evidence: the normal form of a tokenizer that is not built in."""
         return None if self.weight_bytes is None else self.tokenizer
 
 
 def normalized(own: OwnTokenizer) -> Normalized:
-    """The normal form of what an entry brings, made in a process of its own.
+    """The normal form of an entry's tokenizer, made in a separate process.
 
     Raises:
-        InfrastructureError: our side failed, or that process was ended from outside.
+        InfrastructureError: our side failed, or that process was killed from outside.
     """
     if own.built_in:
         return Normalized(NormalTokenizer(own.name, own.file_name, own.model))
@@ -140,19 +140,19 @@ def retokenize(
 ) -> Retokenized:
     """``dataset`` in the entry's own tokens.
 
-    Made once, then found again by the digest of dataset and normal form, and compared with its
-    manifest each time. Two at once wait for each other.
+    It is made once, then found again by the digest of dataset and normal form, and compared with
+    its manifest each time. Concurrent callers wait for each other.
 
     Args:
-        own: the tokenizer.
-        dataset: the track's, checked.
-        note: told what is being done.
-        holds: until it is closed nobody removes what was made.
+        own: the entry's tokenizer.
+        dataset: the track's dataset, already checked.
+        note: called with a sentence on what is being done.
+        holds: until it is closed, nobody removes the dataset.
         train: whether the train shards are wanted too, or only the validation split.
 
     Raises:
-        InfrastructureError: the dataset keeps no raw documents, there is no room, or the child
-            was ended from outside.
+        InfrastructureError: the dataset has no raw documents, there is no room, or the child was
+            killed from outside.
     """
     key = digest_of_named(
         {
@@ -243,17 +243,18 @@ def _build(
 
 
 def need_bytes(dataset: Dataset, own: NormalTokenizer, *, train: bool) -> int:
-    """The most that a derived dataset may take: its texts, and as many tokens as it may have."""
+    """The most bytes that a derived dataset may take: its texts, and the most tokens allowed."""
     texts = sum(entry.bytes for entry in _documents(dataset, train=train))
     tokens = most_tokens(dataset, train=train)
     return texts + shard_bytes(tokens) + len(own.model) + _SMALL_FILES_BYTES
 
 
 def most_tokens(dataset: Dataset, *, train: bool) -> int:
-    """The most tokens that a derived dataset may have, or a stranger's would fill our disk.
+    """The most tokens that a derived dataset may have, so that none can fill our disk.
 
-    An honest tokenizer makes one of several bytes; pure bytes make one of each, and a BOS for each
-    document. There is room for a space before each, and for what NFKC makes longer.
+    An honest tokenizer makes one token of several bytes; the byte tokenizer makes one of each byte,
+    and one BOS per document. There is room for a space before each document, and for texts that
+    NFKC makes longer.
     """
     entries = _documents(dataset, train=train)
     size = sum(entry.text_bytes or 0 for entry in entries)

@@ -1,8 +1,8 @@
-"""The process that loads a stranger's tokenizer, so that a crash or a hang ends nothing else.
+"""The process that loads an untrusted tokenizer, so that a crash or a hang affects nothing else.
 
-Started by ``tokenizing_process.py`` with an order on its command line and the model on stdin; says
-how far it is and how it ended on stdout, one JSON object a line. The normal form is made without
-the library in C++: what is handed over was made by our code alone.
+It is started by ``tokenizing_process.py`` with a request on its command line and the model on
+stdin; it reports its progress and its result on stdout, one JSON object per line. The normal form
+is made without the C++ library: what is handed over was made by our code alone.
 """
 
 import os
@@ -21,11 +21,11 @@ from harness.run.tokenizing_process import Order, Texts, Word
 
 
 def main() -> None:
-    """Do what was ordered; every outcome is a line on stdout and exit code 0."""
+    """Do what was requested; every outcome is a line on stdout and exit code 0."""
     order = Order.model_validate_json(sys.argv[1])
     _limit(order)
     model = sys.stdin.buffer.read(order.model_bytes)
-    if len(model) < order.model_bytes:  # our parent is gone
+    if len(model) < order.model_bytes:  # our parent has ended
         return
     threading.Thread(target=_end_with_parent, daemon=True).start()
     parts: tuple[bytes, ...] = ()
@@ -70,7 +70,7 @@ def _build(texts: Texts, model: bytes) -> None:
 
 
 def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: int) -> Word:
-    """Their fault, unless so little memory is free that an honest tokenizer might need more."""
+    """Report a lack of memory: their fault, unless an honest tokenizer might need what is free."""
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
     problem = f"needs more memory than {most / (1 << 30):.1f} GiB"
     if isinstance(error, TokenizerMemoryError):
@@ -85,7 +85,7 @@ def _short_of_memory(error: MemoryError | TokenizerMemoryError, enough_bytes: in
 
 
 def _limit(order: Order) -> None:
-    """Called before the first byte of the model is read; processes that we start inherit it."""
+    """Set the limits before any of the model is read; processes that we start inherit them."""
     for what, most in (
         (resource.RLIMIT_CPU, order.cpu_seconds),
         (resource.RLIMIT_AS, order.address_space_bytes),
@@ -97,7 +97,7 @@ def _limit(order: Order) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when stdin ends: a harness that was killed cannot end us in any other way."""
+    """End when stdin ends: a killed harness cannot stop us in any other way."""
     while os.read(sys.stdin.fileno(), 1 << 10):
         pass
     os._exit(1)

@@ -1,8 +1,8 @@
-"""The process that may handle a stranger's tokenizer, as its parent sees it.
+"""The parent's side of the process that may handle an untrusted tokenizer.
 
-A model file is parsed by a library in C++, so it is never loaded into this process: a child with
-limits on memory and processor time (``tokenizing_child.py``) does that. It gets its order on the
-command line and the model on stdin, and leaves no file but what it was ordered to make.
+A model file is parsed by a C++ library, so it is never loaded into this process: a child with
+limits on memory and processor time (``tokenizing_child.py``) does that. It gets its request on the
+command line and the model on stdin, and leaves no file except those requested.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ ADDRESS_SPACE_BYTES = 16 << 30
 """Most that a process which tokenizes may have: half of what the machine has left, if less."""
 ENOUGH_BYTES = 4 << 30
 """More than our part of the work takes and an honest tokenizer's: who needs more is at fault."""
-# With -P, and so not with -m: the working directory may be a submission, with a numpy.py in it.
+# With -P, and so not with -m: the working directory may be a submission that has a numpy.py.
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from harness.run.tokenizing_child import main; main()"
@@ -45,7 +45,7 @@ _NOTE_SECONDS = 15.0
 
 
 class Texts(Fact):
-    """Texts to be made a dataset of at ``destination``; all paths as text."""
+    """Texts from which a dataset is made at ``destination``; all paths as text."""
 
     train_documents: tuple[str, ...]
     validation_documents: str
@@ -57,7 +57,7 @@ class Texts(Fact):
 
 
 class Order(Fact):
-    """What the child is to do: make a dataset of ``texts``, or bring the model to normal form."""
+    """What the child shall do: make a dataset of ``texts``, or bring the model to normal form."""
 
     model_bytes: int
     texts: Texts | None
@@ -67,9 +67,9 @@ class Order(Fact):
 
 
 class Word(Fact):
-    """One line that the child says: how far it is, or how it ended.
+    """One line of the child's output: its progress, or its result.
 
-    After the line of the last word come ``sizes`` bytes each of what it made.
+    After the last line come the parts that it made, with ``sizes`` bytes each.
     """
 
     kind: Literal["progress", "done", "rejected", "ours"]
@@ -83,7 +83,7 @@ class Word(Fact):
 
 @dataclass(frozen=True)
 class Answer:
-    """The child's last word, and the parts that it handed over."""
+    """The child's last line, and the parts that it handed over."""
 
     word: Word
     parts: tuple[bytes, ...] = ()
@@ -96,16 +96,16 @@ def ask(
     text_bytes: int = 0,
     note: Callable[[str], None] = lambda text: None,
 ) -> Answer:
-    """Let a child handle ``model``; its last word, or what its death says.
+    """Let a child handle ``model``; returns its last line, or what its crash says.
 
     Args:
-        model: content of the tokenizer's file.
-        texts: what to make a dataset of; without them the model's normal form is wanted.
+        model: the content of the tokenizer's file.
+        texts: the texts to make a dataset of; without them, the model's normal form is wanted.
         text_bytes: how much text that is.
-        note: told how far it is.
+        note: called with its progress.
 
     Raises:
-        InfrastructureError: our side failed, or the child was ended from outside.
+        InfrastructureError: our side failed, or the child was killed from outside.
     """
     order = Order(
         model_bytes=len(model),
@@ -151,13 +151,13 @@ def ask(
 
 def _hand_over(child: subprocess.Popen[bytes], model: bytes) -> None:
     assert child.stdin is not None  # noqa: S101 - it was asked for
-    with contextlib.suppress(BrokenPipeError):  # it has died, and its code will say of what
+    with contextlib.suppress(BrokenPipeError):  # it has died, and its exit code says why
         child.stdin.write(model)
         child.stdin.flush()
 
 
 def _answers(child: subprocess.Popen[bytes], note: Callable[[str], None]) -> Iterator[Answer]:
-    """Each word, with the parts that follow it."""
+    """Yield each line, with the parts that follow it."""
     assert child.stdout is not None  # noqa: S101 - it was asked for
     noted = time.monotonic()
     while line := child.stdout.readline(_LINE_BYTES):
@@ -171,10 +171,10 @@ def _answers(child: subprocess.Popen[bytes], note: Callable[[str], None]) -> Ite
 
 @contextlib.contextmanager
 def _child(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The child, in a session of its own; it is gone at the end, with all that it started."""
+    """The child, in a session of its own; it and all its children are killed at the end."""
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", _START, str(REPOSITORY), order.model_dump_json()],
-        stdin=subprocess.PIPE,  # its end tells the child that we are gone
+        stdin=subprocess.PIPE,  # a closed stdin tells the child that we have ended
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,

@@ -1,7 +1,7 @@
-"""Everything that one run uses, opened anew from its directory.
+"""Everything that one run uses, opened from its directory.
 
-No live object passes from the main job to a run. So another process can make the run, also on
-another machine, if that machine is what the plan requires of a host.
+No live object is passed from the main job to a run. So another process can make the run, even on
+another machine, if that machine meets the plan's requirements for a host.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,14 +39,14 @@ class Workbench:
     """What a run uses.
 
     Attributes:
-        directory: of the verification.
+        directory: the directory of the verification.
         draw: which of the plan's draws is run.
         attempt: the number of this try.
-        host: what this machine and its sandbox are, measured just now.
-        sandbox: prepared.
+        host: what this machine and its sandbox are, as just measured.
+        sandbox: a prepared sandbox.
         stock: the texts in the dataset's own tokens.
         progress: told of every step.
-        holds: what is given back when the run has ended, such as a hold on derived datasets.
+        holds: what is released when the run has ended, such as a hold on derived datasets.
         code_starts: called just before the entry's code is started in a step.
     """
 
@@ -66,7 +66,7 @@ class Workbench:
         """Open what a task needs, and lock its draw, so that no two processes run it at once.
 
         Raises:
-            UsageError: it is not a run directory, or its evidence is damaged.
+            UsageError: this is not a run directory, or its evidence is damaged.
             InfrastructureError: the host is not what the plan requires, a file was changed since
                 the plan was made, or another harness runs the same draw.
         """
@@ -96,17 +96,17 @@ class Workbench:
 
     @property
     def plan(self) -> Plan:
-        """The plan: what was fixed before the first run."""
+        """The plan, fixed before the first run."""
         return self.directory.plan
 
     @property
     def place(self) -> Path:
-        """Directory of this try's evidence."""
+        """The directory of this try's evidence."""
         return self.directory.try_directory(self.draw, self.attempt)
 
     @cached_property
     def own_tokenizer(self) -> OwnTokenizer | None:
-        """The tokenizer that the entry brings, if it does, as it brings it."""
+        """The tokenizer that the entry brings, unchanged, if it brings one."""
         names = [file.name for file in self.plan.entry.files]
         return own_tokenizer(self.plan.entry, read_files(self.directory.entry, names))
 
@@ -139,9 +139,9 @@ class Workbench:
         return accelerator_uuids(self.plan.track, self.host.machine)
 
     def begin(self) -> Run:
-        """Begin the try: make its directory, and say in it on which host.
+        """Begin the try: make its directory, and record the host in it.
 
-        A rescoring has one artifact of a seed, and takes over what counts beside its score.
+        A rescoring has one artifact for each seed, and takes over what counts besides its score.
         """
         beside = None
         if self.plan.copies is not None:
@@ -174,7 +174,7 @@ def original_of(directory: RunDirectory) -> RunDirectory:
     """The verification whose artifacts a rescoring scores again.
 
     Raises:
-        UsageError, InfrastructureError: it is not there any more, or is another one.
+        UsageError, InfrastructureError: it does not exist any more, or is another one.
     """
     copies = directory.plan.copies
     assert copies is not None  # noqa: S101 - asked for plans that copy
@@ -211,7 +211,7 @@ def check_host(plan: Plan, sandbox: SandboxFacts) -> None:
 
 
 def check_texts(plan: Plan, found: TextFacts) -> None:
-    """Check that the texts at hand, and their figures, are those of the plan.
+    """Check that the texts here, and their figures, are those of the plan.
 
     Raises:
         InfrastructureError: they differ, or somebody changed the plan.

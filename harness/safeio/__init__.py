@@ -1,1 +1,1 @@
-"""Input of strangers and files that must last: bounded, validated, whole or absent."""
+"""Reading untrusted input and writing durable files: bounded, validated, whole or absent."""

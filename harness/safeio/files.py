@@ -1,4 +1,4 @@
-"""Files that are never half-written, and digests of what is in them."""
+"""Files that are never half-written, and digests of their content."""
 
 import contextlib
 import errno
@@ -42,11 +42,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write in parts; it takes the name ``path`` at the end, and only if all went well.
+    """A file to write in parts; it gets the name ``path`` at the end, if no error occurred.
 
     Raises:
-        InfrastructureError: the disk is full or the directory is not writable. An operating
-            system error of the block itself is read as one of this file.
+        InfrastructureError: the disk is full or the directory is not writable. An operating system
+            error raised inside the block is reported as an error of this file.
     """
     with disk_errors(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -65,7 +65,7 @@ def writing_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_files(directory: Path, contents: dict[str, bytes]) -> None:
-    """Write files by relative name, so that anybody may read them, whatever our umask is."""
+    """Write files by relative name, readable for everybody, whatever our umask is."""
     directory.mkdir(parents=True)
     for name, content in contents.items():
         path = directory / name
@@ -99,7 +99,7 @@ def sha256_of_bytes(content: bytes) -> str:
 
 
 def digest_of_named(parts: dict[str, bytes]) -> str:
-    """One SHA-256 over named contents; independent of their order, bound to their names."""
+    """One SHA-256 over named contents; it depends on the names, but not on their order."""
     digest = hashlib.sha256()
     for name in sorted(parts):
         encoded = name.encode()

@@ -1,6 +1,6 @@
-"""Git as a reader of objects: started with nothing of the caller's, stopped at a bound.
+"""Reads git objects with a git that inherits no configuration and is stopped at fixed limits.
 
-No file name of a stranger ever becomes an argument of git: what is read is named by its id.
+No untrusted file name ever becomes an argument of git: objects are read by their ids.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ _KINDS = frozenset({"blob", "tree", "commit", "tag"})
 _MODE = re.compile(rb"[0-7]{5,6}")
 _VERSION = re.compile(rb"git version (\d{1,4})\.(\d{1,4})\b")
 _NO_NAMES = frozenset({b"", b".", b".."})
-# Whoever owns the clone may use it: its configuration is kept from running anything. A commit graph
-# is a second account of who descends from whom, and lies among the objects that are borrowed.
+# A clone that somebody else owns may be read, because nothing in its configuration is run. A commit
+# graph states ancestry a second time, and lies among the objects that are borrowed.
 _SETTINGS = (
     *("safe.directory=*", "core.fsmonitor=false", f"core.hooksPath={os.devnull}"),
     "core.commitGraph=false",
@@ -39,16 +39,16 @@ _COMMAND = (
 
 
 class BeyondBoundsError(HarnessError):
-    """The history holds more than is read: more changes, larger objects."""
+    """The history exceeds the limits of what is read: too many changes or too large objects."""
 
 
 class BrokenTreeError(BeyondBoundsError):
-    """A tree that git itself would not make: whoever made it is at fault, not the clone."""
+    """A tree that git itself would not write: the fault is its author's, not the clone's."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a tree; ``mode`` is octal in six digits, ``id`` that of the object."""
+    """One name in a tree; ``mode`` is octal in six digits, ``id`` is the id of the object."""
 
     name: bytes
     mode: str
@@ -56,16 +56,16 @@ class Entry:
 
 
 class Objects:
-    """Objects of one repository by id, read through a git that runs all the while."""
+    """The objects of one repository by id, read through one long-running git process."""
 
     def __init__(self, questions: IO[bytes], answers: IO[bytes]) -> None:
         self._questions, self._answers = questions, answers
 
     def size_bytes(self, identity: str) -> int:
-        """How large a blob is, without reading it.
+        """The size of a blob in bytes, without reading it.
 
         Raises:
-            BrokenTreeError: the object is no blob, whatever the tree that names it says.
+            BrokenTreeError: the object is no blob, although a tree lists it as one.
         """
         return self._header("info", identity, "blob")
 
@@ -81,14 +81,14 @@ class Objects:
         return self._content(self._header("contents", identity, "blob"))
 
     def tree(self, identity: str) -> list[Entry]:
-        """What a tree holds, each name once and none that leads elsewhere.
+        """The entries of a tree; each name occurs once, and none leads out of the tree.
 
         Args:
             identity: the id of a tree, or of a commit followed by ``^{tree}``.
 
         Raises:
             BeyondBoundsError: it is larger than ``LARGEST_TREE_BYTES``.
-            BrokenTreeError: it is no tree, or none that git makes.
+            BrokenTreeError: it is no tree, or not one that git would write.
         """
         if self._header("info", identity, "tree") > LARGEST_TREE_BYTES:
             raise BeyondBoundsError(f"a folder that takes more than {LARGEST_TREE_BYTES:,} bytes")
@@ -103,7 +103,8 @@ class Objects:
             octal = mode.decode("ascii").rjust(6, "0")
             entries.append(Entry(name=name, mode=octal, id=rest[:id_bytes].hex()))
             raw = rest[id_bytes:]
-        # Git walks two trees in step: one that is out of order reads otherwise to it than here.
+        # Git compares trees by walking both in order: it reads an unsorted tree differently than we
+        # do.
         order = [entry.name + b"/" * (entry.mode == TREE) for entry in entries]
         if order != sorted(order):
             raise BrokenTreeError(f"folder {identity} is broken: git would put it in order")
@@ -113,7 +114,7 @@ class Objects:
         return entries
 
     def _header(self, command: str, identity: str, kind: str) -> int:
-        """Ask for an object; its size, once it is known to be there and of the right kind."""
+        """Request an object; return its size once it is known to exist and to be of this kind."""
         try:
             self._questions.write(f"{command} {identity}\n".encode("ascii"))
             self._questions.flush()
@@ -137,12 +138,12 @@ class Objects:
 
 
 def check_git() -> None:
-    """Whether this machine's git has what is asked of it.
+    """Check that this machine's git has the commands we need.
 
     ``merge-tree --write-tree`` came with git 2.38, ``cat-file --batch-command`` with 2.36.
 
     Raises:
-        InfrastructureError: no git, an older one, or one that does not tell its version.
+        InfrastructureError: there is no git, it is older, or it does not tell its version.
     """
     said = git(Path(os.sep), "version", what="its version")
     found = _VERSION.match(said)
@@ -153,10 +154,10 @@ def check_git() -> None:
 
 @contextlib.contextmanager
 def open_objects(repository: Path) -> Iterator[Objects]:
-    """Keep a git running that answers for objects of a repository.
+    """Keep a git process running that serves the objects of a repository.
 
     Raises:
-        InfrastructureError: it was still needed after ``GIT_SECONDS``.
+        InfrastructureError: it was still in use after ``GIT_SECONDS``.
     """
     with tempfile.TemporaryFile() as errors:
         process = _start(
@@ -185,7 +186,7 @@ def git(
     codes: tuple[int, ...] = (0,),
     problem: HarnessError | None = None,
 ) -> bytes:
-    """Run git and give back what it printed; see :func:`git_answer`."""
+    """Run git and return what it printed; see :func:`git_answer`."""
     return git_answer(directory, *arguments, what=what, codes=codes, problem=problem)[1]
 
 
@@ -196,18 +197,18 @@ def git_answer(
     codes: tuple[int, ...] = (0,),
     problem: HarnessError | None = None,
 ) -> tuple[int, bytes]:
-    """Run git and give back its exit code and what it printed.
+    """Run git and return its exit code and what it printed.
 
     Args:
         directory: where to run it.
-        arguments: of git; nothing that a stranger chose, except after ``--end-of-options``.
-        what: what is asked for, as a message would name it.
-        codes: exit codes that are an answer.
+        arguments: arguments of git; none that a stranger chose, except after ``--end-of-options``.
+        what: what is wanted, as an error message would name it.
+        codes: exit codes that count as an answer.
         problem: raised at any other exit code.
 
     Raises:
-        InfrastructureError: another exit code and no ``problem``, more than
-            ``LARGEST_ANSWER_BYTES`` printed, or more than ``GIT_SECONDS`` taken.
+        InfrastructureError: another exit code where no ``problem`` was given, more than
+            ``LARGEST_ANSWER_BYTES`` of output, or more than ``GIT_SECONDS`` of run time.
     """
     with tempfile.TemporaryFile() as errors:
         process = _start(directory, arguments, stdin=subprocess.DEVNULL, stderr=errors)
@@ -253,7 +254,7 @@ def _start(
 
 
 def _environment() -> dict[str, str]:
-    """Of ours only what finds git; no configuration, no prompt, no network, no replaced objects."""
+    """Our ``PATH`` alone; no configuration, no prompt, no network and no replaced objects."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.devnull,

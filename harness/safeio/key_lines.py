@@ -1,6 +1,6 @@
-"""On which line a key is given in a file that was parsed without telling.
+"""The line of a key in a file whose parser does not report lines.
 
-It decides where a message is shown, and nothing else: a string of several lines may mislead it.
+It only decides where a message is shown: a string of several lines may mislead it.
 """
 
 
@@ -22,10 +22,10 @@ class TomlLines:
                 self._lines.setdefault(".".join(key), number)
 
     def of(self, *keys: str) -> int | None:
-        """The line of the first of some dotted keys that is there, counted from 1.
+        """The line of the first of several dotted keys that is present, counted from 1.
 
-        Without one it is that of the innermost table or key that holds the first of them: where a
-        key is missing, the table that lacks it. None without any.
+        If none is present, it is the line of the innermost table or key that contains the first of
+        them: for a missing key, the table that lacks it. None if there is no such table either.
         """
         for key in keys:
             if key in self._lines:

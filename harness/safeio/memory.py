@@ -1,9 +1,9 @@
-"""How much memory this machine, or the container that we are in, has left."""
+"""How much memory this machine, or the container that we run in, has left."""
 
 import contextlib
 from pathlib import Path
 
-# What a control group may have and what it has, in its versions 2 and 1.
+# The memory limit of a control group and its current use, in versions 2 and 1.
 _GROUPS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
@@ -14,10 +14,10 @@ _GROUPS = (
 
 
 def available_bytes() -> int:
-    """What processes can have before the kernel begins to end some of them.
+    """Bytes that processes can allocate before the kernel begins to kill some of them.
 
-    Within a control group pages of files count as taken, which the kernel would free: an
-    estimate that is low rather than high.
+    In a control group, cached pages of files count as used although the kernel would free them, so
+    the estimate is low rather than high.
     """
     import psutil
 

@@ -1,4 +1,4 @@
-"""Lines for people on the standard streams, which may be full, closed or gone."""
+"""Lines for people on the standard streams, which may fail: disk full, closed, reader gone."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from harness.errors import InfrastructureError
 
 
 def output_lost(error: OSError) -> InfrastructureError:
-    """The error for an output to people that cannot be written; stdout is given up with it."""
+    """The error for an output that cannot be written; from then on stdout is discarded."""
     settle(sys.stdout)
     return InfrastructureError(
         f"cannot write to standard output: {error.strerror or error}",
@@ -18,17 +18,17 @@ def output_lost(error: OSError) -> InfrastructureError:
 
 
 def tell(text: str) -> None:
-    """A line on stdout; InfrastructureError when it cannot be written."""
+    """Print a line on stdout; raises InfrastructureError when it cannot be written."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        settle(sys.stdout)  # the exit code is worth something by itself
+        settle(sys.stdout)  # the exit code is useful by itself
     except OSError as error:
         raise output_lost(error) from error
 
 
 def say(message: str) -> None:
-    """A message on stderr, as plain text: it may quote what a stranger wrote."""
+    """Print a message on stderr, as plain text, because it may quote untrusted text."""
     from harness.safeio.text import plain
 
     lines = [plain(line, 2000) for line in message.splitlines()]
@@ -37,7 +37,7 @@ def say(message: str) -> None:
 
 
 def settle(stream: TextIO | None) -> OSError | None:
-    """Flush; what cannot be written goes nowhere, or Python would fail over it at its exit."""
+    """Flush; discard what cannot be written, since it would make Python fail at exit."""
     if stream is None:
         return None
     try:

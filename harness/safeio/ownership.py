@@ -1,7 +1,7 @@
-"""Whose a thing is: containers, volumes, processes and directories carry their harness's name.
+"""Who owns what: containers, volumes, processes and directories carry the name of their harness.
 
-A harness that was killed cannot clean up. The next one can, if it can tell that the owner is
-dead, also when the owner's process id has been given to another process since.
+A killed harness cannot clean up. The next one can, if it can tell that the owner is dead, even if
+the owner's process id now belongs to another process.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ def me() -> str:
 
 
 def token() -> str:
-    """A fresh name for one phase of this harness; :func:`is_dead` understands it too."""
+    """A unique name for one phase of this harness; :func:`is_dead` understands it too."""
     return f"{me()}-{secrets.token_hex(6)}"
 
 
 def make_directory(parent: Path) -> Path:
-    """A fresh directory under ``parent`` for us alone, which the next harness can tell is ours."""
+    """Make a private directory under ``parent`` that later harnesses can recognize as ours."""
     with disk_errors(parent):
         directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         (directory / OWNER_FILE).write_text(me())
@@ -37,8 +37,8 @@ def make_directory(parent: Path) -> Path:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove a directory, also where a submission took our right to look into parts of it."""
-    if directory.is_symlink():  # a submission put it there; what it leads to is not ours
+    """Remove a directory, even if a submission removed our permission to read parts of it."""
+    if directory.is_symlink():  # a link that a submission made; its target is not ours
         with contextlib.suppress(FileNotFoundError), disk_errors(directory):
             directory.unlink()
         return
@@ -57,7 +57,7 @@ def reap_directories(parent: Path) -> None:
             ours = not directory.is_symlink() and directory.stat().st_uid == os.getuid()
             name = (directory / OWNER_FILE).read_text() if ours else ""
         except (OSError, UnicodeDecodeError):
-            continue  # not one of ours, or going away at this moment
+            continue  # not one of ours, or being removed right now
         if is_dead(name):
             remove_tree(directory)
 
@@ -82,7 +82,7 @@ def _namespace() -> int:
 
 
 def _start_of(process: int) -> int | None:
-    """When a process started, in units that only compare for equality; None when it has ended."""
+    """When a process started, in a unit only compared for equality; None when it has ended."""
     if sys.platform == "linux":
         try:
             status = Path(f"/proc/{process}/stat").read_bytes()

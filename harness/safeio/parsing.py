@@ -1,4 +1,4 @@
-"""TOML and JSON of strangers: read within bounds, with one kind of error."""
+"""Untrusted TOML and JSON: parsed within bounds, with one family of errors."""
 
 import json
 import math
@@ -26,10 +26,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class ParseError(ValueError):
-    """Bytes that are no document of ours; the text is fit to follow the file's name.
+    """Bytes that are no valid document; the text is made to follow the file's name in a message.
 
     Attributes:
-        line: where it was found, from 1; None where nobody can tell.
+        line: where it was found, from 1; None where that is not known.
     """
 
     def __init__(self, problem: str, *, line: int | None = None) -> None:
@@ -42,7 +42,7 @@ class TomlError(ParseError):
 
 
 class JsonSyntaxError(ParseError):
-    """Not JSON: ``problem`` is the parser's word for it, without the place."""
+    """Not JSON; ``problem`` is the parser's message without the place."""
 
     def __init__(self, error: json.JSONDecodeError) -> None:
         super().__init__(f"not valid JSON: {error}", line=error.lineno)
@@ -53,9 +53,9 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        TomlError: not TOML; a ParseError.
-        ParseError: larger than ``LARGEST_BYTES``, not UTF-8, nested too deep or with too long a
-            text; it says which, and on which line where that is known.
+        TomlError: it is not TOML; a kind of ParseError.
+        ParseError: it is larger than ``LARGEST_BYTES``, not UTF-8, nested too deep, or holds a too
+            long text; the message says which, and on which line where that is known.
     """
     if len(content) > LARGEST_BYTES:
         raise ParseError(f"larger than {LARGEST_BYTES:,} bytes; shorten it")
@@ -81,16 +81,17 @@ def parse_json(
     """The value in a JSON file, with numbers as JSON has them: no NaN, nothing infinite.
 
     Args:
-        content: UTF-8, with or without the mark of it at the beginning.
-        limit_bytes: most that is parsed.
+        content: UTF-8, with or without a byte-order mark.
+        limit_bytes: the most bytes that are parsed.
         deepest: see :func:`check_shape`.
         longest_text: see :func:`check_shape`.
-        number: makes a number of one that is written with a fraction or an exponent.
+        number: converts the text of a number with a fraction or an exponent.
 
     Raises:
-        JsonSyntaxError: not JSON; a ParseError.
-        ParseError: too large, not UTF-8, nested too deep, or with too long a text or a number
-            that is none; it says which, and on which line where that is known.
+        JsonSyntaxError: it is not JSON; a kind of ParseError.
+        ParseError: it is too large, not UTF-8, nested too deep, or holds a too long text or a
+            number that is not finite; the message says which, and on which line where that is
+            known.
     """
 
     def finite(digits: str) -> float:
@@ -118,13 +119,13 @@ def parse_model(
     deepest: int = DEEPEST,
     longest_text: int = LONGEST_TEXT,
 ) -> Model:
-    """A model from a JSON file; the file's shape is looked at before a model is made of it.
+    """A model from a JSON file; the file's shape is checked before the model is validated.
 
-    Which numbers are numbers is for the model to say.
+    The model decides which numbers it accepts, NaN included.
 
     Raises:
-        ValidationError: JSON, but not what the model wants: see :func:`problems_of`.
-        ParseError: as of :func:`parse_json`.
+        ValidationError: it is JSON, but not valid for the model: see :func:`problems_of`.
+        ParseError: as in :func:`parse_json`.
     """
     document = _loaded(content, limit_bytes)
     check_shape(document, deepest=deepest, longest_text=longest_text)
@@ -132,15 +133,15 @@ def parse_model(
 
 
 def check_shape(document: Any, *, deepest: int = DEEPEST, longest_text: int = LONGEST_TEXT) -> None:
-    """Hold a parsed document to bounds that no honest one comes near.
+    """Check a parsed document against bounds that no honest one comes near.
 
     Args:
-        document: dicts, lists and what stands in them.
-        deepest: how many levels there may be; the document is the first, a text in it the second.
-        longest_text: characters of a text, keys included.
+        document: dicts, lists and their items.
+        deepest: the most levels of nesting; the document is the first, a text in it the second.
+        longest_text: the most characters of a text, keys included.
 
     Raises:
-        ParseError: it is deeper, or holds a longer text.
+        ParseError: it is nested deeper, or holds a longer text.
     """
     level: list[Any] = [document]
     for _ in range(deepest):
@@ -152,11 +153,11 @@ def check_shape(document: Any, *, deepest: int = DEEPEST, longest_text: int = LO
 
 
 def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") -> list[Problem]:
-    """What is wrong with each field, and what was expected; bounded and fit to print.
+    """What is wrong with each field, and what was expected; bounded and safe to print.
 
     Args:
-        error: of a model.
-        within: the dotted key of what was validated, when that is not a whole file.
+        error: the error of a model.
+        within: the dotted key of the part that was validated, when that is not the whole file.
         toml: the file's content, in which the lines are looked up.
     """
     lines = TomlLines(toml)
@@ -179,7 +180,7 @@ def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") 
 
 def _shown(value: Any) -> str:
     if isinstance(value, str | bytes):
-        value = value[: _SHOWN_INPUT + 1]  # as a whole it may be the file itself
+        value = value[: _SHOWN_INPUT + 1]  # as a whole, the input may be the file itself
     shown = repr(value)
     return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 3] + "..."
 
@@ -189,7 +190,7 @@ def _line_at(content: bytes, position: int) -> int:
 
 
 def _line_of(error: Exception) -> int | None:
-    """Where the parser stopped; before Python 3.14 it tells that in its sentence alone."""
+    """The line where the parser stopped; before Python 3.14 only its message tells it."""
     told = str(error).rpartition("(at line ")[2].partition(",")[0]
     return int(told) if told.isdecimal() else None
 

@@ -1,7 +1,7 @@
-"""Files of strangers, opened and read: regular files alone, within bounds, never waiting.
+"""Opens and reads untrusted files: only regular files, within bounds, without ever blocking.
 
-All errors are OSErrors whose ``filename`` is the path that was wrong and whose ``strerror`` says
-what was wrong with it, so that each caller can raise its own kind.
+All errors are OSErrors: ``filename`` is the path at fault and ``strerror`` says what is wrong with
+it, so that each caller can raise its own kind of error.
 """
 
 import errno
@@ -15,7 +15,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class NotRegularError(OSError):
-    """Something else than a regular file, or a link on the way to one.
+    """Something other than a regular file, or a link on the way to one.
 
     Attributes:
         kind: "symbolic link", "directory", "FIFO", "socket" or "device".
@@ -27,10 +27,10 @@ class NotRegularError(OSError):
 
 
 class TooLargeError(OSError):
-    """A file of more bytes than are read.
+    """A file with more bytes than allowed.
 
     Attributes:
-        size_bytes: how many it has, as far as is known.
+        size_bytes: its size, as far as is known.
     """
 
     def __init__(self, path: Path, size_bytes: int, limit_bytes: int) -> None:
@@ -41,18 +41,18 @@ class TooLargeError(OSError):
 def open_inside(root: Path, name: str | PurePath) -> io.BufferedReader:
     """Open a regular file below ``root`` without following a link on the way.
 
-    Each part is opened from the folder before it, so that nobody who moves folders about
-    meanwhile leads the way elsewhere. Nothing but a regular file is even opened, as far as a
-    look before that can tell.
+    Each part of the path is opened relative to the folder before it, so that moving folders at the
+    same time cannot redirect it. The kind of file is checked before it is opened, and once more
+    after.
 
     Args:
-        root: a folder of ours or of the user's; links on the way to it are followed.
+        root: a folder that we or the user chose; links on the way to it are followed.
         name: relative to it, without ``..``.
 
     Raises:
-        FileNotFoundError: there is no such file; ``filename`` is ``root`` if that is not there.
-        NotRegularError: it, or a part of the way, is a link; or it is no regular file.
-        OSError: a name that does not stay below ``root``, or what the system says.
+        FileNotFoundError: there is no such file; ``filename`` is ``root`` if ``root`` is missing.
+        NotRegularError: it, or a folder on the way, is a link; or it is no regular file.
+        OSError: the name does not stay below ``root``, or an error of the system.
     """
     parts = PurePath(name).parts
     if not parts or ".." in parts or PurePath(name).is_absolute():
@@ -76,11 +76,11 @@ def open_inside(root: Path, name: str | PurePath) -> io.BufferedReader:
 
 
 def open_named(path: Path) -> io.BufferedReader:
-    """Open a regular file that the user named, or that was found where the user's links lead.
+    """Open a regular file that the user named; links are followed.
 
     Raises:
-        NotRegularError: a directory, FIFO, socket or device.
-        OSError: what the system says.
+        NotRegularError: it is a directory, FIFO, socket or device.
+        OSError: any other error of the system.
     """
     try:
         mode = path.stat().st_mode
@@ -91,11 +91,11 @@ def open_named(path: Path) -> io.BufferedReader:
 
 
 def read_bounded(file: io.BufferedReader, path: Path, *, limit_bytes: int) -> bytes:
-    """The whole of an open file.
+    """Read a whole open file.
 
     Raises:
-        TooLargeError: it holds more than ``limit_bytes``; then at most one byte more was read.
-        OSError: what the system says.
+        TooLargeError: it holds more than ``limit_bytes``; at most one byte more was read.
+        OSError: any other error of the system.
     """
     size = os.fstat(file.fileno()).st_size
     content = file.read(limit_bytes + 1) if size <= limit_bytes else b""
@@ -105,19 +105,19 @@ def read_bounded(file: io.BufferedReader, path: Path, *, limit_bytes: int) -> by
 
 
 def read_inside(root: Path, name: str | PurePath, *, limit_bytes: int) -> bytes:
-    """The content of a file below ``root``; errors as of ``open_inside`` and ``read_bounded``."""
+    """Read a file below ``root``; errors as in ``open_inside`` and ``read_bounded``."""
     with open_inside(root, name) as file:
         return read_bounded(file, root / name, limit_bytes=limit_bytes)
 
 
 def read_named(path: Path, *, limit_bytes: int) -> bytes:
-    """The content of a file that was named; errors as of ``open_named`` and ``read_bounded``."""
+    """Read a file that the user named; errors as in ``open_named`` and ``read_bounded``."""
     with open_named(path) as file:
         return read_bounded(file, path, limit_bytes=limit_bytes)
 
 
 def kind_of(mode: int) -> str:
-    """What a file of such a mode is called."""
+    """The name for the kind of file with such a mode."""
     for test, kind in (
         (stat.S_ISREG, "regular file"),
         (stat.S_ISLNK, "symbolic link"),
@@ -131,7 +131,7 @@ def kind_of(mode: int) -> str:
 
 
 def _look(part: str, place: Path, folder: int) -> int:
-    """The mode of one name in a folder, its own and not that of what it links to."""
+    """The mode of one name in a folder; of a link, not of its target."""
     try:
         return os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode
     except (OSError, ValueError) as error:
@@ -143,12 +143,12 @@ def _open(path: str | Path, flags: int, place: Path, folder: int | None = None) 
         return os.open(path, flags, dir_fd=folder)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ELOOP and flags & os.O_NOFOLLOW:
-            raise NotRegularError(place, "symbolic link") from error  # put there since the look
+            raise NotRegularError(place, "symbolic link") from error  # a link by now
         raise _named(error, place) from error
 
 
 def _checked(descriptor: int, place: Path) -> io.BufferedReader:
-    """The open file, once it is known to be what the look said."""
+    """The open file, after checking that it still is what was looked at."""
     try:
         _require_regular(os.fstat(descriptor).st_mode, place)
         return os.fdopen(descriptor, "rb")
@@ -163,7 +163,7 @@ def _require_regular(mode: int, place: Path) -> None:
 
 
 def _named(error: OSError | ValueError, place: Path) -> OSError:
-    """The same error with the whole path; a name that no file can have is an error like others."""
+    """The same error with the whole path; a name that no file can have becomes an OSError too."""
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror, str(place))
     return OSError(errno.EINVAL, "no file can have such a name", str(place))

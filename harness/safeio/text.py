@@ -1,4 +1,4 @@
-"""Strings of strangers, made fit to print: one table of what may be shown, for all who show it."""
+"""Makes untrusted strings safe to print: one table of allowed characters for all output."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _LONGEST_STACK = 2
 # unassigned characters: what a terminal may obey, or what has no known width.
 _REMOVED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _UNSEEN = _REMOVED | {"Zl", "Zp"}
-# Escape sequences of terminals: CSI (colors, cursor), OSC and its kin (titles), two-byte ones.
+# Escape sequences of terminals: CSI (colors, cursor), OSC and similar (titles), two-byte ones.
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
 )
@@ -20,10 +20,10 @@ def plain(text: str | bytes, limit: int) -> str:
     """``text`` on one line, printable, in at most ``limit`` characters.
 
     White space of any kind becomes one space; control, bidirectional, zero-width, private and
-    unassigned characters are removed; at most two combining marks stay on one character. What
-    is longer is cut, and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
+    unassigned characters are removed; at most two combining marks stay on one character. Longer
+    text is cut and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
     """
-    # Bounded before any work is done; twice the limit leaves room for what is removed.
+    # Cut before any work is done; twice the limit leaves room for what is removed.
     scanned, whole = _start(text, 2 * limit + 64)
     kept: list[str] = []
     stack = 0
@@ -46,10 +46,10 @@ def plain(text: str | bytes, limit: int) -> str:
 
 
 def plain_line(text: str | bytes, limit: int) -> str:
-    """A line of a program's output, like :func:`plain` but with its columns and its gaps.
+    """A line of a program's output, like :func:`plain`, but spaces and columns are kept.
 
-    Spaces stay and a tab becomes four; escape sequences of terminals vanish whole; each
-    character that :func:`plain` removes, or takes for a break, becomes U+FFFD.
+    Spaces are kept and a tab becomes four; escape sequences of terminals are removed whole; each
+    character that :func:`plain` removes or treats as a line break becomes U+FFFD.
     """
     scanned, whole = _start(text, 4 * limit + 64)
     if not scanned.isprintable() or _marks(scanned):
@@ -68,34 +68,34 @@ def plain_line(text: str | bytes, limit: int) -> str:
 
 
 def is_plain(text: str, limit: int) -> bool:
-    """Whether ``text`` is shown as it is, and so can be told and typed again."""
+    """Whether ``text`` is shown unchanged, so that a reader can type it again."""
     return len(text) <= limit and plain(text, limit) == text
 
 
 def has_unseen(text: str) -> bool:
-    """Whether a character of it cannot be seen, or breaks the line."""
+    """Whether ``text`` holds an invisible character or a line break."""
     return any(unicodedata.category(character) in _UNSEEN for character in text)
 
 
 def folded(name: str) -> str:
-    """The same for all names that are one on a file system that knows no case or composition."""
+    """A key that is equal for names that a file system may not tell apart, as by their case."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
 def storable(text: str) -> str:
-    """``text`` as UTF-8 can carry it: half a surrogate pair, of a name of odd bytes, is ``?``."""
+    """``text`` made fit for UTF-8: a lone surrogate, of a name in other bytes, becomes ``?``."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _marks(text: str) -> frozenset[str]:
-    """The combining marks in a text: of each character once, since logs come in floods."""
+    """The combining marks in a text; each distinct character is looked up once, for speed."""
     if text.isascii():
         return frozenset()
     return frozenset(c for c in set(text) if unicodedata.category(c).startswith("M"))
 
 
 def _start(text: str | bytes, limit: int) -> tuple[str, bool]:
-    """At most ``limit`` characters, and whether that is all."""
+    """The first ``limit`` characters, and whether that is the whole text."""
     if isinstance(text, bytes):
         start = text[: 4 * limit]  # no character of UTF-8 is longer
         decoded = start.decode("utf-8", "replace")

@@ -19,7 +19,8 @@ import torch
 
 from harness.evidence.results import Scores
 from harness.safeio.files import sha256_of, write_atomically
-from harness.scoring.channel import AnswerError, Channel
+from harness.scoring.channel import Channel
+from harness.scoring.link import AnswerError
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.windows import Request, Round, WindowPlan
 from harness.scoring.worker_pool import Timing, answer_all

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 
 from harness.inside import worker as wire
-from harness.scoring.channel import SLOTS, Channel, Link
+from harness.scoring.channel import Channel
+from harness.scoring.link import SLOTS, Link
 from harness.scoring.windows import Request, Round, WindowPlan, windows_at_once
 
 TOKENS_AT_ONCE_CPU = 16_384

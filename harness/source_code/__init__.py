@@ -1,1 +1,1 @@
-"""What Python source says without being run."""
+"""Analyzes Python source without running it."""

@@ -10,7 +10,7 @@ from harness.errors import SubmissionError
 
 # A syntax tree takes up to a thousand bytes and four microseconds for each byte of source.
 LARGEST_PARSED_BYTES = 256 << 10
-# Python's parser runs out of its stack without a word.
+# Python's parser overflows its stack with a MemoryError that has no message.
 _NOT_TOLD = "too deeply nested to be parsed"
 
 
@@ -24,10 +24,10 @@ class Source:
 
 @lru_cache(maxsize=1024)
 def examine(folder: Path, name: str, content: bytes) -> Source:
-    """Parse a file ``name`` of a folder to judge, once; the large tree does not outlive the call.
+    """Parse the file ``name`` of a judged folder; the large syntax tree is freed on return.
 
     Raises:
-        SubmissionError: not Python; names file and line.
+        SubmissionError: it is not Python; the message names file and line.
     """
     defined: set[str] = set()
     imported: list[tuple[int, str]] = []
@@ -49,7 +49,8 @@ def examine(folder: Path, name: str, content: bytes) -> Source:
 def _parse(folder: Path, name: str, content: bytes) -> ast.Module:
     try:
         with warnings.catch_warnings():
-            # Python would print the line that it warns of, whatever codes a stranger put there.
+            # Python's warning would print the line, with any terminal codes that a stranger put
+            # there.
             warnings.simplefilter("ignore")
             return ast.parse(content, filename=name)
     except SyntaxError as error:

@@ -1,8 +1,8 @@
 """Self-extracting scripts, opened without running them.
 
 ``exec(lzma.decompress(base64.b85decode("...")))`` and its relatives are evaluated on the syntax
-tree: constants, names bound to them, and a few decoders of the standard library. Whatever else
-a script does is not done here.
+tree: constants, names bound to them, and a few decoders of the standard library. Nothing else that
+a script does is carried out here.
 """
 
 import ast
@@ -22,14 +22,14 @@ _DEEPEST = 40
 
 
 class OpaqueError(ValueError):
-    """An ``exec`` of something that cannot be told without running it."""
+    """An ``exec`` of something that cannot be determined without running it."""
 
 
 def unpack(tree: ast.Module) -> list[bytes]:
-    """The sources that a script runs by ``exec``, as far as its text alone tells them.
+    """The sources that a script runs by ``exec``, as far as its text alone determines them.
 
     Raises:
-        OpaqueError: it runs something else, or more than the bounds allow.
+        OpaqueError: it runs something that cannot be determined, or more than the bounds allow.
     """
     evaluator = _Evaluator(tree)
     found = []

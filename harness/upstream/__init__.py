@@ -1,1 +1,1 @@
-"""Folders in the contest's own layout, read as files."""
+"""Reads folders in the contest's own layout."""

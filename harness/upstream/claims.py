@@ -36,7 +36,7 @@ _DATE = re.compile(r"(20\d\d-[01]\d-[0-3]\d)(?:[T ][\d:.]{4,15}Z?)?")
 
 @dataclass(frozen=True)
 class ClaimedFigure:
-    """A claimed number: its key, how many decimals it was written with, its line."""
+    """A claimed number, with its key, its number of decimals and its line."""
 
     key: str
     value: float
@@ -46,7 +46,7 @@ class ClaimedFigure:
 
 @dataclass(frozen=True)
 class SeedClaim:
-    """What is claimed of one seed; ``seed`` is None where only a list of scores is given."""
+    """What is claimed for one seed; ``seed`` is None where only a list of scores is given."""
 
     seed: int | None
     val_bpb: ClaimedFigure | None = None
@@ -57,7 +57,7 @@ class SeedClaim:
 
 @dataclass(frozen=True)
 class Claims:
-    """Everything claimed. ``file`` is None where the folder has no file of claims."""
+    """Everything that a folder claims. ``file`` is None where it has no file of claims."""
 
     file: str | None = None
     broken: str = ""
@@ -74,7 +74,7 @@ class Claims:
 
 
 def read_claims(folder: RecordFolder) -> Claims:
-    """The claims of a folder; what is wrong with the file is told in ``broken``."""
+    """Read the claims of a folder; ``broken`` says what is wrong with the file."""
     name = folder.claims_name
     if name is None:
         return Claims()
@@ -106,7 +106,7 @@ def read_claims(folder: RecordFolder) -> Claims:
 
 
 def figure_of(value: Any, key: str, line: int | None) -> ClaimedFigure | None:
-    """A JSON number, or a string that is one, as a figure."""
+    """A JSON number, or a string that holds one, as a figure."""
     if isinstance(value, str) and len(value) <= 32:
         found = re.fullmatch(r"\s*~?(\d{1,12}(?:,\d{3}){0,4})(?:\.(\d{1,12}))?\s*", value, re.ASCII)
         if not found:

@@ -1,4 +1,4 @@
-"""The files of a record folder, reached without leaving it, each read within bounds."""
+"""The files of a record folder: never read from outside it, each read within bounds."""
 
 import os
 import stat
@@ -24,7 +24,7 @@ LONGEST_NAME = 1000
 
 @dataclass(frozen=True)
 class Listed:
-    """A file by its relative name; ``here`` is false where only a manifest speaks of it."""
+    """A file by its relative name; ``here`` is false where only a manifest lists it."""
 
     name: str
     bytes: int
@@ -33,7 +33,7 @@ class Listed:
 
     @property
     def base(self) -> str:
-        """The last part of the name."""
+        """The last part of its name."""
         return self.name.rpartition("/")[2]
 
 
@@ -43,7 +43,7 @@ class Figure(float):
     decimals: int
 
     def __new__(cls, text: str) -> "Figure":
-        """From the number as it stands in the file."""
+        """Parse the number as it is written in the file."""
         figure = super().__new__(cls, text)
         mantissa, _, exponent = text.lower().partition("e")
         figure.decimals = len(mantissa.partition(".")[2]) if not exponent else 12
@@ -51,11 +51,11 @@ class Figure(float):
 
 
 class BrokenFileError(ValueError):
-    """A file that cannot be read as what it should be; the message says why."""
+    """A file that cannot be read in its expected format; the message says why."""
 
 
 class RecordFolder:
-    """A record folder. Links are never followed; they are told in ``links``."""
+    """A record folder. Links are never followed; ``links`` lists them."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -102,7 +102,7 @@ class RecordFolder:
         return found
 
     def _look(self, entry: os.DirEntry[str], name: str) -> tuple[int, int]:
-        """Mode and size of an entry; mode 0 for what is told but not read."""
+        """Mode and size of an entry; mode 0 for one that is listed but not read."""
         if entry.name == ".git":
             return 0, 0
         if storable(name) != name:
@@ -120,7 +120,7 @@ class RecordFolder:
         return info.st_mode, info.st_size
 
     def _manifest(self) -> dict[str, Listed]:
-        """What ``MANIFEST.json`` says was in the folder, where somebody left files out."""
+        """The files that ``MANIFEST.json`` lists, for a folder from which files were left out."""
         try:
             document = self.json(MANIFEST)
         except BrokenFileError:
@@ -137,10 +137,10 @@ class RecordFolder:
         return listed
 
     def read(self, name: str, limit: int) -> bytes:
-        """At most ``limit`` bytes of a file that is here, and one more where there are more.
+        """Read up to ``limit`` bytes of a file that is here; one more byte where it is longer.
 
         Raises:
-            BrokenFileError: it is a link, was taken away or cannot be read.
+            BrokenFileError: it is a link, was removed meanwhile or cannot be read.
         """
         try:
             with open_inside(self.path, name) as file:
@@ -149,7 +149,7 @@ class RecordFolder:
             raise BrokenFileError(f"cannot be read: {error.strerror or error}") from error
 
     def text(self, name: str) -> str:
-        """A text file; bytes that are not UTF-8 are replaced, what is too long is cut."""
+        """Read a text file; bytes that are not UTF-8 are replaced, and a too long text is cut."""
         content = self.read(name, LARGEST_TEXT_BYTES)[:LARGEST_TEXT_BYTES]
         return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
 
@@ -157,13 +157,13 @@ class RecordFolder:
         """The object in a JSON file.
 
         Raises:
-            BrokenFileError: missing, too large, not JSON, nested too deep or not an object.
+            BrokenFileError: it is missing, too large, not JSON, nested too deep or not an object.
         """
         return parse_object(self.read(name, LARGEST_JSON_BYTES))
 
     @cached_property
     def claims_name(self) -> str | None:
-        """The file of claims: ``submission.json``, or the only one named like it."""
+        """The file of claims: ``submission.json``, or the only file with a similar name."""
         if CLAIMS in self.files:
             return CLAIMS
         alike = sorted(
@@ -175,13 +175,13 @@ class RecordFolder:
 
     @cached_property
     def readme_name(self) -> str | None:
-        """The README, whatever its case."""
+        """The README's name, in upper or lower case."""
         alike = (name for name in sorted(self.files) if name.lower() in ("readme.md", "readme"))
         return next(alike, None)
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """A JSON object of a stranger.
+    """Parse an untrusted JSON object.
 
     Raises:
         BrokenFileError: see :meth:`RecordFolder.json`.

@@ -14,7 +14,7 @@ import pytest
 
 from harness.contest.track import load_track
 from harness.evidence.results import ArtifactFacts
-from harness.sandbox.process.sandbox import ProcessPhase
+from harness.sandbox.process.phase import ProcessPhase
 from harness.sandbox.sealing import copy_hashed
 from tests.adversarial.gallery import (
     CHECKS,

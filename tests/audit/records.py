@@ -1,4 +1,4 @@
-"""Record folders as people submit them, small and consistent, each in the form that is asked."""
+"""Record folders as people submit them, small and consistent, in the requested form."""
 
 import json
 import math
@@ -103,7 +103,7 @@ def write_record(
     files: Mapping[str, str | bytes] | None = None,
     scores: Mapping[int, float] = SCORES,
 ) -> Path:
-    """A complete record of three seeds in which nothing is wrong, but for what is given."""
+    """A complete record of three seeds in which nothing is wrong, except for the given changes."""
     folder.mkdir(parents=True, exist_ok=True)
     if logs is None:
         logs = {f"train_seed{seed}.log": log(bpb, seed=seed) for seed, bpb in scores.items()}

@@ -27,7 +27,7 @@ HONEST = {f"train_seed{seed}.log": log(bpb, seed=seed) for seed, bpb in SCORES.i
 
 
 def with_log(**changes: Any) -> dict[str, str]:
-    """The honest logs, seed 42's changed."""
+    """The honest logs, with a change in the log of seed 42."""
     return {**HONEST, "train_seed42.log": log(SCORES[42], seed=42, **changes)}
 
 

@@ -1,4 +1,4 @@
-"""Records of people who want to break their reader: every one ends in an audit, soon."""
+"""Records made to break their reader: each of them still gets an audit, in a short time."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The tests of a gain against SciPy's own, and what they are asked of."""
+"""The significance tests agree with SciPy's, and are applied to the right scores."""
 
 import math
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_every_reading_of_the_margin() -> None:
 
 
 def test_the_margin_is_that_of_a_verification() -> None:
-    """Whoever is audited and whoever is verified must beat the same bar by the same margin."""
+    """An audited and a verified entry must beat the same bar by the same margin."""
     verified = compare(
         [1.05, 1.051],
         bar_bpb=1.06145,
@@ -86,7 +86,7 @@ def test_the_margin_is_that_of_a_verification() -> None:
 
 
 def test_other_tokens_do_not_move_the_margin_and_both_figures_are_told(tmp_path: Path) -> None:
-    """A gain of 0.0025: enough at 0.00194 BPB, sp8192's reading, and not at the track's 0.00296."""
+    """A gain of 0.0025 BPB is enough for sp8192's 0.00194, and not for the track's 0.00296."""
     scores = [1.05895 + shift / 1e5 for shift in (-1, 0, 1)]
     claims = {"val_bpb": 1.05895, "date": "2026-10-01"}
     found = {}

@@ -50,7 +50,7 @@ TOLD_BY = {
     "train_budget": {"post_train"},
     "post_train_time": {"post_train"},
 }
-# What only a README or a script, neither of which is shared, or a person could tell.
+# Findings that need a README or a script, neither of which is shared, or a person.
 UNSEEN = {
     "readme_wrong", "significance_bar", "missing_file", "rounding", "run_command_broken",
     "label_stale", "claimed_change_not_real", "duplicate_log", "training_data_at_eval",

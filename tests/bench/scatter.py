@@ -127,7 +127,7 @@ def one_run(
 
 def small_baseline() -> dict[str, str]:
     """The naive baseline's own settings for the smoke track."""
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
 
     return dict(load_submission(BASELINE).entry("smoke").train.environment)
 

@@ -24,11 +24,11 @@ from harness.contest.brought_along import (
     in_words,
 )
 from harness.contest.entry import Entry, Function, Score, Tokenizer, Train
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import load_track
 from harness.gate.precheck import precheck
+from tests.factories.plans import entry
 from tests.factories.playground import ROOT, write_submission
-from tests.factories.samples import entry
 
 TRACK = load_track("10min_16mb")
 ALLOWED = TRACK.brought_along or pytest.fail("the official track must say what may be brought")

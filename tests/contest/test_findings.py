@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import load_track
 from harness.errors import MOST_PROBLEMS, SubmissionError, UsageError
 from harness.gate.precheck import precheck

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import load_track
 from harness.errors import SubmissionError
 from harness.gate.precheck import precheck, warnings

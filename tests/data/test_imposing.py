@@ -30,7 +30,7 @@ BOS, SIZE, SHARE = 1, 60_000, 0.1
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_waited_for() -> Iterator[None]:
-    """A hundred examples of ten files each need not be on the disk."""
+    """A hundred examples of ten files each need not be synced to disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda descriptor: None)
         yield
@@ -55,7 +55,7 @@ def dataset(root: Path, tokens: Sequence[int], cuts: Sequence[int]) -> Dataset:
 
 
 def manifest(**fields: Any) -> Manifest:
-    """One of which nothing else is asked."""
+    """A manifest with the few fields that these tests read."""
     return Manifest.model_construct(**fields)
 
 
@@ -157,7 +157,7 @@ def test_another_draw_shows_others_under_the_same_names(
 def test_sorted_by_content_runs_differ_in_what_is_missing_alone(
     source: Dataset, tmp_path: Path
 ) -> None:
-    """All that a cheater can undo is undone; what is left are two sets of documents."""
+    """All that a cheater can undo is undone; two different sets of documents are left."""
     show(source, tmp_path / "one", seed=1)
     show(source, tmp_path / "other", seed=2)
     one, other = (

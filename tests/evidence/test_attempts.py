@@ -13,7 +13,9 @@ from harness.evidence.integrity import check_kept
 from harness.evidence.plan import PlanRef
 from harness.evidence.run import Run
 from harness.evidence.store import EVIDENCE, RunDirectory
-from tests.factories.samples import failure, good_runs, plan, preparation, seed_run
+from tests.factories.plans import plan
+from tests.factories.results import failure
+from tests.factories.runs import good_runs, preparation, seed_run
 from tests.factories.stored import store, write_model
 from tests.judge.cases import own_tokenizer
 

@@ -10,7 +10,8 @@ import pytest
 from harness.errors import InfrastructureError
 from harness.evidence.store import PLAN, RunDirectory
 from harness.judge.stored import judge_path
-from tests.factories.samples import contents_of, good_runs, plan, strict_track
+from tests.factories.plans import contents_of, plan, strict_track
+from tests.factories.runs import good_runs
 from tests.factories.stored import store
 from tests.judge.cases import brings
 

@@ -8,11 +8,7 @@ from hypothesis import strategies as st
 from harness.contest.entry import Tokenizer
 from harness.contest.significance import Significance
 from harness.evidence.draws import Draw, draw_runs, draw_seeds
-from tests.factories.samples import (
-    entry,
-    plan,
-    strict_track,
-)
+from tests.factories.plans import entry, plan, strict_track
 
 MADE = plan()
 CODED = entry(

@@ -12,13 +12,8 @@ from harness.contest.significance import Look
 from harness.evidence.draws import Draw
 from harness.evidence.plan import Plan
 from tests.factories.futures import drawn
-from tests.factories.samples import (
-    bridge,
-    entry,
-    plan,
-    planned_test,
-    tokenizer_proof,
-)
+from tests.factories.plans import bridge, entry, plan, planned_test
+from tests.factories.results import tokenizer_proof
 
 MADE = plan()
 WORDS = {"train.py": b"", "words.py": b""}

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.evidence.asked_again import Probes, Recall
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import (
     BridgeProof,
     ClaimedScore,
     Gap,
-    Probes,
-    Recall,
     Scores,
     Spread,
     TokenizerProof,
@@ -24,22 +23,21 @@ from harness.evidence.run import Run, StepFacts
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import STEPS, step_of, steps_of
 from tests.factories.broken import KILLED, PLAN
-from tests.factories.samples import (
+from tests.factories.results import (
     bridge_proof,
     failure,
     gap,
-    good_runs,
     host,
     phase,
     probes,
     recall,
     scores,
     sealed,
-    seed_run,
     spread,
     tokenizer_proof,
     weights,
 )
+from tests.factories.runs import good_runs, seed_run
 
 FIRST = PLAN.draws[0]
 ORDER = [step.name for step in STEPS]

@@ -19,19 +19,9 @@ from harness.evidence.store import (
     RunDirectory,
 )
 from tests.factories.broken import PLAN as MADE
-from tests.factories.samples import (
-    CODE,
-    entry,
-    failure,
-    good_runs,
-    phase,
-    plan,
-    required,
-    seed_run,
-    strict_track,
-    verdict_of,
-    with_first,
-)
+from tests.factories.plans import CODE, entry, plan, required, strict_track
+from tests.factories.results import failure, phase
+from tests.factories.runs import good_runs, seed_run, verdict_of, with_first
 from tests.factories.stored import store, write_model
 
 FIRST = MADE.draws[0]

@@ -19,28 +19,20 @@ from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
 from harness.models import Finding
-from tests.factories.samples import (
-    CODE,
-    CODE_BYTES,
-    entry,
+from tests.factories.plans import CODE, CODE_BYTES, entry, plan, strict_track, texts
+from tests.factories.results import (
     failure,
     gap,
-    good_runs,
     phase,
-    plan,
-    preparation,
     probes,
     recall,
     scores,
     sealed,
-    seed_run,
     spread,
-    strict_track,
-    texts,
     tokenizer_proof,
     weights,
-    with_first,
 )
+from tests.factories.runs import good_runs, preparation, seed_run, with_first
 
 PLAN = plan()
 BIG = ArtifactFacts(name="model.bin", bytes=16_000_000 - CODE_BYTES + 1, sha256="a" * 64)

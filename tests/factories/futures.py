@@ -20,27 +20,26 @@ from harness.evidence.plan import Bar
 from harness.evidence.run import StepFacts
 from harness.evidence.store import RunDirectory
 from harness.judge.verdict import VerdictName
-from tests.factories.samples import (
+from tests.factories.plans import (
     DOCUMENTS,
     NONCE,
     TOKENS,
     bridge,
-    bridge_proof,
     entry,
-    failure,
-    good_runs,
-    host,
-    phase,
     plan,
     planned_test,
-    preparation,
-    reproduction,
-    scores,
-    seed_run,
-    spread,
     strict_track,
+)
+from tests.factories.results import (
+    bridge_proof,
+    failure,
+    host,
+    phase,
+    scores,
+    spread,
     tokenizer_proof,
 )
+from tests.factories.runs import good_runs, preparation, reproduction, seed_run
 from tests.factories.stored import decide, store
 
 FORMATS = Path(__file__).parents[1] / "evidence/formats"

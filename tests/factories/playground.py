@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.cli.main import main
-from tests.factories.samples import SMOKE_TOML
+from tests.factories.plans import SMOKE_TOML
 
 ROOT = Path(__file__).parents[2]
 BIGRAM = ROOT / "tests/factories/honest/bigram"

@@ -12,7 +12,8 @@ from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
 from harness.evidence.store import BRIDGE, ENTRY, EVIDENCE, PLAN, RunDirectory
 from harness.safeio.files import sha256_of_bytes
-from tests.factories.samples import CODE, document_costs, weights
+from tests.factories.plans import CODE
+from tests.factories.results import document_costs, weights
 
 
 def store(

@@ -8,7 +8,9 @@ from harness.evidence.store import EVIDENCE, PLAN
 from harness.judge.stored import judge_path
 from tests.factories.broken import KILLED
 from tests.factories.futures import FORMATS
-from tests.factories.samples import failure, good_runs, plan, probes, seed_run
+from tests.factories.plans import plan
+from tests.factories.results import failure, probes
+from tests.factories.runs import good_runs, seed_run
 from tests.factories.stored import store
 
 _MADE = plan()

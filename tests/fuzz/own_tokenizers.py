@@ -19,7 +19,7 @@ def models() -> tuple[bytes, ...]:
 
 def tokenizer_model(content: bytes, scratch: Path) -> None:
     """Makes a dataset with the model, as a verification would."""
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
     from harness.data.build.building import build_dataset
     from harness.data.format.dataset import open_dataset
     from harness.run.tokenizing import normalized, own_tokenizer, retokenize

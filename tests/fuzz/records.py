@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.audit.records import OFFICIAL, SCRIPT, log, write_record
-from tests.factories import samples
+from tests.factories import plans, runs
 
 
 def audit_with(name: str) -> Callable[[bytes, Path], object]:
@@ -71,8 +71,8 @@ def verdict_file(content: bytes, scratch: Path) -> None:
 
 def verdicts() -> tuple[bytes, ...]:
     """Verdicts of two kinds."""
-    plan = samples.plan()
-    made = [samples.verdict_of(plan, samples.good_runs(plan)[:count]) for count in (3, 1)]
+    plan = plans.plan()
+    made = [runs.verdict_of(plan, runs.good_runs(plan)[:count]) for count in (3, 1)]
     return tuple(verdict.model_dump_json(indent=1).encode() for verdict in made)
 
 

@@ -41,7 +41,7 @@ class Target:
 
 def _submission_with(name: str) -> Callable[[bytes, Path], object]:
     def feed(content: bytes, scratch: Path) -> None:
-        from harness.contest.submission import load_submission
+        from harness.contest.loading import load_submission
         from harness.contest.track import load_track
         from harness.gate.precheck import precheck
 
@@ -133,7 +133,7 @@ def _tensor_lists() -> tuple[bytes, ...]:
 
 def _worker_messages(content: bytes, scratch: Path) -> None:
     """What a worker sends: READY, answers to two requests, and then whatever it likes."""
-    from harness.scoring.channel import Link, WorkerGone
+    from harness.scoring.link import Link, WorkerGone
 
     ours, theirs = socket.socketpair()
     theirs.sendall(content[: 1 << 14])

@@ -23,7 +23,7 @@ TRAIN = """
 def run_git(
     folder: Path, *arguments: str | Path, feed: bytes = b"", date: str | None = None
 ) -> str:
-    """Run git in a folder, as nobody in particular; what it printed."""
+    """Run git in a folder, with a neutral author; returns what it printed."""
     dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else {}
     done = subprocess.run(
         ["git", *map(str, arguments)],
@@ -55,7 +55,7 @@ class Repository:
         return run_git(self.folder, *arguments, feed=feed, date=date)
 
     def branch(self, name: str = "pr") -> None:
-        """Go on with a new branch."""
+        """Continue on a new branch."""
         self.git("checkout", "--quiet", "-b", name)
 
     def write(self, name: str, content: str | bytes) -> Path:

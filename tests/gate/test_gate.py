@@ -197,7 +197,7 @@ def test_what_the_base_has_gained_since_is_not_held_against_the_head(
 
 
 def test_a_folder_that_the_base_has_changed_since_is_refused(repository: Repository) -> None:
-    """What would be merged is neither side's."""
+    """The merge would give a folder that neither side has."""
     repository.branch()
     changes_one(repository)
     repository.commit()
@@ -314,7 +314,7 @@ def test_a_submission_that_passes_is_unpacked_byte_for_byte(
     assert names == {path.name for path in folder.iterdir()}
     assert (target / "new/notes.txt").read_bytes() == b"line\r\n\0\xff"
     assert "SystemExit" not in (target / "new/model.py").read_text()
-    from harness.contest.submission import load_submission
+    from harness.contest.loading import load_submission
 
     assert load_submission(target / "new").digest == outcome.verdict["submission_digest"]
 

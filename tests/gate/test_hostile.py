@@ -1,4 +1,4 @@
-"""Histories made to lead the gate astray: names, trees by hand, clones that would run something."""
+"""Histories made to deceive the gate: names, trees by hand, clones that would run something."""
 
 import shutil
 import subprocess
@@ -47,7 +47,7 @@ def test_odd_names_are_refused(repository: Repository, name: bytes, expected: st
 def test_trees_made_by_hand_cannot_leave_the_folder(
     repository: Repository, tmp_path: Path, name: str
 ) -> None:
-    """Git's index refuses such names, a tree object takes them."""
+    """Git's index refuses such names, but a tree object can hold them."""
     repository.branch()
     repository.submission("new")
     repository.commit()
@@ -63,7 +63,7 @@ def test_trees_made_by_hand_cannot_leave_the_folder(
 
 @pytest.mark.parametrize("name", ["submissions/new/rules.py", "submissions/new/../../harness/x"])
 def test_a_name_with_a_slash_is_not_taken_for_a_path(repository: Repository, name: str) -> None:
-    """Listed, such an entry of the root looks as if it lay in the folder, and is not in it."""
+    """In a listing, such an entry of the root looks as if it were in the folder."""
     repository.branch()
     repository.submission("new")
     repository.commit()
@@ -82,7 +82,7 @@ def test_a_name_with_a_slash_is_not_taken_for_a_path(repository: Repository, nam
 def test_an_entry_that_is_not_what_its_mode_says_is_refused(
     repository: Repository, mode: str, kind: str
 ) -> None:
-    """Whoever made such a tree is at fault, and no other way of fetching it would help."""
+    """The author of such a tree is at fault; fetching it again would not help."""
     repository.branch()
     repository.submission("new")
     repository.commit()
@@ -173,7 +173,7 @@ def test_annotations_point_at_the_lines_and_hold_no_other_command(
 
 
 def test_a_hostile_clone_runs_and_hides_nothing(repository: Repository, tmp_path: Path) -> None:
-    """Hooks, monitors, filters, drivers, replaced objects, grafts: none has a say."""
+    """Hooks, monitors, filters, drivers, replaced objects and grafts have no effect."""
     sentinel = tmp_path / "ran"
     script = repository.write("evil.sh", f"#!/bin/sh\ntouch {sentinel}\n")
     script.chmod(0o755)

@@ -46,7 +46,7 @@ def outside(folder: Path, commit: str, submission: str = "submissions/new") -> l
 
 
 def crossed(repository: Repository, *, later: str) -> tuple[str, str]:
-    """A head that puts a file of the harness back, though one ancestor has it just so.
+    """A head that reverts a file of the harness to the content that one ancestor has.
 
     From the start part ``fixed``, where RULE is 2, and ``topic``, which leaves it at 1. Main merges
     topic into fixed. The head merges fixed into topic, and keeps RULE at 1.
@@ -117,7 +117,7 @@ def test_crossed_histories_pass_where_nothing_is_put_back(
 
 
 def test_what_the_base_has_by_now_is_no_change(repository: Repository) -> None:
-    """A three-dot diff would list it: the same fix, made on both sides."""
+    """A three-dot diff would list the same fix, made on both sides."""
     repository.branch()
     repository.submission("new")
     repository.write(RULE, "RULE = 2\n")
@@ -148,7 +148,7 @@ def test_more_parents_than_two_hide_nothing(repository: Repository) -> None:
 
 
 def test_a_head_that_parted_in_too_many_places_is_refused(repository: Repository) -> None:
-    """Each is an ancestor to merge from; a base with many side branches has them on offer."""
+    """Each is an ancestor to merge from; a base with many side branches offers many."""
     start = repository.git("rev-parse", "main")
     tree = repository.git("rev-parse", "main^{tree}")
     sides = []
@@ -325,7 +325,7 @@ def test_a_folder_does_not_replace_what_the_base_has_there(
 
 
 def test_a_tree_out_of_order_is_refused(repository: Repository) -> None:
-    """Git, which walks trees in step, would miss a name that is there."""
+    """Git compares trees in order and would miss a name in an unsorted one."""
     repository.branch()
     repository.submission("new")
     repository.commit()

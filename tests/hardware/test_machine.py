@@ -1,4 +1,4 @@
-"""What machine this is, told by a driver that may be absent, broken or foreign."""
+"""The description of this machine, with a driver that may be absent, broken or foreign."""
 
 import os
 import re

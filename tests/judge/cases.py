@@ -13,26 +13,18 @@ from harness.evidence.run import Run
 from harness.judge.stored import judge_path
 from harness.judge.verdict import Verdict
 from tests.factories.futures import FORMATS, FUTURES
-from tests.factories.samples import (
-    CODE,
-    entry,
+from tests.factories.plans import CODE, entry, plan, required, strict_track
+from tests.factories.results import (
     failure,
     gap,
-    good_runs,
     host,
     phase,
-    plan,
-    preparation,
     probes,
-    required,
     scores,
-    seed_run,
     spread,
-    strict_track,
     tokenizer_proof,
-    verdict_of,
-    with_first,
 )
+from tests.factories.runs import good_runs, preparation, seed_run, verdict_of, with_first
 
 HOLDOUT = strict_track(holdout=Holdout(dataset="unseen", tolerance_bpb=0.005))
 NO_BAR = strict_track(bar=None, significance=Significance(seeds=3))

@@ -18,18 +18,9 @@ from harness.judge.rules.brought_along import BROUGHT_ALONG, brought_doubt_bpb, 
 from harness.models import Finding
 from harness.report.markdown import render_markdown
 from harness.report.terminal import render_text
-from tests.factories.samples import (
-    CODE,
-    TEXT_BYTES,
-    brought,
-    entry,
-    good_runs,
-    plan,
-    preparation,
-    strict_track,
-    tokenizer_proof,
-    verdict_of,
-)
+from tests.factories.plans import CODE, TEXT_BYTES, brought, entry, plan, strict_track
+from tests.factories.results import tokenizer_proof
+from tests.factories.runs import good_runs, preparation, verdict_of
 from tests.judge.cases import PIECES, brings, own_tokenizer
 
 LIMIT, FREE, TOKENIZER_FREE = 131_072, 24_576, 30_000

@@ -9,15 +9,9 @@ from harness.contest.track import Track
 from harness.evidence.plan import Bar, Plan
 from harness.judge.comparison import bar_under
 from harness.judge.stored import judge_path
+from tests.factories.plans import plan, planned_test, strict_track
 from tests.factories.playground import harness, write_track
-from tests.factories.samples import (
-    GOOD_SCORES,
-    good_runs,
-    plan,
-    planned_test,
-    strict_track,
-    verdict_of,
-)
+from tests.factories.runs import GOOD_SCORES, good_runs, verdict_of
 from tests.factories.stored import store
 
 

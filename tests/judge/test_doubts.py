@@ -9,7 +9,8 @@ from harness.judge.verdict import Verdict
 from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
 from tests.factories.broken import PLAN
-from tests.factories.samples import TEXT_BYTES, TOKENS, good_runs, seed_run, verdict_of
+from tests.factories.plans import TEXT_BYTES, TOKENS
+from tests.factories.runs import good_runs, seed_run, verdict_of
 
 BAR = 3.3969944
 

@@ -34,24 +34,9 @@ from tests.factories.broken import (
     switched_off,
     with_gaps,
 )
-from tests.factories.samples import (
-    changes,
-    entry,
-    failure,
-    good_runs,
-    phase,
-    plan,
-    probes,
-    recall,
-    required,
-    scores,
-    sealed,
-    seed_run,
-    strict_track,
-    verdict_of,
-    weights,
-    with_first,
-)
+from tests.factories.plans import entry, plan, required, strict_track
+from tests.factories.results import changes, failure, phase, probes, recall, scores, sealed, weights
+from tests.factories.runs import good_runs, seed_run, verdict_of, with_first
 
 
 def status(verdict: Verdict, name: str) -> str:

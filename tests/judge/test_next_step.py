@@ -5,7 +5,9 @@ from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.next_step import Wanted, next_step
 from tests.factories.broken import BIG, LATE
-from tests.factories.samples import failure, good_runs, phase, plan, probes, seed_run
+from tests.factories.plans import plan
+from tests.factories.results import failure, phase, probes
+from tests.factories.runs import good_runs, seed_run
 
 PLAN = plan()
 FIRST, SECOND, THIRD = PLAN.draws

@@ -19,8 +19,9 @@ from harness.evidence.store import VERDICT, RunDirectory
 from harness.judge.check_figures import sizes_of
 from harness.judge.rejudge import Rejudged, find_runs, rejudge
 from harness.judge.stored import judge_stored
+from tests.factories.plans import CODE, entry, plan, strict_track
 from tests.factories.playground import ROOT, harness, write_track
-from tests.factories.samples import CODE, entry, good_runs, plan, strict_track
+from tests.factories.runs import good_runs
 from tests.factories.stored import store, write_model
 
 CONTEST = strict_track(bar=TrackBar(bpb=3.0, source="as published"))

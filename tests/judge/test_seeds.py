@@ -10,19 +10,9 @@ from harness.evidence.results import MOST_DOCUMENTS
 from harness.judge.verdict import Verdict
 from harness.models import Finding
 from tests.factories.broken import OWN_TOKENIZER
-from tests.factories.samples import (
-    failure,
-    good_runs,
-    phase,
-    plan,
-    preparation,
-    seed_run,
-    shown,
-    strict_track,
-    tokenizer_proof,
-    verdict_of,
-    with_first,
-)
+from tests.factories.plans import plan, strict_track
+from tests.factories.results import failure, phase, shown, tokenizer_proof
+from tests.factories.runs import good_runs, preparation, seed_run, verdict_of, with_first
 
 IMPOSING = strict_track(imposed=Imposed(denied_share=0.1))
 MADE = plan(IMPOSING)

@@ -12,15 +12,9 @@ from harness.judge.judge import judge
 from harness.judge.next_step import next_step
 from harness.judge.stored import judge_path, read_case
 from harness.report.terminal import render_text
-from tests.factories.samples import (
-    failure,
-    good_runs,
-    plan,
-    required,
-    seed_run,
-    strict_track,
-    verdict_of,
-)
+from tests.factories.plans import plan, required, strict_track
+from tests.factories.results import failure
+from tests.factories.runs import good_runs, seed_run, verdict_of
 from tests.factories.stored import store
 
 PLAN = plan()

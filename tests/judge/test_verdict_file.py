@@ -17,20 +17,9 @@ from harness.evidence.phase import PhaseFacts
 from harness.judge.contradictions import contradictions
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import read_verdict
-from tests.factories.samples import (
-    failure,
-    gap,
-    phase,
-    plan,
-    probes,
-    scores,
-    sealed,
-    seed_run,
-    spread,
-    strict_track,
-    verdict_of,
-    weights,
-)
+from tests.factories.plans import plan, strict_track
+from tests.factories.results import failure, gap, phase, probes, scores, sealed, spread, weights
+from tests.factories.runs import seed_run, verdict_of
 from tests.judge.cases import HOLDOUT, NO_BAR, NO_BUDGET, cases
 
 VERDICTS = cases()

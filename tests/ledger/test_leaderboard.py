@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.contest.brought_along import brought_along
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Holdout, Track, load_track
 from harness.errors import UsageError
@@ -28,8 +28,9 @@ from harness.ledger.chain import Accepted, Leaderboard, Record, Retracted, leade
 from harness.ledger.leaderboard import accept, bar_of, default_path, load_leaderboard, retract
 from harness.report.leaderboard import BEGIN, END
 from harness.safeio.files import sha256_of_bytes
+from tests.factories.plans import CODE, entry, plan, strict_track
 from tests.factories.playground import ROOT, harness, write_submission, write_track
-from tests.factories.samples import CODE, entry, good_runs, plan, strict_track, verdict_of
+from tests.factories.runs import good_runs, verdict_of
 from tests.factories.stored import store
 
 EMPTY = leaderboard_json(Leaderboard()).decode()

@@ -18,39 +18,40 @@ from harness.evidence.run import Run
 from harness.evidence.steps import step_of
 from harness.evidence.store import RunDirectory
 from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
+from harness.report.running import closing
 from harness.run.progress import Progress
-from tests.factories import samples
+from tests.factories import plans, results, runs
 
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 TRAIN, SCORE = step_of("train"), step_of("score")
 
 
 def directory() -> RunDirectory:
-    plan = samples.plan(
+    plan = plans.plan(
         load_track("smoke"),
-        entry=samples.entry(name="Naive\x1b[2J [bold]baseline"),
+        entry=plans.entry(name="Naive\x1b[2J [bold]baseline"),
         draws=tuple(
             Draw(number=number, seed=seed, purpose="look")
             for number, seed in enumerate((11, 22, 33))
         ),
-        required=samples.required(sandbox="process", isolation=()),
+        required=plans.required(sandbox="process", isolation=()),
     )
     return RunDirectory(Path("runs/x"), plan)
 
 
 def finished(number: int) -> Run:
-    return samples.seed_run(
+    return runs.seed_run(
         directory().plan.draws[number],
         2.6151,
-        train=samples.phase("train", wallclock_seconds=18.4),
-        score=samples.phase("score", wallclock_seconds=9.7),
-        artifact=samples.sealed(bytes(3_417_902)),
+        train=results.phase("train", wallclock_seconds=18.4),
+        score=results.phase("score", wallclock_seconds=9.7),
+        artifact=results.sealed(bytes(3_417_902)),
     )
 
 
 def troubled(number: int) -> Run:
-    failure = samples.failure("submission", "training", "exit\ncode 1")
-    return samples.seed_run(directory().plan.draws[number], failure=failure)
+    failure = results.failure("submission", "training", "exit\ncode 1")
+    return runs.seed_run(directory().plan.draws[number], failure=failure)
 
 
 def whole_run(progress: Progress) -> None:
@@ -99,12 +100,22 @@ def test_lines_tell_the_whole_run() -> None:
     assert "\x07" not in text
     lines = text.splitlines()
     assert lines[0] == "note of [red]interest"
-    assert lines[1] == "verifying Naive[2J [bold]baseline on track smoke, edition 2026-11"
+    assert lines[1] == 'verifying "Naive[2J [bold]baseline" on track smoke, edition 2026-11'
     assert "rehearsal: not isolated" in lines[2]
     assert lines[3] == "seeds 11, 22, 33 (drawn)"
     assert lines[4] == "evidence in runs/x"
     assert "seed 11: 2.615100 BPB, artifact 3,417,902 bytes, train 18.4 s, score 9.7 s" in lines
     assert lines[-1] == "seed 22: train 15.0 s, no score, train failed (submission): exit code 1"
+
+
+def test_a_failure_after_the_scoring_keeps_the_score() -> None:
+    failure = results.failure("submission", "causality", "crashed")
+    run = runs.seed_run(directory().plan.draws[0], 2.6151, failure=failure)
+    assert run.phase("score") is not None
+    line = closing(run)
+    assert "2.615100 BPB" in line
+    assert "no score" not in line
+    assert line.endswith("probe failed (submission): crashed")
 
 
 def test_live_shows_state_and_gives_the_terminal_back() -> None:

@@ -24,7 +24,8 @@ from harness.report.reference import (
     with_properties,
 )
 from harness.sandbox.channels.table import CHANNELS
-from tests.factories.samples import good_runs, plan, verdict_of
+from tests.factories.plans import plan
+from tests.factories.runs import good_runs, verdict_of
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from harness.contest.track import load_track
 from harness.errors import SubmissionError
 from harness.evidence.run import Run
@@ -16,9 +16,11 @@ from harness.judge.rules import rule_of
 from harness.models import Finding
 from harness.report.terminal import render_text
 from tests.conftest import SANDBOXES
-from tests.factories import samples
+from tests.factories import plans
+from tests.factories.plans import TOKENS
 from tests.factories.playground import BIGRAM, MANIFEST, harness, write_submission, write_track
-from tests.factories.samples import TOKENS, good_runs, probes, scores, seed_run, verdict_of
+from tests.factories.results import probes, scores
+from tests.factories.runs import good_runs, seed_run, verdict_of
 
 pytestmark = pytest.mark.usefixtures("forked")
 ADAPTIVE = MANIFEST + "adaptive = true\nsegment = 2048\n"
@@ -114,7 +116,7 @@ def test_the_check_before_the_run_tells(tmp_path: Path) -> None:
 # --- the rules
 
 
-PLAN = samples.plan()
+PLAN = plans.plan()
 
 
 def runs_that_observed(segments: int, **parts: Any) -> list[Run]:

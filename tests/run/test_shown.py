@@ -22,8 +22,8 @@ from harness.run.shown import PREFIX, TrainShards, reap, train_shards
 from harness.run.verify import disk_need_bytes
 from harness.safeio.files import sha256_of
 from tests.conftest import SANDBOXES
+from tests.factories.plans import plan, strict_track
 from tests.factories.playground import ROOT, Outcome, harness, write_submission, write_track
-from tests.factories.samples import plan, strict_track
 
 # What a script can see of the place of its data: names, sizes, documents, and where they come from.
 LOOK = """

@@ -14,7 +14,7 @@ import pytest
 from rich.cells import cell_len
 
 from harness.contest.entry import Tokenizer
-from harness.contest.submission import LARGEST_TOKENIZER_BYTES, load_submission
+from harness.contest.loading import LARGEST_TOKENIZER_BYTES, load_submission
 from harness.contest.track import Holdout, Track
 from harness.data.build.building import build_dataset
 from harness.data.format.dataset import Dataset, open_dataset
@@ -29,26 +29,10 @@ from harness.run import texts, tokenizing, tokenizing_process
 from harness.run.derived import FOLDER
 from harness.run.texts import StockTexts, check_window, prove_tokenizer
 from harness.run.tokenizing import OwnTokenizer, Retokenized, normalized, retokenize
+from tests.factories.plans import CODE, CODE_BYTES, TEXT_BYTES, TOKENS, entry, plan, strict_track
 from tests.factories.playground import BIGRAM, ROOT, harness, write_track
-from tests.factories.samples import (
-    CODE,
-    CODE_BYTES,
-    GOOD_SCORES,
-    TEXT_BYTES,
-    TOKENS,
-    Parts,
-    entry,
-    good_runs,
-    plan,
-    preparation,
-    scores,
-    sealed,
-    seed_run,
-    spread,
-    strict_track,
-    tokenizer_proof,
-    verdict_of,
-)
+from tests.factories.results import scores, sealed, spread, tokenizer_proof
+from tests.factories.runs import GOOD_SCORES, Parts, good_runs, preparation, seed_run, verdict_of
 from tests.scoring.test_document_costs import add_holdout, gaps, with_unpublished
 
 LOSSY = sorted((ROOT / "tests/adversarial/tokenizer").glob("*/tokenizer.model"))

@@ -189,7 +189,7 @@ def test_a_file_that_claims_no_size_is_bounded_too() -> None:
 def test_what_changes_after_the_look_is_caught_at_the_opening(
     root: Path, part: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The look is a courtesy; the opening itself is what holds."""
+    """The check beforehand is not relied on; the check at the opening is."""
     look = reading._look
 
     def look_then_swap(name: str, place: Path, folder: int) -> int:

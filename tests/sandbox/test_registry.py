@@ -17,12 +17,13 @@ from harness.evidence.phase import IsolationFact
 from harness.models import Finding
 from harness.sandbox import registry
 from harness.sandbox.backend import Asked, Backend, Proven
-from harness.sandbox.process.sandbox import ProcessPhase, ProcessSandbox
+from harness.sandbox.process.phase import ProcessPhase
+from harness.sandbox.process.sandbox import ProcessSandbox
 from harness.sandbox.protocol import Job, Sandbox
 from harness.sandbox.registry import BACKENDS, choose
 from harness.sandbox.selfcheck.proof import Proof
+from tests.factories.plans import strict_track
 from tests.factories.playground import BIGRAM, harness, write_track
-from tests.factories.samples import strict_track
 
 SMOKE = load_track("smoke")
 

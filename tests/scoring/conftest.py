@@ -6,7 +6,7 @@ import runpy
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from harness.evidence import results
+from harness.evidence import asked_again
 from harness.evidence.results import Scores
 from harness.inside import worker
 from harness.scoring.channel import Channel
@@ -106,7 +106,7 @@ class Played:
         workers: int = 1,
         artifact: bytes = b"",
         segment: int | None = None,
-    ) -> tuple[Scores, results.Probes]:
+    ) -> tuple[Scores, asked_again.Probes]:
         """The score, and what a second worker that is asked again shows."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
         probes = ProbeSet.draw(
@@ -129,10 +129,10 @@ class Played:
         sequence_length: int = 16,
         stride: int = 4,
         count: int = 50,
-    ) -> results.Recall:
+    ) -> asked_again.Recall:
         """What a second worker shows that is asked for windows in another order."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride)
-        none = ProbeSet.none(plan)
+        none = replace(ProbeSet.none(plan), remembers=True)
         self._score(code, stream, none, 1, 64, artifact=b"")
         windows = RecallSet.draw(plan, none.first, secret=b"secret", count=count)
         again = partial(ask_again, again=windows)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.scoring.channel import AnswerError, WorkerGone
+from harness.scoring.link import AnswerError, WorkerGone
 from harness.scoring.scorer import Stream
 from tests.scoring.conftest import Played, make_stream
 

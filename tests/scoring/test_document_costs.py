@@ -19,20 +19,10 @@ from harness.judge.verdict import Verdict
 from harness.report.terminal import render_text
 from harness.scoring.document_costs import LEAST_BYTES, PARTS, gap_of, spread_of
 from tests.adversarial.gallery import cheaters
+from tests.factories.plans import TEXT_BYTES, TOKENS, plan, strict_track, texts
 from tests.factories.playground import BIGRAM, harness, write_track
-from tests.factories.samples import (
-    TEXT_BYTES,
-    TOKENS,
-    failure,
-    gap,
-    good_runs,
-    plan,
-    seed_run,
-    spread,
-    strict_track,
-    texts,
-    verdict_of,
-)
+from tests.factories.results import failure, gap, spread
+from tests.factories.runs import good_runs, seed_run, verdict_of
 
 HOLDOUT = "unpublished"
 

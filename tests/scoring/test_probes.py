@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -288,3 +289,13 @@ def test_an_answer_in_which_no_token_is_likely_can_be_compared(play: Played) -> 
     """
     _, found = play.probed(code, make_stream(documents=10, vocabulary=20_000))
     assert found.probes and found.largest_change_nats == 0
+
+
+def test_a_scoring_after_which_nothing_is_asked_keeps_no_answers() -> None:
+    plan = WindowPlan(1_000_000, 16, 4)
+    none = ProbeSet.none(plan)
+    assert none.first.nats.size == 0
+    (request,) = list(plan.requests(np.arange(1), windows_at_once=1))
+    none.keep(request, torch.ones(request.targets.shape), torch.empty(0, 8))
+    assert none.first.nats.size == 0
+    assert not none.first.distributions

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.safeio import ownership
-from harness.scoring.channel import AnswerError, WorkerGone
+from harness.scoring.link import AnswerError, WorkerGone
 from harness.scoring.scorer import Stream, target_nats
 from tests.scoring.conftest import BIGRAM, Played, make_stream
 

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.contest.submission import load_submission
+from harness.contest.loading import load_submission
 from tests.factories.playground import harness, write_track
 
 ROOT = Path(__file__).parents[2] / "submissions"

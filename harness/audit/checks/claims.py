@@ -16,8 +16,7 @@ _MOST_PROBLEMS = 8
 
 
 def claim_checks(evidence: Evidence, policy: Policy) -> Iterator[AuditCheck]:
-    """``score``, ``score_loss``, ``score_bytes`` and ``score_seeds``; what is not claimed is
-    not asked."""
+    """``score``, ``score_loss``, ``score_bytes`` and ``score_seeds``, each if claimed."""
     yield _score(evidence, policy)
     yield from _loss(evidence)
     yield from _bytes(evidence)
@@ -31,7 +30,7 @@ def _claimed_at(evidence: Evidence, figure: ClaimedFigure | None) -> Place | Non
 
 
 def _absent_logs(evidence: Evidence) -> bool:
-    """Whether a manifest lists logs that are not here: then nothing is missing for certain."""
+    """Whether a manifest lists logs that are not here: then no run is certainly missing."""
     files = evidence.folder.files.items()
     return any(not file.here and name.lower().endswith(".log") for name, file in files)
 
@@ -159,7 +158,7 @@ def _seeds(evidence: Evidence) -> Iterator[AuditCheck]:
 
 
 def _differences(evidence: Evidence, claim: SeedClaim) -> list[tuple[str, Place]]:
-    """What is claimed of a seed and no run of that seed says."""
+    """Claims about a seed that no run with that seed confirms."""
     if claim.seed is None:
         return []
     runs = [

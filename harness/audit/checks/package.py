@@ -100,7 +100,7 @@ def _syntax(evidence: Evidence) -> AuditCheck:
 
 
 def _logs_listed(evidence: Evidence) -> list[str]:
-    """Files that a manifest lists, that are not here, and that are named like logs."""
+    """Files named like logs that a manifest lists and that are not here."""
     return [
         name
         for name, file in evidence.folder.files.items()

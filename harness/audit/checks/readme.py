@@ -1,7 +1,7 @@
 """The figures of a README, compared with the runs: its score, and its tables row by row.
 
-Only what a README says of this record's own seeds is compared. Its prose, its ablations and
-what it quotes of others are not.
+Only figures about this record's own seeds are compared, not its prose, its ablations or the figures
+it quotes from others.
 """
 
 import re
@@ -23,7 +23,7 @@ _NUMBER_CELL = re.compile(r"[*`_ ]{0,6}(\d{1,3}(?:,\d{3}){1,4}|\d{1,12}(?:\.\d{1
 _OWN_SCORE = re.compile(
     r"(?:^|[*#_\s(])val_bpb[*`_]{0,4}\s{0,3}[:=]\s{0,3}[*`_]{0,4}(\d\.\d{3,10})", re.IGNORECASE
 )
-# Figures of others, and differences: neither is in this record's logs.
+# Figures of other entries, and differences: neither is in this record's logs.
 _DIFFERENCE = re.compile(
     r"delta|gain|diff|vs|improve|Δ|±|std|baseline|prev|sota|merged|#\d|\bpr\b|→|->|naive|drop", re.I
 )
@@ -40,7 +40,7 @@ class Row:
 
 
 def readme_checks(evidence: Evidence) -> Iterator[AuditCheck]:
-    """``readme``, where there is one to read."""
+    """The check ``readme``, where the folder has a README."""
     name = evidence.folder.readme_name
     if not evidence.readme or name is None:
         return
@@ -74,7 +74,7 @@ def readme_checks(evidence: Evidence) -> Iterator[AuditCheck]:
 
 
 def table_rows(text: str) -> Iterator[Row]:
-    """Rows about single seeds in tables that have a column of seeds."""
+    """Rows about single seeds, from tables that have a column of seeds."""
     headings: list[str] = []
     for number, line in enumerate(text.splitlines()[:_MOST_LINES], start=1):
         stripped = line[:_LONGEST_LINE].strip()
@@ -112,7 +112,7 @@ def own_score(text: str) -> ClaimedFigure | None:
 def _supported(evidence: Evidence, own: ClaimedFigure) -> bool:
     scores = [run.val_bpb for run in evidence.runs if run.val_bpb is not None]
     if not scores:
-        return True  # told by other checks
+        return True  # other checks report it
     width = min(1.001 * 10.0**-own.decimals, WIDEST_BPB) + 1e-9
     mean = sum(scores) / len(scores)
     every = [e.val_bpb for run in evidence.gathered.runs for e in run.evaluations]
@@ -122,7 +122,7 @@ def _supported(evidence: Evidence, own: ClaimedFigure) -> bool:
 def _agrees(
     evidence: Evidence, runs: list[LoggedRun], heading: str, figure: ClaimedFigure
 ) -> bool | None:
-    """Whether a cell is a figure of its seed's runs; None where its heading says nothing."""
+    """Whether a cell equals a figure of its seed's runs; None where its heading is unknown."""
     lower = heading.lower()
     if _DIFFERENCE.search(lower):
         return None

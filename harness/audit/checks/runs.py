@@ -1,4 +1,4 @@
-"""Rules on what the runs behind the claim were: their seeds, settings and machine."""
+"""Rules on the runs behind the claim: their seeds, settings and machine."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from harness.audit.verdicts import at, check, counted, listed
 from harness.upstream.logs.lexing import SECONDS, number
 from harness.upstream.logs.logged import LoggedRun
 
-# What differs between runs that are the same: their seed, their names, where they ran.
+# Settings that may differ between equal runs: their seed, their names, where they ran.
 _OWN_SETTINGS = re.compile(
     r"(?:\w{1,32}_)?seed|run_?id|run_?name|name|(?:\w{1,48}_)?(?:path|dir|dirs|file|files|root)"
     r"|log_?file|(?:local_)?rank|host(?:name)?|port|device|is_main_process|wandb\w{0,48}|date"

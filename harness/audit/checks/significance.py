@@ -14,13 +14,13 @@ from harness.contest.track import Track
 from harness.statistics.units import nats_per_token_to_bpb
 from harness.upstream.logs.logged import LoggedRun
 
-# Spreads below this are rounding: a t statistic of them would be rounding, too.
+# Spreads below this are rounding, and a t statistic of them would be meaningless.
 _FLAT = 1e-12
 
 
 @dataclass(frozen=True)
 class Bar:
-    """What is to be beaten: a score, where it comes from, its date, and its own seeds' scores."""
+    """The score to beat, where it comes from, its date, and the scores of its own seeds."""
 
     bpb: float
     source: str
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class TTest:
-    """A one-sided t-test: small p says that the mean lies below."""
+    """A one-sided t-test: a small p says that the mean lies below."""
 
     t: float
     degrees_of_freedom: float
@@ -38,7 +38,7 @@ class TTest:
 
 
 def one_sample(values: Sequence[float], threshold: float) -> TTest | None:
-    """Whether the mean lies below ``threshold``; None where that is not defined."""
+    """Test whether the mean lies below ``threshold``; None where the test is not defined."""
     if len(values) < 2:
         return None
     sd = stdev(values)
@@ -49,7 +49,7 @@ def one_sample(values: Sequence[float], threshold: float) -> TTest | None:
 
 
 def welch(values: Sequence[float], others: Sequence[float]) -> TTest | None:
-    """Whether the mean lies below that of ``others``, variances not assumed equal.
+    """Test whether the mean lies below the mean of ``others``, without assuming equal variances.
 
     Welch-Satterthwaite degrees of freedom. None where either has fewer than two values.
     """
@@ -67,13 +67,13 @@ def welch(values: Sequence[float], others: Sequence[float]) -> TTest | None:
 
 
 def _below(t: float, degrees_of_freedom: float) -> float:
-    from scipy.special import stdtr  # a fifth of the time that scipy.stats takes to load
+    from scipy.special import stdtr  # loads in a fifth of the time of scipy.stats
 
     return float(stdtr(degrees_of_freedom, t))
 
 
 def margins(nats: float, margin_bpb: float) -> dict[str, float]:
-    """A margin in BPB, in every reading of "0.005 nats"; ``margin_bpb`` is the one a token."""
+    """The margin in BPB for each reading of "0.005 nats"; ``margin_bpb`` reads it per token."""
     return {
         "nats per token": margin_bpb,
         "BPB": nats,
@@ -82,9 +82,9 @@ def margins(nats: float, margin_bpb: float) -> dict[str, float]:
 
 
 def track_margin_bpb(nats: float, track: Track) -> float | None:
-    """A margin in nats per token, in BPB of the track's dataset; None where that is not known.
+    """Convert a margin in nats per token to BPB on the track's dataset; None where that is unknown.
 
-    As in a verification: whatever tokens an entry uses, the margin is worth the same.
+    As in a verification, the margin does not depend on the entry's own tokenizer.
     """
     if nats == 0:
         return 0.0
@@ -96,7 +96,7 @@ def track_margin_bpb(nats: float, track: Track) -> float | None:
 
 @dataclass(frozen=True)
 class Contender:
-    """What the tests look at: the runs behind a claim, its kind, and the record's date."""
+    """The input of the tests: the runs behind a claim, its kind, and the record's date."""
 
     runs: Sequence[LoggedRun]
     kind: ClaimKind
@@ -104,16 +104,16 @@ class Contender:
 
     @property
     def scores(self) -> list[float]:
-        """The runs' scores, BPB."""
+        """The runs' scores in BPB."""
         return [run.val_bpb for run in self.runs if run.val_bpb is not None]
 
 
 def significance_checks(
     contender: Contender, track: Track, policy: Policy, bar: Bar | None
 ) -> Iterator[AuditCheck]:
-    """``significance`` against a bar less its margin, and ``welch`` against the bar's seeds.
+    """``significance`` against the bar minus its margin, and ``welch`` against the bar's seeds.
 
-    Without ``bar`` the track's is taken, except for a record older than it.
+    Without ``bar``, the track's bar is used, except for a record that is older than it.
     """
     own, date = track.bar, contender.date
     if bar is None and own is not None and own.bpb is not None:
@@ -166,7 +166,7 @@ def _significance(
 
 
 def _in_own_tokens(contender: Contender, nats: float, bar: Bar, margin_bpb: float) -> str:
-    """What the margin would be in the entry's own tokens, where that is another figure."""
+    """The margin converted with the entry's own tokens, where that gives another figure."""
     ratios = [ratio for run in contender.runs if (ratio := bytes_per_token(run))]
     if not ratios:
         return ""

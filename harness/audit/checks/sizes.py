@@ -1,4 +1,4 @@
-"""Rules on bytes: what the logs add up, what was shipped, what the score needs besides."""
+"""Rules on bytes: the total of the logs, the shipped files, and files needed besides."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""The text that was scored: an identity that no wrong byte count and no missing part survives.
+"""The text that was scored: an identity that reveals a wrong byte count or a missing part.
 
 Tokens x nats per token = nats of the text; nats / (ln 2 x bits per byte) = bytes of the text.
 The validation text is the same for everybody, whatever the tokenizer.
@@ -15,27 +15,27 @@ from harness.contest.track import Track
 from harness.upstream.logs.lexing import number
 from harness.upstream.logs.logged import LoggedRun
 
-# The first 50,000 FineWeb documents, as UTF-8; what every honest log's figures multiply to.
+# The first 50,000 FineWeb documents, as UTF-8; the result for every honest log.
 TEXT_BYTES = 151_080_891
-# Bytes of that text for each token, by what a tokenizer's path calls it.
+# Bytes of that text per token, by the name in a tokenizer's path.
 BYTES_PER_TOKEN = {"1024": 2.43592, "8192": 3.7266}
-# Dropped tails and byte-order marks of a batch's end; 0.0003 BPB.
+# Allows for dropped tails, and byte-order marks at the end of a batch; 0.0003 BPB.
 _TEXT_TOLERANCE = 3e-4
 _PLAIN_TOKENIZER = re.compile(r"(?:^|/)fineweb_(\d{3,6})_bpe\.model$")
 
 
 def text_checks(evidence: Evidence) -> Iterator[AuditCheck]:
-    """``denominator``."""
+    """The check ``denominator``."""
     yield _denominator(evidence)
 
 
 def is_known_text(track: Track) -> bool:
-    """Whether the text of a track's dataset is the one of ``TEXT_BYTES``."""
+    """Whether the text of a track's dataset is the text of ``TEXT_BYTES``."""
     return track.dataset.name.startswith("fineweb")
 
 
 def bytes_per_token(run: LoggedRun) -> float | None:
-    """What a run's loss and score say of its tokens: bytes of text each."""
+    """Bytes of text per token, computed from a run's loss and score."""
     if not run.val_bpb or not run.val_loss:
         return None
     return run.val_loss / (math.log(2) * run.val_bpb)
@@ -80,7 +80,7 @@ def _denominator(evidence: Evidence) -> AuditCheck:
 
 
 def _implied(run: LoggedRun) -> tuple[str, float, float, float, str] | None:
-    """(what, implied, expected, tolerance, unit) of the identity that a run allows for."""
+    """(what, implied, expected, tolerance, unit), by the form that a run's figures allow."""
     ratio = bytes_per_token(run)
     if ratio is None or not run.val_bpb or not run.val_loss:
         return None

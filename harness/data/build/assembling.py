@@ -1,22 +1,22 @@
-"""Make a dataset of shards, a tokenizer and documents that somebody else made.
+"""Makes a dataset of shards, a tokenizer and documents that somebody else made.
 
-Here the rule of bytes is applied to data that nobody here tokenized. Bits per byte are measured
-against text, so the question is: which text do these tokens stand for? Two answers are accepted,
-for all validation documents together:
+Here bytes are counted for data that we did not tokenize ourselves. Bits per byte are measured
+against text, so the question is which text the tokens stand for. Two answers are accepted, for all
+validation documents together:
 
 - ``raw``: each document's tokens decode to the published document, exactly;
-- ``normalized``: each decodes to what the normalization of the dataset's own tokenizer makes of
-  the published document. The field's SentencePiece models apply NFKC and fold white space before
-  they encode, so what they were trained and scored on is that text, and the field's figure of
-  about 151,080,891 bytes counts it.
+- ``normalized``: each decodes to the published document after the normalization of the dataset's
+  own tokenizer. The field's SentencePiece models apply NFKC and fold white space before they
+  encode, so models were trained and scored on that text, and the field's figure of about
+  151,080,891 bytes counts its bytes.
 
-Anything else is damage, and is refused with the first document and place. Which rule holds is
-written in the manifest, and under ``normalized`` the normalized text is written out as
-``docs_val`` beside the published one (``docs_raw``). From there on there is one rule only: tokens
-must give ``docs_val`` back, byte for byte, whoever's tokenizer made them. The normalization is
-taken from the reference dataset, which the track names: a submission cannot choose one that
+Anything else is damage, and is refused with a message that names the first document and place.
+Which rule holds is written in the manifest, and under ``normalized`` the normalized text is written
+out as ``docs_val`` beside the published one (``docs_raw``). From then on there is only one rule:
+tokens must decode to ``docs_val``, byte for byte, whichever tokenizer made them. The normalization
+is taken from the reference dataset, which the track names: a submission cannot choose one that
 shrinks or grows the denominator. It is computed from the published text, not from the tokens, so
-that the two can disagree and be found out.
+that a disagreement of the two is detected.
 """
 
 import itertools
@@ -28,8 +28,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.data.build.building import document_entry, file_entry
 from harness.data.build.publishing import publish, staging
+from harness.data.build.written_files import document_entry, file_entry
 from harness.data.format.dataset import Dataset, check_dataset, document_starts, documents_of
 from harness.data.format.documents import DocumentWriter
 from harness.data.format.manifest import (
@@ -56,7 +56,7 @@ DOCUMENTS_PIN = "docs_raw.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Files that are here, in any place; ``train_documents``: whether their texts are wanted."""
+    """Local files to assemble; ``train_documents``: whether the train texts are wanted."""
 
     name: str
     train: list[Path]
@@ -76,16 +76,16 @@ def assemble(
     progress: Progress,
     note: Callable[[str], None],
 ) -> Dataset:
-    """Make ``root/name`` of the parts, and replace an older one by it when all is checked.
+    """Make ``root/name`` of the parts, and let it replace an older one once everything is checked.
 
     Args:
-        parts: the files; they are linked where that can be done, else copied.
+        parts: the files; they are hard-linked where possible, else copied.
         texts: the published documents in order, validation first; read as far as needed.
         root: directory of the datasets.
         pins: written beside the manifest, with the digest of the validation documents added.
-        hold: objects to a digest of the validation documents that is not what was pinned.
-        progress: told how far it is.
-        note: told which text the tokens stand for.
+        hold: raises an error if a digest of the validation documents is not the pinned one.
+        progress: called with the progress of each stage.
+        note: called with a sentence on which text the tokens stand for.
 
     Raises:
         InfrastructureError: a file is damaged, the tokens are not those of the documents, or
@@ -127,7 +127,7 @@ def assemble(
         others = (each for each in pins.files if each.path != pin.path)
         pins = pins.model_copy(update={"files": (*others, pin)})
         write_atomically(directory / PINS_NAME, pins.to_json())
-        # What was written is checked, not what was meant to be written.
+        # Read back from the disk: the check is about what was written, not about what was intended.
         manifest = load_manifest(directory / MANIFEST_NAME)
         check_dataset(Dataset(directory=directory, manifest=manifest), progress=progress)
         publish(directory, root / parts.name)
@@ -135,7 +135,7 @@ def assemble(
 
 
 def _bring(path: Path, directory: Path, kind: Kind) -> str:
-    """A second name for the same file where that can be, for shards are large; else a copy."""
+    """Hard-link a file where possible, because shards are large; else copy it."""
     relative = f"{FOLDERS[kind]}/{path.name}"
     place = directory / relative
     with disk_errors(place):
@@ -167,7 +167,7 @@ def _documents(
     progress: Progress,
     note: Callable[[str], None],
 ) -> tuple[TextRule, list[FileEntry]]:
-    """Decide which text the tokens stand for, and write it; the published text comes last."""
+    """Decide which text the tokens stand for, and write it; the published text is written last."""
     val, raw = directory / "docs_val.jsonl", directory / "docs_raw.jsonl"
     starts = document_starts(stream, tokenizer.bos_id, directory / FOLDERS["val"])
     inexact = 0
@@ -221,7 +221,7 @@ def _documents(
 def _train_documents(
     directory: Path, count: int, texts: Iterator[str], progress: Progress
 ) -> FileEntry:
-    """The next ``count`` documents; the last shard may cut the last of them short."""
+    """The next ``count`` documents; the last shard may hold only a part of the last one."""
     with DocumentWriter(directory / "docs_train.jsonl") as file:
         for text in itertools.islice(texts, count):
             file.write([text])

@@ -1,4 +1,4 @@
-"""Count-based language models over tokens: what a trained model must beat to have learned anything.
+"""Count-based language models over tokens: a trained model must beat them to have learned anything.
 
 Every target 1..N-1 of the validation stream is scored, BOS targets included; they weigh 0 bytes.
 All probabilities are normalized over the whole vocabulary.
@@ -40,9 +40,9 @@ def unigram_probabilities(train_tokens: Tokens, vocabulary_size: int) -> Probabi
 
 @dataclass(frozen=True)
 class WittenBellBigram:
-    """p(w | h) = (c(h, w) + d(h) p(w)) / (c(h) + d(h)), with d(h) the distinct followers of h.
+    """p(w | h) = (c(h, w) + d(h) p(w)) / (c(h) + d(h)), d(h) distinct tokens follow h.
 
-    A history never seen falls back to p(w). Source: Witten and Bell, "The zero-frequency
+    For an unseen history it is p(w). Source: Witten and Bell, "The zero-frequency
     problem", IEEE Transactions on Information Theory 37(4), 1991, method C.
     """
 
@@ -67,7 +67,7 @@ class WittenBellBigram:
         )
 
     def probabilities(self, histories: Tokens, targets: Tokens) -> Probabilities:
-        """p(target | history) for each place: float64[N] from two uint16[N]."""
+        """p(target | history) for each position: float64[N] from two uint16[N]."""
         base = self.unigram[targets]
         if not len(self.pairs):
             return base

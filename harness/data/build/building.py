@@ -1,14 +1,13 @@
-"""Make a dataset directory from documents and a tokenizer, whole or not at all."""
+"""Makes a dataset directory from documents and a tokenizer, whole or not at all."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from harness.data.build.baselines import unigram_bpb, witten_bell_bigram_bpb
 from harness.data.build.encoding import encode_documents
 from harness.data.build.publishing import publish, refuse_existing, staging
+from harness.data.build.written_files import ShardsWriter, document_entry, file_entry
 from harness.data.format.dataset import Dataset, check_dataset
 from harness.data.format.documents import DocumentWriter
 from harness.data.format.manifest import (
@@ -23,13 +22,14 @@ from harness.data.format.manifest import (
     totals_of,
 )
 from harness.data.format.reading import Progress, silent
-from harness.data.format.shards import Tokens, concatenated, read_shard, write_shard
+from harness.data.format.shards import Tokens, concatenated, read_shard
 from harness.data.format.tokenizers import AnyTokenizer, TokenizerError, parse_tokenizer
 from harness.errors import InfrastructureError
-from harness.safeio.files import sha256_of, write_atomically
+from harness.safeio.files import write_atomically
 
 SHARD_TOKENS = 100_000_000
 """Tokens in a full shard, as in the field."""
+
 
 BASELINE_TOKENS = 40_000_000
 """Most tokens that baselines are counted on: they take some 40 bytes of memory for each."""
@@ -39,11 +39,11 @@ Position = Callable[[], tuple[int, int]]
 
 
 class TextLost(InfrastructureError):
-    """A validation document that its tokens do not decode to.
+    """A validation document whose tokens do not decode to its text.
 
     Attributes:
         document: its number, from 1, among the validation documents.
-        problem: where they part, and how.
+        problem: where the two texts first differ, and how.
     """
 
     def __init__(self, document: int, problem: str) -> None:
@@ -76,24 +76,25 @@ def build_dataset(
 ) -> Dataset:
     """Build a dataset at ``destination``, whose last part is its name.
 
-    It is made in a directory beside, checked there, and renamed, so that half of a dataset
-    never stands under the final name. With ``replace`` an older one is removed. The validation
-    documents are read to their end before the first of the others; of neither is more in memory
-    than a few batches. Same documents and tokenizer, same bytes, whatever ``workers`` is.
+    It is made in a directory beside the destination, checked there, and then renamed, so that the
+    final name never belongs to an incomplete dataset. With ``replace``, an older one is removed.
+    The validation documents are read to their end before the first of the others; only a few
+    batches of either are in memory. The same documents and tokenizer give the same bytes, whatever
+    ``workers`` is.
 
-    Every validation document must come back from its tokens, exactly; with
-    ``text="normalized"``, what the tokenizer's own normalization makes of it. Train documents
-    need not: how many do not is told to ``note``. ``published_val`` are the validation documents
-    before they were normalized, for another tokenizer on a dataset of normalized text: see
-    :func:`harness.data.build.encoding.encode_documents`. ``position`` tells how far the reading of
-    documents is, for progress, where they are not sequences. ``most_tokens`` bounds what is
-    written, in all.
+    The tokens of every validation document must decode to it exactly; with ``text="normalized"``,
+    to the document after the tokenizer's own normalization. Train documents need not; ``note`` is
+    told how many do not. ``published_val`` are the validation documents before they were
+    normalized, for another tokenizer on a dataset of normalized text: see
+    :func:`harness.data.build.encoding.encode_documents`. ``position`` returns how many bytes of
+    documents have been read and how many there are, to show progress where the documents are no
+    sequences. ``most_tokens`` limits the number of tokens written in all.
 
     Raises:
-        UsageError: ``destination`` does not end in a name fit for a dataset.
+        UsageError: ``destination`` does not end in a valid name for a dataset.
         TokenizerError: the model is no tokenizer, or makes more than ``most_tokens``.
-        TextLost: a validation document does not come back.
-        InfrastructureError: something is there already, or the disk is full.
+        TextLost: the tokens of a validation document do not decode to it.
+        InfrastructureError: the destination exists already, or the disk is full.
     """
     progress = progress or silent
     check_name(destination.name)
@@ -141,7 +142,7 @@ def build_dataset(
             totals=totals,
         )
         write_atomically(directory / MANIFEST_NAME, manifest.to_json())
-        # What was written is checked, not what was meant to be written.
+        # Read back from the disk: the check is about what was written, not about what was intended.
         manifest = load_manifest(directory / MANIFEST_NAME)
         check_dataset(Dataset(directory=directory, manifest=manifest), progress=progress)
         publish(directory, destination)
@@ -150,7 +151,7 @@ def build_dataset(
 
 @dataclass(kw_only=True)
 class _Maker:
-    """Writes the files of one split after the other."""
+    """Writes the files of each split in turn."""
 
     directory: Path
     tokenizer: AnyTokenizer
@@ -168,10 +169,10 @@ class _Maker:
     def split(
         self, kind: Kind, documents: Iterable[str], published: Iterable[str] | None = None
     ) -> Iterator[FileEntry]:
-        """The shards of one split, its documents and, where they differ, the raw ones."""
+        """Write the shards of one split, its documents and, where they differ, the raw ones."""
         validation = kind == "val"
         normalized = validation and self.text == "normalized"
-        shards = _ShardsWriter(self.directory, kind, self.shard_tokens)
+        shards = ShardsWriter(self.directory, kind, self.shard_tokens)
         path = self.directory / f"docs_{kind}.jsonl"
         raw_path = self.directory / "docs_raw.jsonl"
         inexact, first_inexact = 0, ""
@@ -215,46 +216,10 @@ class _Maker:
             yield document_entry(self.directory, raw, "docs_raw")
 
 
-class _ShardsWriter:
-    """Cuts a stream of tokens into shards."""
-
-    def __init__(self, directory: Path, kind: Kind, shard_tokens: int) -> None:
-        self.directory = directory
-        self.kind: Kind = kind
-        self.shard_tokens = shard_tokens
-        self.waiting: list[Tokens] = []
-        self.waiting_tokens = 0
-        self.entries: list[FileEntry] = []
-
-    def write(self, tokens: Tokens) -> None:
-        """Take some more of the stream."""
-        while self.waiting_tokens + len(tokens) >= self.shard_tokens:
-            room = self.shard_tokens - self.waiting_tokens
-            self.waiting.append(tokens[:room])
-            self._flush()
-            tokens = tokens[room:]
-        if len(tokens):
-            self.waiting.append(tokens)
-            self.waiting_tokens += len(tokens)
-
-    def close(self) -> list[FileEntry]:
-        """The shards: at least one, though it be empty."""
-        if self.waiting or not self.entries:
-            self._flush()
-        return self.entries
-
-    def _flush(self) -> None:
-        path = f"{FOLDERS[self.kind]}/fineweb_{self.kind}_{len(self.entries):06d}.bin"
-        tokens = np.concatenate([np.empty(0, dtype=np.uint16), *self.waiting])
-        write_shard(self.directory / path, tokens)
-        self.entries.append(file_entry(self.directory, path, self.kind, tokens=len(tokens)))
-        self.waiting, self.waiting_tokens = [], 0
-
-
 def _baselines(
     directory: Path, files: tuple[FileEntry, ...], vocabulary_size: int, progress: Progress
 ) -> dict[str, float]:
-    """Rounded far below any margin, so that the order of a sum cannot change the digest.
+    """The baselines, rounded finely, so that the order of a sum cannot change the digest.
 
     None on a corpus too large to count in memory.
     """
@@ -279,35 +244,3 @@ def _baselines(
     }
     progress("counting baselines", 1, 1)
     return found
-
-
-def file_entry(
-    directory: Path,
-    path: str,
-    kind: Kind,
-    *,
-    tokens: int | None = None,
-    documents: int | None = None,
-    text_bytes: int | None = None,
-) -> FileEntry:
-    """The manifest's line for a file that is there."""
-    return FileEntry(
-        path=path,
-        kind=kind,
-        bytes=(directory / path).stat().st_size,
-        sha256=sha256_of(directory / path),
-        tokens=tokens,
-        documents=documents,
-        text_bytes=text_bytes,
-    )
-
-
-def document_entry(directory: Path, written: DocumentWriter, kind: Kind) -> FileEntry:
-    """The manifest's line for a file of documents that was just written."""
-    return file_entry(
-        directory,
-        written.path.name,
-        kind,
-        documents=written.documents,
-        text_bytes=written.text_bytes,
-    )

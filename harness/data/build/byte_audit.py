@@ -1,7 +1,7 @@
-"""The field's count of bytes by table, compared with the bytes of the text.
+"""Compares the field's count of bytes, made with a table, with the bytes of the text.
 
 The field's scripts never look at text: they add up, for each target, the bytes of its piece, plus
-one for a leading space unless the token before is a boundary. That is right for a lossless
+one for a leading space unless the token before it is a boundary. That is right for a lossless
 tokenizer used as the field uses it, and wrong in ways that this module names. Source: the function
 ``build_sentencepiece_luts`` of the field's training scripts.
 """
@@ -33,14 +33,14 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Differing:
-    """One document whose count by table is not its bytes of text.
+    """A document whose count by table differs from its bytes of text.
 
     Attributes:
         document: its number, from 1.
-        table_bytes: by the table.
+        table_bytes: its bytes as the table counts them.
         text_bytes: UTF-8 bytes of its text.
-        causes: bytes that the table counts too many (or, negative, too few), by cause.
-        place: where the first of them is.
+        causes: by cause, how many bytes the table counts too many (or, if negative, too few).
+        place: where the first difference is.
     """
 
     document: int
@@ -52,7 +52,7 @@ class Differing:
 
 @dataclass
 class Weighing:
-    """The sums over all documents; ``causes`` holds documents and bytes of each."""
+    """The sums over all documents; ``causes`` maps each cause to its documents and bytes."""
 
     documents: int = 0
     tokens: int = 0
@@ -63,7 +63,7 @@ class Weighing:
     first: list[Differing] = field(default_factory=list)
 
     def add(self, found: Differing) -> None:
-        """Count a document that differs; the first few are kept whole."""
+        """Count a document that differs; the first few are kept as examples."""
         self.differing += 1
         for cause, amount in found.causes.items():
             documents, total = self.causes.get(cause, (0, 0))
@@ -73,7 +73,7 @@ class Weighing:
 
 
 class Table:
-    """Bytes of each id, as the table counts them and as they are in decoded text.
+    """Bytes of each id, as the table counts them and as they occur in decoded text.
 
     Attributes:
         base: int64[V], bytes of a piece without a leading space; byte pieces weigh 1, special
@@ -106,7 +106,7 @@ class Table:
         return self.base[tokens] + self.leading[tokens] - self.uncounted(tokens)
 
     def uncounted(self, tokens: Tokens) -> NDArray[np.int64]:
-        """Leading spaces that the table leaves out, for a boundary stands before: int64[N]."""
+        """Leading spaces not counted by the table, since they follow a boundary: int64[N]."""
         after_boundary = np.ones(len(tokens), dtype=bool)
         after_boundary[1:] = self.textless[tokens[:-1]]
         return (self.leading[tokens] & after_boundary).astype(np.int64)
@@ -118,7 +118,7 @@ class Table:
         return found
 
     def added(self, tokens: Tokens) -> int:
-        """1 if the document's first space is one that the tokenizer added and takes away again."""
+        """1 if the tokenizer adds the document's first space and decoding removes it, else 0."""
         return int(self.begins_with_space_added and len(tokens) > 0 and self.leading[tokens[0]])
 
 
@@ -129,7 +129,7 @@ def weigh(
     position: Callable[[], tuple[int, int]] = lambda: (0, 1),
     progress: Progress = silent,
 ) -> Weighing:
-    """Count the bytes of each document both ways; ``position`` is how far the reading is."""
+    """Count the bytes of each document both ways; ``position``: bytes read, of how many."""
     table = Table(tokenizer)
     found = Weighing()
     for text in documents:
@@ -151,7 +151,7 @@ def weigh(
 def _causes(
     table: Table, tokenizer: AnyTokenizer, tokens: Tokens, text: str
 ) -> Iterator[tuple[Cause, int]]:
-    """Why the counts differ; the amounts add up to table less text."""
+    """Why the counts differ; the amounts add up to the table's count minus the text's."""
     off = table.by_table(tokens) - table.by_decoding(tokens)
     leading = table.added(tokens) - int(table.uncounted(tokens).sum())
     decoded = tokenizer.decode(tokens)

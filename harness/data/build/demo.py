@@ -1,4 +1,4 @@
-"""The demo corpus: the Python standard library's own source, which every Python has at hand."""
+"""The demo corpus: the source of the Python standard library, which every Python includes."""
 
 import contextlib
 import hashlib
@@ -20,8 +20,8 @@ DOCUMENT_BYTES_LIMIT = 128 << 10
 FEWEST_DOCUMENTS = 100
 VALIDATION_SHARE = 0.06
 
-# Other people's code, tests, and parts that some distributions leave out or newer versions lack.
-# ``encodings`` is tables of code points rather than text.
+# Third-party code, tests, and parts that some distributions or newer versions lack.
+# ``encodings`` consists of tables of code points rather than text.
 LEFT_OUT_FOLDERS = frozenset(
     {
         "__pycache__",
@@ -36,7 +36,7 @@ LEFT_OUT_FOLDERS = frozenset(
         "turtledemo",
     }
 )
-# Holds the paths of the machine that Python was compiled on.
+# It contains paths of the machine that Python was compiled on.
 LEFT_OUT_PREFIX = "_sysconfigdata"
 
 
@@ -47,10 +47,10 @@ def build_demo(
     library: Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Build ``root/demo_sp1024``, or open it when it is there and whole.
+    """Build ``root/demo_sp1024``, or open it if it exists and is undamaged.
 
-    Same Python, same bytes. A damaged one, and with ``force`` any, is built anew. ``library``
-    is the directory to read; the running Python's standard library if not given.
+    The same Python gives the same bytes. A damaged dataset is built again; with ``force``, any is.
+    ``library`` is the directory to read; the running Python's standard library if not given.
 
     Raises:
         InfrastructureError: the library holds too little source, or the disk is full.
@@ -59,7 +59,7 @@ def build_demo(
     library = library or Path(sysconfig.get_path("stdlib"))
     with only_builder(root, DEMO_NAME):
         if not force:
-            # Absent or damaged: the remedy for both is to build it.
+            # It is absent or damaged: in both cases it is built.
             with contextlib.suppress(InfrastructureError):
                 return open_dataset(root, DEMO_NAME, progress=progress)
         documents = library_documents(library, progress=progress)
@@ -89,16 +89,17 @@ def build_demo(
 
 
 def is_validation(name: str) -> bool:
-    """Whether a document belongs to validation, from nothing but the hash of its name."""
+    """Whether a document belongs to validation; depends only on the hash of its name."""
     digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:8], "big") < VALIDATION_SHARE * 2**64
 
 
 def library_documents(library: Path, *, progress: Progress = silent) -> dict[str, str]:
-    """Relative path to text for every usable source file, in order of the paths.
+    """Maps the relative path of every usable source file to its text, in order of the paths.
 
-    Whole files, exactly as they are. Left out: what is empty, longer than 128 KiB (so that no
-    single file dominates), not UTF-8, or holds NUL or U+2581, which SentencePiece cannot carry.
+    Files are used whole and unchanged. Left out are files that are empty, longer than 128 KiB (so
+    that no single file dominates), not UTF-8, or that hold NUL or U+2581, which SentencePiece
+    cannot represent.
 
     Raises:
         InfrastructureError: the directory or a file of it cannot be read.

@@ -1,4 +1,4 @@
-"""Texts into tokens on all cores, in order: the same whatever the number of workers."""
+"""Encodes texts on all cores, in order; the result does not depend on the number of workers."""
 
 import collections
 import contextlib
@@ -40,14 +40,14 @@ class TokenizerMemoryError(TokenizerError):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Some documents in a row.
+    """A batch of consecutive documents.
 
     Attributes:
         raw: the texts as they came.
-        texts: the texts that decoded tokens must equal: ``raw``, or what the tokenizer's own
-            normalization makes of it.
+        texts: the texts that decoded tokens must equal: ``raw``, or ``raw`` after the tokenizer's
+        own normalization.
         tokens: uint16[N], one stream, BOS before each document.
-        problems: why a document's tokens do not give its text back, by its place in the batch.
+        problems: why a document's tokens do not decode to its text, by its index in the batch.
     """
 
     raw: list[str]
@@ -64,24 +64,24 @@ def encode_documents(
     published: Iterable[str] | None = None,
     workers: int | None = None,
 ) -> Iterator[Encoded]:
-    """Encode ``documents`` in order, and decode again to see what comes back.
+    """Encode ``documents`` in order, and decode the tokens again to compare the texts.
 
     Args:
-        documents: read no further ahead than a few batches for each worker.
-        tokenizer: its ``model`` is handed to the workers.
-        text: which text must come back.
-        published: the same documents before they were normalized, if they were. A normalization
-            done twice is not always what it is done once (NFKC composes what it has just taken
-            apart), so a tokenizer that normalizes may give a document back from its published
-            text alone: that is tried first.
-        workers: processes; as many as there are cores if not given. A small corpus needs none.
+        documents: read ahead by at most a few batches for each worker.
+        tokenizer: its ``model`` is sent to the workers.
+        text: which text the tokens must decode to.
+        published: the same documents before they were normalized, if they were. Normalizing twice
+        does not always give the same as normalizing once (NFKC may compose what it decomposed
+        before), so a tokenizer that normalizes may restore a document only if it encodes the
+        published text: that is tried first.
+        workers: number of processes; one for each core if not given. A small corpus needs none.
 
-    A worker that is killed, by a kernel short of memory for example, costs nothing but time: what
-    the workers had at hand is done again by one alone.
+    A worker that is killed, for example by a kernel short of memory, only costs time: the
+    unfinished batches are done again by a single worker.
 
     Raises:
         TokenizerError: the tokenizer fails on a document, or crashes; its subclass
-            :class:`TokenizerMemoryError` if for lack of memory.
+        :class:`TokenizerMemoryError` if memory ran out.
         InfrastructureError: a process was killed twice.
     """
     workers = workers or len(os.sched_getaffinity(0))
@@ -129,7 +129,7 @@ class _Failure:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a worker hands back: texts only where they are not those that it was given."""
+    """The result of a worker; texts are included only where they differ from its input."""
 
     tokens: Tokens
     changed: dict[int, str] = field(default_factory=dict)
@@ -164,7 +164,7 @@ def _encode(batch: _Batch, tokenizer: AnyTokenizer, rule: TextRule) -> _Found:
 def _tokens(
     document: str, published: str | None, text: str, tokenizer: AnyTokenizer
 ) -> tuple[Tokens, str]:
-    """A document's tokens, and why they do not give ``text`` back."""
+    """A document's tokens, and why they do not decode to ``text``, if they do not."""
     problem = ""
     for given in (document,) if published is None else (published, document):
         tokens = tokenizer.encode(given)
@@ -177,7 +177,7 @@ def _tokens(
 
 
 def _failure(place: int, error: Exception) -> _Failure:
-    # The library reports some of its own lack of memory by a text alone.
+    # The library reports a lack of memory only in the text of some errors.
     if isinstance(error, MemoryError) or "bad_alloc" in str(error):
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
         than = "there is" if most == resource.RLIM_INFINITY else f"{most / (1 << 30):.1f} GiB"
@@ -192,7 +192,8 @@ def _results(
         yield batch, _encode(batch, tokenizer, rule)
     for first in batches:
         left = yield from _in_parallel(itertools.chain([first], batches), tokenizer, rule, workers)
-        # Each worker may have less memory than there is, and all of them together more.
+        # The limit for one worker may be below the available memory, and the sum of all limits
+        # above it.
         if left and (yield from _in_parallel(iter(left), tokenizer, rule, 1)):
             raise InfrastructureError(
                 "a process that tokenizes was ended from outside, and again when it was alone",
@@ -203,7 +204,7 @@ def _results(
 def _in_parallel(
     batches: Iterator[_Batch], tokenizer: AnyTokenizer, rule: TextRule, workers: int
 ) -> Generator[tuple[_Batch, _Found], None, list[_Batch]]:
-    """Encode in processes of our own; the batches at hand when one of them was killed."""
+    """Encode in worker processes; returns the unfinished batches if one of them was killed."""
     pool = ProcessPoolExecutor(
         workers,
         # A fork would copy the locks of our other threads, in whatever state they are.
@@ -234,7 +235,7 @@ def _in_parallel(
             hand_out(1)
             yield oldest, found
     except BrokenProcessPool:
-        pool.shutdown()  # and they have ended
+        pool.shutdown()  # and they have all ended
         codes = {-(helper.exitcode or 0) for helper in helpers}
         if crashes := sorted(codes & CRASHES):
             raise TokenizerError(
@@ -246,7 +247,7 @@ def _in_parallel(
 
 
 def _how_it_crashes(number: int) -> str:
-    """What a process that tokenizes says of its tokenizer by dying of a signal."""
+    """What the signal that killed a tokenizing process says about its tokenizer."""
     if number == signal.SIGXCPU:
         most = resource.getrlimit(resource.RLIMIT_CPU)[0]
         return f"needs more than {most} s of processor time"
@@ -255,9 +256,9 @@ def _how_it_crashes(number: int) -> str:
 
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
-    """Processes started meanwhile import nothing from the working directory.
+    """Keep processes started in this block from importing from the working directory.
 
-    That may be a submission, whose ``multiprocessing.py`` is not for us to run.
+    It may be a submission, whose ``multiprocessing.py`` we must not run.
     """
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -274,17 +275,17 @@ _there: tuple[AnyTokenizer, TextRule]
 
 
 def _prepare(model: bytes, rule: TextRule) -> None:
-    """In a worker, once."""
+    """Set up a worker; called once in each."""
     global _there  # noqa: PLW0603 - a worker has no other place for what it is told once
     _there = parse_tokenizer(model), rule
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is our parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # our parent handles Ctrl-C
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
 def _end_with(sentinel: int) -> None:
-    """A worker whose parent was killed would wait for work for ever."""
+    """End with the parent: a worker whose parent was killed would wait for work forever."""
     multiprocessing.connection.wait([sentinel])
     os._exit(1)
 

@@ -1,8 +1,8 @@
-"""The train shards that one run is shown, written anew from those of a dataset.
+"""Writes the train shards that one run is shown, from the train shards of a dataset.
 
-Whole documents are copied in the order that the recipe says, into files of the field's format and
-names. The dataset's files are read in place, through the page cache; what is held in memory is some
-tens of bytes a document and one piece of a shard, however large the shards are.
+Whole documents are copied in the order of the recipe, into files with the field's format and names.
+The dataset's files are read in place, through the page cache; memory holds some tens of bytes per
+document and one piece of a shard, however large the shards are.
 """
 
 import bisect
@@ -36,8 +36,8 @@ def file_name(number: int) -> str:
 def most_shown_bytes(manifest: Manifest, *, own_tokenizer: bool) -> int:
     """The most bytes that the files of one run can have.
 
-    A tokenizer of an entry's own, which may not have been used yet, makes at most a token of each
-    byte of text, one for the beginning of a document, and one for a space that it puts there.
+    An entry's own tokenizer, which may not have been used yet, makes at most one token per byte of
+    text and, for each document, one for its beginning and one for a space added there.
     """
     files = manifest.of_kind("train")
     if not own_tokenizer:
@@ -50,20 +50,20 @@ def most_shown_bytes(manifest: Manifest, *, own_tokenizer: bool) -> int:
 def write_shown(
     dataset: Dataset, folder: Path, *, nonce: str, seed: int, denied_share: float
 ) -> Shown:
-    """Write what a run is shown into ``folder``, which is empty.
+    """Write the train shards of a run into ``folder``, which is empty.
 
     Tokens before the first document's beginning belong to no document and are never shown. Files
-    are on the disk when this returns, so that writing them back slows nobody down later.
+    are synced to disk on return, so that writing them back later slows nobody down.
 
     Args:
         dataset: checked; its train shards are one stream, in which BOS begins a document.
-        folder: gets the files, and nothing else.
-        nonce: of the plan.
-        seed: of the run.
-        denied_share: of the track.
+        folder: receives the files, and nothing else.
+        nonce: the nonce of the plan.
+        seed: the seed of the run.
+        denied_share: the share of the documents that the track denies a run.
 
     Raises:
-        InfrastructureError: no document in the shards, or the disk is full.
+        InfrastructureError: there is no document in the shards, or the disk is full.
     """
     stream = _Stream([map_shard(path) for path in _paths(dataset)])
     starts = stream.places_of(dataset.manifest.bos_id)
@@ -103,10 +103,10 @@ int64[2, R]."""
 
 
 def _stretches(recipe: Recipe, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[Stretch]:
-    """What each file holds, in the order of the documents: all of about the same size."""
+    """The ranges that each file holds, in the order of the documents, for about equal files."""
     shown = recipe.shown()
     starts, ends = starts[shown], ends[shown]
-    # Where one document does not follow the one before.
+    # The positions where a document does not directly follow the one before it.
     breaks = np.flatnonzero(starts[1:] != ends[:-1]) + 1
     found = []
     for first, last in itertools.pairwise(_cuts(ends - starts, len(recipe.order))):
@@ -117,16 +117,17 @@ def _stretches(recipe: Recipe, starts: NDArray[np.int64], ends: NDArray[np.int64
 
 
 def _cuts(lengths: NDArray[np.int64], files: int) -> list[int]:
-    """Where to cut documents of such lengths, so that files come as close as can be to one size.
+    """Where to cut a list of documents with these lengths, so that files are as equal as possible.
 
-    Each of ``files`` (at most as many as documents) gets at least one. Gives ``files + 1`` places.
+    Each of ``files`` (at most as many as documents) gets at least one. Returns ``files + 1``
+    indices.
     """
     until = np.cumsum(lengths)
     cuts = [0]
     for number in range(1, files):
         wanted = int(until[-1]) * number // files
         place = int(np.searchsorted(until, wanted))
-        # until[place - 1] < wanted <= until[place]: the nearer of both.
+        # until[place - 1] < wanted <= until[place]: take the nearer of the two.
         before = int(until[place - 1]) if place else 0
         place += wanted - before > int(until[place]) - wanted
         cuts.append(min(max(place, cuts[-1] + 1), len(lengths) - (files - number)))
@@ -142,7 +143,7 @@ class _Stream:
         self.tokens = self._bases[-1]
 
     def places_of(self, token: int) -> NDArray[np.int64]:
-        """Every place of a token, in order."""
+        """All positions of a token, in order."""
         found, place = [np.zeros(0, dtype=np.int64)], 0
         for piece in self.pieces(0, self.tokens):
             found.append(np.flatnonzero(piece == token) + place)
@@ -150,7 +151,7 @@ class _Stream:
         return np.concatenate(found)
 
     def pieces(self, start: int, end: int) -> Iterator[Tokens]:
-        """A range of the stream in pieces that lie in one shard and are not large."""
+        """A range of the stream in pieces of limited size, each within one shard."""
         number = bisect.bisect_right(self._bases, start) - 1
         while start < end:
             base, limit = self._bases[number], self._bases[number + 1]
@@ -171,7 +172,7 @@ def _tokens_of(stretch: Stretch) -> int:
 
 
 def _write(path: Path, stream: _Stream, stretch: Stretch) -> bytes:
-    """Write one file; its SHA-256."""
+    """Write one file and return its SHA-256."""
     digest = hashlib.sha256()
     with disk_errors(path), path.open("xb", buffering=_BUFFER_BYTES) as file:
         header = header_of(_tokens_of(stretch))

@@ -14,10 +14,10 @@ from harness.safeio.files import disk_errors, sync_directory
 
 
 def refuse_existing(destination: Path, *, replace: bool) -> None:
-    """Before any work: an older dataset is only removed by who asks for it.
+    """Refuse, before any work is done, to replace an older dataset unless that is requested.
 
     Raises:
-        InfrastructureError: something is there, and ``replace`` is false.
+        InfrastructureError: the destination exists, and ``replace`` is false.
     """
     if os.path.lexists(destination) and not replace:
         raise InfrastructureError("exists already", file=destination, remedy="remove it first")
@@ -25,14 +25,14 @@ def refuse_existing(destination: Path, *, replace: bool) -> None:
 
 @contextlib.contextmanager
 def staging(destination: Path) -> Iterator[Path]:
-    """A directory beside ``destination`` that is gone at the end, unless it was renamed."""
+    """A directory beside ``destination`` that is removed at the end, unless it was renamed."""
     with disk_errors(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         prefix = f"{staging_prefix(destination.name)}new-"
         directory = Path(tempfile.mkdtemp(dir=destination.parent, prefix=prefix))
     try:
         with disk_errors(directory):
-            # A container's user is not ours: it must be able to read what is mounted.
+            # The user in a container is another one, and must be able to read what is mounted.
             directory.chmod(0o755)
             for folder in sorted(set(FOLDERS.values()) - {""}):
                 (directory / folder).mkdir()
@@ -43,10 +43,10 @@ def staging(destination: Path) -> Iterator[Path]:
 
 
 def publish(directory: Path, destination: Path) -> None:
-    """Give ``directory`` its final name, in place of an older one of that name.
+    """Rename ``directory`` to its final name; it replaces an older one with that name.
 
     Raises:
-        InfrastructureError: it cannot be renamed; the older one stands as it was.
+        InfrastructureError: it cannot be renamed; the older one is left as it was.
     """
     with disk_errors(destination):
         if os.path.lexists(destination):
@@ -67,13 +67,13 @@ def publish(directory: Path, destination: Path) -> None:
 
 
 def staging_prefix(name: str) -> str:
-    """How the names of temporary directories of a build begin."""
+    """The prefix of the names of a build's temporary directories."""
     return f".{name}.building-"
 
 
 @contextlib.contextmanager
 def only_builder(root: Path, name: str) -> Iterator[None]:
-    """Wait until no other process builds under ``root``; remove what killed builds left.
+    """Wait until no other process builds under ``root``; remove what killed builds left behind.
 
     Raises:
         InfrastructureError: ``root`` cannot be made or locked.

@@ -1,4 +1,4 @@
-"""Datasets of one's own: documents and any tokenizer in, a directory that can be verified out."""
+"""Custom datasets: from documents and any tokenizer to a directory that can be verified."""
 
 import gzip
 import itertools
@@ -38,15 +38,16 @@ def tokenize_documents(
 ) -> Dataset:
     """Make the dataset ``directory/name``: the first documents are validation, the others train.
 
-    ``documents`` is read once, in order, and never held as a whole. See
+    ``documents`` is read once, in order, and never held in memory whole. See
     :func:`harness.data.build.building.build_dataset` for the rest: it is deterministic, parallel,
-    all or nothing, and proves that every validation document comes back from its tokens.
+    all or nothing, and proves that the tokens of every validation document decode to it.
 
     Raises:
-        UsageError: ``name`` is not a name, or ``validation_documents`` is not positive.
-        TextLost: the tokenizer does not give a validation document back; names it, and where.
-        InfrastructureError: the documents cannot be read, the disk is full, or something stands
-            at ``directory/name`` already.
+        UsageError: ``name`` is not a valid name, or ``validation_documents`` is not positive.
+        TextLost: the tokens of a validation document do not decode to it; the message names it and
+        the place.
+        InfrastructureError: the documents cannot be read, the disk is full, or ``directory/name``
+            exists already.
     """
     if validation_documents < 1:
         raise UsageError(f"{validation_documents} validation documents: must be at least 1")
@@ -69,10 +70,10 @@ def tokenize_documents(
 
 
 def tokenizer_at(where: str) -> tuple[AnyTokenizer, str]:
-    """The tokenizer in a file, or the one of pure bytes; and a name for its file in a dataset.
+    """The tokenizer in a file, or the byte tokenizer; and a name for its file in a dataset.
 
     Raises:
-        InfrastructureError: missing, or no tokenizer.
+        InfrastructureError: the file is missing, or is no tokenizer.
     """
     from harness.data.format.tokenizers import ByteTokenizer
 
@@ -85,10 +86,10 @@ def tokenizer_at(where: str) -> tuple[AnyTokenizer, str]:
 
 
 def document_files(paths: list[Path]) -> tuple[DocumentFiles, int | None]:
-    """Files of documents in the order given, or those of a directory.
+    """The files of documents in the order given, or the files of a directory.
 
-    A directory holds ``docs_val`` and ``docs_train``, as ``.jsonl`` or ``.jsonl.gz``; of it, all
-    of ``docs_val`` is validation, and so its number of documents is known and returned.
+    A directory holds ``docs_val`` and ``docs_train``, as ``.jsonl`` or ``.jsonl.gz``; then all of
+    ``docs_val`` is validation, and its number of documents is returned.
 
     Raises:
         UsageError: a directory among several paths, or one without these files.

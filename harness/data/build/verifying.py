@@ -1,4 +1,4 @@
-"""Everything that can be said of a dataset by reading all of it."""
+"""Checks a whole dataset by reading all of it, and describes it."""
 
 import time
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from harness.data.format.tokenizers import AnyTokenizer, difference, load_tokeni
 
 @dataclass(frozen=True)
 class Published:
-    """How the published documents stand to the text that bytes are counted of.
+    """How the published documents relate to the text whose bytes are counted.
 
     Attributes:
         documents: how many there are.
-        exact: how many are that text already; the others are after normalization.
+        exact: how many equal that text as published; the others equal it only after normalization.
         bytes: UTF-8 bytes of the published texts.
-        first_changed: number and place of the first that is not, or empty.
+        first_changed: number and place of the first document that does not; empty if all do.
     """
 
     documents: int
@@ -32,8 +32,8 @@ class Published:
 class DatasetReport:
     """A dataset in which no fault was found.
 
-    ``train_documents`` is the number of BOS in the train shards. ``seconds`` is how long it took
-    to check and describe it; 0 where it was checked before.
+    ``train_documents`` is the number of BOS tokens in the train shards. ``seconds`` is how long the
+    check and the description took; 0 where it was checked before.
     """
 
     dataset: Dataset
@@ -46,7 +46,7 @@ class DatasetReport:
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens of all shards that were read, by the time for everything."""
+        """Tokens of all shards, divided by the time for everything."""
         totals = self.dataset.manifest.totals
         return (totals.train_tokens + totals.validation_tokens) / max(self.seconds, 1e-9)
 
@@ -57,11 +57,12 @@ def verify_dataset(directory: Path, *, progress: Progress = silent) -> DatasetRe
     Header, length and range of token ids of every shard; sizes and digests of all files; the
     number of documents, from BOS; that the tokens of each validation document decode to its
     text, exactly; the bytes of text. Where that text is the normalized one, also that it is what
-    the tokenizer's own normalization makes of the published one. Memory stays flat but for the
-    validation stream, of two bytes for each token.
+    the tokenizer's own normalization makes of the published one. Memory use is constant except for
+    the validation stream, of two bytes per token.
 
     Raises:
-        InfrastructureError: the first fault, by file and place.
+        InfrastructureError: there is a fault; the message names the file and place of the first
+            one.
     """
     began = time.monotonic()
     directory = directory.resolve()
@@ -71,10 +72,10 @@ def verify_dataset(directory: Path, *, progress: Progress = silent) -> DatasetRe
 
 
 def describe(dataset: Dataset, *, progress: Progress = silent) -> DatasetReport:
-    """What remains to be found out of a dataset that has just been checked.
+    """Describe a dataset that has just been checked.
 
     Raises:
-        InfrastructureError: the published documents are not those of the text.
+        InfrastructureError: the published documents do not belong to the text.
     """
     tokenizer = load_tokenizer(dataset.tokenizer_path)
     train_documents = 0
@@ -101,7 +102,7 @@ def _published(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progress) ->
     path = dataset.directory / raw_files[0].path
     documents = exact = bytes_found = 0
     first = ""
-    # As many of both, or the manifest would not have been accepted.
+    # There are equally many of both, or the manifest would not have been accepted.
     texts = read_documents(dataset.documents_path)
     for raw, text in zip(read_documents(path), texts, strict=True):
         documents += 1

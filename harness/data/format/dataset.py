@@ -42,7 +42,7 @@ class Dataset:
 
     @property
     def train_directory(self) -> Path:
-        """The directory of train shards: all of the data that training may see."""
+        """The directory of train shards: the only data that training may see."""
         return self.directory / FOLDERS["train"]
 
     @property
@@ -57,7 +57,7 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the manifest's content, and so, by its digests, of every file."""
+        """SHA-256 of the manifest's content, which covers every file through the digests in it."""
         return hashlib.sha256(self.manifest.canonical()).hexdigest()
 
     def facts(self) -> DatasetFacts:
@@ -81,7 +81,7 @@ class Dataset:
     def validation_document_bytes(self) -> NDArray[np.int64]:
         """UTF-8 bytes of each validation document's text: int64[D].
 
-        Counted from the documents; the tokenizer has no say.
+        Counted in the documents; the tokenizer does not matter.
         """
         return np.array(
             [text_bytes(text) for text in read_documents(self.documents_path)], dtype=np.int64
@@ -103,7 +103,7 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
 
     Raises:
         UsageError: ``name`` cannot be the name of a dataset.
-        InfrastructureError: the dataset is missing, or a file is not what the manifest says.
+        InfrastructureError: the dataset is missing, or a file differs from the manifest.
     """
     check_name(name)
     directory = root / name
@@ -142,7 +142,8 @@ def check_dataset(dataset: Dataset, *, progress: Progress) -> None:
     """Compare every file with the manifest, and every validation document with its tokens.
 
     Raises:
-        InfrastructureError: the first difference, by file and place.
+        InfrastructureError: there is a difference; the message names the file and place of the
+            first.
     """
     check_files(dataset, progress)
     for kind in ("train", "val"):
@@ -163,7 +164,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress) -> None:
 
 
 def check_files(dataset: Dataset, progress: Progress) -> None:
-    """Sizes before digests, so that a missing or cut file is told at once."""
+    """Check sizes before digests, so that a missing or cut file is reported at once."""
     files = dataset.manifest.files
     for entry in files:
         path = dataset.directory / entry.path
@@ -187,7 +188,7 @@ def check_files(dataset: Dataset, progress: Progress) -> None:
 
 
 def _check_nothing_unlisted(dataset: Dataset, kind: Kind) -> None:
-    """A submission sees whatever lies in a mounted directory, so only listed files may."""
+    """Refuse unlisted files: a submission sees everything that lies in a mounted directory."""
     folder = dataset.directory / FOLDERS[kind]
     listed = {dataset.directory / entry.path for entry in dataset.manifest.of_kind(kind)}
     with reading(folder):
@@ -202,7 +203,7 @@ def _check_nothing_unlisted(dataset: Dataset, kind: Kind) -> None:
 
 
 def document_starts(stream: Tokens, bos_id: int, path: Path) -> NDArray[np.int64]:
-    """Places of the BOS in a stream of whole documents: int64[D], the first of them 0.
+    """Positions of the BOS tokens in a stream of whole documents: int64[D], the first one is 0.
 
     Raises:
         InfrastructureError: the stream, which begins in ``path``, does not start with BOS.
@@ -220,7 +221,7 @@ def documents_of(stream: Tokens, starts: NDArray[np.int64]) -> Iterator[Tokens]:
 
 
 def _check_documents(dataset: Dataset, tokenizer: AnyTokenizer, progress: Progress) -> None:
-    """Every validation document must follow, exactly, from its tokens."""
+    """Check that the tokens of every validation document decode to it exactly."""
     stream = dataset.validation_tokens()
     first_shard = dataset.directory / dataset.manifest.of_kind("val")[0].path
     totals = dataset.manifest.totals

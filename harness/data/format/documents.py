@@ -1,4 +1,4 @@
-"""Raw documents: files of JSON objects, one a line, each with its text under ``text``."""
+"""Raw documents: files of JSON objects, one per line, each with its text under ``text``."""
 
 import contextlib
 import gzip
@@ -18,18 +18,18 @@ GZIP_SUFFIX = ".gz"
 
 
 class DocumentWriter:
-    """Writes documents one a line, in order; the file appears whole at the end of the block.
+    """Writes documents one per line, in order; the file appears whole at the end of the block.
 
     Args:
-        path: of the file.
-        wanted: whether to write at all, for callers that do so sometimes only.
+        path: the file.
+        wanted: whether to write at all, for callers that only sometimes do.
 
     Attributes:
         documents: how many were written.
         text_bytes: UTF-8 bytes of their texts.
 
     Raises:
-        UnicodeEncodeError: a text holds half of a surrogate pair, which UTF-8 cannot carry.
+        UnicodeEncodeError: a text holds half of a surrogate pair, which UTF-8 cannot encode.
         InfrastructureError: the disk is full or the directory is not writable.
     """
 
@@ -66,7 +66,7 @@ class DocumentWriter:
 
 
 def write_documents(path: Path, texts: Iterable[str]) -> None:
-    """Write ``texts`` one a line, in order, atomically; errors as of :class:`DocumentWriter`."""
+    """Write ``texts`` one per line, in order, atomically; errors as in :class:`DocumentWriter`."""
     with DocumentWriter(path) as file:
         file.write(texts)
 
@@ -74,7 +74,7 @@ def write_documents(path: Path, texts: Iterable[str]) -> None:
 def read_documents(path: Path) -> Iterator[str]:
     """The texts, in order, one line in memory at a time; keys besides ``text`` are ignored.
 
-    Every text can be encoded as UTF-8. A file whose name ends in ``.gz`` is unpacked on the way.
+    Every text returned can be encoded as UTF-8. A file whose name ends in ``.gz`` is decompressed.
 
     Raises:
         InfrastructureError: a line is not such an object; the message names file and line.
@@ -83,13 +83,13 @@ def read_documents(path: Path) -> Iterator[str]:
 
 
 class DocumentFiles:
-    """The texts of some files of documents, one file after the other, read as they are asked for.
+    """The texts of several files of documents, one file after the other, read lazily.
 
-    Lines are taken as by :func:`read_documents`, one in memory at a time.
+    Lines are read as by :func:`read_documents`, one in memory at a time.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        """Nothing is read yet.
+        """Check the files; no document is read yet.
 
         Raises:
             InfrastructureError: a file is missing, or not a regular file.
@@ -98,7 +98,7 @@ class DocumentFiles:
         self._done = 0
 
     def position(self) -> tuple[int, int]:
-        """How many bytes on the disk the latest reader has read, and how many there are."""
+        """How many bytes on disk the latest reader has read, and how many there are in all."""
         return self._done, sum(size for _, size in self._files)
 
     def __iter__(self) -> Iterator[str]:
@@ -161,12 +161,12 @@ def text_of(path: Path, number: int, line: bytes) -> str:
 
 
 def text_bytes(text: str) -> int:
-    """UTF-8 bytes of a text: what bits per byte are measured against."""
+    """UTF-8 bytes of a text, against which bits per byte are measured."""
     return len(text.encode())
 
 
 def first_difference(expected: str, found: str) -> int:
-    """Index of the first character at which two different texts part."""
+    """Index of the first character at which two different texts differ."""
     for index, (one, other) in enumerate(zip(expected, found, strict=False)):
         if one != other:
             return index

@@ -1,4 +1,4 @@
-"""The manifest of a dataset: what files it has, what they hold, and how large it is in all."""
+"""The manifest of a dataset: its files, their content, and its total size."""
 
 import json
 import re
@@ -82,15 +82,14 @@ class Totals(Exact):
 class Manifest(Exact):
     """A dataset's ``manifest.json``.
 
-    Paths are relative to the dataset's directory and use ``/``; the order of the files of one
-    kind is the order of their stream. ``baselines`` maps count-based models to bits per byte.
+    Paths are relative to the dataset's directory and use ``/``; files of one kind are listed in the
+    order of their stream. ``baselines`` maps count-based models to bits per byte.
 
-    ``docs_val`` holds the text that bits per byte are measured against, and every validation
-    document follows from its tokens, exactly. Where ``text`` is ``normalized``, that text is not
-    what was published but what the normalization of this dataset's own tokenizer (NFKC, white
-    space) makes of it, and ``docs_raw`` holds what was published. It is written out once, when
-    the dataset is made, so that it is one and the same for every submission: no tokenizer that a
-    submission brings has a say in it.
+    ``docs_val`` holds the text that bits per byte are measured against, and the tokens of every
+    validation document decode to it exactly. Where ``text`` is ``normalized``, ``docs_val`` holds
+    the published text after the normalization (NFKC, white space) of this dataset's own tokenizer,
+    and ``docs_raw`` holds the published text. It is written once, when the dataset is made, so that
+    it is the same for every submission: no tokenizer that a submission brings can change it.
     """
 
     format: Literal[1] = 1
@@ -144,7 +143,7 @@ class Manifest(Exact):
         return self.of_kind("docs_val")[0]
 
     def canonical(self) -> bytes:
-        """The content without its layout: sorted keys, no white space."""
+        """The content in canonical form: sorted keys, no white space."""
         content = self.model_dump(mode="json")
         return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
@@ -154,7 +153,7 @@ class Manifest(Exact):
 
 
 def totals_of(files: tuple[FileEntry, ...]) -> Totals:
-    """What the files add up to; constructed unchecked, so that a bad sum can be compared."""
+    """The sums over the files; constructed without validation, to be compared even if wrong."""
 
     def total(kind: Kind, field: Literal["tokens", "documents", "text_bytes"]) -> int:
         return sum(getattr(entry, field) or 0 for entry in files if entry.kind == kind)
@@ -168,10 +167,10 @@ def totals_of(files: tuple[FileEntry, ...]) -> Totals:
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be the name of a dataset, and so of its directory.
+    """Refuse a name that no dataset, and so no directory of one, can have.
 
     Raises:
-        UsageError: empty, too long, hidden, or with characters that do not belong in a name.
+        UsageError: it is empty, too long, hidden, or has characters that are not allowed in a name.
     """
     if len(name) > 100 or not re.fullmatch(_PART, name):
         raise UsageError(

@@ -1,25 +1,25 @@
-"""The normal form of a tokenizer: what makes its tokens, and nothing else.
+"""The normal form of a tokenizer: what determines its tokens, and nothing else.
 
-A SentencePiece model is a file of a stranger with room for any message: 32 bits of score for each
-piece, the trainer's notes, data of self-tests, fields that no reader knows, padding. A tokenizer
-has no purse of its own, so none of that is shown to a sandbox. What is left of a model:
+A SentencePiece model is an untrusted file with room for any message: 32 bits of score for each
+piece, the trainer's notes, data of self-tests, unknown fields, padding. A tokenizer has no byte
+budget of its own, so none of that is shown to a sandbox. What is left of a model:
 
 - its pieces in order, with their types;
-- scores: of BPE none, since a merge is chosen by its rank, which is its position here; of Unigram
-  8 bits each (``score_levels.py``); of the other kinds none, for they use none;
+- scores: none for BPE, since a merge is chosen by its rank, which is its position here; 8 bits each
+  for Unigram (``score_levels.py``); none for the other kinds, which use none;
 - the flags that change its tokens, and which pieces are BOS, EOS and PAD;
 - the normalizer's table, by name if it is one of SentencePiece's own, else with all its bytes.
 
-From that the harness builds a file of its own (:meth:`NormalForm.model`); that one is proven on
-every document, tokenizes the texts and is shown to sandboxes. What it brings along is reckoned from
-:meth:`NormalForm.serialized`. A piece can say anything too, and order says something: both are in
-what is reckoned.
+From that the harness builds a file of its own (:meth:`NormalForm.model`), which is proven on every
+document, tokenizes the texts and is shown to sandboxes. The bytes that it brings along are computed
+from :meth:`NormalForm.serialized`. Pieces and their order can carry a message too: both are counted
+in it.
 
 An honest BPE model keeps its tokens exactly: its trainer gives rank ``i`` the score ``-i``. For a
-Unigram model the file is another one, whose tokens are proven like anybody's. Its scores move by
-half a step at most, a step being a 255th of their range (0.04 nats for 8,192 pieces of English), so
-a cut changes only where two ways to cut a text differ by less than half a step for each piece in
-which they differ: of ways that are all but equally likely, another one is taken.
+Unigram model the tokens may change, and they are proven like those of any other file. Its scores
+move by at most half a step, a step being a 255th of their range (0.04 nats for 8,192 pieces of
+English). So a segmentation changes only where two segmentations of a text differ by less than half
+a step for each piece in which they differ: among almost equally likely ones, another one is chosen.
 """
 
 import enum
@@ -57,7 +57,7 @@ class Type(enum.IntEnum):
 
 
 class Kind(enum.IntEnum):
-    """How a model cuts a text."""
+    """How a model segments a text."""
 
     UNIGRAM = 1
     BPE = 2
@@ -77,7 +77,7 @@ _NO_ID = (1 << 64) - 1  # -1, as it is written
 
 @dataclass(frozen=True)
 class Flags:
-    """What changes the tokens beside the pieces; the defaults are SentencePiece's own."""
+    """Settings that change the tokens; the defaults are SentencePiece's own."""
 
     byte_fallback: bool = False
     treat_whitespace_as_suffix: bool = False
@@ -88,17 +88,17 @@ class Flags:
 
 @dataclass(frozen=True)
 class NormalForm:
-    """What makes the tokens of a SentencePiece model.
+    """What determines the tokens of a SentencePiece model.
 
     Attributes:
-        kind: how it cuts.
+        kind: how it segments a text.
         flags: see :class:`Flags`.
-        pieces: in the order of their ids.
+        pieces: the pieces in the order of their ids.
         types: a :class:`Type` for each piece, as bytes.
-        special: ids of ``unk``, ``bos``, ``eos`` and ``pad``, -1 for one that is not there.
-        table: the normalizer's; empty for none.
-        levels: of a Unigram model, a byte for each piece of type NORMAL; else empty.
-        ends: scores of level 0 and level 255, float32.
+        special: ids of ``unk``, ``bos``, ``eos`` and ``pad``, -1 for one that is absent.
+        table: the normalizer's table; empty if there is none.
+        levels: for a Unigram model, one byte for each piece of type NORMAL; else empty.
+        ends: the scores of level 0 and level 255, float32.
     """
 
     kind: Kind
@@ -111,10 +111,10 @@ class NormalForm:
     ends: tuple[float, float] = (0.0, 0.0)
 
     def serialized(self) -> bytes:
-        """One canonical text of it: equal for equal forms, and no two forms share it.
+        """Its canonical serialization: two forms are equal exactly if their serializations are.
 
-        Known tables are there by name alone. Texts, types and levels stand apart, each as one
-        stretch, since so they compress best.
+        Known tables are given by name alone. Texts, types and levels are grouped, each in one
+        block, because they compress best that way.
         """
         name = own_name(self.table)
         head = [f"sentencepiece {self.kind.name.lower()} {len(self.pieces)}"]
@@ -128,7 +128,7 @@ class NormalForm:
         return texts + self.types + self.levels + (self.table if name is None else b"")
 
     def model(self) -> bytes:
-        """The file that the harness builds of it."""
+        """The model file that the harness builds from it."""
         found = [
             bytes_field(
                 _PIECES,
@@ -161,7 +161,7 @@ class NormalForm:
         return b"".join(found)
 
     def _scores(self) -> list[float]:
-        """Of each piece; 0 where no score is ever used."""
+        """The score of each piece; 0 where no score is ever used."""
         scores = [0.0] * len(self.pieces)
         ranked = [i for i, kind in enumerate(self.types) if kind in (Type.NORMAL, Type.UNUSED)]
         if self.kind is Kind.BPE:
@@ -176,11 +176,11 @@ class NormalForm:
 
 @dataclass(frozen=True)
 class Normal:
-    """A tokenizer as everybody but its author sees it.
+    """A tokenizer in the form in which everybody but its author sees it.
 
     Attributes:
-        model: the file.
-        serialized: what is weighed of it.
+        model: the content of its file.
+        serialized: the bytes that count for its weight.
     """
 
     model: bytes
@@ -188,20 +188,20 @@ class Normal:
 
     @property
     def compressed_bytes(self) -> int:
-        """Its weight: what lzma (preset 9, extreme) makes of :attr:`serialized`."""
+        """Its weight: the size of :attr:`serialized` compressed with lzma (preset 9, extreme)."""
         return compressed_bytes(self.serialized)
 
 
 def compressed_bytes(serialized: bytes) -> int:
-    """What a serialized normal form weighs."""
+    """The weight of a serialized normal form in bytes."""
     return len(lzma.compress(serialized, preset=9 | lzma.PRESET_EXTREME))
 
 
 def normal(model: bytes) -> Normal:
-    """The content of a tokenizer's file in its normal form; the JSON of pure bytes has one too.
+    """Bring the content of a tokenizer's file to normal form, the byte tokenizer's JSON included.
 
     Raises:
-        TokenizerError: no tokenizer, or one that has none.
+        TokenizerError: it is no tokenizer, or one without a normal form.
     """
     if model[:1] == b"{":
         parse_tokenizer(model)
@@ -211,17 +211,18 @@ def normal(model: bytes) -> Normal:
 
 
 def normal_form(model: bytes) -> NormalForm:
-    """The normal form of a SentencePiece model; all else that the file holds is left out.
+    """The normal form of a SentencePiece model; everything else in the file is left out.
 
-    No library in C++ is asked, so that what a hostile file can do is to be refused.
+    No C++ library is used, so the worst that a hostile file can do is be refused.
 
     Raises:
-        TokenizerError: no such model, a piece that is no text, or a score that is no number.
+        TokenizerError: it is no such model, or has a piece that is no text or a score that is no
+            number.
     """
     try:
         found = list(fields(model))
         pieces = [_piece(content) for number, content in found if number == _PIECES]
-        # The parts of a message that comes in several are one message.
+        # A message may come in several parts, which together are one message.
         trainer, normalizer = (
             dict(fields(b"".join(_bytes(content) for number, content in found if number == which)))
             for which in (_TRAINER, _NORMALIZER)
@@ -290,7 +291,7 @@ def _special(
     for name in ("bos", "eos", "pad"):
         _, field, usual = _SPECIAL[name]
         named = _bytes(trainer.get(field, b"")).decode(errors="replace")
-        # A name that no piece has leaves the usual one, as a file without any name does.
+        # A name that no piece has leaves the default, as in a file without any name.
         found[name] = places.get(named, places.get(usual, -1))
     return found
 

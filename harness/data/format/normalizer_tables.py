@@ -1,7 +1,7 @@
-"""The tables of normalization that SentencePiece itself ships, known by their digests.
+"""The normalization tables that SentencePiece itself ships, recognized by their digests.
 
-A model carries its normalizer as a compiled table. One of SentencePiece's own says nothing but
-its name; any other is the work of whoever made the model.
+A model carries its normalizer as a compiled table. A table of SentencePiece's own carries no
+information beyond its name; any other may.
 """
 
 from harness.safeio.files import sha256_of_bytes
@@ -28,5 +28,5 @@ IDENTITY = "identity"
 
 
 def own_name(table: bytes) -> str | None:
-    """The name of a table of SentencePiece's own, ``identity`` if it is empty; else None."""
+    """The name of one of SentencePiece's own tables, ``identity`` for an empty one; else None."""
     return OWN_TABLES.get(sha256_of_bytes(table)) if table else IDENTITY

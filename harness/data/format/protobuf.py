@@ -1,6 +1,6 @@
-"""As much of protocol buffers as SentencePiece's model files are written in.
+"""The part of protocol buffers that SentencePiece's model files use.
 
-Pure Python and a few lines, so that a stranger's file can be taken apart without a library in C++.
+It is short and pure Python, so that an untrusted file can be parsed without a C++ library.
 """
 
 import struct
@@ -11,14 +11,14 @@ _LARGEST_VARINT_BYTES = 10
 
 
 class WireError(ValueError):
-    """Bytes that are no message."""
+    """The bytes are no valid message."""
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field, in order: an int for a varint, else the raw bytes.
+    """Yield number and value of each field, in order: an int for a varint, else the raw bytes.
 
     Raises:
-        WireError: a field is cut short, or of a kind that no current message has.
+        WireError: a field is cut short, or has a wire type that current messages do not use.
     """
     at = 0
     while at < len(message):
@@ -53,17 +53,17 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def number_field(number: int, value: int) -> bytes:
-    """A field that holds an integer (at least 0), an enum or a bool."""
+    """Encode a field that holds an integer (at least 0), an enum or a bool."""
     return _written(number << 3 | _VARINT) + _written(value)
 
 
 def bytes_field(number: int, value: bytes) -> bytes:
-    """A field that holds bytes, a text in UTF-8, or a message."""
+    """Encode a field that holds bytes, a text in UTF-8, or a message."""
     return _written(number << 3 | _LENGTH) + _written(len(value)) + value
 
 
 def float_field(number: int, value: float) -> bytes:
-    """A field that holds a float32."""
+    """Encode a field that holds a float32."""
     return _written(number << 3 | _FOUR) + struct.pack("<f", value)
 
 

@@ -1,4 +1,4 @@
-"""What every reader of a dataset shares: errors that name the file, and progress."""
+"""What all readers of a dataset share: errors that name the file, and progress."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ RESTORE = (
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Report no progress."""
 
 
 def damaged(
@@ -32,7 +32,7 @@ def damaged(
     field: str | None = None,
     problems: Sequence[Problem] = (),
 ) -> InfrastructureError:
-    """The error for a dataset file whose content is not what it must be."""
+    """The error for a dataset file with invalid content."""
     return InfrastructureError(
         problem, file=path, line=line, field=field, problems=problems, remedy=RESTORE
     )
@@ -60,20 +60,20 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def regular_file_bytes(path: Path) -> int:
-    """Size of a regular file in bytes.
+    """The size of a regular file in bytes.
 
     Raises:
-        InfrastructureError: missing, or a directory, FIFO, socket or device.
+        InfrastructureError: it is missing, or a directory, FIFO, socket or device.
     """
     with reading(path), open_named(path) as file:
         return os.fstat(file.fileno()).st_size
 
 
 def content_of(path: Path, *, limit_bytes: int) -> bytes:
-    """The whole of a file that must not be large.
+    """Read the whole of a file that must not be large.
 
     Raises:
-        InfrastructureError: missing, not a regular file, larger, or not to be read.
+        InfrastructureError: it is missing, not a regular file, larger, or cannot be read.
     """
     with reading(path):
         return read_named(path, limit_bytes=limit_bytes)
@@ -87,14 +87,14 @@ def model_of(
     longest_text: int = LONGEST_TEXT,
     about: str = "",
 ) -> Model:
-    """A model from a JSON file.
+    """Read a model from a JSON file.
 
     Args:
         model: what the file must hold.
         path: of the file.
-        limit_bytes: most that is read.
-        longest_text: characters of a text in it.
-        about: what the problems are problems of, for the message.
+        limit_bytes: the most bytes that are read.
+        longest_text: the most characters of a text in it.
+        about: what has the problems, for the message.
 
     Raises:
         InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense;

@@ -1,4 +1,4 @@
-"""Scores in eight bits: what is left of a Unigram model's 32."""
+"""Rounds the 32-bit scores of a Unigram model to eight bits."""
 
 import math
 import struct
@@ -10,20 +10,20 @@ tell 256 levels between them."""
 
 
 def levels_of(scores: Sequence[float]) -> tuple[bytes, tuple[float, float]]:
-    """Scores rounded to the nearest of 256 levels, evenly spaced from the lowest to the highest.
+    """Round scores to the nearest of 256 levels, evenly spaced from the lowest to the highest.
 
     Returns:
-        A byte for each score, and the scores of level 0 and level 255, which are kept as they are
-        (float32). Scores that are all but equal are all the lowest.
+        A byte for each score, and the scores of level 0 and level 255, which stay exact (float32).
+        If all scores are almost equal, all get the lowest level.
 
     Raises:
-        ValueError: a score is no finite number.
+        ValueError: a score is not a finite number.
     """
     if not all(math.isfinite(score) for score in scores):
         raise ValueError("a piece has a score that is not a finite number")
     if not scores:
         return b"", (0.0, 0.0)
-    low, high = min(scores) + 0.0, max(scores) + 0.0  # + 0.0: there is one zero
+    low, high = min(scores) + 0.0, max(scores) + 0.0  # + 0.0 turns -0.0 into 0.0
     if high - low <= _LEAST_RANGE * max(abs(low), abs(high)):
         return bytes(len(scores)), (low, low)
     levels = bytes(round((score - low) / (high - low) * 255) for score in scores)
@@ -31,7 +31,7 @@ def levels_of(scores: Sequence[float]) -> tuple[bytes, tuple[float, float]]:
 
 
 def score_at(level: int, ends: tuple[float, float]) -> float:
-    """The score of a level, float32; exactly an end at 0 and at 255."""
+    """The score of a level, float32; levels 0 and 255 give exactly the two ends."""
     low, high = ends
     score = low * ((255 - level) / 255) + high * (level / 255)
     [found] = struct.unpack("<f", struct.pack("<f", score))

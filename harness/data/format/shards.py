@@ -62,8 +62,8 @@ def read_shard(path: Path, *, vocabulary_size: int) -> Tokens:
     """The tokens of a shard as a read-only ``np.memmap``: uint16[N].
 
     Raises:
-        InfrastructureError: wrong magic, wrong version, a size other than the header says, or
-            a token beyond the vocabulary; the message names the file and the byte offset.
+        InfrastructureError: wrong magic, wrong version, a size that contradicts the header, or a
+            token outside of the vocabulary; the message names the file and the byte offset.
     """
     tokens = map_shard(path)
     _check_range(path, tokens, vocabulary_size)
@@ -71,7 +71,7 @@ def read_shard(path: Path, *, vocabulary_size: int) -> Tokens:
 
 
 def map_shard(path: Path) -> Tokens:
-    """As :func:`read_shard`, but the tokens themselves are not looked at: nothing is read yet."""
+    """Like :func:`read_shard`, but without a check of the tokens: none is read yet."""
     size = regular_file_bytes(path)
     if size < HEADER_BYTES:
         raise damaged(
@@ -98,13 +98,13 @@ def map_shard(path: Path) -> Tokens:
             f"{size - expected} bytes too many from byte offset {expected}, "
             f"where its {count} tokens end",
         )
-    # The whole file is mapped, because a mapping of no bytes (a shard without tokens) is refused.
+    # The whole file is mapped, because an empty mapping (for a shard without tokens) is refused.
     with reading(path):
         return np.memmap(path, dtype=_TOKEN, mode="r")[HEADER_BYTES // TOKEN_BYTES :]
 
 
 def _check_range(path: Path, tokens: Tokens, vocabulary_size: int) -> None:
-    """Refuse a token that is not in the vocabulary; memory stays flat whatever the size."""
+    """Refuse a token that is not in the vocabulary; memory use does not depend on the size."""
     if vocabulary_size >= TOKEN_LIMIT:
         return
     for start in range(0, len(tokens), CHECK_TOKENS):

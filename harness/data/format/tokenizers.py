@@ -1,4 +1,4 @@
-"""Tokenizers: load, train, and hold to giving every text back exactly.
+"""Tokenizers: load them, train one, and check that decoding restores every text exactly.
 
 Two kinds: SentencePiece models, and the field's pure bytes, which need no model at all.
 """
@@ -26,14 +26,14 @@ SPACE_SYMBOL = "\u2581"
 
 
 class TokenizerError(InfrastructureError):
-    """A file that is no usable tokenizer. Whose fault that is, the caller knows."""
+    """A file that is no usable tokenizer. The caller knows whose fault that is."""
 
 
 class AnyTokenizer(ABC):
-    """What texts are turned into tokens with, and back.
+    """A tokenizer: encodes texts to tokens and decodes them again.
 
     Attributes:
-        model: content of the file it came from.
+        model: the content of the file that it came from.
         vocabulary_size: number of ids, special ones included.
         bos_id: id put before each document; it stands for no text.
         textless: bool[vocabulary_size], true for ids that may not stand inside a document:
@@ -51,13 +51,13 @@ class AnyTokenizer(ABC):
 
     @abstractmethod
     def decode(self, tokens: Tokens) -> str:
-        """Text of one document's tokens, BOS left out by the caller."""
+        """The text of one document's tokens; the caller leaves BOS out."""
 
     @abstractmethod
     def normalized(self, text: str) -> str:
         """``text`` after this tokenizer's own normalization, which is done before it encodes.
 
-        Not taken from any tokens, so that it can be compared with what tokens decode to.
+        It is not computed from tokens, so it can be compared with what tokens decode to.
         """
 
     def mismatch(self, tokens: Tokens, text: str) -> str:
@@ -71,7 +71,7 @@ class AnyTokenizer(ABC):
 
 
 def difference(expected: str, found: str) -> str:
-    """Where two different texts part, with a little of both."""
+    """Where two different texts first differ, with a short excerpt of both."""
     at = first_difference(expected, found)
     return (
         f"character {at} onwards: expected {expected[at : at + 20]!a}, "
@@ -111,7 +111,7 @@ class Tokenizer(AnyTokenizer):
                 for i in range(self.vocabulary_size)
             ]
         )
-        # A model may put a space before every text, and decoding takes it away again.
+        # A model may add a space before every text; decoding removes it again.
         self.adds_a_space = self.processor.normalize("a").startswith(SPACE_SYMBOL)
 
     @classmethod
@@ -119,7 +119,7 @@ class Tokenizer(AnyTokenizer):
         """Read a ``.model`` file.
 
         Raises:
-            InfrastructureError: missing, or not such a file.
+            InfrastructureError: it is missing, or no such file.
         """
         return cls(content_of(path, limit_bytes=MODEL_BYTES_LIMIT), path=path)
 
@@ -162,7 +162,7 @@ class ByteTokenizer(AnyTokenizer):
     OFFSET = 4
 
     def __init__(self, model: bytes = b"") -> None:
-        """``model`` is the content of its file, if it came from one."""
+        """Take the content of its file as ``model``, if it came from one."""
         self.model = model or (json.dumps(_ByteFile().model_dump(), indent=2) + "\n").encode()
         self.vocabulary_size = self.OFFSET + 256
         self.bos_id = 1
@@ -177,15 +177,15 @@ class ByteTokenizer(AnyTokenizer):
         return (tokens - self.OFFSET).astype(np.uint8).tobytes().decode(errors="replace")
 
     def normalized(self, text: str) -> str:
-        """Bytes change nothing."""
+        """The text unchanged: bytes need no normalization."""
         return text
 
 
 def parse_tokenizer(model: bytes, *, path: Path | None = None) -> AnyTokenizer:
-    """The tokenizer in the content of a file: a SentencePiece model, or the JSON of pure bytes.
+    """Make a tokenizer from a file's content: a SentencePiece model, or the byte tokenizer's JSON.
 
     Raises:
-        TokenizerError: neither.
+        TokenizerError: it is neither.
     """
     if model[:1] != b"{":
         return Tokenizer(model, path=path)
@@ -203,7 +203,7 @@ def load_tokenizer(path: Path) -> AnyTokenizer:
     """Read a tokenizer file of either kind.
 
     Raises:
-        InfrastructureError: missing, or no such file.
+        InfrastructureError: it is missing, or no such file.
     """
     return parse_tokenizer(content_of(path, limit_bytes=MODEL_BYTES_LIMIT), path=path)
 
@@ -213,14 +213,14 @@ def _unusable(path: Path, problem: str) -> TokenizerError:
 
 
 def train_bpe(texts: Sequence[str], *, vocabulary_size: int) -> bytes:
-    """Train a byte-fallback BPE model that gives every text back exactly.
+    """Train a byte-fallback BPE model that restores every text exactly.
 
-    The one exception is U+2581, which SentencePiece keeps for the space. White space is kept as
-    it stands and may form pieces, because indentation is a large part of source code. Same texts,
-    same bytes: BPE draws nothing, and one thread fixes the order of everything.
+    The one exception is U+2581, which SentencePiece keeps for the space. White space is kept
+    unchanged and may form pieces, because indentation is a large part of source code. The same
+    texts give the same bytes: BPE is not random, and a single thread fixes the order of everything.
 
     Raises:
-        InfrastructureError: the texts do not hold enough for that many pieces.
+        InfrastructureError: the texts are too short for that many pieces.
     """
     from sentencepiece import SentencePieceTrainer
 

@@ -1,1 +1,1 @@
-"""Datasets of the field: found, pinned and fetched."""
+"""Datasets of the field: where they are, what they must be, and how they are fetched."""

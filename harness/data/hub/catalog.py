@@ -1,7 +1,7 @@
-"""What a repository of the field says it holds: its own ``manifest.json``.
+"""The catalog of a repository of the field: its own ``manifest.json``.
 
-Written by upstream's export script; only what is needed of it is read, and none of its figures
-is believed: they say which files to ask for.
+Written by upstream's export script; only the needed part is read, and none of its figures is
+trusted: they only say which files to request.
 """
 
 import re
@@ -15,7 +15,7 @@ from harness.data.format.reading import model_of
 from harness.errors import UsageError
 from harness.safeio.text import plain
 
-CATALOGUE_NAME = "manifest.json"
+CATALOG_NAME = "manifest.json"
 DOCUMENTS_NAME = "docs_selected.jsonl"
 SHARDS_LIMIT = 10_000
 
@@ -24,8 +24,8 @@ _Text = Annotated[str, StringConstraints(max_length=500)]
 
 
 class _Loose(BaseModel):
-    # Theirs to extend: keys that we don't need are none of our business, and an entry that is
-    # not wanted may lack what it likes.
+    # Its owners may extend it: keys that we do not need are ignored, and an entry that is not
+    # wanted may be incomplete.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -61,10 +61,10 @@ class Catalog(_Loose):
     tokenizers: tuple[CatalogTokenizer, ...] = Field(max_length=10_000)
 
     def dataset(self, name: str) -> CatalogDataset:
-        """The dataset of that name.
+        """The dataset with this name.
 
         Raises:
-            UsageError: there is none, and the message names those there are; or it has no shards.
+            UsageError: there is none, and the message lists those that exist; or it has no shards.
         """
         for dataset in self.datasets:
             if dataset.name == name:
@@ -98,13 +98,13 @@ def load_catalog(path: Path) -> Catalog:
     """Read and validate a repository's manifest.
 
     Raises:
-        InfrastructureError: not JSON, or without what is needed; each field is named.
+        InfrastructureError: it is not JSON, or lacks needed fields; the message names each.
     """
     return model_of(
         Catalog,
         path,
         limit_bytes=MANIFEST_BYTES_LIMIT,
-        longest_text=MANIFEST_BYTES_LIMIT,  # of keys that are none of our business
+        longest_text=MANIFEST_BYTES_LIMIT,  # of ignored keys
         about="not a manifest of the field",
     )
 

@@ -1,8 +1,8 @@
-"""Bring a dataset of the field from its repository, checked, and make it one that can be verified.
+"""Fetches a dataset of the field from its repository, and makes a checked dataset of it.
 
-Every file is compared with a size and a SHA-256: pinned ones where there are pins, else those that
-the hub itself states, and what came is pinned for the next time. Nothing stands under the
-dataset's name before all of it has been checked.
+Every file is compared with a size and a SHA-256: the pinned ones where there are pins, else those
+that the hub itself states, and the result is pinned for the next time. The dataset gets its name
+only after all of it has been checked.
 """
 
 import re
@@ -21,7 +21,7 @@ from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import check_name
 from harness.data.format.reading import Progress, silent
 from harness.data.hub.catalog import (
-    CATALOGUE_NAME,
+    CATALOG_NAME,
     DOCUMENTS_NAME,
     Catalog,
     load_catalog,
@@ -47,11 +47,11 @@ def fetch(
     progress: Progress | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
-    """Make ``root/name`` of what the repository holds; an older one is replaced at the end.
+    """Make ``root/name`` from the files of the repository; an older one is replaced at the end.
 
     Raises:
-        UsageError: the dataset is not known and no repository was named, or the repository does
-            not list it.
+        UsageError: the dataset is not known and no repository was given, or the repository does not
+        list it.
         InfrastructureError: no network, a wrong token, a missing file, a file that is not what
             was pinned, a full disk, or tokens that are not those of the documents.
     """
@@ -101,9 +101,7 @@ class _Job:
         self.note(f"{self.name} from {self.source.repository}, commit {commit}")
         if self.pins:
             self.note(f"every file is compared with {whence}")
-        catalog = load_catalog(
-            self.hub.download(commit, remote(self.source.folder, CATALOGUE_NAME))
-        )
+        catalog = load_catalog(self.hub.download(commit, remote(self.source.folder, CATALOG_NAME)))
         shards, tokenizer = self._wanted(catalog, wishes.train_shards)
         documents = remote(self.source.folder, DOCUMENTS_NAME)
         paths = [*shards, tokenizer]
@@ -132,10 +130,10 @@ class _Job:
             open_hub=open_hub,
             note=self.note,
         )
-        # Those of files that are not wanted this time stay, for the time when they are again.
+        # Pins of files that are not wanted this time are kept, in case they are wanted later.
         older = [pin for pin in (self.pins.files if self.pins else ()) if pin.path not in found]
         kept = Pins(repository=self.source.repository, commit=commit, files=(*pinned, *older))
-        # From here on only: whoever builds another dataset must not wait for a download.
+        # Locked only from here on, so that nobody who builds another dataset waits for a download.
         with only_builder(self.root, self.name):
             return assemble(
                 parts,
@@ -162,7 +160,7 @@ class _Job:
         )
 
     def _stated(self, commit: str, paths: list[str], documents: str) -> dict[str, RemoteFile]:
-        """What the hub says of the files: all must be there, and as pinned."""
+        """What the hub states about the files: all must exist, and must be as pinned."""
         stated = self.hub.files(commit, [*paths, documents])
         missing = [path for path in paths if path not in stated]
         if missing:
@@ -181,7 +179,7 @@ class _Job:
         return stated
 
     def _make_sure_of_room(self, commit: str, files: Sequence[RemoteFile]) -> None:
-        """Told now, not after an hour. What lies in the cache is linked from there if it can be."""
+        """Report a lack of space now, not after an hour. Files in the cache may need none."""
         coming = sum(file.bytes for file in files if not self.hub.has(commit, file.path))
         cache, root = _nearest(self.hub.cache), _nearest(self.root)
         with disk_errors(root):
@@ -198,7 +196,7 @@ class _Job:
                     )
 
     def _download(self, commit: str, files: Sequence[RemoteFile]) -> dict[str, tuple[Path, Pin]]:
-        """Several at once; each checked as soon as it is whole."""
+        """Download several at once; each is checked as soon as it is complete."""
         total = sum(file.bytes for file in files)
         what = f"fetching {len(files)} files, {total:,} bytes"
         came: Counter[str] = Counter()
@@ -218,7 +216,7 @@ class _Job:
             try:
                 pin = self._checked(path, file)
             except InfrastructureError:
-                # What lies in the cache may have been damaged there; brought anew it cannot be.
+                # A file in the cache may have been damaged there; a fresh download is not.
                 path = self.hub.download(commit, file.path, force=True)
                 pin = self._checked(path, file)
             received(file.path, file.bytes - came[file.path])  # it may have been in the cache
@@ -230,7 +228,7 @@ class _Job:
             except BaseException as error:
                 if not stopped.is_set():
                     errors.append(error)
-                # After an error the rest on its way may end, for then it need not come again.
+                # After an error, running downloads may finish, so that they need not be repeated.
                 if not isinstance(error, Exception):
                     stopped.set()
                 raise
@@ -241,7 +239,7 @@ class _Job:
             try:
                 wait(coming, return_when=FIRST_EXCEPTION)
             except BaseException:
-                stopped.set()  # Ctrl-C: all end at their next bytes
+                stopped.set()  # Ctrl-C: every download ends when it next receives bytes
                 raise
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -284,6 +282,6 @@ class _Job:
 
 
 def _nearest(path: Path) -> Path:
-    """The path itself, or the nearest directory above it that is there."""
+    """The path itself, or the nearest directory above it that exists."""
     path = path.absolute()
     return next(place for place in (path, *path.parents) if place.exists())

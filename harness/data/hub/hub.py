@@ -1,8 +1,8 @@
-"""A dataset repository of a model hub, read through its own client, with errors fit for people.
+"""A dataset repository of a model hub, read through the hub's own client, with readable errors.
 
 Endpoint, token, proxy and cache come from the environment variables that the client documents
-(``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HTTPS_PROXY``). Whole files lie in its cache: one
-that came whole is never fetched twice, and a connection that breaks is taken up where it broke.
+(``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HTTPS_PROXY``). Complete files are kept in its cache:
+none is fetched twice, and an interrupted download is resumed.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What the hub says of a file; ``sha256`` only where it keeps one (large files)."""
+    """What the hub states about a file; it keeps a ``sha256`` only for large files."""
 
     path: str
     bytes: int
@@ -39,7 +39,7 @@ class Hub:
         token: str | None = None,
         cache: Path | None = None,
     ) -> None:
-        """What is not given comes from the environment."""
+        """Take whatever is not given from the environment."""
         self.repository = repository
         self._endpoint = endpoint
         self._token = token
@@ -47,7 +47,7 @@ class Hub:
 
     @property
     def cache(self) -> Path:
-        """Where whole files are kept."""
+        """The directory where complete files are kept."""
         from huggingface_hub import constants
 
         return self._cache or Path(constants.HF_HUB_CACHE)
@@ -61,7 +61,7 @@ class Hub:
         return commit
 
     def files(self, commit: str, paths: Sequence[str]) -> dict[str, RemoteFile]:
-        """What the repository holds of ``paths``; those it lacks are left out."""
+        """The files of the repository among ``paths``; those that it lacks are left out."""
         from huggingface_hub import RepoFile
 
         with self._errors("its list of files"):
@@ -82,13 +82,13 @@ class Hub:
         received: Callable[[int], None] | None = None,
         force: bool = False,
     ) -> Path:
-        """The place of a whole file in the cache, brought there if need be.
+        """The path of a complete file in the cache, downloaded if necessary.
 
         Args:
             commit: see :meth:`resolve`.
-            path: of the file in the repository.
-            received: told of every so many bytes that came.
-            force: bring it though it is there.
+            path: path of the file in the repository.
+            received: called with the number of bytes of each chunk received.
+            force: download it even if it is in the cache.
 
         Raises:
             InfrastructureError: see :func:`harness.data.hub.hub_errors.hub_errors`.
@@ -111,7 +111,7 @@ class Hub:
             )
 
     def has(self, commit: str, path: str) -> bool:
-        """Whether a whole file is in the cache already."""
+        """Whether a complete file is in the cache already."""
         from huggingface_hub import try_to_load_from_cache
 
         found = try_to_load_from_cache(
@@ -120,7 +120,7 @@ class Hub:
         return isinstance(found, str)
 
     def lines(self, commit: str, path: str) -> Iterator[bytes]:
-        """The lines of a file, as far as they are asked for; nothing of it is kept.
+        """Yield the lines of a file, read only as far as needed; nothing of it is kept.
 
         Raises:
             InfrastructureError: see :func:`harness.data.hub.hub_errors.hub_errors`; or a line is
@@ -146,7 +146,7 @@ class Hub:
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines of a file that can only be read in chunks."""
+    """Yield the lines of a file that can only be read in chunks."""
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -159,7 +159,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _meter(received: Callable[[int], None]) -> type[Any]:
-    """A progress bar that draws nothing and tells ``received``, as the client wants a class."""
+    """A progress bar that draws nothing and calls ``received``; the client requires a class."""
     from tqdm.std import tqdm
 
     lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What the hub's client and the network raise, told to people with a remedy."""
+"""Turns errors of the hub's client and of the network into messages with a remedy."""
 
 import contextlib
 import errno
@@ -17,13 +17,13 @@ _ABSENT = 404
 
 @contextlib.contextmanager
 def hub_errors(where: str, cache: Path) -> Iterator[None]:
-    """Turn them into an InfrastructureError that begins with ``where``.
+    """Turn these errors into an InfrastructureError whose message begins with ``where``.
 
-    Told apart: no network, offline mode, a token that is wrong or missing, no such repository,
-    revision or file, a hub that fails, a file that was cut short, a full disk (that of
+    Distinguished are: no network, offline mode, a token that is wrong or missing, no such
+    repository, revision or file, a hub that fails, a file that was cut short, a full disk (that of
     ``cache``), a cache that cannot be written.
     """
-    # The base of all that the client's HTTP library raises, whichever that library is.
+    # The base class of all errors of the client's HTTP library, whichever library that is.
     from huggingface_hub import errors
 
     http_error: type[Exception] = errors.HfHubHTTPError.__mro__[1]
@@ -32,7 +32,7 @@ def hub_errors(where: str, cache: Path) -> Iterator[None]:
     except (http_error, OSError, ValueError) as error:
         cause: BaseException = error
         while isinstance(cause, errors.LocalEntryNotFoundError) and cause.__cause__ is not None:
-            cause = cause.__cause__  # what the client found out before it looked in its cache
+            cause = cause.__cause__  # the error that the client met before it looked in its cache
         raise _disk_error(cause, cache) or _hub_error(cause, where) from error
 
 

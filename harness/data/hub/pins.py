@@ -1,4 +1,4 @@
-"""What every file of a fetched dataset must be: pinned beforehand, or at its first use."""
+"""Pins: what every file of a fetched dataset must be, fixed beforehand or at first use."""
 
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,7 @@ REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class Pin(Exact):
-    """One file by its path in the repository; of the documents, only the first bytes."""
+    """One file by its path in the repository; of the documents, only the first bytes count."""
 
     path: str = Field(min_length=1, max_length=500)
     bytes: Count
@@ -22,7 +22,7 @@ class Pin(Exact):
 
 
 class Pins(Exact):
-    """``pins.json``: a commit of a repository, and what was found in it."""
+    """``pins.json``: a commit of a repository, and the files that it held."""
 
     repository: str = Field(pattern=REPOSITORY)
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
@@ -41,7 +41,8 @@ def load_pins(path: Path) -> Pins:
     """Read a file of pins.
 
     Raises:
-        InfrastructureError: missing, not JSON, or a key is unknown, missing or makes no sense.
+        InfrastructureError: it is missing, not JSON, or a key is unknown, missing or makes no
+            sense.
     """
     return model_of(Pins, path, limit_bytes=MANIFEST_BYTES_LIMIT)
 
@@ -49,7 +50,7 @@ def load_pins(path: Path) -> Pins:
 def pins_for(name: str, directory: Path, chosen: Path | None) -> tuple[Pins | None, str]:
     """The pins to compare a dataset with, and where they come from.
 
-    In this order: a file that the caller chose, the pins that come with the harness, those of an
+    In this order: a file that the caller chose, the pins that come with the harness, the pins of an
     earlier fetch into ``directory``. None on first use.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The documents as they were published, from wherever they are."""
+"""Reads the documents as they were published, from wherever they are available."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,20 +21,20 @@ def published_texts(
     open_hub: Callable[[str], Hub],
     note: Callable[[str], None],
 ) -> Iterator[str]:
-    """The texts of a dataset's documents in order, read as far as they are asked for.
+    """The texts of a dataset's documents in order, read lazily.
 
     Args:
-        name: of the dataset.
+        name: the name of the dataset.
         hub: its repository.
-        commit: of that repository.
-        path: of the documents in it, if they are there.
-        here: a file of them on this machine, which is preferred.
+        commit: a commit of that repository.
+        path: the path of the documents in it, if it holds them.
+        here: a local file with the documents, which is preferred.
         there: whether the repository holds them.
         open_hub: opens another repository, for a known dataset whose own has none.
-        note: told of that.
+        note: called with a sentence if that happens.
 
     Raises:
-        InfrastructureError: they are nowhere, or cannot be read.
+        InfrastructureError: they are not available anywhere, or cannot be read.
     """
     if here is not None:
         return read_documents(here)

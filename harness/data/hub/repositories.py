@@ -1,4 +1,4 @@
-"""Where the datasets of the field lie, and what of them is wanted."""
+"""Where the datasets of the field are kept, and which parts of them are wanted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ TRAIN_SHARDS = 80
 
 @dataclass(frozen=True)
 class Source:
-    """Where a dataset lies: a dataset repository, and the folder of its manifest there."""
+    """Where a dataset is kept: a repository, and the folder of its manifest there."""
 
     repository: str
     folder: str = "datasets"
@@ -26,15 +26,15 @@ DOCUMENTS_SOURCE = Source("willdepueoai/parameter-golf")
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What is asked for, besides the name.
+    """What is requested, besides the name.
 
     Attributes:
-        source: repository and folder; that of :data:`KNOWN` if not given.
-        train_shards: how many, or as many as there are.
-        revision: branch, tag or commit; that of the pins or ``main`` if not given.
+        source: repository and folder; the default is in :data:`KNOWN`.
+        train_shards: how many; all if not given.
+        revision: branch, tag or commit; the default is the commit of the pins, else ``main``.
         train_documents: whether the texts of the train shards are wanted too (a large file).
-        documents: a file of the raw documents that is here already.
-        pins: what the files must be.
+        documents: a local file with the raw documents.
+        pins: a file that says what the files must be.
     """
 
     source: Source | None = None

@@ -1,4 +1,4 @@
-"""System calls and sockets that a container may be refused, each tried once."""
+"""Tries system calls and sockets that a container may be refused, each once."""
 
 import ctypes
 import errno
@@ -9,8 +9,8 @@ import signal
 import socket
 from collections.abc import Callable
 
-# Name: numbers on x86-64 and 64-bit Arm, arguments. The arguments are such that a kernel which
-# gets the call does nothing with it, and answers with something else than "not permitted".
+# Name: numbers on x86-64 and 64-bit Arm, arguments. With these arguments, a kernel that receives
+# the call does nothing, and answers with something other than "not permitted".
 CALLS: dict[str, tuple[int | None, int | None, tuple[int, ...]]] = {
     "io_uring_setup": (425, 425, (0, 0)),
     "io_uring_enter": (426, 426, (-1, 0, 0, 0)),
@@ -55,12 +55,12 @@ SOCKETS = {
     "AF_ALG": (38, 5, 0),
     "AF_PACKET": (17, 3, 0),
 }
-# getpid by the 32-bit entry: mov eax, 20; int 0x80; ret
+# getpid through the 32-bit entry: mov eax, 20; int 0x80; ret
 GETPID_32 = bytes.fromhex("b814000000cd80c3")
 
 
 def child(action: Callable[[], int]) -> int:
-    """The wait status of a child that does ``action`` and exits with what it returns."""
+    """Run ``action`` in a child that exits with its result; return the child's wait status."""
     pid = os.fork()
     if pid == 0:
         code = 255
@@ -72,7 +72,7 @@ def child(action: Callable[[], int]) -> int:
 
 
 def calls() -> dict[str, str]:
-    """Each system call: ``refused`` with EPERM or ENOSYS, or what the kernel said to it."""
+    """The result of each system call: ``refused`` for EPERM or ENOSYS, else the kernel's answer."""
     libc = ctypes.CDLL(None, use_errno=True)
     column = 0 if platform.machine() == "x86_64" else 1
     found = {}
@@ -89,7 +89,7 @@ def calls() -> dict[str, str]:
 
 
 def sockets() -> dict[str, str]:
-    """Each kind of socket: ``refused``, or what came of it."""
+    """The result for each kind of socket: ``refused``, or what happened instead."""
     found = {}
     for name, (family, kind, protocol) in SOCKETS.items():
         try:
@@ -102,7 +102,7 @@ def sockets() -> dict[str, str]:
 
 
 def call_32_bit() -> str:
-    """A system call by the 32-bit entry of x86, which has numbers of its own."""
+    """Try a system call through the 32-bit entry of x86, which has its own call numbers."""
     if platform.machine() != "x86_64":
         return "refused"
 

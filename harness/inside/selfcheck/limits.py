@@ -1,4 +1,4 @@
-"""Limits, tried until they bite; what was used for that is given back."""
+"""Tries limits until they take effect, and then frees what was used for that."""
 
 import errno
 import mmap
@@ -11,7 +11,7 @@ MIB = 1 << 20
 
 
 def bytes_until_full(place: str, most: int) -> int | None:
-    """How many bytes fit into a file at ``place``; None when more than ``most`` do, -1 none."""
+    """How many bytes fit into a file at ``place``; None if more than ``most`` do, -1 if none."""
     path = f"{place}/filling"
     written = 0
     try:
@@ -30,9 +30,9 @@ def bytes_until_full(place: str, most: int) -> int | None:
 
 
 def files_until_full(place: str, most: int) -> int | None:
-    """How many files and directories ``place`` holds, itself included, when no more fit.
+    """How many files and directories fit into ``place``, itself included.
 
-    None when more than ``most`` do, -1 none.
+    None if more than ``most`` do, -1 if none.
     """
     count, full = 0, False
     try:
@@ -52,7 +52,7 @@ def files_until_full(place: str, most: int) -> int | None:
 
 
 def processes_until_refused(most: int) -> int | None:
-    """How many processes there can be, this one included; None when more than ``most``."""
+    """How many processes can exist, this one included; None if more than ``most``."""
     children: list[int] = []
     gate, opener = os.pipe()
     refused = False
@@ -75,7 +75,7 @@ def processes_until_refused(most: int) -> int | None:
 
 
 def files_until_refused(most: int) -> int | None:
-    """How many descriptors a process can hold; None when more than ``most``."""
+    """How many file descriptors a process can hold; None if more than ``most``."""
     opened: list[int] = []
     try:
         while len(opened) <= most:
@@ -89,7 +89,7 @@ def files_until_refused(most: int) -> int | None:
 
 
 def bytes_until_killed(most: int) -> int | None:
-    """How many bytes a child has touched when it is killed; None when it outlives ``most``."""
+    """How many bytes a child has touched when it is killed; None if it survives ``most``."""
     progress, report = os.pipe()
 
     def touch() -> int:

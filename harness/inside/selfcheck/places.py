@@ -1,4 +1,4 @@
-"""What a container sees around it: rights, ways out, mounts, and what was left before it."""
+"""What a container sees around it: rights, network, mounts, and leftovers of earlier ones."""
 
 import ctypes
 import os
@@ -10,13 +10,13 @@ LEFT = "left-behind"
 
 
 def text_of(path: str) -> str:
-    """A whole file."""
+    """Read a whole file."""
     with open(path) as file:
         return file.read()
 
 
 def identity() -> dict[str, object]:
-    """User, capability sets and filters, as the kernel has them for this process."""
+    """User, capability sets and filters of this process, as the kernel reports them."""
     lines = text_of("/proc/self/status").splitlines()
     status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     sets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -28,7 +28,7 @@ def identity() -> dict[str, object]:
 
 
 def own_namespaces(of_the_harness: dict[str, str]) -> list[str]:
-    """Kinds of namespaces in which this process is not where the harness is."""
+    """Kinds of namespaces that this process does not share with the harness."""
     return sorted(
         kind
         for kind, link in of_the_harness.items()
@@ -47,7 +47,7 @@ def leads_out(address: tuple[str, int], family: int) -> bool:
 
 
 def name_servers() -> list[str]:
-    """Name servers of the configuration that answer a question."""
+    """The configured name servers that answer a query."""
     question = bytes.fromhex("1a2b01000001000000000000076578616d706c6500") + b"\0\1\0\1"
     found = []
     lines = text_of("/etc/resolv.conf").splitlines()
@@ -76,7 +76,7 @@ def reaches_abstract(name: str) -> bool:
 
 
 def mounts() -> list[str]:
-    """Mount points with their access, without the engine's masks below /proc and /sys."""
+    """Mount points with their access modes, without the engine's masks below /proc and /sys."""
     found = []
     for line in text_of("/proc/self/mountinfo").splitlines():
         fields = line.split()
@@ -86,7 +86,7 @@ def mounts() -> list[str]:
 
 
 def file_system_of(place: str) -> str:
-    """The kind of the file system that is mounted at a place."""
+    """The type of the file system that is mounted at a place."""
     for line in text_of("/proc/self/mountinfo").splitlines():
         mount, _, what = line.partition(" - ")
         if mount.split()[4] == place:
@@ -95,7 +95,7 @@ def file_system_of(place: str) -> str:
 
 
 def telling(paths: list[str]) -> list[str]:
-    """Those of these files and directories that can be read and are not empty."""
+    """Which of these files and directories can be read and are not empty."""
     found = []
     for path in paths:
         try:
@@ -108,7 +108,7 @@ def telling(paths: list[str]) -> list[str]:
 
 
 def writable() -> list[str]:
-    """Directories that this process may write to, without those below one of them."""
+    """Directories that this process may write to; their subdirectories are left out."""
     found = []
     for place, below, _ in os.walk("/"):
         if place == "/":
@@ -121,7 +121,7 @@ def writable() -> list[str]:
 
 
 def stored() -> list[str]:
-    """What an earlier container left where things can be left."""
+    """Find what an earlier container left in the places where something can be left."""
     found = [
         os.path.join(place, name)
         for store in STORES
@@ -138,7 +138,7 @@ def stored() -> list[str]:
 
 
 def leave() -> list[str]:
-    """Leave something wherever that is possible, for the next container to find."""
+    """Leave something wherever that is possible, so that the next container may find it."""
     left = []
     for store in STORES:
         try:

@@ -1,8 +1,8 @@
-"""The program: told by its first argument how far to go, it tells what it finds, then waits.
+"""The program: it reports what it finds, as far as its first argument says, and then waits.
 
-Each fact is one line of JSON, name and value; what tells of one property alone has the property's
+Each fact is one line of JSON with name and value; a fact about only one property has the property's
 id as its name. After the line ``done`` it prints more than a log may hold and waits to be killed,
-so that whoever started it can look from outside meanwhile.
+so that its container can be inspected from outside.
 """
 
 import json
@@ -39,7 +39,7 @@ from .places import (
 
 
 def flood(count: int) -> None:
-    """Print at least so many bytes."""
+    """Print at least this many bytes."""
     line = "x" * 999
     for _ in range(count // 1000 + 1):
         print(line)
@@ -47,7 +47,7 @@ def flood(count: int) -> None:
 
 
 def main() -> None:
-    """Tell everything, then wait."""
+    """Report everything, then wait."""
     told = json.loads(sys.argv[1])
     found = stored()
     environment = [entry for entry in text_of("/proc/self/environ").split("\0") if entry]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.evidence.results import Changes, Probes, Recall
+from harness.evidence.asked_again import Changes, Probes, Recall
 from harness.models import Status
 from harness.statistics.probe_bounds import FAILS_AT
 

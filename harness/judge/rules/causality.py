@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.contest.track import Bound
 from harness.contest.track import Probes as Settings
-from harness.evidence.results import Changes, Probes
+from harness.evidence.asked_again import Changes, Probes
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule

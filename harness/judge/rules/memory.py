@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from harness.contest.track import Bound
-from harness.evidence.results import Recall
+from harness.evidence.asked_again import Recall
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule

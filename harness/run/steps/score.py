@@ -2,7 +2,8 @@
 
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
-from harness.evidence.results import Probes, Recall, Scores
+from harness.evidence.asked_again import Probes, Recall
+from harness.evidence.results import Scores
 from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
 from harness.models import Finding

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.results import Changes
+from harness.evidence.asked_again import Changes
 
 # Stands for a change of a probability that became zero, or was.
 LARGEST_NATS = 1e3

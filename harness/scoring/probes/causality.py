@@ -37,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.results import Probes
+from harness.evidence.asked_again import Probes
 from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
 from harness.scoring.probes.drawing import Indices, Questions, draw_probes, draw_unchanged
 from harness.scoring.probes.sections import Sections
@@ -53,7 +53,8 @@ class ProbeSet:
 
     ``probes`` are those with another suffix, in the order of their targets; ``unchanged`` those
     without, and ``twice`` int64[K] the windows that are asked twice in one request while scoring.
-    ``text`` uint16[M] is what suffixes are taken from.
+    ``text`` uint16[M] is what suffixes are taken from. ``remembers`` says whether the first answers
+    are kept at all: four bytes for each token of the stream.
     """
 
     plan: WindowPlan
@@ -61,22 +62,23 @@ class ProbeSet:
     unchanged: Questions
     twice: Indices
     text: npt.NDArray[np.uint16]
+    remembers: bool = True
     first: FirstAnswers = field(init=False)
     _random: Differences = field(default_factory=Differences)
     _differences: Differences = field(default_factory=Differences)
     _noise: Differences = field(default_factory=Differences)
 
     def __post_init__(self) -> None:
-        self.first = FirstAnswers.of_stream(self.plan.tokens)
+        self.first = FirstAnswers.of_stream(self.plan.tokens if self.remembers else 0)
         self._all = Questions(
             *(np.concatenate(pair) for pair in zip(self.probes, self.unchanged, strict=True))
         )
 
     @classmethod
     def none(cls, plan: WindowPlan) -> "ProbeSet":
-        """No probes."""
+        """No probes, for a scoring after which nothing is asked again."""
         nothing, text = Questions.none(), np.empty(0, np.uint16)
-        return cls(plan, nothing, nothing, np.empty(0, np.int64), text)
+        return cls(plan, nothing, nothing, np.empty(0, np.int64), text, remembers=False)
 
     @classmethod
     def draw(
@@ -155,6 +157,8 @@ class ProbeSet:
 
     def keep(self, request: Request, nats: torch.Tensor, kept: torch.Tensor) -> None:
         """Keep what was scored: float32[B, P] nats, float32[K, V] of those :meth:`among` it."""
+        if not self.remembers:
+            return
         self.first.nats[request.targets] = nats.numpy()
         for number, distribution in zip(self.among(request)[1].tolist(), kept, strict=True):
             self.first.distributions[number] = distribution.clone()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from harness.evidence.results import Recall
+from harness.evidence.asked_again import Recall
 from harness.scoring.probes.answers import Differences, FirstAnswers
 from harness.scoring.windows import Asked, Request, Round, WindowPlan
 

@@ -1,1 +1,1 @@
-"""Training logs of the field, read line by line."""
+"""Reads training logs of the contest, line by line."""

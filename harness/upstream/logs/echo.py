@@ -1,7 +1,7 @@
 """The source code that logs echo, kept apart from what the run itself printed.
 
-Scripts print themselves at the head of their log. An echoed ``"val_bpb:1.2"`` in a comment is
-no figure, so nothing is read there; the echo is kept whole, to be compared with the script.
+Scripts print their own source at the top of their log. A ``"val_bpb:1.2"`` in an echoed comment is
+no figure, so no figures are read there; the echo is kept whole, to compare it with the script.
 """
 
 import re
@@ -17,7 +17,7 @@ _CODE = re.compile(
     rb"|async def |@\w{1,80}(?:[.(]|\s*$)|if __name__ ==)"
 )
 _IMPORT = re.compile(rb"(?:import [A-Za-z_]|from [\w.]{1,80} import )")
-# Lines that only a running script prints: they end an echo that no delimiter ends.
+# Lines that only a running script prints: they end an echo that has no closing delimiter.
 _PRINTED = re.compile(
     rb"(?:step:\s?\d|\d{1,9}/\d{1,9} (?:train|val)_loss|model_params:\s?\d|world_size:\s?\d"
     rb"|val_bpb:\w{1,40}|train_loader:dataset|val_loader:shards|warmup_step:\s?\d"
@@ -29,7 +29,7 @@ _TITLE = re.compile(rb"source(?: code)?:?\s*$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Echo:
-    """Source code in a log: its first and last line, and its text less outer white space."""
+    """Source code in a log: its first and last line, and its text without outer white space."""
 
     first: int
     last: int
@@ -37,10 +37,10 @@ class Echo:
 
 
 class EchoFilter:
-    """Passes on the lines of a log that are no echoed source, numbered from 1.
+    """Yields the lines of a log that are not echoed source, numbered from 1.
 
-    ``echoes`` fills while :meth:`lines` is read. After training only imports begin an echo:
-    that of the next run in the same log.
+    ``echoes`` fills while :meth:`lines` is read. After training, only imports begin an echo: the
+    echo of the next run in the same log.
     """
 
     def __init__(self, lines: Iterator[bytes]) -> None:
@@ -53,7 +53,7 @@ class EchoFilter:
         self._inside = False
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Line numbers and lines."""
+        """Yield line numbers and lines."""
         number = 0
         for number, line in enumerate(self._lines, start=1):
             delimiter = line.startswith(_DELIMITER)
@@ -76,7 +76,7 @@ class EchoFilter:
             self._close(number)
 
     def _before_training(self, line: bytes) -> None:
-        """Keep what may turn out to be the head of an echo."""
+        """Keep lines that may turn out to be the beginning of an echo."""
         if _PRINTED.match(line):
             self._forget()
             return

@@ -2,7 +2,7 @@
 
 Logs are written by hundreds of scripts, and no two agree. What they share is a grammar: a
 label, then ``key:value`` or ``key=value`` or ``key: value``, a figure with or without
-thousands separators and a unit, and in front of it all whatever launched them prints.
+thousands separators and a unit, and, before all of these, a prefix of the launcher.
 """
 
 import re
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from harness.safeio.parsing import LONGEST_INTEGER_DIGITS
 
-# Longer lines are machine code or somebody's joke; the longest real line of settings is 2 kB.
+# Longer lines are binary data or noise; the longest real line of settings is 2 kB.
 LINE_BYTES = 8192
 _LONGEST_TOKEN = 256
 _NUMBER = re.compile(
     r"([+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)([A-Za-z%]{0,12})\.?", re.ASCII
 )
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
-# What launchers and loggers put before a line: ranks, stamps, levels. One token at a time.
+# What launchers and loggers put before a line: ranks, time stamps, levels. One token at a time.
 _PREFIX = re.compile(
     r"""\[?rank[ _-]?\d{1,5}\]?:?
     | \[?(?:default|worker|gpu|node)\d{1,5}\]?:?
@@ -60,7 +60,7 @@ SECONDS = {
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A figure as printed: its value, its unit (empty where it has none), its decimals."""
+    """A figure as printed: value, unit (empty where it has none) and number of decimals."""
 
     value: float
     unit: str
@@ -68,13 +68,13 @@ class Number:
 
     @property
     def integer(self) -> int | None:
-        """The value, where it was printed as a whole number."""
+        """The value if it was printed as a whole number, else None."""
         return int(self.value) if self.decimals == 0 and abs(self.value) < 1e15 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """``key:value`` as printed; ``label`` is all the words of the line before the key."""
+    """``key:value`` as printed; ``label`` holds the words of the line before the key."""
 
     key: str
     value: str
@@ -83,7 +83,7 @@ class Pair:
 
     @property
     def number(self) -> Number | None:
-        """The value as a figure, its unit glued to it or the word after it."""
+        """The value as a figure; its unit is attached to it or is the next word."""
         found = number(self.value)
         if found and not found.unit and self.unit:
             return Number(found.value, self.unit, found.decimals)
@@ -107,9 +107,9 @@ def number(text: str) -> Number | None:
 
 
 def cleaned(line: bytes) -> str:
-    """A line as text: bounded, without terminal escapes and without what a launcher prefixed."""
+    """A line as text: bounded, without terminal escapes and without the launcher's prefix."""
     text = line[:LINE_BYTES].decode("utf-8", "replace").strip("\r\n\ufeff")
-    if "\r" in text:  # progress bars overwrite themselves: the last state is what was left
+    if "\r" in text:  # progress bars overwrite themselves: only the last state counts
         text = text.rstrip("\r").rpartition("\r")[2]
     if "\x1b" in text:
         text = _ESCAPE.sub("", text)
@@ -129,8 +129,8 @@ def cleaned(line: bytes) -> str:
 def pairs(text: str) -> Iterator[Pair]:
     """The keys and values of a line in order, each with the words before it.
 
-    A key may be glued to its value or not, by ``:`` or ``=``; quotes and brackets around
-    either are dropped, so that lines of JSON and of tables are read the same way.
+    A key and its value are joined by ``:`` or ``=``, with or without a space; quotes and brackets
+    around either are dropped, so that lines of JSON and of tables are read in the same way.
     """
     words: list[str] = []
     pending: str | None = None
@@ -198,7 +198,7 @@ def _unit(tokens: list[str], place: int) -> str:
 
 
 def seconds(figure: Number, *, key: str = "") -> float | None:
-    """A figure as seconds, by its own unit or by the ending of its key; None without either."""
+    """A figure in seconds, by its own unit or by the suffix of its key; None without either."""
     unit = figure.unit.lower()
     if not unit:
         ending = key.lower().rpartition("_")[2]

@@ -1,4 +1,4 @@
-"""One run while its log is read: each line adds the figures it holds, with its number."""
+"""One run while its log is read: each line adds its figures and its line number."""
 
 import re
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ FIRST_LOSSES = 8
 
 @dataclass
 class Draft:
-    """Everything read so far of one run. ``steps`` and the like are None until a line has them."""
+    """What was read of one run so far. Fields like ``steps`` are None until a line gives them."""
 
     log: str
     lines: dict[str, int] = field(default_factory=dict)
@@ -72,11 +72,11 @@ class Draft:
 
     @property
     def begun(self) -> bool:
-        """Whether it has trained or scored: from here on, a header belongs to another run."""
+        """Whether it has trained or scored: after that, a header belongs to another run."""
         return self.steps is not None or bool(self.evaluations)
 
     def header(self, line: int, text: str) -> None:
-        """A line before training: settings and the machine."""
+        """Read a line before training: settings and the machine."""
         if text.startswith("|") or "NVIDIA" in text:
             self._machine(line, text)
             return
@@ -93,7 +93,7 @@ class Draft:
         self._work(line, text)
 
     def step(self, line: int, text: str, found: re.Match[str]) -> None:
-        """A line of training: its number, its loss while they are few, its clock at the end."""
+        """Read a line of training: its step, its loss for the first steps only, and its clock."""
         reached = int(found[1] or found[3])
         planned = found[2] or found[4]
         self.steps = reached if self.steps is None else max(self.steps, reached)
@@ -111,7 +111,7 @@ class Draft:
                     break
 
     def figures(self, line: int, text: str) -> None:
-        """Any other line with figures: scores, sizes, clocks."""
+        """Read any other line with figures: scores, sizes, clocks."""
         found = list(pairs(text))
         scored = self._evaluation(line, text, found)
         for pair in found:
@@ -126,7 +126,7 @@ class Draft:
         self._work(line, text)
 
     def _work(self, line: int, text: str) -> None:
-        """Compilation and the work after training, by how long a line says that they took."""
+        """Add the durations that a line gives for compilation and for the work after training."""
         spent = took(text)
         if spent is None:
             return
@@ -143,7 +143,7 @@ class Draft:
             self.lines.setdefault("post_train_seconds", line)
 
     def begun_scoring(self, text: str) -> bool:
-        """Whether a compilation now told belongs to scoring: after training, or said to be."""
+        """Whether a compilation reported now was for scoring: after training, or by its words."""
         return self.steps is not None or "ttt" in text or "eval" in text.lower()
 
     def _machine(self, line: int, text: str) -> None:
@@ -168,7 +168,7 @@ class Draft:
         name = pair.key[:64]
         if name.isidentifier() and name not in self.volatile:
             if self.settings.get(name, pair.value[:200]) != pair.value[:200]:
-                del self.settings[name]  # printed again with another value: progress, no setting
+                del self.settings[name]  # printed again with another value: progress, not a setting
                 self.volatile.add(name)
             elif len(self.settings) < MOST_SETTINGS:
                 self.settings[name] = pair.value[:200]
@@ -180,7 +180,7 @@ class Draft:
         self._named(line, pair)
 
     def _named(self, line: int, pair: Pair) -> None:
-        """Facts whose key names them wherever they stand."""
+        """Read facts whose key identifies them wherever they stand."""
         key = pair.key.lower()
         if key in SEED:
             self._set("seed", line, pair.number)

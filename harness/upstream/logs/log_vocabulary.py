@@ -1,6 +1,6 @@
-"""The words of logs: which of a line's keys and phrases mean a score, a size, a clock, a machine.
+"""The vocabulary of logs: which keys and phrases mean a score, a size, a clock or a machine.
 
-Everything here looks at one bounded line and is linear in its length.
+Every function here looks at one bounded line, in time linear in its length.
 """
 
 import re
@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.upstream.logs.lexing import Number, Pair, seconds
 
-# What a line must hold to be looked at once training has begun; the rest is progress.
+# Once training has begun, only a line that holds one of these is parsed; the rest is progress.
 INTERESTING = re.compile(
     rb"bpb|BPB|its.per.byte|its/byte|val.loss|train_loss|ytes\b|ize\b|rtifact|budget|train_time"
     rb"|raining|wallclock|GPTQ|gptq|essian|alibrat|uanti[zs]|erialize|ompress|ompil|[Ww]arm-?up"
@@ -59,7 +59,7 @@ _PROGRESS = re.compile(
     r"|(?:^|[\s\[(|])\d{1,9}/\d{1,9}(?:[\s\])|]|$)|\d%",
     re.IGNORECASE,
 )
-# Words beside figures of others, or of several runs.
+# Words beside figures of other entries, or of several runs.
 _FOREIGN = re.compile(
     r"\b(?:baseline|target|sota|prev(?:ious)?|delta|gain|improvement|reference|expected|claimed"
     r"|record|leaderboard|std|stddev|vs|mean|average|avg|improved?)\b",
@@ -83,13 +83,13 @@ def took(text: str) -> float | None:
 
 
 def slack(figure: Number) -> float:
-    """Half of the last printed digit, in seconds."""
+    """The rounding error of a printed clock: half of its last digit, in seconds."""
     unit = seconds(Number(1.0, figure.unit, 0)) or 0.0
     return 0.5 * 10.0**-figure.decimals * unit
 
 
 def is_bpb(pair: Pair) -> bool:
-    """Whether a pair is a score in bits per byte, by its key and its size."""
+    """Whether a pair is a score in bits per byte, judged by its key and its value."""
     key = pair.key.lower().removesuffix("_exact")
     named = key.endswith("bpb") or key.startswith("bpb") or key in ("bits_per_byte", "bits/byte")
     named = named or (key == "byte" and pair.label.lower().endswith("bits per"))
@@ -107,19 +107,19 @@ def is_loss(pair: Pair) -> bool:
 
 
 def is_progress(name: str, bpb: Pair) -> bool:
-    """Whether a score is one on the way, of others, or of several runs."""
+    """Whether a score is an intermediate one, one of another entry, or one of several runs."""
     return any(
         pattern.search(text) for pattern in (_PROGRESS, _FOREIGN) for text in (name, bpb.label)
     )
 
 
 def in_progress(text: str) -> bool:
-    """Whether a line counts something that goes on."""
+    """Whether a line counts the steps of something that still runs."""
     return _PROGRESS.search(text) is not None
 
 
 def scoring_name(found: list[Pair], loss: Pair | None, bpb: Pair) -> str:
-    """What a log calls a scoring: the words before its figures, or what its keys begin with."""
+    """What a log calls a scoring: the words before its figures, or the prefix of its keys."""
     first = found[0]
     if first.label:
         label = first.label.rstrip(":")
@@ -134,7 +134,7 @@ def scoring_name(found: list[Pair], loss: Pair | None, bpb: Pair) -> str:
 
 
 def eval_seconds(found: list[Pair], text: str) -> float | None:
-    """How long a scoring took, by a key of its line or in words."""
+    """How long a scoring took in seconds, given by a key of its line or in words."""
     for pair in found:
         figure = pair.number
         if figure and _EVAL_TIME.match(pair.key.lower()):
@@ -148,10 +148,10 @@ SizeKind = Literal["total", "model", "code"]
 
 
 def size_of(pair: Pair, *, first: bool) -> tuple[SizeKind, int, bool] | None:
-    """(kind, bytes, whether its name says more than "total size") of a pair that is a size.
+    """For a pair that is a size: (kind, bytes, whether its name says more than "total size").
 
-    Only the first pair of a line belongs to the words before it; the others are named by
-    their key alone.
+    The words before the first pair of a line belong to it alone; the other pairs are named by their
+    keys.
     """
     figure = pair.number
     size = figure.integer if figure else None
@@ -162,7 +162,7 @@ def size_of(pair: Pair, *, first: bool) -> tuple[SizeKind, int, bool] | None:
 
 
 def size_in_words(text: str) -> tuple[SizeKind, int, bool] | None:
-    """A size that stands in a sentence: ``submission size 15.99 MB (15,993,853 bytes)``."""
+    """A size within a sentence: ``submission size 15.99 MB (15,993,853 bytes)``."""
     found = _BYTES.search(text)
     if not found:
         return None
@@ -176,7 +176,7 @@ def _sized(name: str, size: int, *, in_bytes: bool) -> tuple[SizeKind, int, bool
         return None
     sized = in_bytes or bool(words & {"size", "bytes", "byte"})
     if words & {"code", "script"} and (sized or words == {"code"}):
-        return "code", size, True  # of any size: some scripts only run another
+        return "code", size, True  # no lower limit: some scripts only run another one
     if size < 1000:
         return None
     if words & {"total", "submission", "artifact"} and sized:

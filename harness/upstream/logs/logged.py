@@ -17,13 +17,13 @@ class Evaluation(Fact):
 
 
 class LoggedRun(Fact):
-    """One training, one scoring or both, as its log tells it. Bytes, seconds, nats per token.
+    """One training, one scoring or both, as the log reports them. Bytes, seconds, nats per token.
 
-    ``line`` is that of the final score. ``lines`` says where every other figure was read.
-    ``trained_in`` names the log that the training figures come from where this one only
-    scores an artifact saved before. ``copy_of`` names the log whose content or figures this one
-    repeats. ``train_slack_seconds`` is half of the last digit that the clock was printed with.
-    ``counted`` runs are those that the claim rests on.
+    ``line`` is the line of the final score. ``lines`` says where every other figure was read.
+    ``trained_in`` names the log with the training figures, where this log only scores an artifact
+    that was saved before. ``copy_of`` names the log whose content or figures this one repeats.
+    ``train_slack_seconds`` is half of the last digit that the clock was printed with. The claim
+    rests on the runs that are ``counted``.
     """
 
     log: str

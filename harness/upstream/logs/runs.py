@@ -1,4 +1,4 @@
-"""A log as runs: where one ends and the next begins, and what each of them says.
+"""Splits a log into runs: where one ends and the next begins, and what each of them says.
 
 A log may hold one run, several one after the other, a scoring of an artifact trained
 elsewhere, or nothing of the kind (installation notes, summaries).
@@ -19,7 +19,7 @@ LARGEST_LOG_BYTES = 64 << 20
 MOST_LINES = 1_500_000
 _SPLIT_BYTES = 1 << 20
 MOST_RUNS = 64
-# Rewritten by scripts at every start; after a score they begin another run.
+# Scripts print these lines at every start; after a score they begin another run.
 _START = re.compile(
     rb"\s*\"?(?:Hyperparameters:|Running Py|model_params:|val_bpb:[a-z]|train_loader:dataset"
     rb"|seed\"?\s?[:=]\s?\d|train_shards:|warmup_step:|world_size:)"
@@ -46,7 +46,7 @@ class Log:
 
 
 def log_names(folder: RecordFolder) -> list[str]:
-    """Files that may be logs, those beside the README first."""
+    """Files that may be logs; those beside the README come first."""
     names = [
         name
         for name, file in folder.files.items()
@@ -58,14 +58,14 @@ def log_names(folder: RecordFolder) -> list[str]:
 
 
 def read_log(folder: RecordFolder, name: str) -> Log:
-    """The runs in a log. Never fails: what cannot be read is told in ``broken``."""
+    """Read the runs in a log. Never fails: ``broken`` says what could not be read."""
     try:
         content = folder.read(name, LARGEST_LOG_BYTES)
     except BrokenFileError as error:
         return Log(name, [], [], "", 0, broken=str(error))
     digest = hashlib.sha256(content).hexdigest()
     cut = len(content) > LARGEST_LOG_BYTES
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # shells that write UTF-16
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # some shells write UTF-16
         content = content.decode("utf-16", "replace").encode()
     reader = _Reader(name, _lines_of(content.removeprefix(b"\xef\xbb\xbf")))
     count = reader.read()
@@ -75,7 +75,7 @@ def read_log(folder: RecordFolder, name: str) -> Log:
 
 
 def _lines_of(content: bytes) -> Iterator[bytes]:
-    """Lines without their ends, each cut to ``LINE_BYTES``; of a large log never all at once."""
+    """Lines without line ends, each cut to ``LINE_BYTES``; a large log is read in pieces."""
     if len(content) <= _SPLIT_BYTES:
         lines = content.split(b"\n")
         if not lines[-1]:
@@ -103,7 +103,7 @@ class _Reader:
         for number, line in self.filter.lines():
             draft = self.draft
             if draft.begun:
-                # Most of a log: of these only the last one says more than those before it.
+                # Most of a log is such lines; only the last one adds anything to those before it.
                 if len(draft.first_losses) >= FIRST_LOSSES and _PASSING.match(line):
                     self._passed = number, line
                     continue
@@ -134,7 +134,7 @@ class _Reader:
                 self._step(number, text, found)
 
     def _starts(self, line: bytes) -> bool:
-        """Whether this line heads another run: scripts print such lines once, at their start."""
+        """Whether this line begins another run: scripts print such lines once, at their start."""
         draft = self.draft
         if not draft.evaluations and (draft.steps or 0) < 2:
             return False
@@ -165,7 +165,7 @@ class _Reader:
 
 
 def _settle(draft: Draft) -> None:
-    """Take from the last steps what no closing line told."""
+    """Take from the last steps what no closing line reported."""
     if draft.last_step is not None:
         draft.lines.setdefault("steps", draft.last_step)
     if draft.train_seconds is not None or draft.last_clock is None:

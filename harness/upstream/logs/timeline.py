@@ -1,6 +1,6 @@
-"""Where the train phase spent its time, read from the submission's stamped log.
+"""Where the train phase spent its time, read from the submission's log with time stamps.
 
-Information only: a submission may print what it likes, so nothing here is ever judged.
+Informational only: a submission may print what it likes, so nothing here is ever judged.
 """
 
 import math
@@ -18,23 +18,23 @@ _WARM_UP = re.compile(r"(?:loop_)?warm-?up(?:_step|_cu_buckets)?\b|compil(?:e|in
 _STEP = re.compile(r"(?:step[:= ] ?\d{1,12}(?:/\d{1,12})?\b|\d{1,12}/\d{1,12} (?:train|val)_loss)")
 _TRAIN_TIME = re.compile(r"\btrain_time: ?(\d{1,12}(?:\.\d{1,6})?)(ms|s|m)\b")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_QUANTISATION = re.compile(r"seriali[sz]|quanti[sz]|gptq|compress|\bint[4-8]\b", re.I)
+_QUANTIZATION = re.compile(r"seriali[sz]|quanti[sz]|gptq|compress|\bint[4-8]\b", re.I)
 
 
 def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
-    """Spans of the train phase in order, each longer than nothing.
+    """The spans of the train phase in order, each longer than 0.
 
     Start-up ends at the last line printed before the first one of warm-up or training, because
-    warm-up lines come after the work they speak of. Training begins with the first step line,
-    less the ``train_time`` that it claims. Quantisation is what follows the last step line,
-    when a line there speaks of serializing or quantizing.
+    warm-up lines come after the work that they report. Training begins with the first step line,
+    minus the ``train_time`` that it claims. Quantization is what follows the last step line, if a
+    line there mentions serializing or quantizing.
 
     Args:
-        log: a stamped log, each line ``seconds text``; other lines are ignored.
+        log: a log with time stamps, each line ``seconds text``; other lines are ignored.
         total_seconds: how long the phase ran; the spans' sum never exceeds it.
 
     Returns:
-        Nothing when the log cannot be read or no line of it is recognized.
+        An empty tuple when the log cannot be read or none of its lines is recognized.
     """
     if not math.isfinite(total_seconds * 1000) or total_seconds <= 0:
         return ()
@@ -55,7 +55,7 @@ def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
         elif first is None and _WARM_UP.match(text):
             begun = before if begun is None else begun
             warmed = seconds
-        elif first is not None and _QUANTISATION.search(text):
+        elif first is not None and _QUANTIZATION.search(text):
             quantized = True
         before = seconds
     return _spans(begun, first, last, total_seconds=total_seconds, quantized=quantized)
@@ -88,7 +88,7 @@ def _claimed_train_seconds(text: str) -> float:
 
 
 def _stamped_lines(log: Path) -> Iterator[tuple[float, str]]:
-    """Stamps in order and the first 4 KiB of each line's text, never more than that in memory."""
+    """Time stamps in order, and the first 4 KiB of each line's text; memory stays bounded."""
     latest = 0.0
     try:
         with log.open("rb") as file:
@@ -102,4 +102,4 @@ def _stamped_lines(log: Path) -> Iterator[tuple[float, str]]:
                     latest = max(latest, float(found[1]))
                     yield latest, found[2]
     except OSError:
-        return  # information only: a log that cannot be read has none
+        return  # informational only: a log that cannot be read has no stamps

@@ -1,4 +1,4 @@
-"""The field's count of bytes by table against the bytes of text: where they part, and why."""
+"""The field's count of bytes by table against the bytes of text: where they differ, and why."""
 
 import io
 import string

@@ -202,7 +202,7 @@ def test_a_normalized_dataset_keeps_both_texts(shared_data: Path, tmp_path: Path
     assert list(read_documents(opened.documents_path)) == ["fine, indeed...", "already plain"]
     assert list(read_documents(made.directory / "docs_raw.jsonl")) == raw[:2]
     assert opened.validation_document_bytes().tolist() == [15, 13]
-    # A submission's own tokenizer is held to that text, and cannot choose another.
+    # A submission's own tokenizer must restore that text, and cannot choose another.
     text = list(read_documents(opened.documents_path))
     own = make([*text, "x"], ByteTokenizer(), tmp_path, name="bytes")
     assert own.facts().validation_bytes == made.facts().validation_bytes == 28
@@ -227,7 +227,7 @@ def test_a_normalization_that_is_no_fixed_point_is_no_loss(
     assert own.facts().validation_bytes == made.facts().validation_bytes
     tokens = [1, *other.encode(published[0]).tolist(), 1, *other.encode("plain").tolist()]
     assert own.validation_tokens().tolist() == tokens
-    # A tokenizer that changes nothing cannot use the published text, and needs it not.
+    # A tokenizer that changes nothing cannot use the published text, and does not need it.
     exact = build_dataset(
         ["x"], texts, ByteTokenizer().model, tmp_path / "b", source="test", published_val=published
     )
@@ -260,7 +260,7 @@ def test_the_field_s_figures(shared_data: Path, tmp_path: Path, model: str, toke
 @example(text=" \u2581 x")
 @example(text="\x00\x12\ufeff\u200b\u00ad")
 def test_tokens_are_the_normalized_text(shared_data: Path, text: str) -> None:
-    """The rule of bytes rests on it: normalizing by itself gives what encoding keeps."""
+    """The rule of bytes depends on this: normalizing alone gives the text that encoding keeps."""
     for model in FIELD:
         tokenizer = _loaded(shared_data / "tokenizers" / model)
         tokens = tokenizer.encode(text)

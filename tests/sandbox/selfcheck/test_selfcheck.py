@@ -27,7 +27,8 @@ from harness.sandbox.registry import choose
 from harness.sandbox.selfcheck.probes import LIMITS
 from harness.sandbox.selfcheck.proof import Proof
 from harness.sandbox.selfcheck.selfcheck import prove
-from tests.factories.samples import good_runs, plan, required, verdict_of
+from tests.factories.plans import plan, required
+from tests.factories.runs import good_runs, verdict_of
 from tests.sandbox.conftest import Phases
 
 # Properties that a default container has too. Each names its reason; no other may be missing

@@ -1,0 +1,66 @@
+"""Checks that the functions and scripts named in ``submission.toml`` are in the listed files."""
+
+from pathlib import PurePosixPath
+
+from harness.contest.submission import Submission, manifest_error
+from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
+
+
+def check_functions(submission: Submission) -> None:
+    """Check that listed files define the functions of ``[score]``; raises SubmissionError."""
+    score = submission.manifest.score
+    load = "def {}(artifact: Path, device: torch.device)` that returns the model"
+    _check_function(submission, "score.load", score.load, expected=load)
+    if score.describe:
+        describe = "def {}(artifact: Path, checkpoint: Path | None)` that lists its tensors"
+        _check_function(submission, "score.describe", score.describe, expected=describe)
+
+
+def _check_function(submission: Submission, field: str, named: str, *, expected: str) -> None:
+    contents = submission.contents
+    module, _, function = named.partition(":")
+    base = module.replace(".", "/")
+    for name in (f"{base}.py", f"{base}/__init__.py"):
+        if name in contents:
+            break
+    else:
+        raise manifest_error(
+            submission,
+            field,
+            f"module {module!r} is {base}.py, which [code] files does not list; list it or "
+            "correct the name",
+        )
+    if len(contents[name]) > LARGEST_PARSED_BYTES:
+        raise manifest_error(
+            submission,
+            field,
+            f"{name} has {len(contents[name]):,} bytes; keep the loader's module "
+            f"below {LARGEST_PARSED_BYTES:,}: move data and other code into files of their own",
+        )
+    defined = examine(submission.folder, name, contents[name]).defined
+    if function not in defined and "*" not in defined:
+        raise manifest_error(
+            submission,
+            field,
+            f"{name} defines no {function!r}; expected `" + expected.format(function),
+        )
+
+
+def check_commands(submission: Submission) -> None:
+    """Check that commands run only listed scripts; raises SubmissionError."""
+    manifest = submission.manifest
+    commands = {"train.command": manifest.train.command}
+    for track, override in manifest.tracks.items():
+        if override.train.command:
+            commands[f"tracks.{track}.train.command"] = override.train.command
+    for field, command in commands.items():
+        for word in command:
+            if "\0" in word:
+                raise manifest_error(submission, field, "holds a NUL character")
+            if word.endswith(".py") and str(PurePosixPath(word)) not in submission.contents:
+                raise manifest_error(
+                    submission,
+                    field,
+                    f"runs {word!r}, which [code] files does not list; only listed files are "
+                    "mounted, so list it",
+                )
