@@ -2,7 +2,8 @@
 
 import math
 
-from harness.judge.verdict import SeedResult, StatisticsResult, Verdict, VerdictName
+from harness.judge.tested import StatisticsResult
+from harness.judge.verdict import SeedResult, Verdict, VerdictName
 from harness.report.figures import against, number, odds
 from harness.safeio.text import plain
 

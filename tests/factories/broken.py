@@ -26,6 +26,8 @@ from tests.factories.samples import (
     failure,
     gap,
     good_runs,
+    looked,
+    looking_track,
     phase,
     plan,
     preparation,
@@ -59,6 +61,7 @@ OWN_TOKENIZER = plan(
     entry=entry(CODE | {"t.model": b"pieces"}, tokenizer=Tokenizer(kind="model", file="t.model"))
 )
 WEIGHTS = random.Random(0).randbytes(140_000)
+LOOKING = plan(looking_track())
 HEAVY = plan(entry=entry(CODE | {"weights.bin": WEIGHTS}))
 
 
@@ -106,6 +109,8 @@ BROKEN_IN_EVIDENCE: dict[str, tuple[Plan, Sequence[Run]]] = {
     "memorisation": (PLAN, with_first(PLAN, spread=spread(*[0.001] * 9))),
     "holdout": with_gaps(0.5, 0.501, 0.502),
     "significance": (PLAN, good_runs(PLAN, (2.0, 2.6, 3.3))),
+    # Three lucky ones, then what nobody selected.
+    "confirmation": (LOOKING, looked(LOOKING, (2.6100, 2.6105, 2.6098), (3.3970, 3.3975, 3.3971))),
     # Below the threshold of 3.39699 by half of what probes and memory leave open.
     "doubts": (PLAN, good_runs(PLAN, (3.39299, 3.39297, 3.39301))),
 }

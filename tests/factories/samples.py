@@ -74,6 +74,11 @@ def strict_track(**changes: object) -> Track:
     return _smoke().model_copy(update={**contest, **changes})
 
 
+def looking_track(**changes: object) -> Track:
+    """:func:`strict_track` with the official test: looks after 1, 2, 3, 5 and 8, then 3 more."""
+    return strict_track(**{"significance": load_track("10min_16mb").significance, **changes})
+
+
 # What entries were made of, by digest: an entry holds no contents, and a plan weighs them.
 _CONTENTS: dict[str, Mapping[str, bytes]] = {}
 
@@ -589,6 +594,24 @@ def good_runs(
         for draw, bpb in zip(draws, itertools.cycle(values), strict=False)
     ]
     return [*before, *seeds]
+
+
+def looked(
+    made: Plan, looks: Sequence[float], fresh: Sequence[float] = (), **parts: Unpack[Parts]
+) -> list[Run]:
+    """Runs of as many look draws as there are scores, and of as many that confirm.
+
+    A score of NaN leaves that draw out: it was not run.
+    """
+    pairs = [
+        *zip(made.draws_for("look"), looks, strict=False),
+        *zip(made.draws_for("confirmation"), fresh, strict=False),
+    ]
+    return [
+        seed_run(draw, bpb, **_with_shown(made, draw, parts))
+        for draw, bpb in pairs
+        if not math.isnan(bpb)
+    ]
 
 
 def with_first(made: Plan, **parts: Unpack[Parts]) -> list[Run]:

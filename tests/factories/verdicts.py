@@ -8,6 +8,7 @@ from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.judge.judge import facts_of_these_rules
+from harness.judge.tested import StatisticsResult
 from harness.judge.verdict import (
     BroughtResult,
     Digests,
@@ -16,7 +17,6 @@ from harness.judge.verdict import (
     Note,
     ReproductionResult,
     SeedResult,
-    StatisticsResult,
     TokenizerResult,
     Verdict,
 )
