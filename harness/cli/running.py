@@ -64,6 +64,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check.add_argument("submission", type=Path, help="folder of the submission")
     track_option(check, "10min_16mb")
 
+    confirm = command(
+        commands, "confirm", _confirm, "run the seeds that confirm what was accepted, and judge it"
+    )
+    confirm.add_argument("run", type=Path, metavar="RUN_DIR")
+    data_option(confirm)
+    json_option(confirm)
+
     rescore = command(commands, "rescore", _rescore, "score sealed artifacts again, no training")
     rescore.add_argument("run", type=Path, metavar="RUN_DIR")
     sandbox_option(rescore)
@@ -153,6 +160,20 @@ def _check(options: argparse.Namespace) -> int:
     findings = precheck(submission, load_track(options.track))
     show_findings(findings, console_for(options), title=str(options.submission))
     return EXIT_REJECTED if any(finding.status == "fail" for finding in findings) else 0
+
+
+def _confirm(options: argparse.Namespace) -> int:
+    from harness.evidence.store import RunDirectory
+    from harness.run.verify import confirm
+
+    directory = RunDirectory.open(options.run)
+    required = directory.plan.required
+    options.sandbox, options.runtime = required.sandbox, required.runtime
+    console, runs = console_for(options), directory.path.absolute().parent
+    with referee_for(options, directory.plan.track, console, runs=runs) as referee:
+        judged = confirm(directory, referee)
+    keep_scorecard(judged.directory, judged.verdict)
+    return publish_verdict(judged.verdict, options, console)
 
 
 def _rescore(options: argparse.Namespace) -> int:

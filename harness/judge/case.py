@@ -11,8 +11,8 @@ from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import DatasetFacts, Plan
 from harness.evidence.results import TokenizerProof
 from harness.evidence.run import Failure, Run
-from harness.judge.comparison import compare_with_bar
-from harness.judge.verdict import StatisticsResult
+from harness.judge.comparison import compare_with_bar, confirm
+from harness.judge.tested import ConfirmationResult, StatisticsResult
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,22 @@ class Case:
         """The scores that the statistics are of, BPB: up to the look that decides, if one has."""
         scores = [run.bpb for run in self.seeds_for("look") if run.bpb is not None]
         return tuple(scores[: self.statistics.n])
+
+    @property
+    def fresh(self) -> tuple[float, ...]:
+        """The scores of the seeds that confirm, BPB: as many as the track asks for."""
+        asked = self.plan.draws_for("confirmation")[: self.track.significance.confirmation or 0]
+        numbers = {draw.number for draw in asked}
+        found = (run.bpb for run in self.seeds if run.draw in numbers)
+        return tuple(bpb for bpb in found if bpb is not None)
+
+    @cached_property
+    def confirmation(self) -> ConfirmationResult | None:
+        """What further seeds say; None unless the track asks for them and its looks accepted."""
+        runs = self.track.significance.confirmation
+        return (
+            None if runs is None else confirm(self.statistics, self.tested, self.fresh, runs=runs)
+        )
 
     @property
     def runs_needed(self) -> int:

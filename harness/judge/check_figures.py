@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from statistics import fmean
 
-from harness.judge.rules import clocks, seed_spread
-from harness.judge.rules.doubts import p_with
+from harness.judge.rules import clocks, confirmation, seed_spread
+from harness.judge.rules.doubts import Charged, charged
 from harness.judge.rules.holdout import beyond_chance
 from harness.judge.rules.memorisation import LEAST_MARGIN_BPB, MATERIAL_SHARE
 from harness.judge.rules.significance import answer_of
@@ -79,10 +79,11 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
         "scoring": len(scores),
         "score_wallclock": _worst(row.score_seconds for row in rows),
         "coverage": min((row.targets for row in rows if row.targets is not None), default=None),
-        "seed_spread": max(scores) - min(scores) if len(scores) > 1 else None,
+        "seed_spread": seed_spread.spread_of(verdict.statistics, scores).bpb,
         "holdout": fmean(gaps) if gaps else None,
         "significance": verdict.statistics.p,
-        "doubts": _p_charged(verdict),
+        "confirmation": verdict.confirmation.p if verdict.confirmation else None,
+        "doubts": _charged(verdict).p,
     }
 
 
@@ -95,10 +96,23 @@ def _seeds_run(verdict: Verdict) -> int:
     return sum(needed is None or row.place is None or row.place <= needed for row in rows)
 
 
-def _p_charged(verdict: Verdict) -> float | None:
+def fresh_scores(verdict: Verdict) -> list[float]:
+    """The scores of the seeds that confirm, BPB: as many as the track asks for."""
+    asked = verdict.confirmation.runs if verdict.confirmation else 0
+    rows = [row for row in verdict.seeds if row.purpose == "confirmation"]
+    return [row.counted_bpb for row in rows[:asked] if row.counted_bpb is not None]
+
+
+def _charged(verdict: Verdict) -> Charged:
     if verdict.statistics.threshold_bpb is None:
-        return None
-    return p_with(tested_scores(verdict), verdict.doubts, verdict.statistics)
+        return Charged(None, None, stands=False)
+    return charged(
+        verdict.doubts,
+        verdict.statistics,
+        tested_scores(verdict),
+        verdict.confirmation,
+        fresh_scores(verdict),
+    )
 
 
 def limit_figures(verdict: Verdict) -> dict[str, Figure]:
@@ -112,7 +126,9 @@ def limit_figures(verdict: Verdict) -> dict[str, Figure]:
         "bytes": verdict.bytes_limit,
         **({"brought_along": verdict.brought.limit_bytes} if verdict.brought else {}),
         "coverage": targets_of(verdict),
-        **dict.fromkeys(("significance", "doubts"), level_of(verdict)),
+        "significance": level_of(verdict),
+        "confirmation": verdict.confirmation.p_below if verdict.confirmation else None,
+        "doubts": _charged(verdict).limit,
         **({"seeds": verdict.statistics.runs_needed} if verdict.statistics.looks else {}),
         **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
     }
@@ -128,7 +144,7 @@ def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:
     """Limits that are constants of this harness's rules, by id."""
     margin = verdict.statistics.margin_bpb
     return {
-        "seed_spread": seed_spread.SMALLEST_SPREAD_BPB,
+        "seed_spread": seed_spread.spread_of(verdict.statistics, ()).least,
         "clocks": clocks.CLOCK_TOLERANCE_SECONDS,
         "memorisation": MATERIAL_SHARE * (LEAST_MARGIN_BPB if margin is None else margin),
     }
@@ -144,6 +160,7 @@ def asked(verdict: Verdict, rule: str) -> bool | None:
         "train_wallclock": verdict.train_limit_seconds is not None,
         "score_wallclock": verdict.score_limit_seconds is not None,
         "significance": statistics.bar_bpb is not None,
+        "confirmation": verdict.confirmation is not None,
         "doubts": bool(verdict.doubts) and statistics.significant,
         "brought_along": verdict.brought is not None,
         "seed_spread": wanted >= 2 if isinstance(wanted, int) else None,
@@ -235,7 +252,8 @@ def _seed_spread(verdict: Verdict, check: Finding) -> Either:
     artifacts = [row.artifact_sha256 for row in verdict.seeds if row.artifact_sha256 is not None]
     scores = scores_of(verdict)
     same = any(one == other for one, other in combinations(artifacts, 2))
-    matters = len(scores) > 1 and max(scores) - min(scores) >= seed_spread.SMALLEST_SPREAD_BPB
+    spread, least, _ = seed_spread.spread_of(verdict.statistics, scores)
+    matters = spread is not None and spread >= least
     return PASS if matters and not same else UNKNOWN
 
 
@@ -268,9 +286,18 @@ def _significance(verdict: Verdict, check: Finding) -> Either:
     return frozenset({answer_of(verdict.statistics).status})
 
 
+def _confirmation(verdict: Verdict, check: Finding) -> Either:
+    found, tested = verdict.confirmation, verdict.statistics
+    if found is None:
+        return ANY
+    together = tested.n + found.n
+    return frozenset(
+        {confirmation.answer_of(found, threshold=tested.threshold_bpb, together=together)[0]}
+    )
+
+
 def _doubts(verdict: Verdict, check: Finding) -> Either:
-    p, limit = _p_charged(verdict), level_of(verdict)
-    return PASS if p is not None and limit is not None and p < limit else UNKNOWN
+    return PASS if _charged(verdict).stands else UNKNOWN
 
 
 _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
@@ -291,5 +318,6 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "memorisation": _memorisation,
     "holdout": _holdout,
     "significance": _significance,
+    "confirmation": _confirmation,
     "doubts": _doubts,
 }

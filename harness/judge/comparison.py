@@ -13,10 +13,10 @@ from harness.contest.significance import Look
 from harness.contest.track import Track
 from harness.evidence.plan import Bar, DatasetFacts, Plan, PlannedTest
 from harness.judge.question import Question
-from harness.judge.verdict import LookResult, StatisticsResult
+from harness.judge.tested import ConfirmationResult, LookResult, StatisticsResult
 from harness.statistics import looks as looking
 from harness.statistics.power import seeds_for_power
-from harness.statistics.tests import OneSample
+from harness.statistics.tests import OneSample, one_sample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
 
 
@@ -125,6 +125,33 @@ def compare_with_bar(
         test=test if bar else None,
         record=bar.seeds if bar else (),
         in_order=in_order,
+    )
+
+
+def confirm(
+    statistics: StatisticsResult,
+    tested: Sequence[float],
+    fresh: Sequence[float],
+    *,
+    runs: int,
+) -> ConfirmationResult | None:
+    """What further seeds say of a score that the looks have accepted; None where they have not.
+
+    Args:
+        statistics: of the looks.
+        tested: the scores that were accepted, BPB.
+        fresh: the scores of the further seeds.
+        runs: how many the track asks for, all of which must have a score.
+    """
+    if not statistics.accepted or statistics.p_below is None:
+        return None
+    told = ConfirmationResult(runs=runs, n=len(fresh), p_below=statistics.p_below)
+    if len(fresh) < runs:
+        return told
+    alone = one_sample(fresh, threshold=None)
+    together = Question.asked_in(statistics).p_of([*tested, *fresh])
+    return told.model_copy(
+        update={"mean_bpb": alone.mean, "sd_bpb": alone.deviation, "p": together}
     )
 
 

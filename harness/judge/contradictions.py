@@ -6,13 +6,10 @@ harness.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from harness.contest.significance import Look
 from harness.evidence.digests import judged_by
-from harness.evidence.plan import PlannedTest
-from harness.judge.case import leading
 from harness.judge.check_figures import (
     asked,
     limit_figures,
@@ -23,25 +20,22 @@ from harness.judge.check_figures import (
     sizes_of,
     targets_of,
 )
-from harness.judge.comparison import compare
+from harness.judge.check_test import about_the_confirmation, about_the_test
 from harness.judge.conclude import conclude
+from harness.judge.differing import P_TOLERANCE, TOLERANCE, differs, short
 from harness.judge.judge import CHEAPEST_SHOWN, facts_of_these_rules
 from harness.judge.notes import notes_on_claim
 from harness.judge.rules import rule_of
 from harness.judge.rules.brought_along import FILES_SHOWN, doubt_bpb
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
-from harness.judge.verdict import LookResult, StatisticsResult, Verdict
+from harness.judge.verdict import Verdict
 from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
 
 MOST_SEEDS = 1000
-_LONGEST_SHOWN = 80
 # Three times the tolerance of the evidence.
 _SCORE_TOLERANCE = 5e-9
-# For the same arithmetic on two machines; a very small p-value differs more than its inputs.
-_TOLERANCE = 1e-9
-_P_TOLERANCE = 1e-6
-_PS = frozenset({"p", "plain_p"})
+_OF_P = frozenset({"significance", "confirmation", "doubts"})
 _ALWAYS_TOLD = frozenset({"train_wallclock", "score_wallclock", "significance"})
 # Its limit may be exceeded by chance.
 _BY_CHANCE = frozenset({"holdout"})
@@ -64,7 +58,8 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
     yield from _about_the_rules(verdict)
     yield from _about_the_word(verdict)
     yield from _about_the_seeds(verdict)
-    yield from _about_the_test(verdict)
+    yield from about_the_test(verdict, today=of_these_rules(verdict))
+    yield from about_the_confirmation(verdict)
     yield from _about_the_tokenizer(verdict)
     yield from _about_what_was_brought(verdict)
     yield from _about_the_figures(verdict)
@@ -72,25 +67,6 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
     if of_these_rules(verdict):
         yield from _about_the_answers(verdict)
         yield from _about_the_documents(verdict)
-
-
-def _differs(field: str, found: object, expected: object, *, within: float = _TOLERANCE) -> str:
-    """The contradiction between two figures; empty if they are equal up to rounding."""
-    numbers = [
-        value
-        for value in (found, expected)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    if len(numbers) == 2 and math.isclose(*numbers, rel_tol=within):
-        return ""
-    return (
-        "" if found == expected else f"{field}: found {_short(found)}, expected {_short(expected)}"
-    )
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
 
 
 def _about_the_rules(verdict: Verdict) -> Iterator[str]:
@@ -113,9 +89,9 @@ def _about_the_rules(verdict: Verdict) -> Iterator[str]:
 
 def _about_the_word(verdict: Verdict) -> Iterator[str]:
     word, reason = conclude(verdict.checks, verdict.rules, rehearsal=verdict.rehearsal)
-    yield _differs("verdict", verdict.verdict, word)
+    yield differs("verdict", verdict.verdict, word)
     if of_these_rules(verdict) or word in ("REJECTED", "INCONCLUSIVE"):
-        yield _differs("reason", verdict.reason, reason)
+        yield differs("reason", verdict.reason, reason)
     if not verdict.isolated and not verdict.rehearsal:
         yield "rehearsal: found False, expected True: what is not isolated only rehearses"
     if verdict.verdict == "VERIFIED" and not verdict.seeds_drawn:
@@ -125,7 +101,7 @@ def _about_the_word(verdict: Verdict) -> Iterator[str]:
     except ValueError:
         aware = False
     if not aware or len(verdict.created_at) > 40:
-        found = _short(verdict.created_at)
+        found = short(verdict.created_at)
         yield f"created_at: found {found}, expected a date with time and time zone"
     decided = {decision.rule: decision for decision in verdict.decisions}
     decidable = {rule.id for rule in verdict.rules if rule.decidable}
@@ -147,109 +123,23 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
             yield f"{name}: found a part of val_bpb, val_loss, targets, bytes; expected all or none"
         elif row.val_bpb is not None:
             loss = math.log(2) * row.val_bpb * (row.bytes or 0) / (row.targets or 0)
-            yield _differs(f"{name}.val_loss", row.val_loss, loss, within=_SCORE_TOLERANCE)
+            yield differs(f"{name}.val_loss", row.val_loss, loss, within=_SCORE_TOLERANCE)
             if min(row.val_bpb, *(row.beside_bpb or ()), row.bytes or 0) < 0:
                 yield f"{name}.val_bpb: found {row.val_bpb}, expected bits per byte"
         elif row.beside_bpb:
             yield f"{name}.beside_bpb: found {len(row.beside_bpb)}, expected none without val_bpb"
-        yield _differs(f"{name}.code_bytes", row.code_bytes, rows[0].code_bytes)
+        yield differs(f"{name}.code_bytes", row.code_bytes, rows[0].code_bytes)
         weighed = (row.artifact, row.artifact_bytes, row.artifact_sha256)
         if row.artifact is not None:
             place = f"{verdict.evidence}/seed-{row.seed}/try-{row.attempt}/artifact"
-            yield _differs(f"{name}.artifact", row.artifact.rpartition("/")[0], place)
+            yield differs(f"{name}.artifact", row.artifact.rpartition("/")[0], place)
         if any(each is None for each in weighed) and weighed != (None,) * 3:
             yield f"{name}: found a part of an artifact's place, bytes, SHA-256; expected all"
     places = [row.place for row in looked_at(verdict) if row.place is not None]
     if places != sorted({place for place in places if 1 <= place <= MOST_SEEDS}):
-        yield f"seeds: found places {_short(places)}, expected each once, in order"
+        yield f"seeds: found places {short(places)}, expected each once, in order"
     if verdict.memorisation is not None and verdict.memorisation.seed not in numbers:
         yield f"memorisation.seed: found {verdict.memorisation.seed}, expected one of the seeds"
-
-
-def _about_the_test(verdict: Verdict) -> Iterator[str]:
-    """Every figure of the test, from the seeds' scores and the bar."""
-    found = verdict.statistics
-    given = (found.bar_bpb, found.margin_nats_per_token, found.p_below)
-    if any(figure is None for figure in given) and given != (None,) * 3:
-        yield "statistics: found a part of bar, margin and p_below, expected all or none"
-        return
-    if found.p_below is not None and not 0 < found.p_below < 0.5:
-        yield f"statistics.p_below: found {found.p_below}, expected between 0 and 0.5"
-        return
-    if found.test is None and found.bar_bpb is not None and of_these_rules(verdict):
-        yield "statistics.test: found none, expected the kind of test, and its looks"
-    levels = math.fsum(look.accept_below or 0 for look in found.looks or ())
-    if found.p_below is not None and levels > found.p_below * (1 + _TOLERANCE):
-        yield f"statistics.p_below: found {found.p_below}, expected the looks' {levels:g} or more"
-    scores, in_order = _in_order(verdict)
-    expected = compare(
-        scores,
-        bar_bpb=found.bar_bpb,
-        bar_source=found.bar_source,
-        margin_nats_per_token=found.margin_nats_per_token,
-        p_below=found.p_below,
-        targets=found.targets,
-        text_bytes=found.text_bytes,
-        test=_told_test(found),
-        record=found.record_bpb or (),
-        in_order=in_order,
-    )
-    for name in type(found).model_fields:
-        one, other = getattr(found, name), getattr(expected, name)
-        if name == "looks" and one and other:
-            yield from _about_the_looks(one, other)
-            continue
-        within = _P_TOLERANCE if name in _PS else _TOLERANCE
-        if isinstance(one, tuple) and isinstance(other, tuple):
-            for place, pair in enumerate(zip(one, other, strict=True)):
-                yield _differs(f"statistics.{name}.{place}", *pair)
-        else:
-            yield _differs(f"statistics.{name}", one, other, within=within)
-
-
-def _told_test(found: StatisticsResult) -> PlannedTest | None:
-    """The test that a verdict says was asked; None where it is of before there was a choice.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if found.test is None or found.margin_nats_per_token is None or found.p_below is None:
-        return None
-    return PlannedTest(
-        kind=found.test,
-        margin_nats_per_token=found.margin_nats_per_token,
-        p_below=found.p_below,
-        field_sd_bpb=found.field_sd_bpb,
-        field_degrees=found.field_degrees,
-        source=found.field_source or "",
-        looks=tuple(
-            Look(
-                runs=look.runs,
-                accept_below=look.accept_below,
-                hopeless_above_sd=look.hopeless_above_sd,
-            )
-            for look in found.looks or ()
-        ),
-    )
-
-
-def _in_order(verdict: Verdict) -> tuple[list[float], int | None]:
-    """The scores of the looks, and how many of them are of the first draws without a gap."""
-    rows = looked_at(verdict)
-    scores = [row.counted_bpb for row in rows if row.counted_bpb is not None]
-    if any(row.place is None for row in rows):
-        return scores, None
-    by_place = {row.place: row.counted_bpb for row in rows}
-    most = max((row.place or 0 for row in rows), default=0)
-    return scores, leading([by_place.get(place) for place in range(1, most + 1)])
-
-
-def _about_the_looks(found: Sequence[LookResult], expected: Sequence[LookResult]) -> Iterator[str]:
-    for look, other in zip(found, expected, strict=True):
-        for name in LookResult.model_fields:
-            within = _P_TOLERANCE if name == "p" else _TOLERANCE
-            pair = getattr(look, name), getattr(other, name)
-            yield _differs(f"statistics.looks.{look.runs}.{name}", *pair, within=within)
 
 
 def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
@@ -267,7 +157,7 @@ def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
         ("bytes_per_token", text / (targets + 1) if whole else None),
         ("bpb_per_nat", worth(targets) if whole else None),
     ):
-        yield _differs(f"tokenizer.{name}", getattr(found, name), expected)
+        yield differs(f"tokenizer.{name}", getattr(found, name), expected)
 
 
 def _about_what_was_brought(verdict: Verdict) -> Iterator[str]:
@@ -275,13 +165,13 @@ def _about_what_was_brought(verdict: Verdict) -> Iterator[str]:
     if found is None:
         return
     counted = found.bytes + max(0, found.tokenizer_bytes - found.tokenizer_free_bytes)
-    yield _differs("brought.counted_bytes", found.counted_bytes, counted)
+    yield differs("brought.counted_bytes", found.counted_bytes, counted)
     text = verdict.statistics.text_bytes
     expected = doubt_bpb(counted, free_bytes=found.free_bytes, text_bytes=text)
-    yield _differs("brought.doubt_bpb", found.doubt_bpb, expected)
+    yield differs("brought.doubt_bpb", found.doubt_bpb, expected)
     for doubt in verdict.doubts:
         if doubt.check == "brought_along":
-            yield _differs("doubts.brought_along.bpb", doubt.bpb, found.doubt_bpb)
+            yield differs("doubts.brought_along.bpb", doubt.bpb, found.doubt_bpb)
     if not found.free_bytes <= found.limit_bytes:
         yield f"brought.free_bytes: found {found.free_bytes}, expected {found.limit_bytes} at most"
     if len(found.files) > FILES_SHOWN:
@@ -310,20 +200,20 @@ def _about_the_figures(verdict: Verdict) -> Iterator[str]:
             if not good[better[check.id]]:
                 yield (
                     f"checks.{check.id}.status: found pass, expected another: "
-                    f"{_short(figure)} measured against {_short(limit)}"
+                    f"{short(figure)} measured against {short(limit)}"
                 )
 
 
 def _figures(
     check: Finding, measured: Mapping[str, object], limits: Mapping[str, object]
 ) -> Iterator[str]:
-    within = _P_TOLERANCE if check.id in ("significance", "doubts") else _TOLERANCE
+    within = P_TOLERANCE if check.id in _OF_P else TOLERANCE
     for name, found, known in (
         ("measured", check.measured, measured),
         ("limit", check.limit, limits),
     ):
         if check.id in known:
-            yield _differs(f"checks.{check.id}.{name}", found, known[check.id], within=within)
+            yield differs(f"checks.{check.id}.{name}", found, known[check.id], within=within)
 
 
 def _about_the_notes(verdict: Verdict) -> Iterator[str]:
@@ -337,7 +227,7 @@ def _about_the_notes(verdict: Verdict) -> Iterator[str]:
         if name in told and name in expected:
             for figure in ("measured", "limit"):
                 pair = getattr(told[name], figure), getattr(expected[name], figure)
-                yield _differs(f"findings.{name}.{figure}", *pair)
+                yield differs(f"findings.{name}.{figure}", *pair)
         elif name in told:
             yield f"findings.{name}: found one, expected none: the claim is not off"
         elif name in expected and not verdict.rehearsal and of_these_rules(verdict):

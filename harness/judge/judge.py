@@ -88,6 +88,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         rescored_from=plan.copies.directory if plan.copies else "",
         segment=next((run.scores.segment for run in case.seeds if run.scores), None),
         brought=brought_result(case),
+        confirmation=case.confirmation,
     )
 
 

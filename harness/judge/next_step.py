@@ -20,7 +20,11 @@ class Wanted:
 
 
 def next_step(
-    case: Case, *, given_up: Collection[int] = (), running: Collection[int] = ()
+    case: Case,
+    *,
+    confirming: bool = False,
+    given_up: Collection[int] = (),
+    running: Collection[int] = (),
 ) -> Wanted:
     """What the evidence asks for: the preparation, then the seeds up to the next look, or nothing.
 
@@ -29,6 +33,7 @@ def next_step(
 
     Args:
         case: with the try that counts of each draw; a draw that our side lost is wanted again.
+        confirming: whether what the looks accept is confirmed too, not only left to be.
         given_up: numbers of draws that are not tried again now, because our side lost them.
         running: numbers of draws of which a try is under way, so that it is not lost yet.
     """
@@ -43,10 +48,12 @@ def next_step(
         return Wanted(over=True, why=f"seeds: {used_up(over)}")
     wanted = [draw for draw in plan.draws_for("preparation") if draw.number not in done]
     if not wanted and case.statistics.decided:
-        return Wanted(over=True, why=_ended_early(case))
-    wanted = wanted or [
-        draw for draw in plan.draws_for("look")[: case.runs_needed] if draw.number not in done
-    ]
+        if not (confirming and case.statistics.accepted):
+            return Wanted(over=True, why=_ended_early(case))
+        wanted = [draw for draw in plan.draws_for("confirmation") if draw.number not in done]
+    elif not wanted:
+        looks = plan.draws_for("look")[: case.runs_needed]
+        wanted = [draw for draw in looks if draw.number not in done]
     left = tuple(draw for draw in wanted if draw.number not in given_up)
     return Wanted(draws=left, over=not left)
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from harness.contest.entry import Claim
 from harness.judge.case import Case
-from harness.judge.verdict import Note, StatisticsResult
+from harness.judge.tested import StatisticsResult
+from harness.judge.verdict import Note
 
 # Compressed sizes differ by some thousandths between seeds; a claim is one figure for all seeds.
 CLAIMED_BYTES_SHARE = 0.01

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.evidence.plan import PlannedTest
-from harness.judge.verdict import StatisticsResult
+from harness.judge.tested import StatisticsResult
 from harness.statistics.tests import OneSample, Prior, one_sample, welch
 
 

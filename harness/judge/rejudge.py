@@ -54,7 +54,7 @@ class Trouble(Fact):
 class Rejudged(Fact):
     """One verification: its verdict now, and the kept one.
 
-    ``rank`` is its place on its track by mean BPB among the verified ones that were judged with
+    ``rank`` is its place on its track by its score among the verified ones that were judged with
     it, one for each submission; ``kept_rank`` the same among the kept verdicts. ``unreadable``
     says why a kept verdict is not compared. ``changes`` are empty without a kept verdict.
     """
@@ -201,7 +201,7 @@ def _ranks(verdicts: Sequence[Verdict | None]) -> dict[int, int]:
     tracks: dict[tuple[str, str], dict[str, tuple[float, int]]] = {}
     known = [(place, verdict) for place, verdict in enumerate(verdicts) if verdict is not None]
     for place, verdict in sorted(known, key=lambda pair: pair[1].created_at):
-        mean = verdict.statistics.mean_bpb
+        mean = verdict.score_bpb
         if verdict.verdict == "VERIFIED" and mean is not None:
             entries = tracks.setdefault((verdict.track, verdict.dataset), {})
             entries.setdefault(verdict.digests.submission, (mean, place))

@@ -10,9 +10,8 @@ from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
+from harness.judge.tested import ConfirmationResult, StatisticsResult
 from harness.models import Fact, Finding, Later
-from harness.statistics.looks import DECIDED, Outcome
-from harness.statistics.tests import Case as TestCase
 
 VerdictName = Literal["VERIFIED", "REPRODUCED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
 EXIT_CODES: dict[VerdictName, int] = {
@@ -102,99 +101,6 @@ class ReproductionResult(Fact):
     seconds: float | None = None
     artifact_bytes: int | None = None
     trouble: str | None = None
-
-
-class LookResult(Fact):
-    """A look of the track after ``runs`` seeds, and what it saw; null where it was not reached.
-
-    Accepted if ``p`` lies below ``accept_below``, else stopped as hopeless if the mean lies above
-    ``hopeless_above_bpb``, which is the threshold and ``hopeless_above_sd`` of the field's
-    deviations. The first one that decides is the last one that is reached.
-    """
-
-    runs: int = Field(ge=1)
-    accept_below: float | None = None
-    hopeless_above_sd: float | None = None
-    hopeless_above_bpb: float | None = None
-    mean_bpb: float | None = None
-    p: float | None = None
-    outcome: Outcome | None = None
-
-
-class StatisticsResult(Fact):
-    """One-sided test of the seeds' BPB against ``threshold_bpb``: a t-test of some kind.
-
-    ``threshold_bpb`` is the bar less the margin; the margin is given per token in nats and
-    converted with the track's dataset, of ``targets`` targets and ``text_bytes`` bytes. Figures
-    that are not defined (fewer than two seeds, no bar) are null; ``case`` says which case it is.
-    ``ci99_bpb`` is the two-sided 99 % confidence interval of the mean. ``seeds_for_power_90`` is
-    how many seeds this distance and this spread would need to fall below ``p_below`` nine times in
-    ten (of a plain test).
-
-    ``p_below`` is the level of all looks together. Of the seeds, those up to the look that decides
-    are tested, at its own ``level``; as long as none has decided, all that have a score. ``test``
-    is moderated by ``field_sd_bpb``, which is worth ``field_degrees`` of freedom, or Welch's
-    against ``record_bpb``, the record's own seeds. ``plain_p`` is that of the plain test, which
-    counts where ``guarded``; ``tested_sd_bpb`` and ``degrees`` are what ``t`` was reckoned with.
-    All of these are null where the plain test says the same. Without looks there was one, after
-    all seeds.
-    """
-
-    case: TestCase
-    n: int
-    mean_bpb: float | None = None
-    mean_nats_per_token: float | None = None
-    sd_bpb: float | None = None
-    t: float | None = None
-    degrees_of_freedom: int | None = None
-    p: float | None = None
-    p_below: float | None = None
-    ci99_bpb: tuple[float, float] | None = None
-    bar_bpb: float | None = None
-    bar_source: str = ""
-    margin_nats_per_token: float | None = None
-    margin_bpb: float | None = None
-    threshold_bpb: float | None = None
-    seeds_for_power_90: int | None = None
-    significant: bool
-    targets: int = Field(ge=1)
-    text_bytes: int = Field(ge=1)
-    test: Later[Literal["plain", "moderated", "welch"]] = None
-    level: Later[float] = None
-    plain_p: Later[float] = None
-    tested_sd_bpb: Later[float] = None
-    degrees: Later[float] = None
-    guarded: Later[bool] = None
-    field_sd_bpb: Later[float] = None
-    field_degrees: Later[float] = None
-    field_source: Later[str] = None
-    record_bpb: Later[tuple[float, ...]] = None
-    looks: Later[tuple[LookResult, ...]] = None
-
-    @property
-    def seen(self) -> LookResult | None:
-        """The last look that was reached; it has decided if any has."""
-        reached = [look for look in self.looks or () if look.outcome is not None]
-        return reached[-1] if reached else None
-
-    @property
-    def decided(self) -> bool:
-        """Whether a look has decided, so that no further seed counts."""
-        return self.seen is not None and self.seen.outcome in DECIDED
-
-    @property
-    def accepted(self) -> bool:
-        """Whether a look has accepted."""
-        return self.seen is not None and self.seen.outcome == "accepted"
-
-    @property
-    def runs_needed(self) -> int | None:
-        """Seeds that the looks ask for by now: up to the one that decides, or to the next one."""
-        if not self.looks:
-            return None
-        if self.seen is None or self.seen.outcome == "went on":
-            return next(look.runs for look in self.looks if look.outcome is None)
-        return self.seen.runs
 
 
 class Doubt(Fact):
@@ -287,7 +193,8 @@ class Verdict(Fact):
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
     null. ``doubts`` are empty where no check bounds what it cannot exclude; ``brought`` is null
-    where the track or the plan knows no such figure.
+    where the track or the plan knows no such figure. ``confirmation`` is null unless the track asks
+    for it and its looks have accepted.
     """
 
     verdict: VerdictName
@@ -324,3 +231,19 @@ class Verdict(Fact):
     rescored_from: str = ""
     segment: int | None = None
     brought: Later[BroughtResult] = None
+    confirmation: Later[ConfirmationResult] = None
+
+    @property
+    def score_bpb(self) -> float | None:
+        """The score to publish: of the seeds that confirm; where there are none, of the tested."""
+        fresh = self.confirmation.mean_bpb if self.confirmation else None
+        return self.statistics.mean_bpb if fresh is None else fresh
+
+    @property
+    def scored_seeds(self) -> tuple[SeedResult, ...]:
+        """The seeds whose mean :attr:`score_bpb` is."""
+        fresh = self.confirmation
+        confirmed = fresh is not None and fresh.mean_bpb is not None
+        purpose = "confirmation" if confirmed else "look"
+        rows = [row for row in self.seeds if row.purpose == purpose and row.val_bpb is not None]
+        return tuple(rows[: fresh.n if fresh and confirmed else self.statistics.n])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.contest.significance import Significance
 from harness.contest.track import BroughtAlong, Track
 from harness.errors import UsageError
 from harness.evidence.store import PLAN, VERDICT, RunDirectory
@@ -109,7 +110,7 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
     yield "bytes_limit", verdict.bytes_limit, track.budget.bytes
     yield "train_limit_seconds", verdict.train_limit_seconds, track.budget.train_seconds
     yield "score_limit_seconds", verdict.score_limit_seconds, track.budget.score_seconds
-    yield "seeds.limit", limits.get("seeds"), track.significance.most_runs
+    yield from _test_of(track.significance, verdict, seeds=limits.get("seeds"))
     yield "causality.limit", limits.get("causality"), track.probes.largest_change_nats
     if tokens is not None:
         yield "statistics.targets", verdict.statistics.targets, tokens - 1
@@ -123,6 +124,28 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
         yield "holdout.limit", limits.get("holdout"), allowed
     if track.brought_along is not None:
         yield from _brought_under(track.brought_along, verdict)
+
+
+def _test_of(
+    asked: Significance, verdict: Verdict, *, seeds: object
+) -> Iterator[tuple[str, object, object]]:
+    """Which test, after which seeds: only a level may differ, and only be lower."""
+    found, fresh = verdict.statistics, verdict.confirmation
+    yield "statistics.test", found.test or "plain", asked.test or "plain"
+    yield "statistics.field_sd_bpb", found.field_sd_bpb, asked.field_sd_bpb
+    yield "statistics.field_degrees", found.field_degrees, asked.field_degrees
+    if found.looks is None:
+        yield "statistics.looks", found.looks, asked.looks
+        yield "seeds.limit", seeds, asked.most_runs
+    else:
+        yield "seeds.limit", seeds, found.runs_needed
+        told = [(look.runs, look.hopeless_above_sd) for look in found.looks]
+        yield "looks", told, [(look.runs, look.hopeless_above_sd) for look in asked.schedule]
+        for look, other in zip(found.looks, asked.schedule, strict=False):
+            level, highest = look.accept_below, other.accept_below
+            if level is not None and (highest is None or level > highest):
+                yield f"looks.{look.runs}.accept_below", level, highest
+    yield "confirmation.runs", fresh.runs if fresh else None, asked.confirmation
 
 
 def _brought_under(allowed: BroughtAlong, verdict: Verdict) -> Iterator[tuple[str, object, object]]:

@@ -33,7 +33,8 @@ class Record(Fact):
     """One accepted verdict. BPB, decimal bytes of the largest artifact and the code.
 
     ``verdict_sha256`` is that of the verdict's file, ``bar_bpb`` what it was verified against.
-    ``scores`` are those of ``seeds``, in the same order; ``rules_digest`` is that of the rules that
+    ``scores`` are those of ``seeds``, in the same order: of those that confirmed, where the track
+    asks for a confirmation, whose mean was not selected; ``rules_digest`` is that of the rules that
     judged. ``brought_bytes`` is what the entry brought along, as it was counted; null in a record
     of before there was such a figure.
     """

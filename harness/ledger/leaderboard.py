@@ -232,7 +232,7 @@ def _append(path: Path, event: Callable[[Leaderboard], Accepted | Retracted | No
 def _record(candidate: Candidate, track: Track) -> Record:
     verdict = candidate.published.verdict
     check_under(verdict, track)
-    statistics = verdict.statistics
+    statistics, fresh = verdict.statistics, verdict.confirmation
     try:
         record = Record.model_validate(
             {
@@ -247,11 +247,11 @@ def _record(candidate: Candidate, track: Track) -> Record:
                 "submission_digest": verdict.digests.submission,
                 "harness_digest": verdict.digests.harness,
                 "rules_digest": verdict.digests.rules,
-                "mean_bpb": statistics.mean_bpb,
-                "sd_bpb": statistics.sd_bpb,
-                "seeds": tuple(seed.seed for seed in verdict.seeds),
-                "scores": tuple(seed.counted_bpb for seed in verdict.seeds),
-                "p": statistics.p,
+                "mean_bpb": verdict.score_bpb,
+                "sd_bpb": fresh.sd_bpb if fresh else statistics.sd_bpb,
+                "seeds": tuple(seed.seed for seed in verdict.scored_seeds),
+                "scores": tuple(seed.counted_bpb for seed in verdict.scored_seeds),
+                "p": fresh.p if fresh else statistics.p,
                 "bar_bpb": statistics.bar_bpb,
                 "bytes": max(sizes_of(verdict), default=0),
                 "brought_bytes": verdict.brought.counted_bytes if verdict.brought else None,

@@ -51,7 +51,7 @@ def _row(each: Rejudged) -> Row:
     cells = (
         verdict.verdict,
         kept.verdict if kept and each.word_changed else "",
-        number(verdict.statistics.mean_bpb, "BPB"),
+        number(verdict.score_bpb, "BPB"),
         number(each.rank) if each.rank else "",
         (number(each.kept_rank) if each.kept_rank else "none") if each.rank_changed else "",
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from harness.evidence.plan import Plan
 from harness.evidence.run import Run
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import Step
@@ -30,9 +31,10 @@ class RunningStep:
         cls, directory: RunDirectory, run: Run, step: Step, limit_seconds: float | None
     ) -> "RunningStep":
         """The step when it begins, with a title like ``seed 2 of 3 (1804289383): training``."""
-        draws = directory.plan.draws
-        same = [draw.number for draw in draws if draw.role == run.role]
-        which = f"{run.role} {same.index(run.draw) + 1} of {len(same)} ({run.seed})"
+        purpose = directory.plan.draws[run.draw].purpose
+        same = [draw.number for draw in directory.plan.draws_for(purpose)]
+        name = "fresh seed" if purpose == "confirmation" else run.role
+        which = f"{name} {same.index(run.draw) + 1} of {len(same)} ({run.seed})"
         return cls(f"{run.role if len(same) == 1 else which}: {step.label}", limit_seconds)
 
     def at(
@@ -82,9 +84,15 @@ def opening(directory: RunDirectory) -> list[str]:
         f"on track {plan.track.name}, edition {plain(plan.track.edition, NAME_LIMIT)}",
         f"sandbox {plan.required.sandbox}{isolated}, "
         f"dataset {plain(plan.texts.dataset.name, NAME_LIMIT)}",
-        f"seeds {seeds} ({'chosen by hand' if plan.chosen_by_hand else 'drawn'})",
+        f"seeds {seeds} ({'chosen by hand' if plan.chosen_by_hand else 'drawn'}{_looks(plan)})",
         f"evidence in {plain(str(directory.path), PATH_LIMIT)}",
     ]
+
+
+def _looks(plan: Plan) -> str:
+    """After how many seeds it is looked whether to go on; empty where that is after the last."""
+    runs = [str(look.runs) for look in plan.track.significance.looks or ()]
+    return f"; looked at after {', '.join(runs[:-1])} and {runs[-1]}" if len(runs) > 1 else ""
 
 
 def closing(run: Run) -> str:

@@ -2,7 +2,8 @@
 
 import math
 
-from harness.judge.verdict import SeedResult, StatisticsResult, Verdict, VerdictName
+from harness.judge.tested import LookResult, StatisticsResult
+from harness.judge.verdict import SeedResult, Verdict, VerdictName
 from harness.report.figures import against, number, odds
 from harness.safeio.text import plain
 
@@ -53,6 +54,15 @@ def headline(statistics: StatisticsResult) -> str:
     return f"{shown} BPB ({seeds}); needed: below {needed} BPB"
 
 
+def confirmed(verdict: Verdict) -> str:
+    """The mean of the seeds that nobody selected; empty where there are none."""
+    found = verdict.confirmation
+    if found is None or found.mean_bpb is None:
+        return ""
+    shown, _ = against(found.mean_bpb, verdict.statistics.threshold_bpb, "BPB")
+    return f"{shown} BPB (mean of {found.n} fresh seeds): the score to publish"
+
+
 def _distance(threshold: float, mean: float) -> str:
     """The distance of the mean, as ``X BPB below the T BPB needed``."""
     _, needed = against(mean, threshold, "BPB")
@@ -74,7 +84,7 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
         )
     if statistics.p is None:
         return lead
-    p, p_below = against(statistics.p, statistics.p_below, "p")
+    p, p_below = against(statistics.p, level_of(statistics), "p")
     chance = (
         f"If the model were no better than that, seeds this good would come up "
         f"{odds(statistics.p)} (p = {p}; required: below {p_below})."
@@ -82,6 +92,8 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
     if statistics.significant:
         return f"{lead} {chance} The bar is beaten."
     hint = f"{lead} {chance} That may be luck: the bar is not shown to be beaten."
+    if statistics.seen is not None and statistics.seen.outcome == "went on":
+        return f"{hint} {statistics.runs_needed} seeds are looked at next."
     if statistics.seeds_for_power_90 is not None:
         hint += (
             f" At this distance and spread, {statistics.seeds_for_power_90:,} seeds would show "
@@ -90,9 +102,28 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
     return hint
 
 
+def level_of(statistics: StatisticsResult) -> float | None:
+    """What p must lie below: the level of the look that is asked, or of the whole."""
+    return statistics.p_below if statistics.level is None else statistics.level
+
+
+def _stopped(statistics: StatisticsResult, look: LookResult, threshold: float) -> str:
+    """Why a look was the last one; ``look`` was found hopeless."""
+    mean, line = look.mean_bpb or 0.0, look.hopeless_above_bpb or 0.0
+    shown, limit = against(mean, line, "BPB")
+    seeds = "One seed" if look.runs == 1 else f"{look.runs} seeds"
+    scored = "scored" if look.runs == 1 else "average"
+    most = (statistics.looks or (look,))[-1].runs
+    return (
+        f"{seeds} {scored} {shown} BPB, which is {_distance(threshold, mean)}. Above "
+        f"{limit} BPB more seeds would hardly help, so it was stopped after {look.runs} of {most}: "
+        "it is not shown to beat the bar."
+    )
+
+
 def ttest_in_words(statistics: StatisticsResult) -> str:
     """The t-test in words for readers who know no statistics."""
-    mean = statistics.mean_bpb
+    mean, look = statistics.mean_bpb, statistics.seen
     if statistics.case == "no seeds":
         return "No seed run produced a score, so there is nothing to test."
     if statistics.case == "not finite" or mean is None or not math.isfinite(mean):
@@ -101,18 +132,79 @@ def ttest_in_words(statistics: StatisticsResult) -> str:
     shown, _ = against(mean, threshold, "BPB")
     if threshold is None:
         return f"The mean is {shown} BPB. This track has no bar, so nothing is tested."
+    if look is not None and look.outcome == "hopeless":
+        return _stopped(statistics, look, threshold)
     if statistics.case == "tested":
         return _tested(statistics, mean, threshold)
-    if statistics.case == "one seed":
+    return _untested(statistics, f"{shown} BPB, which is {_distance(threshold, mean)}.")
+
+
+def _untested(statistics: StatisticsResult, where: str) -> str:
+    """Why there is no p; ``where`` says where the mean lies."""
+    if statistics.case == "no record seeds":
         return (
-            f"One seed run produced a score, {shown} BPB, which is {_distance(threshold, mean)}. "
-            "A t-test needs at least two, so luck cannot be ruled out."
+            f"The {statistics.n} seeds average {where} The track asks for a test against the "
+            "record's own seeds, and their scores are not known."
+        )
+    if statistics.case == "one seed":
+        needed = statistics.runs_needed
+        more = f" {needed} seeds are looked at next." if needed and needed > 1 else ""
+        return (
+            f"One seed run produced a score, {where} "
+            f"A t-test needs at least two, so luck cannot be ruled out.{more}"
         )
     return (
-        f"All {statistics.n} seeds scored exactly {shown} BPB, "
-        f"which is {_distance(threshold, mean)}. Without any spread a t-test is not defined; "
-        f"this {'counts' if statistics.significant else 'does not count'} as beating the bar."
+        f"All {statistics.n} seeds scored exactly {where} Without any spread a t-test is not "
+        f"defined; this {'counts' if statistics.significant else 'does not count'} as beating the "
+        "bar."
     )
+
+
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def asked_in_words(statistics: StatisticsResult) -> str:
+    """What p was reckoned from, and how much the seeds' own spread counted in it."""
+    n, mean, threshold = statistics.n, statistics.mean_bpb, statistics.threshold_bpb
+    if statistics.p is None or mean is None or threshold is None:
+        return ""
+    p, _ = against(statistics.p, level_of(statistics), "p")
+    count = _COUNTS[n] if n < len(_COUNTS) else f"{n:,}"
+    away = f"{abs(threshold - mean):.5f} {'below' if mean < threshold else 'above'} the line"
+    return f"p = {p}: {count} seeds {away}{_spread_in_words(statistics)}"
+
+
+def _spread_in_words(statistics: StatisticsResult) -> str:
+    sd, field = statistics.sd_bpb, statistics.field_sd_bpb
+    if sd is None or statistics.test == "plain" or statistics.test is None:
+        return ""
+    spread = f"{sd:.5f}" if sd >= 1e-5 or sd == 0 else f"{sd:.1g}"
+    if statistics.test == "welch":
+        record = len(statistics.record_bpb or ())
+        return f"; their spread ({spread}) is weighed with that of the record's {record} seeds"
+    if field is None:
+        return ""
+    if sd <= field:
+        return f"; their spread ({spread}) is counted as the field's {field:g} and never as less"
+    if statistics.guarded:
+        return (
+            f"; their spread ({spread}) is more than twice the field's {field:g}, so the plain "
+            "t-test counts, which knows nothing of the field"
+        )
+    weighed = number(statistics.tested_sd_bpb, "BPB")
+    return f"; their spread ({spread}) and the field's {field:g} together count as {weighed}"
+
+
+def plain_in_words(statistics: StatisticsResult) -> str:
+    """What upstream's own rule would have said; empty where it is the rule here too."""
+    if statistics.test in (None, "plain") or statistics.p is None:
+        return ""
+    if statistics.plain_p is None or statistics.p_below is None:
+        return "not defined, the seeds do not differ; upstream's own rule would have said nothing"
+    p, p_below = against(statistics.plain_p, statistics.p_below, "p")
+    said = "beaten" if statistics.plain_p < statistics.p_below else "not shown to be beaten"
+    figures = f"p = {p}, df = {statistics.degrees_of_freedom}"
+    return f"{figures}: upstream's own rule (below {p_below}) would have said {said}"
 
 
 def baselines_in_words(verdict: Verdict) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ def scorecard(verdict: Verdict) -> RenderableType:
 
 def _last_line(verdict: Verdict) -> RenderableType:
     """The verdict once more: on a small screen, the banner has scrolled out of view."""
-    headline = sentences.headline(verdict.statistics)
+    headline = sentences.confirmed(verdict) or sentences.headline(verdict.statistics)
     said = f"  {headline}" if headline else ""
     return Text.assemble((verdict.verdict, _BANNER[verdict.verdict]), said)
 

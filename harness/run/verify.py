@@ -22,6 +22,7 @@ from harness.evidence.steps import logs_of
 from harness.evidence.store import RunDirectory
 from harness.hardware.machine import disk_free_bytes
 from harness.judge.next_step import next_step
+from harness.judge.rules.significance import answer_of
 from harness.judge.stored import judge_stored, read_case
 from harness.judge.verdict import Verdict
 from harness.run.launcher.protocol import Ended, Launcher, Pool, Task
@@ -182,13 +183,53 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
     )
     files = read_files(original.entry, [file.name for file in plan.entry.files])
     directory = RunDirectory.create(original.path.absolute().parent, again, files=files)
-    return finish([directory], referee)[0]
+    confirmed = any(draw.number in done for draw in plan.draws_for("confirmation"))
+    return finish([directory], referee, confirming=confirmed)[0]
 
 
-def finish(directories: Sequence[RunDirectory], referee: Referee) -> list[Judged]:
-    """Run what each plan still needs, all in one pool, until every plan has its verdict."""
+def confirm(directory: RunDirectory, referee: Referee) -> Judged:
+    """Run the seeds that confirm what the looks of a verification have accepted, and judge it.
+
+    On whichever host this is, if it is what the plan requires of a host. Every host that holds the
+    directory can do it; so the host's own luck is not confirmed with the seeds'.
+
+    Raises:
+        UsageError: there is nothing to confirm, or it is a rescoring.
+        InfrastructureError: see :func:`verify`.
+    """
+    case = read_case(directory)
+    plan, asked = directory.plan, directory.plan.draws_for("confirmation")
+    if plan.copies is not None:
+        raise UsageError(
+            "it copies what another verification trained, and trains nothing itself",
+            file=directory.path,
+            remedy=f"confirm {plan.copies.directory}, and rescore it again",
+        )
+    if not asked:
+        raise UsageError("its plan drew no seeds that confirm", file=directory.path)
+    if not case.statistics.accepted:
+        raise UsageError(
+            f"nothing to confirm: {answer_of(case.statistics).detail}",
+            file=directory.path,
+            remedy="where it is not finished, finish it with harness verify --resume",
+        )
+    stock, own = open_texts(plan.track, referee.data), plan.entry.tokenizer.kind != "stock"
+    manifest = stock.dataset.manifest
+    need = disk_need_bytes(plan.track, manifest, own_tokenizer=own, runs=len(asked))
+    _check_disk(directory.path.absolute().parent, need)
+    return finish([directory], referee, confirming=True)[0]
+
+
+def finish(
+    directories: Sequence[RunDirectory], referee: Referee, *, confirming: bool = False
+) -> list[Judged]:
+    """Run what each plan still needs, all in one pool, until every plan has its verdict.
+
+    With ``confirming`` what the looks have accepted is confirmed too; else that is left to
+    :func:`confirm`, and the verdict says so.
+    """
     with _held(directories), referee.launcher.open() as pool:
-        work = [_Work(directory) for directory in directories]
+        work = [_Work(directory, confirming) for directory in directories]
         for each in work:
             plan = each.directory.plan
             check_kept(each.directory)
@@ -211,6 +252,7 @@ class _Work:
 
     Attributes:
         directory: of the verification.
+        confirming: whether what the looks have accepted is confirmed.
         given_up: numbers of the draws whose runs failed on our side in this call.
         made: whether this call made any run.
         error: why a run could not be started.
@@ -218,6 +260,7 @@ class _Work:
     """
 
     directory: RunDirectory
+    confirming: bool
     given_up: set[int] = field(default_factory=set)
     made: bool = False
     error: InfrastructureError | None = None
@@ -243,10 +286,15 @@ class _Work:
 
 
 def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
-    """Start the runs that the evidence so far asks for: the preparation, the next look, or none."""
+    """Start the runs that the evidence so far asks for: preparation, next look, confirmation."""
     directory = work.directory
     running = pool.running(directory.path)
-    wanted = next_step(read_case(directory), given_up=work.given_up, running=running)
+    wanted = next_step(
+        read_case(directory),
+        confirming=work.confirming,
+        given_up=work.given_up,
+        running=running,
+    )
     if wanted.over:
         pool.cancel(directory.path)
         if wanted.why and not work.told:
@@ -266,7 +314,13 @@ def _held(directories: Sequence[RunDirectory]) -> Iterator[None]:
         yield
 
 
-def disk_need_bytes(track: Track, manifest: Manifest | None, *, own_tokenizer: bool = False) -> int:
+def disk_need_bytes(
+    track: Track,
+    manifest: Manifest | None,
+    *,
+    own_tokenizer: bool = False,
+    runs: int | None = None,
+) -> int:
     """The most that a verification can take beside its directory and in it, runs one by one.
 
     Artifacts and logs of all runs, and the train shards that one run is shown.
@@ -275,12 +329,14 @@ def disk_need_bytes(track: Track, manifest: Manifest | None, *, own_tokenizer: b
         track: the rules.
         manifest: of its dataset; without it, the train shards are not reckoned.
         own_tokenizer: whether the entry brings one.
+        runs: how many; by default all looks and the confirmation.
     """
+    if runs is None:
+        runs = track.significance.most_runs + (track.significance.confirmation or 0)
     a_seed = track.sandbox.output_bytes + logs_of("seed") * track.sandbox.log_bytes
     shown = 0
     if manifest is not None and track.imposed is not None:
         shown = most_shown_bytes(manifest, own_tokenizer=own_tokenizer)
-    runs = track.significance.most_runs + (track.significance.confirmation or 0)
     return runs * a_seed + shown
 
 

@@ -4,6 +4,7 @@ No live object is passed from the main job to a run. So another process can make
 another machine, if that machine meets the plan's requirements for a host.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from harness.sandbox.protocol import Sandbox
 from harness.sandbox.registry import choose
 
 TICK_SECONDS = 0.2
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Workbench:
             note=progress.note,
         )
         host = HostFacts(
+            node=host_name(),
             machine=machine(needs_accelerators=plan.track.hardware.accelerators > 0),
             sandbox=sandbox.prepare(),
             harness_version=VERSION,
@@ -168,6 +171,21 @@ class Workbench:
         """Where a step's log is written."""
         assert step.log is not None  # noqa: S101 - asked for steps in which code runs
         return self.place / step.log
+
+
+def host_name() -> str:
+    """What the referee calls this machine: ``HARNESS_NODE``; empty where it has no name.
+
+    Raises:
+        InfrastructureError: it is too long, or holds what does not belong into a name.
+    """
+    name = os.environ.get("HARNESS_NODE", "").strip()
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise InfrastructureError(
+            f"HARNESS_NODE: expected a printable name of at most {LONGEST_NAME} characters",
+            remedy="set the environment variable to a shorter name, or unset it",
+        )
+    return name
 
 
 def original_of(directory: RunDirectory) -> RunDirectory:

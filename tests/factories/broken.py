@@ -19,7 +19,7 @@ from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
 from harness.models import Finding
-from tests.factories.plans import CODE, CODE_BYTES, entry, plan, strict_track, texts
+from tests.factories.plans import CODE, CODE_BYTES, entry, looking_track, plan, strict_track, texts
 from tests.factories.results import (
     failure,
     gap,
@@ -32,7 +32,7 @@ from tests.factories.results import (
     tokenizer_proof,
     weights,
 )
-from tests.factories.runs import good_runs, preparation, seed_run, with_first
+from tests.factories.runs import good_runs, looked, preparation, seed_run, with_first
 
 PLAN = plan()
 BIG = ArtifactFacts(name="model.bin", bytes=16_000_000 - CODE_BYTES + 1, sha256="a" * 64)
@@ -51,6 +51,7 @@ OWN_TOKENIZER = plan(
     entry=entry(CODE | {"t.model": b"pieces"}, tokenizer=Tokenizer(kind="model", file="t.model"))
 )
 WEIGHTS = random.Random(0).randbytes(140_000)
+LOOKING = plan(looking_track())
 HEAVY = plan(entry=entry(CODE | {"weights.bin": WEIGHTS}))
 
 
@@ -98,6 +99,8 @@ BROKEN_IN_EVIDENCE: dict[str, tuple[Plan, Sequence[Run]]] = {
     "memorisation": (PLAN, with_first(PLAN, spread=spread(*[0.001] * 9))),
     "holdout": with_gaps(0.5, 0.501, 0.502),
     "significance": (PLAN, good_runs(PLAN, (2.0, 2.6, 3.3))),
+    # Three lucky ones, then what nobody selected.
+    "confirmation": (LOOKING, looked(LOOKING, (2.6100, 2.6105, 2.6098), (3.3970, 3.3975, 3.3971))),
     # Below the threshold of 3.39699 by half of what probes and memory leave open.
     "doubts": (PLAN, good_runs(PLAN, (3.39299, 3.39297, 3.39301))),
 }

@@ -44,6 +44,11 @@ def strict_track(**changes: object) -> Track:
     return _smoke().model_copy(update={**contest, **changes})
 
 
+def looking_track(**changes: object) -> Track:
+    """:func:`strict_track` with the official test: looks after 1, 2, 3, 5 and 8, then 3 more."""
+    return strict_track(**{"significance": load_track("10min_16mb").significance, **changes})
+
+
 # What entries were made of, by digest: an entry holds no contents, and a plan weighs them.
 _CONTENTS: dict[str, Mapping[str, bytes]] = {}
 

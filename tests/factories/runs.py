@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
@@ -231,6 +232,24 @@ def good_runs(
         for draw, bpb in zip(draws, itertools.cycle(values), strict=False)
     ]
     return [*before, *seeds]
+
+
+def looked(
+    made: Plan, looks: Sequence[float], fresh: Sequence[float] = (), **parts: Unpack[Parts]
+) -> list[Run]:
+    """Runs of as many look draws as there are scores, and of as many that confirm.
+
+    A score of NaN leaves that draw out: it was not run.
+    """
+    pairs = [
+        *zip(made.draws_for("look"), looks, strict=False),
+        *zip(made.draws_for("confirmation"), fresh, strict=False),
+    ]
+    return [
+        seed_run(draw, bpb, **_with_shown(made, draw, parts))
+        for draw, bpb in pairs
+        if not math.isnan(bpb)
+    ]
 
 
 def with_first(made: Plan, **parts: Unpack[Parts]) -> list[Run]:

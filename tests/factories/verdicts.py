@@ -1,13 +1,18 @@
 """Realistic verdicts to draw: consistent in themselves, every part replaceable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.contest.brought_along import FileWeight
 from harness.contest.entry import Claim
+from harness.contest.track import load_track
 from harness.evidence.decisions import Decision
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
+from harness.judge.comparison import asked_test, compare, confirm
 from harness.judge.judge import facts_of_these_rules
+from harness.judge.rules.confirmation import answer_of as confirmed
+from harness.judge.rules.significance import answer_of
+from harness.judge.tested import StatisticsResult
 from harness.judge.verdict import (
     BroughtResult,
     Digests,
@@ -16,7 +21,6 @@ from harness.judge.verdict import (
     Note,
     ReproductionResult,
     SeedResult,
-    StatisticsResult,
     TokenizerResult,
     Verdict,
 )
@@ -419,6 +423,49 @@ def complete(**changes: Any) -> Verdict:
     return verdict(**(fields | changes))
 
 
+def looked_at(looks: Sequence[float], fresh: Sequence[float] = (), **changes: Any) -> Verdict:
+    """A verdict of the official test on these scores, its figures as the judge reckons them."""
+    found = compare(
+        looks,
+        bar_bpb=1.06145,
+        bar_source="record merged upstream on 2026-04-29, as published",
+        margin_nats_per_token=0.005,
+        p_below=0.01,
+        targets=62_021_845,
+        text_bytes=151_080_891,
+        test=asked_test(load_track("10min_16mb")),
+    )
+    told = confirm(found, looks[: found.n], fresh, runs=3)
+    rows = [seed_result(100 + place, bpb, place=place + 1) for place, bpb in enumerate(looks)]
+    rows += [
+        seed_result(200 + place, bpb, purpose="confirmation", node="node-b")
+        for place, bpb in enumerate(fresh)
+    ]
+    answers = [answer_of(found)]
+    if told is not None:
+        status, detail = confirmed(told, threshold=found.threshold_bpb, together=found.n + told.n)
+        answers.append(
+            Finding(id="confirmation", status=status, measured=told.p, limit=0.01, unit="p",
+                    detail=detail)
+        )  # fmt: skip
+    fields: dict[str, Any] = {
+        "checks": (*(check for check in checks() if check.id != "significance"), *answers),
+        "seeds": tuple(rows),
+        "statistics": found,
+        "confirmation": told,
+    }
+    return verdict(**(fields | changes))
+
+
+def hopeless() -> Verdict:
+    """An entry that was stopped after one of eight seeds."""
+    reason = "significance: stopped after 1 of 8: not shown to beat the bar"
+    return looked_at((1.0612,), verdict="REJECTED", reason=reason)
+
+
+TRIPLE = (1.0570, 1.0564, 1.0575)
+
+
 def longest(text: str, *, seeds: int = 100) -> Verdict:
     """Every section, many seeds, and ``text`` wherever a string may come from a stranger."""
     whole = complete()
@@ -456,6 +503,11 @@ SAMPLES: dict[str, Callable[[], Verdict]] = {
     "rehearsed": rehearsed,
     "rejected": rejected,
     "complete": complete,
+    "hopeless": hopeless,
+    "confirmed": lambda: looked_at(TRIPLE, (1.0573, 1.0568, 1.0577)),
+    "waits to be confirmed": lambda: looked_at(TRIPLE, verdict="INCONCLUSIVE"),
+    "guarded": lambda: looked_at((1.0570, 1.0550, 1.0535), verdict="INCONCLUSIVE"),
+    "run beyond the look": lambda: looked_at((*TRIPLE, 1.0590, 1.0571)),
     "bare": lambda: verdict(
         verdict="INCONCLUSIVE",
         seeds=(),

@@ -7,13 +7,14 @@ from harness.contest.significance import Significance
 from harness.contest.track import Bar, Hardware, Holdout, Track
 from harness.evidence.decisions import Decision
 from harness.evidence.host import HostFacts, SandboxFacts
+from harness.evidence.plan import Bar as Record
 from harness.evidence.plan import Plan
 from harness.evidence.results import TimelineSpan
 from harness.evidence.run import Run
 from harness.judge.stored import judge_path
 from harness.judge.verdict import Verdict
 from tests.factories.futures import FORMATS, FUTURES
-from tests.factories.plans import CODE, entry, plan, required, strict_track
+from tests.factories.plans import CODE, entry, looking_track, plan, required, strict_track
 from tests.factories.results import (
     failure,
     gap,
@@ -24,7 +25,15 @@ from tests.factories.results import (
     spread,
     tokenizer_proof,
 )
-from tests.factories.runs import good_runs, preparation, seed_run, verdict_of, with_first
+from tests.factories.runs import (
+    GOOD_SCORES,
+    good_runs,
+    looked,
+    preparation,
+    seed_run,
+    verdict_of,
+    with_first,
+)
 
 HOLDOUT = strict_track(holdout=Holdout(dataset="unseen", tolerance_bpb=0.005))
 NO_BAR = strict_track(bar=None, significance=Significance(seeds=3))
@@ -34,6 +43,15 @@ NO_BUDGET = strict_track(
 )
 
 
+LOOKING = plan(looking_track())
+WELCH = plan(
+    strict_track(
+        name="club",
+        significance=Significance(seeds=3, margin_nats_per_token=0.005, p_below=0.01, test="welch"),
+        bar=Bar(bpb=3.4, source="our own", leaderboard=True),
+    ),
+    bar=Record(bpb=2.7, source="record", verdict_sha256="c" * 64, seeds=(2.699, 2.701, 2.700)),
+)
 PIECES = random.Random(1).randbytes(170_000)
 
 
@@ -182,6 +200,16 @@ def cases() -> dict[str, Verdict]:
             also := plan(also=("unquantized",)), with_first(also, unquantized=scores(2.55))
         ),
         "by hand": verdict_of(hand := plan(seeds=(1, 2, 3), chosen_by_hand=True), good_runs(hand)),
+        "waits to be confirmed": verdict_of(LOOKING, looked(LOOKING, GOOD_SCORES[:1] * 3)),
+        "confirmed": verdict_of(
+            LOOKING, looked(LOOKING, (2.6100, 2.6105, 2.6098), (2.6112, 2.6118, 2.6109))
+        ),
+        "luck": verdict_of(
+            LOOKING, looked(LOOKING, (2.6100, 2.6105, 2.6098), (3.3970, 3.3975, 3.3971))
+        ),
+        "hopeless": verdict_of(LOOKING, looked(LOOKING, (3.41,))),
+        "scatters more than the field": verdict_of(LOOKING, looked(LOOKING, (2.5, 2.6, 2.7, 2.55))),
+        "against the record's seeds": verdict_of(WELCH, good_runs(WELCH, (2.600, 2.601, 2.602))),
         "second try": verdict_of(made, with_first(made, attempt=2)),
         "other track": verdict_of(made, good_runs(made), track=other_track()),
         **{name: judge_path(FORMATS / name) for name in sorted(FUTURES)},

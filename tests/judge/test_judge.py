@@ -383,7 +383,7 @@ def test_a_question_that_does_not_arise_is_not_answered() -> None:
     assert made.bar is None and made.test is None
     found = verdict_of(made, good_runs(made))
     unasked = {rule.id for rule in CHECKS} - {check.id for check in found.checks}
-    assert unasked == {"holdout", "seed_spread", "significance", "doubts"}
+    assert unasked == {"holdout", "seed_spread", "significance", "confirmation", "doubts"}
     asked = [check.id for check in found.checks]
     assert asked == [rule.id for rule in CHECKS if rule.id in asked]  # in their order
     gaps = verdict_of(*with_gaps(0.001, 0.002, -0.001))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.comparison import compare as compare_figures
-from harness.judge.verdict import StatisticsResult
+from harness.judge.tested import StatisticsResult
 
 SP1024_TOKENS, TEXT_BYTES = 62_021_845, 151_080_891
 

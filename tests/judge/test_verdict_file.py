@@ -151,8 +151,23 @@ def _is_no_pass(document: Json, path: str) -> bool:
     return any(c["id"] == rule and c["status"] != "pass" for c in document["checks"])
 
 
-def _lacks_seeds(document: Json, path: str) -> bool:
-    return any(c["id"] == "seeds" and c["measured"] != c["limit"] for c in document["checks"])
+def _is_not_needed(document: Json, path: str) -> bool:
+    """A seed where some are missing, or one beyond the look that decides."""
+    (told,) = [each for each in document["checks"] if each["id"] == "seeds"]
+    place = document["seeds"][int(path.split(".")[1])]["place"]
+    return bool(told["measured"] != told["limit"] or place > told["limit"])
+
+
+def _was_not_reached(document: Json, path: str) -> bool:
+    return document["statistics"]["looks"][int(path.split(".")[2])]["outcome"] is None
+
+
+def _was_not_tested(document: Json, path: str) -> bool:
+    return document["statistics"]["p"] is None
+
+
+def _is_not_whole(document: Json, path: str) -> bool:
+    return document["confirmation"]["mean_bpb"] is None
 
 
 def _is_nothing_to_test(document: Json, path: str) -> bool:
@@ -202,7 +217,10 @@ FREE: dict[str, tuple[Free, str]] = {
     r"brought\.tokenizer_(free_)?bytes": (_is_free, "of the track: the tokenizer has less"),
     r"brought\.files\.\d+\.\w+": (always, "for people: the plan holds them"),
     r"statistics\.p_below": (always, "of the track: looks have levels of their own"),
-    r"seeds\.\d+\.place": (_lacks_seeds, "which of the draws it is, the plan holds"),
+    r"seeds\.\d+\.place": (_is_not_needed, "which of the draws it is, the plan holds"),
+    r"statistics\.looks\.\d+\.(runs|accept_below)": (_was_not_reached, "of the track"),
+    r"statistics\.field_degrees": (_was_not_tested, "of the track"),
+    r"confirmation\.runs": (_is_not_whole, "of the track"),
     r"statistics\.(targets|text_bytes)": (_is_nothing_to_test, "converts nothing"),
     r"checks\.hardware\.(measured|limit)": (always, "of the host, and of the track"),
     r"checks\.dataset\.(measured|limit)": (always, "the split in the dataset's own tokens"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from harness.contest.brought_along import brought_along
 from harness.contest.loading import load_submission
+from harness.contest.significance import Look
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Holdout, Track, load_track
 from harness.errors import UsageError
@@ -28,9 +30,9 @@ from harness.ledger.chain import Accepted, Leaderboard, Record, Retracted, leade
 from harness.ledger.leaderboard import accept, bar_of, default_path, load_leaderboard, retract
 from harness.report.leaderboard import BEGIN, END
 from harness.safeio.files import sha256_of_bytes
-from tests.factories.plans import CODE, entry, plan, strict_track
+from tests.factories.plans import CODE, entry, looking_track, plan, strict_track
 from tests.factories.playground import ROOT, harness, write_submission, write_track
-from tests.factories.runs import good_runs, verdict_of
+from tests.factories.runs import good_runs, looked, verdict_of
 from tests.factories.stored import store
 
 EMPTY = leaderboard_json(Leaderboard()).decode()
@@ -114,6 +116,60 @@ def test_a_verified_verdict_is_kept_with_all_that_it_is_bound_to(
     assert record.date == "2025-11-01T12:00:00.000+00:00"
     assert verdict.brought is not None
     assert record.brought_bytes == verdict.brought.counted_bytes
+
+
+LOOKS, FRESH = (2.6100, 2.6105, 2.6098), (2.6130, 2.6126, 2.6134)
+
+
+def test_a_record_is_the_mean_that_nobody_selected(tmp_path: Path, board: Path) -> None:
+    track = looking_track(name="club", bar=TrackBar(bpb=3.4, source="own", leaderboard=True))
+    made = planned(1, track)
+    path = write_verdict(tmp_path, 1, looked(made, (*LOOKS, 1.0), FRESH), track=track)
+    verdict = Verdict.model_validate_json(path.read_text())
+    assert verdict.statistics.mean_bpb == pytest.approx(2.6101)
+    record = accepted(board, path, track=track)
+    assert record is not None
+    assert record.mean_bpb == pytest.approx(2.6130)
+    assert record.scores == FRESH
+    assert record.seeds == tuple(draw.seed for draw in made.draws_for("confirmation"))
+    assert verdict.confirmation is not None and record.p == verdict.confirmation.p
+    bar = bar_of(track, board)
+    assert bar is not None
+    assert (bar.bpb, bar.seeds) == (record.mean_bpb, FRESH)
+
+
+def test_what_was_not_confirmed_is_no_record(tmp_path: Path, board: Path) -> None:
+    made = planned(1, looking_track())
+    path = write_verdict(tmp_path, 1, looked(made, LOOKS), track=looking_track())
+    with pytest.raises(UsageError, match=re.escape("INCONCLUSIVE (confirmation: 0 of 3")):
+        accepted(board, path, track=looking_track())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"confirmation": 4}, "confirmation.runs: found 3, expected 4"),
+        ({"confirmation": None}, "confirmation.runs: found 3, expected None"),
+        ({"field_degrees": 5.0}, "statistics.field_degrees: found 4.0, expected 5.0"),
+        ({"field_sd_bpb": 0.0006}, "statistics.field_sd_bpb: found 0.0007, expected 0.0006"),
+        ({"test": "plain"}, "statistics.test: found moderated, expected plain"),
+        ({"looks": (Look(runs=3, accept_below=0.005),)}, "looks: found"),
+        ({"p_below": 0.005}, "statistics.p_below: found 0.01, expected 0.005"),
+    ],
+)
+def test_a_verdict_of_another_test_is_not_one_of_the_track(
+    tmp_path: Path, board: Path, changes: dict[str, Any], said: str
+) -> None:
+    """Whoever edits the digest of the track in a verdict has not asked the track's test."""
+    asked = looking_track().significance.model_copy(update=changes)
+    other = looking_track(significance=asked)
+    made = planned(1, looking_track())
+    verdict = verdict_of(made, looked(made, LOOKS, FRESH))
+    digests = verdict.digests.model_copy(update={"track": other.digest})
+    path = tmp_path / "edited.json"
+    path.write_text(verdict.model_copy(update={"digests": digests}).model_dump_json())
+    with pytest.raises(UsageError, match=re.escape(said)):
+        accepted(board, path, track=other)
 
 
 def test_what_the_record_brought_along_is_kept_with_the_bar_that_it_sets(board: Path) -> None:

@@ -9,6 +9,7 @@ from harness.judge.rules.artifact import ARTIFACT, BYTES
 from harness.judge.rules.brought_along import BROUGHT_ALONG
 from harness.judge.rules.causality import CAUSALITY
 from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
+from harness.judge.rules.confirmation import CONFIRMATION
 from harness.judge.rules.doubts import DOUBTS
 from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
 from harness.judge.rules.holdout import HOLDOUT
@@ -42,6 +43,7 @@ CHECKS: tuple[Rule, ...] = (
     MEMORISATION,
     HOLDOUT,
     SIGNIFICANCE,
+    CONFIRMATION,
     DOUBTS,
 )
 

@@ -6,6 +6,7 @@ little, so it may leave this open.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from harness.judge.case import Case
 from harness.judge.question import Question
@@ -13,7 +14,8 @@ from harness.judge.rule import Rule
 from harness.judge.rules.brought_along import brought_doubt_bpb
 from harness.judge.rules.causality import gain_below
 from harness.judge.rules.memory import change_below
-from harness.judge.verdict import Doubt, StatisticsResult
+from harness.judge.tested import ConfirmationResult, StatisticsResult
+from harness.judge.verdict import Doubt
 from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
 
@@ -50,29 +52,54 @@ def _channels_bpb(case: Case) -> float | None:
     return RESIDUAL_BITS / case.dataset.validation_bytes
 
 
-def p_with(
-    scores: Sequence[float], doubts: Sequence[Doubt], statistics: StatisticsResult
-) -> float | None:
-    """p of the track's test when every score is worse by all doubts; None where it has none."""
-    charged = sum(doubt.bpb for doubt in doubts)
-    return Question.asked_in(statistics).p_of([score + charged for score in scores])
+class Charged(NamedTuple):
+    """What is left of a record with all doubts added: p, the level it needs, whether it stands."""
+
+    p: float | None
+    limit: float | None
+    stands: bool
+
+
+def charged(
+    doubts: Sequence[Doubt],
+    statistics: StatisticsResult,
+    tested: Sequence[float],
+    confirmation: ConfirmationResult | None,
+    fresh: Sequence[float],
+) -> Charged:
+    """Ask the looks' question again, and the confirmation's, with every score worse by all doubts.
+
+    What does not stand is told; of two that stand, the first.
+    """
+    sum_bpb, question = sum(doubt.bpb for doubt in doubts), Question.asked_in(statistics)
+    level = statistics.p_below if statistics.level is None else statistics.level
+
+    def asked(scores: Sequence[float], limit: float | None) -> Charged:
+        p = question.p_of([score + sum_bpb for score in scores])
+        return Charged(p, limit, p is not None and limit is not None and p < limit)
+
+    at_look, threshold = asked(tested, level), statistics.threshold_bpb
+    if not at_look.stands or confirmation is None or not confirmation.confirms(threshold):
+        return at_look  # what fails without any doubt is not asked with all of them
+    below = confirmation.confirms(threshold, worse_by_bpb=sum_bpb)
+    together = asked([*tested, *fresh], confirmation.p_below)
+    return at_look if below and together.stands else together._replace(stands=False)
 
 
 def _doubts(case: Case) -> Finding | None:
     result, doubts = case.statistics, doubts_of(case)
     if not doubts or not result.significant or result.threshold_bpb is None:
         return None
-    p, limit = p_with(case.tested, doubts, result), result.level
-    stands = p is not None and limit is not None and p < limit
-    charged = sum(doubt.bpb for doubt in doubts)
-    said = f"{charged:.6f} BPB that no check excludes, added to each score"
+    found = charged(doubts, result, case.tested, case.confirmation, case.fresh)
+    said = f"{sum(doubt.bpb for doubt in doubts):.6f} BPB that no check excludes, added to each"
+    falls = "falls all the same" if found.stands else "falls only without it"
     return Finding(
         id="doubts",
-        status="pass" if stands else "unknown",
-        measured=p,
-        limit=limit,
+        status="pass" if found.stands else "unknown",
+        measured=found.p,
+        limit=found.limit,
         unit="p",
-        detail=f"{said}: the bar {'falls all the same' if stands else 'falls only without it'}",
+        detail=f"{said} score: the bar {falls}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from harness.judge.case import Case
 from harness.judge.rule import Rule
-from harness.judge.verdict import LookResult, StatisticsResult
+from harness.judge.tested import LookResult, StatisticsResult
 from harness.models import Finding, Status
 
 

@@ -25,7 +25,13 @@ from harness.report.sections.outcome import (
     identity,
     seen_besides,
 )
-from harness.report.sections.scores import reproductions, seeds, significance
+from harness.report.sections.scores import (
+    confirmation,
+    looks,
+    reproductions,
+    seeds,
+    significance,
+)
 from harness.report.sections.text import holdout, stream, tokenizer
 
 Medium = Literal["terminal", "markdown"]
@@ -79,6 +85,8 @@ SECTIONS: tuple[Section, ...] = (
     _of_verdict("seeds", "Seeds", seeds),
     _of_verdict("reproductions", "Whole script, as it is", reproductions),
     _of_verdict("significance", "Did the bar fall?", significance),
+    _of_verdict("looks", "Looks", looks),
+    _of_verdict("confirmation", "Does it hold on fresh seeds?", confirmation),
     _of_verdict("doubts", "Doubts, charged", doubts),
     _of_verdict("tokenizer", "The submission's own tokenizer", tokenizer),
     _of_verdict("stream", "Along the validation stream, BPB", stream),

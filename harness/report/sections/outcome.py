@@ -19,6 +19,8 @@ def banner(verdict: Verdict) -> Block:
     lines = [Words(plain(verdict.reason, DETAIL_LIMIT))]
     if headline := sentences.headline(verdict.statistics):
         lines.append(Words(headline, "strong"))
+    if confirmed := sentences.confirmed(verdict):
+        lines.append(Words(confirmed, "strong"))
     lines += [Words(line, "dim") for line in sentences.qualifiers(verdict)]
     title = f"{verdict.verdict}: {sentences.TAGLINES[verdict.verdict]}"
     return Banner(verdict.verdict, title, tuple(lines))

@@ -1,8 +1,9 @@
 """Sections on the scores: seed by seed, and what the test makes of them."""
 
+from harness.judge.tested import StatisticsResult
 from harness.judge.verdict import SeedResult, Verdict
 from harness.report import sentences
-from harness.report.blocks import Block, Pairs, Paragraph, Row, Stack, Table, Words
+from harness.report.blocks import Block, Pairs, Paragraph, Row, Stack, Style, Table, Words
 from harness.report.figures import against, limit_number, number
 from harness.report.sentences import DETAIL_LIMIT
 from harness.safeio.text import plain
@@ -21,13 +22,16 @@ def seeds(verdict: Verdict) -> Block:
 
 def _seed_row(seed: SeedResult, verdict: Verdict) -> Row:
     told = [f"trouble: {plain(seed.trouble, DETAIL_LIMIT)}"] if seed.trouble else []
+    needed = verdict.statistics.runs_needed
+    if verdict.statistics.decided and needed and (seed.place or 0) > needed:
+        told.append("run beyond the look that decided: shown, not tested")
     if seed.beside_bpb:
         lost = ", ".join(number(bpb, "BPB") for bpb in seed.beside_bpb)
         counts = f"counts as {number(seed.counted_bpb, 'BPB')} BPB"
         told.append(f"{counts}, the mean with {lost}: tries that were scored and then lost")
     return Row(
         (
-            f"seed {seed.seed}",
+            f"{'fresh ' if seed.purpose == 'confirmation' else ''}seed {seed.seed}",
             Words(number(seed.val_bpb, "BPB"), "strong"),
             number(seed.val_loss, "nats per token"),
             number(seed.artifact_bytes),
@@ -56,6 +60,83 @@ def reproductions(verdict: Verdict) -> Block | None:
     words = "It printed this again, and nobody has checked that it is true."
     table = Table(("", "printed bpb", "artifact B", "seconds"), 1, rows)
     return Stack((Paragraph(Words(words, "dim")), table))
+
+
+_TESTS = {"moderated": "moderated t-test", "welch": "Welch's t-test"}
+
+
+def _tests(result: StatisticsResult) -> list[tuple[str, str]]:
+    """The track's test, what counted in it, and the plain one beside it."""
+    if result.t is None or result.p is None:
+        return []
+    p, p_below = against(result.p, sentences.level_of(result), "p")
+    degrees = result.degrees_of_freedom if result.degrees is None else round(result.degrees, 2)
+    figures = f"t = {result.t:.3f}, df = {degrees:g}" if degrees else f"t = {result.t:.3f}"
+    name = _TESTS.get(result.test or "", "t-test")
+    whose = "; the plain test's counts:" if result.guarded else ","
+    rows = [(name, f"{figures}{whose} p = {p} (one-sided, required: below {p_below})")]
+    if beside := sentences.plain_in_words(result):
+        rows += [("in words", sentences.asked_in_words(result)), ("plain t-test", beside)]
+    if result.test == "moderated" and result.field_source:
+        degrees_known = f"worth {result.field_degrees:g} degrees of freedom"
+        source = plain(result.field_source, DETAIL_LIMIT)
+        rows.append(("field's spread", f"{result.field_sd_bpb:g} BPB, {degrees_known}: {source}"))
+    return rows
+
+
+def looks(verdict: Verdict) -> Block | None:
+    """Every look of the track, what it saw and what it decided; nothing where there is but one."""
+    found = verdict.statistics.looks or ()
+    if len(found) < 2:
+        return None
+    headings = ("after", "mean", "stop above", "p", "accept below", "")
+    rows = []
+    for look in found:
+        style: Style = _OUTCOMES.get(look.outcome or "", "dim")
+        rows.append(
+            Row(
+                (
+                    f"{look.runs} seed{'s' if look.runs > 1 else ''}",
+                    number(look.mean_bpb, "BPB"),
+                    number(look.hopeless_above_bpb, "BPB"),
+                    number(look.p, "p"),
+                    limit_number(look.accept_below, "p"),
+                    Words(look.outcome or "not reached", style),
+                ),
+                Words(""),
+            )
+        )
+    words = "Fixed by the track before the first run; all looks together accept by luck less often"
+    level = limit_number(verdict.statistics.p_below, "p")
+    said = Paragraph(Words(f"{words} than p = {level} says.", "dim"))
+    return Stack((Table(headings, 1, rows), said))
+
+
+_OUTCOMES: dict[str, Style] = {
+    "accepted": "pass",
+    "hopeless": "fail",
+    "not shown": "fail",
+    "no test": "unknown",
+}
+
+
+def confirmation(verdict: Verdict) -> Block | None:
+    """What the seeds that nobody selected say; nothing where the question does not arise."""
+    found, threshold = verdict.confirmation, verdict.statistics.threshold_bpb
+    if found is None or threshold is None:
+        return None
+    answer = next((check for check in verdict.checks if check.id == "confirmation"), None)
+    style: Style = "plain" if answer is None else answer.status
+    said = Words(plain(answer.detail, DETAIL_LIMIT) if answer else "", style)
+    if found.mean_bpb is None:
+        return Paragraph(said)
+    p, p_below = against(found.p or 0.0, found.p_below, "p")
+    rows = [
+        ("fresh mean", f"{against(found.mean_bpb, threshold, 'BPB')[0]} BPB: the score to publish"),
+        ("selected mean", f"{number(verdict.statistics.mean_bpb, 'BPB')} BPB of the looks"),
+        ("all together", f"p = {p} (one-sided, required: below {p_below})"),
+    ]
+    return Stack((Paragraph(said), Pairs(rows)), apart=True)
 
 
 def significance(verdict: Verdict) -> Block:
@@ -88,13 +169,13 @@ def significance(verdict: Verdict) -> Block:
     if result.ci99_bpb is not None:
         low, high = (number(end, "BPB") for end in result.ci99_bpb)
         rows.append(("99 % interval", f"{low} to {high} BPB (two-sided, of the mean)"))
-    if result.t is not None and result.p is not None:
-        p, p_below = against(result.p, result.p_below, "p")
-        test = f"t = {result.t:.3f}, df = {number(result.degrees_of_freedom)}"
-        rows.append(("t-test", f"{test}, p = {p} (one-sided, required: below {p_below})"))
+    rows += _tests(result)
     if result.seeds_for_power_90 is not None:
         needed = f"{result.seeds_for_power_90:,} seeds at this distance and spread"
         rows.append(("90 % power", needed))
     rows += sentences.baselines_in_words(verdict)
-    said = Words(sentences.ttest_in_words(result), "pass" if result.significant else "strong")
+    text = sentences.ttest_in_words(result)
+    if verdict.confirmation is not None:
+        text += " Fresh seeds say whether it holds."
+    said = Words(text, "pass" if result.significant else "strong")
     return Stack((Paragraph(said), Pairs(rows)), apart=True)
