@@ -6,9 +6,11 @@ converted with the tokens per byte of the track's own dataset, whatever tokenize
 
 from collections.abc import Sequence
 
+from harness.contest.account import account_of
 from harness.contest.track import Track
 from harness.evidence.plan import Bar, DatasetFacts, Plan
-from harness.judge.verdict import StatisticsResult
+from harness.judge.verdict import SpendingResult, StatisticsResult
+from harness.statistics.looks import spent
 from harness.statistics.power import seeds_for_power
 from harness.statistics.tests import one_sample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
@@ -61,9 +63,20 @@ def compare_with_bar(values: Sequence[float], *, plan: Plan, track: Track) -> St
 def _p_below(plan: Plan, track: Track) -> float | None:
     """The track's level of significance, less what earlier tries on the plan's track have used."""
     level = track.significance.p_below
+    if level is not None and track.significance.spending:
+        level = spent(level, earlier=plan.tries.by_author)
     if level is None or plan.test is None or track.digest != plan.track.digest:
         return level
     return min(level, plan.test.p_below)
+
+
+def spending_under(plan: Plan, track: Track) -> SpendingResult | None:
+    """How earlier tries of the same author are charged, where a track charges them."""
+    level = track.significance.p_below
+    if level is None or not track.significance.spending:
+        return None
+    earlier = plan.tries.by_author
+    return SpendingResult(account=account_of(plan.entry), earlier=earlier, level=level)
 
 
 def compare(

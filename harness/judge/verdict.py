@@ -133,6 +133,17 @@ class StatisticsResult(Fact):
     text_bytes: int = Field(ge=1)
 
 
+class SpendingResult(Fact):
+    """How earlier tries of the same author against this bar lowered the level of the test.
+
+    ``level`` is what all tries of ``account`` share; ``earlier`` of them were begun before.
+    """
+
+    account: str = Field(max_length=200)
+    earlier: int = Field(ge=0)
+    level: float = Field(gt=0, lt=0.5)
+
+
 class Doubt(Fact):
     """What a check cannot exclude, in BPB of the validation text; the rule ``doubts`` adds it."""
 
@@ -223,7 +234,7 @@ class Verdict(Fact):
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
     null. ``doubts`` are empty where no check bounds what it cannot exclude; ``brought`` is null
-    where the track or the plan knows no such figure.
+    where the track or the plan knows no such figure, ``spending`` where the track charges no tries.
     """
 
     verdict: VerdictName
@@ -260,3 +271,4 @@ class Verdict(Fact):
     rescored_from: str = ""
     segment: int | None = None
     brought: Later[BroughtResult] = None
+    spending: Later[SpendingResult] = None

@@ -9,16 +9,9 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.ledger.chain import (
-    NOTHING_BEFORE,
-    Accepted,
-    Leaderboard,
-    Record,
-    Retracted,
-    broken_link,
-    leaderboard_json,
-)
-from harness.ledger.leaderboard import load_leaderboard
+from harness.ledger.chain import NOTHING_BEFORE, Leaderboard, broken_link, leaderboard_json
+from harness.ledger.events import Accepted, Record, Retracted
+from harness.ledger.file import load_leaderboard
 from tests.factories.playground import harness
 
 Json = dict[str, Any]

@@ -24,8 +24,10 @@ from harness.evidence.store import PLAN, VERDICT, RunDirectory
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import PublishedVerdict, read_verdict
 from harness.ledger.candidate import load_candidate
-from harness.ledger.chain import Accepted, Leaderboard, Record, Retracted, leaderboard_json
-from harness.ledger.leaderboard import accept, bar_of, default_path, load_leaderboard, retract
+from harness.ledger.chain import Leaderboard, leaderboard_json
+from harness.ledger.events import Accepted, Record, Retracted
+from harness.ledger.file import default_path, load_leaderboard
+from harness.ledger.leaderboard import accept, bar_of, retract
 from harness.report.leaderboard import BEGIN, END
 from harness.safeio.files import sha256_of_bytes
 from tests.factories.playground import ROOT, harness, write_submission, write_track

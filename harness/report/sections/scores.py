@@ -92,6 +92,7 @@ def significance(verdict: Verdict) -> Block:
         p, p_below = against(result.p, result.p_below, "p")
         test = f"t = {result.t:.3f}, df = {number(result.degrees_of_freedom)}"
         rows.append(("t-test", f"{test}, p = {p} (one-sided, required: below {p_below})"))
+    rows += sentences.spending_in_words(verdict)
     if result.seeds_for_power_90 is not None:
         needed = f"{result.seeds_for_power_90:,} seeds at this distance and spread"
         rows.append(("90 % power", needed))
