@@ -22,7 +22,15 @@ from harness.evidence.host import Accelerator, HostFacts, MachineFacts, SandboxF
 from harness.evidence.imposed import denied_documents, recipe_sha256
 from harness.evidence.isolation import EDITION, REQUIRED, required_of
 from harness.evidence.phase import IsolationFact, PhaseFacts
-from harness.evidence.plan import DatasetFacts, HoldoutFacts, Plan, PlannedTest, Required, TextFacts
+from harness.evidence.plan import (
+    DatasetFacts,
+    HoldoutFacts,
+    Plan,
+    PlannedTest,
+    Required,
+    TextFacts,
+    Tries,
+)
 from harness.evidence.results import (
     ArtifactFacts,
     BridgeProof,
@@ -172,13 +180,18 @@ def plan(track: Track | None = None, **changes: Any) -> Plan:
         "track_digest": track.digest,
         "texts": texts(track),
         "required": required(),
-        "test": planned_test(track),
         "nonce": NONCE,
     } | changes
+    fields.setdefault("test", _charged(track, fields.get("tries", Tries())))
     fields.setdefault("draws", draw_runs(entered, track, fields["nonce"], by_hand=seeds))
     fields.setdefault("brought", brought(entered))
     fields.setdefault("bar", own_bar(track, fields["texts"].dataset))
     return Plan(**fields)
+
+
+def _charged(track: Track, tries: Tries) -> PlannedTest | None:
+    test = planned_test(track)
+    return test.after(tries.by_author) if test and track.significance.spending else test
 
 
 def planned_test(track: Track, **changes: Any) -> PlannedTest | None:
