@@ -74,7 +74,7 @@ def share_of_its_own(one: Sketch, other: Sketch) -> float:
     both = one.hashes & other.hashes
     alike = sum(each in both for each in union) / len(union)
     common = alike * (one.lines + other.lines) / (1 + alike)
-    return max(0.0, 1 - common / one.lines)
+    return max(0.0, round(1 - common / one.lines, 9))  # 5 lines of 100 are 0.05, and no less
 
 
 def _is_text(content: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Verdicts to accept, and leaderboards on which some were."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from harness.evidence.plan import Plan
 from harness.evidence.run import Run
 from harness.evidence.store import VERDICT, RunDirectory
 from harness.ledger.candidate import load_candidate
-from harness.ledger.chain import Leaderboard, leaderboard_json
-from harness.ledger.events import Accepted, Record
+from harness.ledger.chain import NOTHING_BEFORE, Leaderboard, leaderboard_json
+from harness.ledger.events import Accepted, Event, Joined, Parted, Record, Retracted, Tried
 from harness.ledger.leaderboard import accept
+from harness.ledger.sketch import Sketch
 from tests.factories.playground import harness, write_submission
 from tests.factories.samples import CODE, entry, good_runs, plan, strict_track, verdict_of
 from tests.factories.stored import store
@@ -108,3 +110,102 @@ def listed(board: Path, *means: float, **changes: object) -> Path:
         chain = chain.plus(event)
     board.write_bytes(leaderboard_json(chain))
     return board
+
+
+# -- Who tried what.
+
+SPENDING = strict_track(
+    bar=TrackBar(bpb=3.0, source="as published", leaderboard=True),
+    significance=strict_track().significance.model_copy(update={"spending": True}),
+)
+NO_LINES = Sketch(lines=0, smallest="")
+
+
+def tried(number: int = 1, account: str = "@author", **changes: Any) -> Tried:
+    """The ``number``-th try, a day after the one before it."""
+    fields: dict[str, Any] = {
+        "before": NOTHING_BEFORE,
+        "at": "2026-11-22T12:00:00+00:00",
+        "by": "R. Referee",
+        "account": account,
+        "track": SPENDING.name,
+        "dataset": SPENDING.dataset.name,
+        "track_digest": SPENDING.digest,
+        "submission": f"Entry {number}",
+        "submission_digest": f"{number:064x}",
+        "first_seed": number,
+        "date": (datetime(2025, 11, 1, 12, tzinfo=UTC) + timedelta(days=number)).isoformat(),
+        "outcome": "REJECTED",
+        "bar_bpb": 3.0,
+        "p_below": 0.01,
+        "seen": "evidence",
+        "sketch": NO_LINES,
+    }
+    return Tried(**(fields | changes))
+
+
+def joined(*accounts: str, **changes: Any) -> Joined:
+    """These accounts are one person."""
+    fields: dict[str, Any] = {
+        "before": NOTHING_BEFORE,
+        "at": "2026-11-23T12:00:00+00:00",
+        "by": "A. Judge",
+        "accounts": accounts,
+        "why": "they share a key",
+    }
+    return Joined(**(fields | changes))
+
+
+def accepting(mean_bpb: float, number: int, **changes: Any) -> Accepted:
+    """The acceptance of a record of somebody who is nobody else here."""
+    made = record(
+        mean_bpb,
+        verdict_sha256=f"{number:064x}",
+        submission_digest=f"{number:064x}",
+        author="The champion",
+        dataset=SPENDING.dataset.name,
+    )
+    fields: dict[str, Any] = {
+        "before": NOTHING_BEFORE,
+        "at": "2026-11-22T12:00:00+00:00",
+        "by": "R. Referee",
+        "seen": "evidence",
+        "record": made,
+    }
+    return Accepted(**(fields | changes))
+
+
+def chained(*events: Event) -> Leaderboard:
+    """A chain of events, each naming the one before."""
+    board = Leaderboard()
+    for event in events:
+        board = board.plus(event.model_copy(update={"before": board.head}))
+    return board
+
+
+def keep(board: Path, *events: Event) -> Path:
+    """A leaderboard of these events."""
+    board.write_bytes(leaderboard_json(chained(*events)))
+    return board
+
+
+def parted(digest: str) -> Parted:
+    """What the event of this digest joined is not one person."""
+    return Parted(
+        before=NOTHING_BEFORE,
+        at="2026-11-28T13:00:00+00:00",
+        by="A. Judge",
+        joined=digest,
+        why="they are brothers",
+    )
+
+
+def retracted(number: int) -> Retracted:
+    """The acceptance of the ``number``-th verdict is taken back."""
+    return Retracted(
+        before=NOTHING_BEFORE,
+        at="2026-11-28T13:00:00+00:00",
+        by="A. Judge",
+        verdict_sha256=f"{number:064x}",
+        why="it read the split at night",
+    )
