@@ -29,10 +29,13 @@ def check_spent(board: Leaderboard, candidate: Candidate, track: Track) -> None:
     if not track.significance.spending or level is None or tested is None:
         return
     began = datetime.fromisoformat(candidate.date)
-    person = person_of(candidate.account, board)
+    tries = tries_on(board, track)
+    kept = tries.get(candidate.names) if candidate.names else None
+    account = kept.account if kept else candidate.account  # a maintainer may know who sent it
+    person = person_of(account, board.joins)
     before = [
         each
-        for names, each in tries_on(board, track).items()
+        for names, each in tries.items()
         if each.account in person and names != candidate.names and each.date <= began
     ]
     earlier = len(against(before, bar_bpb))
@@ -46,7 +49,7 @@ def check_spent(board: Leaderboard, candidate: Candidate, track: Track) -> None:
         needed = limit * left / tested if isinstance(limit, int | float) else 0.0
         if not isinstance(found, int | float) or not found < needed:
             raise UsageError(
-                f"{check.id}: it was tested as if it were an earlier try. Of {candidate.account} "
+                f"{check.id}: it was tested as if it were an earlier try. Of {account} "
                 f"{earlier} tries against this bar were begun before it and are recorded by now; "
                 f"as try {earlier + 1} its p must lie below {needed:.3g}, found {found}"
             )

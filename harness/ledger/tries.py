@@ -20,7 +20,7 @@ from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.evidence.plan import Bar, Like, Tries
 from harness.ledger.chain import Leaderboard
-from harness.ledger.events import Accepted, Tried, TryName
+from harness.ledger.events import Accepted, Joined, Tried, TryName
 from harness.ledger.file import load_leaderboard
 from harness.ledger.sketch import Sketch, share_of_its_own, sketch_of
 
@@ -73,12 +73,12 @@ def tries_on(board: Leaderboard, track: Track) -> dict[TryName, Try]:
     return found
 
 
-def person_of(account: str, board: Leaderboard) -> frozenset[str]:
+def person_of(account: str, joins: Iterable[Joined]) -> frozenset[str]:
     """All accounts that are one person with this one; in whichever order they were joined."""
     person = {account}
-    joins = [frozenset(event.accounts) for event in board.joins]
+    together = [frozenset(event.accounts) for event in joins]
     while True:
-        more = {each for join in joins if join & person for each in join} - person
+        more = {each for join in together if join & person for each in join} - person
         if not more:
             return frozenset(person)
         person |= more
@@ -96,10 +96,10 @@ def by_person(
 
     ``bar`` is the score to beat, where the track takes it from the leaderboard.
     """
-    counts = Counter(
-        person_of(each.account, board)
-        for each in against(tries_on(board, track).values(), _height(track, bar))
-    )
+    tries = against(tries_on(board, track).values(), _height(track, bar))
+    joins = board.joins
+    people = {account: person_of(account, joins) for account in {each.account for each in tries}}
+    counts = Counter(people[each.account] for each in tries)
     return sorted(counts.items(), key=lambda pair: (-pair[1], sorted(pair[0])))
 
 
@@ -129,7 +129,7 @@ def tries_of(
         return Tries()
     board = load_leaderboard(path)
     tries = list(tries_on(board, track).values())
-    person = person_of(account_of(entry), board)
+    person = person_of(account_of(entry), board.joins)
     own = [each for each in tries if each.account in person]
     others = [each for each in tries if each.account not in person]
     return Tries(

@@ -144,7 +144,7 @@ def join(path: Path, accounts: Sequence[str], *, why: str, by: str) -> Joined | 
     made: list[Joined] = []
 
     def event(board: Leaderboard) -> Joined | None:
-        if set(named) <= person_of(named[0], board):
+        if set(named) <= person_of(named[0], board.joins):
             return None
         made.append(make_event(Joined, before=board.head, by=by, accounts=named, why=why))
         return made[0]

@@ -20,7 +20,7 @@ from harness.ledger.events import Accepted, Joined, Parted, Tried
 from harness.ledger.file import load_leaderboard
 from harness.ledger.leaderboard import accept
 from harness.ledger.sketch import sketch_of
-from harness.ledger.trying import record_try, why_no_try
+from harness.ledger.trying import join, record_try, why_no_try
 from harness.statistics.looks import spent
 from tests.factories.playground import MANIFEST, harness, write_submission
 from tests.factories.samples import (
@@ -249,6 +249,23 @@ def test_two_that_were_begun_at_once_are_not_both_the_first(tmp_path: Path, boar
     with pytest.raises(UsageError, match=r"as try 2 its p must lie below 0.00152, found 0.0"):
         accepted(board, runs / "run-3")
     assert accepted(board, runs / "run-2")
+
+
+def test_at_acceptance_those_count_of_whom_it_is_by_then(tmp_path: Path, board: Path) -> None:
+    """Accounts that were joined since, and who sent it in truth."""
+    nearly = (2.547, 2.653, 2.6)
+    keep_try(board, verification(tmp_path, 1, scores=BAD, github_id="second"))
+    first = verification(tmp_path, 2, scores=nearly)
+    before = board.read_bytes()
+    join(board, ["@author", "@second"], why="one person", by="A. Judge")
+    with pytest.raises(UsageError, match="as try 2"):
+        accepted(board, first)
+    board.write_bytes(before)
+    keep_try(board, first, account="@second")
+    with pytest.raises(UsageError, match="Of @second 1 tries"):
+        accepted(board, first)
+    board.write_bytes(before)
+    assert accepted(board, first)
 
 
 def test_what_was_begun_later_does_not_count_against_it(tmp_path: Path, board: Path) -> None:
