@@ -125,7 +125,8 @@ def _disk(track: Track, data: Path, runs: Path) -> Finding:
 
 
 def _bar(track: Track) -> list[Finding]:
-    from harness.ledger.leaderboard import bar_of, default_path
+    from harness.ledger.file import default_path
+    from harness.ledger.leaderboard import bar_of
 
     if track.bar is None or not track.bar.leaderboard:
         return []

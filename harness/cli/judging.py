@@ -1,10 +1,8 @@
-"""Commands about verdicts: judging evidence, drawing scorecards, the leaderboard."""
+"""Commands about verdicts: judging evidence, drawing scorecards."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +11,14 @@ from harness.cli.options import (
     command,
     console_for,
     json_option,
-    leaderboard_option,
     publish_verdict,
     write_json,
 )
 from harness.errors import UsageError
 from harness.safeio.output import tell
-from harness.safeio.text import plain
 
 if TYPE_CHECKING:
     from harness.contest.track import Track
-    from harness.ledger.chain import Record, Retracted
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,30 +47,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     card = command(commands, "scorecard", _scorecard, "draw a verdict's file again")
     card.add_argument("verdict", type=Path, metavar="VERDICT_JSON")
     card.add_argument("--format", choices=("table", "markdown"), default="table")
-
-    board = commands.add_parser(
-        "leaderboard", help="accepted verdicts", description="Accepted verdicts."
-    )
-    kinds = board.add_subparsers(required=True, metavar="COMMAND")
-    show = command(kinds, "show", _leaderboard_show, "print the accepted verdicts")
-    accept = command(kinds, "accept", _leaderboard_accept, "add a VERIFIED verdict")
-    accept.add_argument("verdict", type=Path, metavar="RUN_DIR|VERDICT_JSON")
-    accept.add_argument("--pull-request", default="", metavar="URL|N", help="that entered it")
-    accept.add_argument("--commit", default="", metavar="SHA", help="of the entry")
-    accept.add_argument(
-        "--evidence", default="", metavar="WHERE", help="where it lies (default: as it says)"
-    )
-    retract = command(kinds, "retract", _leaderboard_retract, "take an accepted verdict back")
-    retract.add_argument("verdict", metavar="VERDICT_SHA256", help="or its first 12 digits")
-    retract.add_argument("--why", required=True, help="for people")
-    write = command(kinds, "write", _leaderboard_write, "write the table into a Markdown file")
-    write.add_argument("file", type=Path, metavar="MARKDOWN")
-    for kind in (accept, retract):
-        kind.add_argument("--by", metavar="NAME", help="who (default: $GITHUB_ACTOR, or the login)")
-    for kind in (show, write, accept):
-        kind.add_argument("--track", help="name of a track, or a .toml file")
-    for kind in (show, write, accept, retract):
-        leaderboard_option(kind)
 
 
 def _judge(options: argparse.Namespace) -> int:
@@ -129,76 +100,3 @@ def _scorecard(options: argparse.Namespace) -> int:
     else:
         console_for(options).print(scorecard(verdict))
     return 0
-
-
-def _leaderboard_show(options: argparse.Namespace) -> int:
-    from harness.report.leaderboard import show_leaderboard
-
-    records, retracted = _records(options)
-    show_leaderboard(records, console_for(options), retracted=retracted)
-    return 0
-
-
-def _leaderboard_accept(options: argparse.Namespace) -> int:
-    from harness.contest.track import load_track
-    from harness.ledger.candidate import load_candidate
-    from harness.ledger.leaderboard import accept, default_path
-
-    candidate = load_candidate(options.verdict)
-    verdict = candidate.published.verdict
-    record = accept(
-        options.leaderboard or default_path(),
-        candidate,
-        track=load_track(options.track or verdict.track),
-        by=_who(options),
-        pull_request=options.pull_request,
-        commit=options.commit,
-        evidence=options.evidence,
-    )
-    what = "accepted" if record else "is in the leaderboard already, nothing is changed"
-    tell(f"verdict {candidate.published.sha256}: {what}")
-    if candidate.today is not None:
-        today = candidate.today
-        tell(f"it is of other rules; today's say {today.verdict} ({plain(today.reason, 200)})")
-    return 0
-
-
-def _leaderboard_retract(options: argparse.Namespace) -> int:
-    from harness.ledger.leaderboard import default_path, retract
-
-    record = retract(
-        options.leaderboard or default_path(), options.verdict, why=options.why, by=_who(options)
-    )
-    what = "retracted" if record else "is retracted already, nothing is changed"
-    tell(f"verdict {record.verdict_sha256 if record else options.verdict}: {what}")
-    return 0
-
-
-def _who(options: argparse.Namespace) -> str:
-    """The name of whoever accepts or retracts."""
-    try:
-        name = options.by or os.environ.get("GITHUB_ACTOR") or getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise UsageError("nobody is logged in: say who you are with --by NAME") from error
-    return str(name)
-
-
-def _leaderboard_write(options: argparse.Namespace) -> int:
-    from harness.report.leaderboard import write_table
-
-    changed = write_table(options.file, _records(options)[0])
-    tell(f"{options.file}: {'written' if changed else 'up to date'}")
-    return 0
-
-
-def _records(options: argparse.Namespace) -> tuple[list[Record], list[tuple[Record, Retracted]]]:
-    """Valid and retracted records on the given track, or on all tracks."""
-    from harness.contest.track import load_track
-    from harness.ledger.chain import is_on
-    from harness.ledger.leaderboard import default_path, load_leaderboard
-
-    board = load_leaderboard(options.leaderboard or default_path())
-    if not options.track:
-        return board.records, board.retracted
-    track = load_track(options.track)
-    return board.of(track), [pair for pair in board.retracted if is_on(pair[0], track)]

@@ -99,7 +99,9 @@ def _verify(options: argparse.Namespace) -> int:
     from harness.contest.submission import check_on_track
     from harness.evidence.earlier import find_unfinished
     from harness.hardware.machine import machine, missing_for
-    from harness.ledger.leaderboard import bar_of, default_path
+    from harness.ledger.file import default_path
+    from harness.ledger.leaderboard import bar_of
+    from harness.ledger.tries import tries_of
     from harness.run.plan import Wishes
     from harness.run.verify import StillOpenError, finish, verify
 
@@ -125,11 +127,13 @@ def _verify(options: argparse.Namespace) -> int:
             )
             judged = finish([unfinished], referee)[0]
         else:
-            bar = bar_of(track, options.leaderboard or default_path())
+            board, files = options.leaderboard or default_path(), submission.contents
+            bar = bar_of(track, board)
+            tries = tries_of(entry, files, track, board, bar=bar)
             also: tuple[StepName, ...] = ("unquantized",) if options.quantization_gap else ()
             wishes = Wishes(seeds=seeds, also=also, new_draw=options.new_draw)
             try:
-                judged = verify(entry, submission.contents, track, referee, bar=bar, wishes=wishes)
+                judged = verify(entry, files, track, referee, bar=bar, tries=tries, wishes=wishes)
             except StillOpenError as error:
                 raise UsageError(
                     error.detail,

@@ -4,6 +4,7 @@ It names no host, because runs of one plan may be made on different hosts. But i
 host must be.
 """
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from harness.evidence.draws import ROLES, Draw, Purpose
 from harness.evidence.isolation import BackendName, PropertyId, required_in
 from harness.evidence.step_names import StepName
 from harness.models import Fact, Later
+from harness.statistics.looks import spent
 
 FORMAT = 2
 
@@ -68,18 +70,32 @@ class Bar(Fact):
     brought_bytes: Later[Annotated[int, Field(ge=0)]] = None
 
 
+class Like(Fact):
+    """An earlier try of somebody else whose code is nearly the same.
+
+    ``differs`` is the share of the entry's own lines that the other does not have, as estimated.
+    """
+
+    submission: str
+    account: str
+    at: str
+    differs: float = Field(ge=0, le=1)
+
+
 class Tries(Fact):
     """Earlier tries.
 
     ``earlier`` counts verifications of this very entry on this very track with drawn seeds that
     were begun before under the same directory of runs, whatever came of them. ``by_author`` counts
-    those of the same author, as the leaderboard knows them. ``passed_over`` names those that were
-    still open, unfinished or inconclusive, when the referee asked for a new draw all the same.
+    those of the same author since the bar fell, as the leaderboard knows them. ``passed_over``
+    names those that were still open, unfinished or inconclusive, when the referee asked for a new
+    draw all the same. ``like`` is what the code is a copy of, as far as its lines tell.
     """
 
     earlier: int = Field(default=0, ge=0)
     by_author: int = Field(default=0, ge=0)
     passed_over: Later[tuple[str, ...]] = None
+    like: Later[Like] = None
 
 
 class PlannedTest(Fact):
@@ -109,6 +125,17 @@ class PlannedTest(Fact):
         if runs != sorted(set(runs)):
             raise ValueError("looks: expected each after more runs than the one before")
         return self
+
+    def after(self, earlier: int) -> "PlannedTest":
+        """The same test at the lower levels that are left after ``earlier`` tries."""
+        looks = tuple(
+            look.model_copy(update={"accept_below": spent(look.accept_below, earlier=earlier)})
+            if look.accept_below is not None
+            else look
+            for look in self.looks
+        )
+        p_below = spent(self.p_below, earlier=earlier)
+        return self.model_copy(update={"p_below": p_below, "looks": looks})
 
 
 class Required(Fact):
@@ -185,6 +212,27 @@ class Plan(Fact):
             raise ValueError("draws: only an entry in upstream's layout is reproduced")
         if (self.bar is None) != (self.test is None):
             raise ValueError("test: expected exactly where there is a bar")
+        return self
+
+    @model_validator(mode="after")
+    def _spent(self) -> "Plan":
+        """Where tries are charged, the levels of the test are those that they leave."""
+        asked, test, earlier = self.track.significance, self.test, self.tries.by_author
+        if not asked.spending or asked.p_below is None or test is None:
+            return self
+        pairs = [("p_below", test.p_below, asked.p_below)]
+        pairs += [
+            ("looks", look.accept_below, own.accept_below)
+            for look, own in zip(test.looks, asked.schedule, strict=False)
+            if look.accept_below is not None and own.accept_below is not None
+        ]
+        for field, found, level in pairs:
+            expected = spent(level, earlier=earlier)
+            if not math.isclose(found, expected, rel_tol=1e-9):
+                raise ValueError(
+                    f"test.{field}: found {found:.6g}, expected {expected:.6g}: what {earlier} "
+                    f"earlier tries of this author leave of {level:g}"
+                )
         return self
 
     def draws_for(self, *purposes: Purpose) -> tuple[Draw, ...]:

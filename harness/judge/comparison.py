@@ -9,12 +9,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from harness.contest.account import account_of
 from harness.contest.significance import Look
 from harness.contest.track import Track
 from harness.evidence.plan import Bar, DatasetFacts, Plan, PlannedTest
 from harness.judge.question import Question
-from harness.judge.tested import ConfirmationResult, LookResult, StatisticsResult
+from harness.judge.tested import (
+    ConfirmationResult,
+    LookResult,
+    SpendingResult,
+    StatisticsResult,
+)
 from harness.statistics import looks as looking
+from harness.statistics.looks import spent
 from harness.statistics.power import seeds_for_power
 from harness.statistics.tests import OneSample, one_sample
 from harness.statistics.units import bpb_to_nats_per_token, nats_per_token_to_bpb
@@ -84,7 +91,7 @@ def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
     that track names no test, with no fewer seeds and no higher level than it asks for.
     """
     planned = plan.test if track.digest == plan.track.digest else None
-    test = asked_test(track, p_below=planned.p_below if planned else None)
+    test = asked_test(track, p_below=_left(plan, track, planned))
     if test is None:
         return None
     asked, most = track.significance, track.significance.most_runs
@@ -95,6 +102,14 @@ def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
         own = {"p_below": test.p_below, "margin_nats_per_token": test.margin_nats_per_token}
         return planned.model_copy(update={**own, "looks": tuple(looks)})
     return test if test.looks else test.model_copy(update={"looks": (one,)})
+
+
+def _left(plan: Plan, track: Track, planned: PlannedTest | None) -> float | None:
+    """What earlier tries leave of a track's level, as the plan counts them."""
+    levels = [planned.p_below] if planned else []
+    if track.significance.spending and track.significance.p_below is not None:
+        levels.append(spent(track.significance.p_below, earlier=plan.tries.by_author))
+    return min(levels, default=None)
 
 
 def _capped(look: Look, level: float) -> Look:
@@ -153,6 +168,15 @@ def confirm(
     return told.model_copy(
         update={"mean_bpb": alone.mean, "sd_bpb": alone.deviation, "p": together}
     )
+
+
+def spending_under(plan: Plan, track: Track) -> SpendingResult | None:
+    """How earlier tries of the same author are charged, where a track charges them."""
+    level = track.significance.p_below
+    if level is None or not track.significance.spending:
+        return None
+    earlier = plan.tries.by_author
+    return SpendingResult(account=account_of(plan.entry), earlier=earlier, level=level)
 
 
 def compare(

@@ -30,6 +30,7 @@ from harness.judge.rules.brought_along import FILES_SHOWN, doubt_bpb
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
 from harness.judge.verdict import Verdict
 from harness.models import Finding
+from harness.statistics.looks import spent
 from harness.statistics.units import nats_per_token_to_bpb
 
 MOST_SEEDS = 1000
@@ -60,6 +61,7 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
     yield from _about_the_seeds(verdict)
     yield from about_the_test(verdict, today=of_these_rules(verdict))
     yield from about_the_confirmation(verdict)
+    yield from _about_what_was_spent(verdict)
     yield from _about_the_tokenizer(verdict)
     yield from _about_what_was_brought(verdict)
     yield from _about_the_figures(verdict)
@@ -140,6 +142,14 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
         yield f"seeds: found places {short(places)}, expected each once, in order"
     if verdict.memorisation is not None and verdict.memorisation.seed not in numbers:
         yield f"memorisation.seed: found {verdict.memorisation.seed}, expected one of the seeds"
+
+
+def _about_what_was_spent(verdict: Verdict) -> Iterator[str]:
+    """The level of the test is what is left after so many tries of the same author."""
+    found = verdict.spending
+    if found is not None:
+        left = spent(found.level, earlier=found.earlier)
+        yield differs("statistics.p_below", verdict.statistics.p_below, left)
 
 
 def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:

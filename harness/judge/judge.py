@@ -10,6 +10,7 @@ from harness.evidence.digests import judged_by
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.run import Run
 from harness.judge.case import Case
+from harness.judge.comparison import spending_under
 from harness.judge.conclude import ask_all, conclude
 from harness.judge.notes import notes_on
 from harness.judge.rule import Rule
@@ -89,6 +90,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         segment=next((run.scores.segment for run in case.seeds if run.scores), None),
         brought=brought_result(case),
         confirmation=case.confirmation,
+        spending=spending_under(plan, track),
     )
 
 

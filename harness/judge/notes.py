@@ -24,6 +24,7 @@ def notes_on(case: Case) -> tuple[Note, ...]:
     found = (
         _earlier(case),
         _passed_over(case),
+        _like(case),
         _means(case),
         *notes_on_claim(case.plan.entry.claim, case.statistics, sizes),
     )
@@ -64,6 +65,22 @@ def _passed_over(case: Case) -> Note | None:
         status="unknown",
         detail="the referee asked for a new draw with --new-draw, though an earlier verification "
         f"was unfinished or INCONCLUSIVE: {', '.join(open_ones)}; see what became of it",
+    )
+
+
+def _like(case: Case) -> Note | None:
+    """Code that is nearly that of an earlier try of somebody else; its author is not judged."""
+    like = case.plan.tries.like
+    if like is None:
+        return None
+    return Note(
+        id="like_an_earlier_try",
+        status="unknown",
+        detail=f"differs in about {like.differs:.0%} of its lines from {like.submission!r}, tried "
+        f"by {like.account!r} on {like.at[:10]}, which is no accepted record; that says who was "
+        "tried here first, not who wrote it, and is charged to nobody but who sent this",
+        measured=like.differs,
+        unit="of its lines",
     )
 
 

@@ -122,3 +122,14 @@ class ConfirmationResult(Fact):
         if self.mean_bpb is None or self.p is None or threshold is None:
             return False
         return self.mean_bpb + worse_by_bpb < threshold and self.p < self.p_below
+
+
+class SpendingResult(Fact):
+    """How earlier tries of the same author against this bar lowered the level of the test.
+
+    ``level`` is what all tries of ``account`` share; ``earlier`` of them were begun before.
+    """
+
+    account: str = Field(max_length=200)
+    earlier: int = Field(ge=0)
+    level: float = Field(gt=0, lt=0.5)

@@ -10,7 +10,7 @@ from harness.contest.entry import Claim
 from harness.evidence.decisions import Decision
 from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
-from harness.judge.tested import ConfirmationResult, StatisticsResult
+from harness.judge.tested import ConfirmationResult, SpendingResult, StatisticsResult
 from harness.models import Fact, Finding, Later
 
 VerdictName = Literal["VERIFIED", "REPRODUCED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
@@ -193,8 +193,8 @@ class Verdict(Fact):
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
     null. ``doubts`` are empty where no check bounds what it cannot exclude; ``brought`` is null
-    where the track or the plan knows no such figure. ``confirmation`` is null unless the track asks
-    for it and its looks have accepted.
+    where the track or the plan knows no such figure, ``spending`` where the track charges no tries.
+    ``confirmation`` is null unless the track asks for it and its looks have accepted.
     """
 
     verdict: VerdictName
@@ -231,6 +231,7 @@ class Verdict(Fact):
     rescored_from: str = ""
     segment: int | None = None
     brought: Later[BroughtResult] = None
+    spending: Later[SpendingResult] = None
     confirmation: Later[ConfirmationResult] = None
 
     @property

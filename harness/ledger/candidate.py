@@ -1,18 +1,24 @@
 """A verdict that somebody wants to accept: what was looked at, and whether it fits the track."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from harness.contest.account import account, account_of
 from harness.contest.significance import Significance
 from harness.contest.track import BroughtAlong, Track
 from harness.errors import UsageError
+from harness.evidence.integrity import read_files
 from harness.evidence.store import PLAN, VERDICT, RunDirectory
 from harness.judge.contradictions import of_these_rules
 from harness.judge.stored import judge_stored
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import PublishedVerdict, read_verdict
-from harness.ledger.chain import Seen
+from harness.ledger.events import Seen, TryName
+from harness.ledger.sketch import Sketch, sketch_of
+from harness.statistics.looks import spent
 
 _ANSWERS = ("verdict", "reason", "checks", "rules", "findings", "memorisation")
 
@@ -23,13 +29,50 @@ class Candidate:
 
     Attributes:
         published: the verdict, and the digest of its file.
-        seen: what was looked at, see :class:`harness.ledger.chain.Accepted`.
+        seen: what was looked at, see :class:`harness.ledger.events.Accepted`.
         today: what the rules of this harness say, where it is a verdict of others.
+        directory: of its evidence, where that was looked at.
     """
 
     published: PublishedVerdict
     seen: Seen = "verdict"
     today: Verdict | None = None
+    directory: RunDirectory | None = None
+
+    @property
+    def account(self) -> str:
+        """Whose try it is; by the author's name where a verdict says no more."""
+        verdict = self.published.verdict
+        if self.directory is not None:
+            return account_of(self.directory.plan.entry)
+        return verdict.spending.account if verdict.spending else account("", verdict.author)
+
+    @property
+    def date(self) -> str:
+        """When its verification began."""
+        return self.published.verdict.created_at
+
+    @property
+    def names(self) -> TryName | None:
+        """The try that it is; None where the verdict names no seed, and nothing else was seen."""
+        digests = self.published.verdict.digests
+        if self.directory is not None:
+            seeds = self.directory.plan.seeds
+        else:
+            seeds = tuple(seed.seed for seed in self.published.verdict.seeds)
+        return (digests.submission, digests.track, seeds[0]) if seeds else None
+
+    @cached_property
+    def sketch(self) -> Sketch | None:
+        """A sketch of its code, where that was looked at.
+
+        Raises:
+            InfrastructureError: a file is not there any more.
+        """
+        if self.directory is None:
+            return None
+        names = [file.name for file in self.directory.plan.entry.files]
+        return sketch_of(read_files(self.directory.entry, names))
 
 
 def load_candidate(path: Path) -> Candidate:
@@ -60,13 +103,13 @@ def load_candidate(path: Path) -> Candidate:
                 f"{path / VERDICT}: not what follows from the evidence beside it under today's "
                 "rules; look at `harness judge` of it"
             )
-        return Candidate(kept, "evidence")
+        return Candidate(kept, "evidence", directory=directory)
     if _without_answers(judged) != _without_answers(kept.verdict):
         raise UsageError(
             f"{path / VERDICT}: of other rules than this harness's, and not made from the evidence "
             "beside it; look at `harness judge --diff` of it"
         )
-    return Candidate(kept, "evidence of other rules", judged)
+    return Candidate(kept, "evidence of other rules", judged, directory)
 
 
 def check_under(verdict: Verdict, track: Track) -> None:
@@ -80,12 +123,7 @@ def check_under(verdict: Verdict, track: Track) -> None:
             f"the verdict is {verdict.verdict} ({verdict.reason[:200]}); "
             "only a VERIFIED one can be accepted"
         )
-    if verdict.digests.track != track.digest:
-        raise UsageError(
-            f"the verdict was given under other rules than track {track.name}, edition "
-            f"{track.edition} (digest {verdict.digests.track[:12]}, not {track.digest[:12]}); "
-            "name the file of those rules with --track if they are the contest's"
-        )
+    check_rules(verdict, track)
     bar, own = verdict.statistics.bar_bpb, track.bar.bpb if track.bar else None
     if own is not None and (bar is None or bar > own):
         raise UsageError(
@@ -98,6 +136,20 @@ def check_under(verdict: Verdict, track: Track) -> None:
                 f"the verdict is not one of track {track.name}: {field}: found {found}, "
                 f"expected {expected}"
             )
+
+
+def check_rules(verdict: Verdict, track: Track) -> None:
+    """Whether a verdict was given under these rules.
+
+    Raises:
+        UsageError: of other rules.
+    """
+    if verdict.digests.track != track.digest:
+        raise UsageError(
+            f"the verdict was given under other rules than track {track.name}, edition "
+            f"{track.edition} (digest {verdict.digests.track[:12]}, not {track.digest[:12]}); "
+            "name the file of those rules with --track if they are the contest's"
+        )
 
 
 def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, object]]:
@@ -119,6 +171,12 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
     level = track.significance.p_below
     if p_below is None or level is None or p_below > level:
         yield "statistics.p_below", p_below, level
+    if track.significance.spending and level is not None:
+        spending = verdict.spending
+        yield "spending.level", spending.level if spending else None, level
+        left = spent(level, earlier=spending.earlier if spending else 0)
+        if p_below is None or not math.isclose(p_below, left, rel_tol=1e-9):
+            yield "statistics.p_below", p_below, left
     if track.holdout is not None:
         allowed = track.holdout.reference_gap_bpb + track.holdout.tolerance_bpb
         yield "holdout.limit", limits.get("holdout"), allowed

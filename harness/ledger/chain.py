@@ -1,119 +1,27 @@
 """The chain of events that a leaderboard is, and the records that follow from it."""
 
-import hashlib
-import json
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field
 
 from harness.contest.track import Track
-from harness.models import Fact, Later
+from harness.ledger.events import (
+    Accepted,
+    Digest,
+    Event,
+    Joined,
+    Parted,
+    Record,
+    Retracted,
+    Tried,
+    TryName,
+)
+from harness.models import Fact
 
 MOST_EVENTS = 20_000
-NAME_CHARACTERS = 200
 NOTHING_BEFORE = "0" * 64
-
-
-def _dated(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("expected a time zone")
-    return text
-
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(max_length=NAME_CHARACTERS)]
-Words = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS)]
-Date = Annotated[str, Field(max_length=40), AfterValidator(_dated)]
-Seen = Literal["evidence", "evidence of other rules", "verdict"]
-Score = Annotated[float, Field(gt=0, lt=100)]
-
-
-class Record(Fact):
-    """One accepted verdict. BPB, decimal bytes of the largest artifact and the code.
-
-    ``verdict_sha256`` is that of the verdict's file, ``bar_bpb`` what it was verified against.
-    ``scores`` are those of ``seeds``, in the same order: of those that confirmed, where the track
-    asks for a confirmation, whose mean was not selected; ``rules_digest`` is that of the rules that
-    judged. ``brought_bytes`` is what the entry brought along, as it was counted; null in a record
-    of before there was such a figure.
-    """
-
-    verdict_sha256: Digest
-    date: Date
-    track: Name
-    edition: Name
-    track_digest: Digest
-    dataset: Name
-    submission: Name
-    author: Name
-    submission_digest: Digest
-    harness_digest: Digest
-    rules_digest: Digest
-    mean_bpb: Score
-    sd_bpb: float = Field(ge=0)
-    seeds: tuple[int, ...] = Field(min_length=2, max_length=100)
-    scores: tuple[Score, ...] = Field(min_length=2, max_length=100)
-    p: float = Field(ge=0, le=1)
-    bar_bpb: Score
-    bytes: int = Field(ge=0)
-    brought_bytes: Later[Annotated[int, Field(ge=0)]] = None
-
-    @model_validator(mode="after")
-    def _a_score_a_seed(self) -> "Record":
-        if len(self.scores) != len(self.seeds):
-            raise ValueError("scores: expected one for each seed")
-        return self
-
-
-class _Event(Fact):
-    """``before`` is the digest of the event before; ``at`` when, ``by`` who."""
-
-    before: Digest
-    at: Date
-    by: Words
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the event as it is kept."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def text(self) -> str:
-        """The event as canonical JSON: keys sorted, no white space, nothing that is null.
-
-        What a later harness adds is null in an event of today, so it changes no digest.
-        """
-        fields = self.model_dump(mode="json", exclude_none=True)
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-class Accepted(_Event):
-    """A verdict was accepted.
-
-    ``pull_request`` and ``commit`` say what was entered, ``evidence`` where its evidence lies.
-    ``seen`` says what was looked at: the evidence, which was judged again and gave this verdict;
-    or the evidence, of a verdict of other rules than those of the harness at hand, in which
-    everything but their answers was found again; or the verdict's file alone.
-    """
-
-    kind: Literal["accepted"] = "accepted"
-    pull_request: Name = ""
-    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{7,64})?$")] = ""
-    evidence: Name = ""
-    seen: Seen
-    record: Record
-
-
-class Retracted(_Event):
-    """An accepted verdict was taken back, for ``why``."""
-
-    kind: Literal["retracted"] = "retracted"
-    verdict_sha256: Digest
-    why: Annotated[str, Field(min_length=1, max_length=2000)]
-
-
-Event = Annotated[Accepted | Retracted, Field(discriminator="kind")]
 
 
 class Leaderboard(Fact):
@@ -130,7 +38,7 @@ class Leaderboard(Fact):
         for event in self.events:
             if isinstance(event, Accepted):
                 standing[event.record.verdict_sha256] = event.record
-            else:
+            elif isinstance(event, Retracted):
                 standing.pop(event.verdict_sha256, None)
         return sorted(
             standing.values(),
@@ -157,7 +65,14 @@ class Leaderboard(Fact):
         """The records on a track, of any edition of it that was scored on the same dataset."""
         return [record for record in self.records if is_on(record, track)]
 
-    def plus(self, event: Accepted | Retracted) -> "Leaderboard":
+    @property
+    def joins(self) -> list[Joined]:
+        """What was joined and not parted again."""
+        parted = {event.joined for event in self.events if isinstance(event, Parted)}
+        joined = (event for event in self.events if isinstance(event, Joined))
+        return [event for event in joined if event.digest not in parted]
+
+    def plus(self, event: Event) -> "Leaderboard":
         """The leaderboard with one more event, which names the head."""
         return Leaderboard(head=event.digest, events=(*self.events, event))
 
@@ -171,10 +86,10 @@ def broken_link(board: Leaderboard) -> str | None:
     """Where a chain is broken, by the event's place and date; None where it is whole.
 
     Each event names the one before; nothing is accepted while it stands, nor retracted while it
-    does not.
+    does not; a verification is tried once, and what is parted was joined.
     """
     digests = [NOTHING_BEFORE, *(event.digest for event in board.events)]
-    standing: set[str] = set()
+    senses = _Senses()
     for place, event in enumerate(board.events, start=1):
         name = f"event {place} of {event.at[:19]} ({event.kind} by {event.by[:40]})"
         if event.before != digests[place - 1]:
@@ -183,14 +98,8 @@ def broken_link(board: Leaderboard) -> str | None:
                 f"{name} {what}, whose digest is {digests[place - 1][:12]}, but names "
                 f"{event.before[:12]}: one of both was changed, or one between them left out"
             )
-        if isinstance(event, Accepted):
-            if event.record.verdict_sha256 in standing:
-                return f"{name} accepts a verdict that stands already"
-            standing.add(event.record.verdict_sha256)
-        elif event.verdict_sha256 not in standing:
-            return f"{name} retracts a verdict that does not stand"
-        else:
-            standing.discard(event.verdict_sha256)
+        if problem := senses.problem(event, digests[place]):
+            return f"{name} {problem}"
     if board.head != digests[-1]:
         last = f"event {len(board.events)}" if board.events else "an empty chain"
         return (
@@ -198,6 +107,37 @@ def broken_link(board: Leaderboard) -> str | None:
             "changed, or one after it left out"
         )
     return None
+
+
+@dataclass
+class _Senses:
+    """What an event needs to make sense, from the events before it."""
+
+    standing: set[str] = field(default_factory=set)
+    tried: set[TryName] = field(default_factory=set)
+    joined: set[str] = field(default_factory=set)
+
+    def problem(self, event: Event, digest: str) -> str | None:
+        """Why an event makes no sense here; None, and it is taken note of, where it does."""
+        if isinstance(event, Accepted):
+            if event.record.verdict_sha256 in self.standing:
+                return "accepts a verdict that stands already"
+            self.standing.add(event.record.verdict_sha256)
+        elif isinstance(event, Retracted):
+            if event.verdict_sha256 not in self.standing:
+                return "retracts a verdict that does not stand"
+            self.standing.discard(event.verdict_sha256)
+        elif isinstance(event, Tried):
+            if event.names in self.tried:
+                return "keeps a try that is kept already"
+            self.tried.add(event.names)
+        elif isinstance(event, Joined):
+            self.joined.add(digest)
+        elif event.joined not in self.joined:
+            return "parts what is not joined"
+        else:
+            self.joined.discard(event.joined)
+        return None
 
 
 def leaderboard_json(board: Leaderboard) -> bytes:

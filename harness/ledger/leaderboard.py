@@ -1,16 +1,9 @@
 """The leaderboard: accepted verdicts in one file of the repository, and the bar that they set.
 
-It is a chain of events (``chain.py``). An event is added under a lock and the file replaced whole,
-so that two maintainers (or two jobs) who accept at the same moment both find theirs in it.
+It is a chain of events (``chain.py``), kept as ``file.py`` says.
 """
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,79 +13,13 @@ from harness.evidence.integrity import lies_ahead
 from harness.evidence.plan import Bar
 from harness.judge.check_figures import sizes_of
 from harness.ledger.candidate import Candidate, check_under
-from harness.ledger.chain import (
-    Accepted,
-    Leaderboard,
-    Record,
-    Retracted,
-    broken_link,
-    leaderboard_json,
-)
-from harness.models import Fact
-from harness.package import REPOSITORY
-from harness.safeio.files import disk_errors, write_atomically
-from harness.safeio.parsing import parse_model, problems_of
-from harness.safeio.reading import TooLargeError, read_named
+from harness.ledger.chain import Leaderboard
+from harness.ledger.events import Accepted, Record, Retracted
+from harness.ledger.file import append, load_leaderboard, make_event
+from harness.ledger.spending import check_spent
+from harness.safeio.parsing import problems_of
 
-FILE_NAME = "leaderboard.json"
-LARGEST_BYTES = 16 << 20
 FEWEST_DIGITS = 12
-
-
-Made = TypeVar("Made", Accepted, Retracted)
-
-
-class _Format1(Fact):
-    """What a leaderboard was before it was a chain."""
-
-    format: Literal[1]
-    records: tuple[Any, ...]
-
-
-def default_path() -> Path:
-    """The leaderboard of the repository that this harness is run from."""
-    return REPOSITORY / FILE_NAME
-
-
-def load_leaderboard(path: Path) -> Leaderboard:
-    """Read a leaderboard; an empty one of format 1 is an empty chain.
-
-    Raises:
-        UsageError: no such file, too large, not a leaderboard, or its chain is broken.
-    """
-    try:
-        content = read_named(path, limit_bytes=LARGEST_BYTES)
-        board = parse_model(Leaderboard, content, limit_bytes=LARGEST_BYTES)
-    except TooLargeError as error:
-        raise UsageError(f"{path}: {error.strerror}; not a leaderboard") from error
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read: {error.strerror or error}; name a leaderboard with "
-            '--leaderboard, or begin one: a file that holds {"format": 2, "events": []}'
-        ) from error
-    except ValidationError as error:
-        if _is_empty_format_1(path, content):
-            return Leaderboard()
-        raise UsageError("not a leaderboard", file=path, problems=problems_of(error)) from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not a leaderboard: {error}") from error
-    if broken := broken_link(board):
-        raise UsageError(f"{path}: a broken chain: {broken}; restore the file from git's history")
-    return board
-
-
-def _is_empty_format_1(path: Path, content: bytes) -> bool:
-    try:
-        earlier = _Format1.model_validate_json(content)
-    except ValidationError:
-        return False
-    if earlier.records:
-        raise UsageError(
-            f"{path}: a leaderboard of format 1 with {len(earlier.records)} records, which names "
-            'nobody who accepted them: begin a new file, {"format": 2, "events": []}, and accept '
-            "their verdicts again"
-        )
-    return True
 
 
 def bar_of(track: Track, path: Path) -> Bar | None:
@@ -156,7 +83,8 @@ def accept(
                     f"{path}: this submission was accepted on track {record.track} by the verdict "
                     f"{other.verdict_sha256[:12]} of {other.date[:10]}; one verdict each"
                 )
-        return _made(
+        check_spent(board, candidate, track)
+        return make_event(
             Accepted,
             before=board.head,
             by=by,
@@ -165,9 +93,11 @@ def accept(
             evidence=evidence or candidate.published.verdict.evidence[:200],
             seen=candidate.seen,
             record=record,
+            account=candidate.account,
+            sketch=candidate.sketch,
         )
 
-    return record if _append(path, event) else None
+    return record if append(path, event) else None
 
 
 def retract(path: Path, digest: str, *, why: str, by: str) -> Record | None:
@@ -197,36 +127,17 @@ def retract(path: Path, digest: str, *, why: str, by: str) -> Record | None:
                 f"expected the SHA-256 of one, or its first {FEWEST_DIGITS} digits or more"
             )
         found.extend(standing)
-        return _made(
+        return make_event(
             Retracted, before=board.head, by=by, why=why, verdict_sha256=standing[0].verdict_sha256
         )
 
-    return found[0] if _append(path, event) else None
+    return found[0] if append(path, event) else None
 
 
 def _beginning(digest: str, records: list[Record]) -> list[Record]:
     if len(digest) < FEWEST_DIGITS:
         return []
     return [record for record in records if record.verdict_sha256.startswith(digest)]
-
-
-def _made(kind: type[Made], **fields: object) -> Made:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        return kind.model_validate({"at": now, **fields})
-    except ValidationError as error:
-        raise UsageError("not an event", problems=problems_of(error)) from error
-
-
-def _append(path: Path, event: Callable[[Leaderboard], Accepted | Retracted | None]) -> bool:
-    """Add the event that a leaderboard asks for, if any; whether it was added."""
-    path = Path(os.path.realpath(path))
-    with _locked(path):
-        board = load_leaderboard(path)
-        made = event(board)
-        if made is not None:
-            write_atomically(path, leaderboard_json(board.plus(made)))
-    return made is not None
 
 
 def _record(candidate: Candidate, track: Track) -> Record:
@@ -264,16 +175,3 @@ def _record(candidate: Candidate, track: Track) -> Record:
     if lies_ahead(record.date):
         raise UsageError(f"the verdict does not make a record: {record.date} lies in the future")
     return record
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the folder, not the file: the file is replaced while it is held."""
-    with disk_errors(path):
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with disk_errors(path):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,14 +1,15 @@
 """The leaderboard as a table: for a terminal, or between two markers of a Markdown file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from harness.contest.track import Track
 from harness.errors import UsageError
-from harness.ledger.chain import Record, Retracted
+from harness.ledger.events import Joined, Record, Retracted
 from harness.report.figures import number, short_digest
 from harness.report.layout import FigureTable, Row
 from harness.report.markdown import code, prose, table
@@ -16,6 +17,7 @@ from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.safeio.files import write_atomically
 from harness.safeio.reading import read_named
 from harness.safeio.text import plain
+from harness.statistics.looks import spent
 
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 _MARKER = re.compile(rf"^({re.escape(BEGIN)}|{re.escape(END)})[ \t]*\r?$", re.MULTILINE)
@@ -43,6 +45,28 @@ def show_leaderboard(
                 f"BPB, verdict {short_digest(record.verdict_sha256)}: {why}"
             )
         )
+
+
+def show_tries(
+    people: Sequence[tuple[Collection[str], int]], track: Track, console: Console
+) -> None:
+    """Print who has tried since the bar fell, how often, and at which level he is tested next."""
+    level = track.significance.p_below
+    for accounts, count in people:
+        names = ", ".join(plain(account, NAME_LIMIT) for account in sorted(accounts))
+        said = f"{names}: {count:,} {'try' if count == 1 else 'tries'} since the bar fell"
+        if level is not None and track.significance.spending:
+            said += f", the next is tested at {spent(level, earlier=count):.3g}"
+        console.print(Text(said))
+
+
+def show_joins(joins: Sequence[Joined], console: Console) -> None:
+    """Print which accounts are one person, and who says so."""
+    for event in joins:
+        names = " and ".join(plain(account, NAME_LIMIT) for account in event.accounts)
+        by, why = plain(event.by, NAME_LIMIT), plain(event.why, DETAIL_LIMIT)
+        digest = short_digest(event.digest)
+        console.print(Text(f"join {digest} of {event.at[:10]} by {by}: {names}: {why}"))
 
 
 def _as_figures(records: Sequence[Record]) -> FigureTable:

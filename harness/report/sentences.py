@@ -207,6 +207,18 @@ def plain_in_words(statistics: StatisticsResult) -> str:
     return f"{figures}: upstream's own rule (below {p_below}) would have said {said}"
 
 
+def spending_in_words(verdict: Verdict) -> list[tuple[str, str]]:
+    """Which try of its author it is, and the level that this leaves; empty where none is charged.
+
+    The level is the test's own, as it was fixed when the verification began.
+    """
+    found, level = verdict.spending, verdict.statistics.p_below
+    if found is None or level is None:
+        return []
+    said = f"try {found.earlier + 1:,} of this author since the bar fell: tested at {level:.3g}"
+    return [("tries", f"{said}; all his tries share {found.level:g}")]
+
+
 def baselines_in_words(verdict: Verdict) -> list[tuple[str, str]]:
     """Each baseline of the dataset: a label and a comparison with the mean, the hardest last."""
     mean = verdict.statistics.mean_bpb

@@ -76,7 +76,7 @@ def plan_for(
         bar=bar or own_bar(track, texts.dataset),
         tries=tries,
         required=required_of(sandbox),
-        test=planned_test(track),
+        test=test_after(tries, track),
         draws=draw_runs(entry, track, nonce, by_hand=wishes.seeds),
         nonce=nonce,
         chosen_by_hand=wishes.seeds is not None,
@@ -105,9 +105,12 @@ def required_of(sandbox: SandboxFacts) -> Required:
     )
 
 
-def planned_test(track: Track) -> PlannedTest | None:
-    """The test of significance that a track asks for, with its constants and its looks."""
-    return asked_test(track)
+def test_after(tries: Tries, track: Track) -> PlannedTest | None:
+    """The test of a track, at the levels that earlier tries of the same author leave of it."""
+    test = asked_test(track)
+    if test is None or not track.significance.spending:
+        return test
+    return test.after(tries.by_author)
 
 
 def now() -> str:

@@ -68,6 +68,7 @@ def verify(
     referee: Referee,
     *,
     bar: Bar | None = None,
+    tries: Tries = Tries(),  # noqa: B008 - immutable
     wishes: Wishes = Wishes(),  # noqa: B008 - immutable
 ) -> Judged:
     """Run and judge an entry.
@@ -78,6 +79,7 @@ def verify(
         track: the rules.
         referee: who runs it, and with what.
         bar: the score to beat, where the track takes it from the leaderboard.
+        tries: what the leaderboard knows of earlier ones, where the track charges them.
         wishes: the referee's extra wishes.
 
     Raises:
@@ -86,7 +88,7 @@ def verify(
         InfrastructureError: our side failed before anything could be run, or evidence can't
             be written. A failure within a run is evidence, and makes it INCONCLUSIVE.
     """
-    directory = begin(entry, files, track, referee, bar=bar, wishes=wishes)
+    directory = begin(entry, files, track, referee, bar=bar, tries=tries, wishes=wishes)
     return finish([directory], referee)[0]
 
 
@@ -97,6 +99,7 @@ def begin(
     referee: Referee,
     *,
     bar: Bar | None,
+    tries: Tries,
     wishes: Wishes,
 ) -> RunDirectory:
     """Fix the plan. After that, nobody has any choice left."""
@@ -114,7 +117,7 @@ def begin(
         stock.facts(),
         referee.sandbox.prepare(),
         bar=bar,
-        tries=Tries(earlier=earlier),
+        tries=tries.model_copy(update={"earlier": earlier}),
         wishes=wishes,
     )
     if not plan.rehearsal and not plan.chosen_by_hand:

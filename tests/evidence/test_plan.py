@@ -1,5 +1,6 @@
 """A plan that makes no sense is refused."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.contest.entry import Driven, Entry, Score, Tokenizer
-from harness.contest.significance import Look
+from harness.contest.significance import Look, Significance
 from harness.evidence.draws import Draw
-from harness.evidence.plan import Plan
+from harness.evidence.plan import Plan, PlannedTest, Tries
 from tests.factories.futures import drawn
-from tests.factories.plans import bridge, entry, plan, planned_test
+from tests.factories.plans import bridge, entry, plan, planned_test, strict_track
 from tests.factories.results import tokenizer_proof
 
 MADE = plan()
@@ -141,3 +142,56 @@ def test_a_proof_of_a_tokenizer_proves_or_complains() -> None:
     for changes in ({"vocabulary_size": None}, {"dataset_digest": ""}, {"document": 3}):
         with pytest.raises(ValidationError, match="problem"):
             tokenizer_proof(MADE, **changes)
+
+
+# -- What earlier tries leave.
+
+SPENDING = strict_track(
+    significance=strict_track().significance.model_copy(update={"spending": True})
+)
+TWO_LOOKS = PlannedTest(
+    margin_nats_per_token=0.005,
+    p_below=0.01,
+    looks=(Look(runs=1), Look(runs=3, accept_below=0.005), Look(runs=8, accept_below=0.005)),
+)
+
+
+@given(st.integers(0, 10_000))
+def test_after_so_many_tries_every_level_is_lower_by_the_same(earlier: int) -> None:
+    left = TWO_LOOKS.after(earlier)
+    factor = 6 / (math.pi**2 * (earlier + 1) ** 2)
+    assert left.p_below == pytest.approx(0.01 * factor)
+    levels = [look.accept_below for look in left.looks]
+    assert levels == [None, pytest.approx(0.005 * factor), pytest.approx(0.005 * factor)]
+    assert [look.runs for look in left.looks] == [1, 3, 8]
+
+
+def test_all_tries_together_stay_below_the_level() -> None:
+    levels = [TWO_LOOKS.after(earlier).p_below for earlier in range(10_000)]
+    assert 0.00999 < math.fsum(levels) < 0.01
+
+
+@pytest.mark.parametrize("p_below", [0.01, 0.006079271, 0.0001])
+def test_a_plan_at_another_level_than_its_tries_leave_is_refused(p_below: float) -> None:
+    made = plan(SPENDING, tries=Tries(by_author=1))
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+    test = planned_test(SPENDING, p_below=p_below)
+    with pytest.raises(
+        ValidationError, match=r"test\.p_below: found .* expected 0\.00151982: what"
+    ):
+        Plan.model_validate({**dict(made), "test": test})
+
+
+def test_so_is_one_of_a_look() -> None:
+    looks = (Look(runs=2, accept_below=0.005), Look(runs=3, accept_below=0.005))
+    asked = Significance(margin_nats_per_token=0.005, p_below=0.01, looks=looks, spending=True)
+    track = strict_track(significance=asked)
+    whole = planned_test(
+        track, looks=tuple(Look(runs=look.runs, accept_below=look.accept_below) for look in looks)
+    )
+    assert whole is not None
+    tries = Tries(by_author=1)
+    assert plan(track, tries=tries, test=whole.after(1)).test == whole.after(1)
+    kept = whole.after(1).model_copy(update={"looks": whole.looks})
+    with pytest.raises(ValidationError, match=r"test\.looks: found 0\.005, expected 0\.000759909"):
+        plan(track, tries=tries, test=kept)

@@ -13,7 +13,15 @@ from harness.contest.entry import Bridge, Entry, Function, Score, Train, file_fa
 from harness.contest.track import Track, load_track
 from harness.evidence.draws import draw_runs
 from harness.evidence.isolation import EDITION, REQUIRED
-from harness.evidence.plan import DatasetFacts, HoldoutFacts, Plan, PlannedTest, Required, TextFacts
+from harness.evidence.plan import (
+    DatasetFacts,
+    HoldoutFacts,
+    Plan,
+    PlannedTest,
+    Required,
+    TextFacts,
+    Tries,
+)
 from harness.judge.comparison import asked_test, own_bar
 from harness.package import PACKAGE
 from harness.safeio.files import digest_of_named
@@ -45,8 +53,12 @@ def strict_track(**changes: object) -> Track:
 
 
 def looking_track(**changes: object) -> Track:
-    """:func:`strict_track` with the official test: looks after 1, 2, 3, 5 and 8, then 3 more."""
-    return strict_track(**{"significance": load_track("10min_16mb").significance, **changes})
+    """:func:`strict_track` with the official test: looks after 1, 2, 3, 5 and 8, then 3 more.
+
+    Earlier tries are not charged.
+    """
+    official = load_track("10min_16mb").significance.model_copy(update={"spending": None})
+    return strict_track(**{"significance": official, **changes})
 
 
 # What entries were made of, by digest: an entry holds no contents, and a plan weighs them.
@@ -147,13 +159,18 @@ def plan(track: Track | None = None, **changes: Any) -> Plan:
         "track_digest": track.digest,
         "texts": texts(track),
         "required": required(),
-        "test": planned_test(track),
         "nonce": NONCE,
     } | changes
+    fields.setdefault("test", _charged(track, fields.get("tries", Tries())))
     fields.setdefault("draws", draw_runs(entered, track, fields["nonce"], by_hand=seeds))
     fields.setdefault("brought", brought(entered))
     fields.setdefault("bar", own_bar(track, fields["texts"].dataset))
     return Plan(**fields)
+
+
+def _charged(track: Track, tries: Tries) -> PlannedTest | None:
+    test = planned_test(track)
+    return test.after(tries.by_author) if test and track.significance.spending else test
 
 
 def planned_test(track: Track, **changes: Any) -> PlannedTest | None:

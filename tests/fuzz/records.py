@@ -98,7 +98,7 @@ def catalogs() -> tuple[bytes, ...]:
 
 def leaderboard(content: bytes, scratch: Path) -> None:
     """Reads the file of accepted verdicts."""
-    from harness.ledger.leaderboard import load_leaderboard
+    from harness.ledger.file import load_leaderboard
 
     path = scratch / "leaderboard.json"
     path.write_bytes(content)

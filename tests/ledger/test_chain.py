@@ -9,17 +9,11 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.ledger.chain import (
-    NOTHING_BEFORE,
-    Accepted,
-    Leaderboard,
-    Record,
-    Retracted,
-    broken_link,
-    leaderboard_json,
-)
-from harness.ledger.leaderboard import load_leaderboard
+from harness.ledger.chain import NOTHING_BEFORE, Leaderboard, broken_link, leaderboard_json
+from harness.ledger.events import Accepted, Event, Record
+from harness.ledger.file import load_leaderboard
 from tests.factories.playground import harness
+from tests.ledger.boards import chained, joined, parted, retracted, tried
 
 Json = dict[str, Any]
 
@@ -60,25 +54,8 @@ def accepted(number: int) -> Accepted:
     )
 
 
-def retracted(number: int) -> Retracted:
-    return Retracted(
-        before=NOTHING_BEFORE,
-        at="2026-11-28T13:00:00+00:00",
-        by="A. Judge",
-        verdict_sha256=f"{number:064x}",
-        why="it read the split at night",
-    )
-
-
-def chained(*events: Accepted | Retracted) -> Leaderboard:
-    """A chain of events, each naming the one before."""
-    board = Leaderboard()
-    for event in events:
-        board = board.plus(event.model_copy(update={"before": board.head}))
-    return board
-
-
 WHOLE = chained(accepted(1), accepted(2), retracted(1), accepted(3))
+JOINED = chained(joined("@a", "@b")).events[0]
 
 
 @pytest.fixture
@@ -102,6 +79,42 @@ def test_a_digest_is_that_of_a_line(board: Path) -> None:
     assert digests == [event.digest for event in WHOLE.events]
     assert [event.before for event in WHOLE.events] == [NOTHING_BEFORE, *digests[:-1]]
     assert digests[-1] == WHOLE.head
+
+
+TRYING = chained(
+    tried(1), joined("@a", "@b"), parted(chained(tried(1), joined("@a", "@b")).head), tried(2)
+)
+
+
+def test_tries_and_joins_follow_the_same_rules(board: Path) -> None:
+    """They are events like others: kept as they are, each naming the one before."""
+    board.write_bytes(leaderboard_json(TRYING))
+    assert load_leaderboard(board) == TRYING
+    assert leaderboard_json(load_leaderboard(board)) == board.read_bytes()
+    assert TRYING.joins == [] and TRYING.records == []
+    document = json.loads(board.read_text())
+    for path in list(leaves(document)):
+        changed = json.loads(board.read_text())
+        place = changed
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = place[path[-1]] + 1 if isinstance(place[path[-1]], int | float) else "x"
+        (changed_file := board.with_name("changed.json")).write_text(json.dumps(changed))
+        with pytest.raises(UsageError):
+            load_leaderboard(changed_file)
+
+
+@pytest.mark.parametrize("name", ["before_tries", "with_tries"])
+def test_a_chain_is_read_and_written_back_byte_for_byte(name: str) -> None:
+    """Whoever sees this fail has changed a format, and so every digest in it."""
+    path = Path(__file__).parent / "formats" / f"{name}.json"
+    board = load_leaderboard(path)
+    assert leaderboard_json(board) == path.read_bytes()
+    assert {event.kind for event in board.events} == (
+        {"accepted", "retracted"}
+        if name == "before_tries"
+        else {"accepted", "retracted", "tried", "joined", "parted"}
+    )
 
 
 def test_records_follow_from_the_events() -> None:
@@ -186,10 +199,16 @@ def test_a_broken_chain_is_refused_by_name_of_the_event(board: Path) -> None:
             (accepted(1), retracted(1), retracted(1)),
             "event 3 .* retracts a verdict that does not stand",
         ),
+        ((tried(1), tried(2), tried(1, "@other")), "event 3 .* keeps a try that is kept already"),
+        ((parted("7" * 64),), "event 1 .* parts what is not joined"),
+        (
+            (joined("@a", "@b"), parted(JOINED.digest), parted(JOINED.digest)),
+            "event 3 .* parts what is not joined",
+        ),
     ],
 )
 def test_events_that_make_no_sense_are_refused(
-    board: Path, events: tuple[Accepted | Retracted, ...], why: str
+    board: Path, events: tuple[Event, ...], why: str
 ) -> None:
     board.write_bytes(leaderboard_json(chained(*events)))
     with pytest.raises(UsageError, match=why):

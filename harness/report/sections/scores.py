@@ -170,6 +170,7 @@ def significance(verdict: Verdict) -> Block:
         low, high = (number(end, "BPB") for end in result.ci99_bpb)
         rows.append(("99 % interval", f"{low} to {high} BPB (two-sided, of the mean)"))
     rows += _tests(result)
+    rows += sentences.spending_in_words(verdict)
     if result.seeds_for_power_90 is not None:
         needed = f"{result.seeds_for_power_90:,} seeds at this distance and spread"
         rows.append(("90 % power", needed))
