@@ -102,8 +102,9 @@ class Accepted(_Event):
     or the evidence, of a verdict of other rules than those of the harness at hand, in which
     everything but their answers was found again; or the verdict's file alone.
 
-    It is a try too: ``account`` says whose, ``sketch`` what its code's lines are. Null in an event
-    of before tries were kept, and the sketch where nobody looked at the code.
+    It is a try too: ``account`` says whose, ``sketch`` what its code's lines are, ``first_seed``
+    which. Null in an event of before tries were kept, and the sketch where nobody looked at the
+    code; a record need not hold the seed that was drawn first.
     """
 
     kind: Literal["accepted"] = "accepted"
@@ -113,13 +114,15 @@ class Accepted(_Event):
     seen: Seen
     record: Record
     account: Later[Account] = None
+    first_seed: Later[Seed] = None
     sketch: Later[Sketch] = None
 
     @property
     def names(self) -> TryName:
         """The try that it is."""
         record = self.record
-        return record.submission_digest, record.track_digest, record.seeds[0]
+        first = record.seeds[0] if self.first_seed is None else self.first_seed
+        return record.submission_digest, record.track_digest, first
 
 
 class Retracted(_Event):

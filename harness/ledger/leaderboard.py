@@ -94,6 +94,7 @@ def accept(
             seen=candidate.seen,
             record=record,
             account=candidate.account,
+            first_seed=candidate.names[2] if candidate.names else None,
             sketch=candidate.sketch,
         )
 

@@ -9,7 +9,7 @@ from harness.ledger.chain import Leaderboard
 from harness.ledger.tries import against, person_of, tries_on
 from harness.statistics.looks import spent
 
-_TESTS = ("significance", "doubts")
+_TESTS = ("significance", "confirmation", "doubts")
 _ROUNDING = 1 + 1e-9
 
 

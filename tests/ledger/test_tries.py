@@ -115,6 +115,8 @@ def test_what_was_accepted_was_tried_once(board: Path) -> None:
     accepted = accepting(2.9, 50, account="@champion")
     keep(board, accepted, retracted(50))
     assert found(board, "champion").by_author == 1
+    confirmed = accepting(2.9, 50, account="@champion", first_seed=7)
+    assert confirmed.names[2] == 7 != confirmed.record.seeds[0]
     digest, track, seed = accepted.names
     same = tried(50, "@champion", submission_digest=digest, track_digest=track, first_seed=seed)
     keep(board, same, accepted, retracted(50))

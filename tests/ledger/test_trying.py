@@ -219,6 +219,7 @@ def test_an_accepted_verdict_is_a_try(tmp_path: Path, board: Path) -> None:
     (event,) = load_leaderboard(board).events
     assert isinstance(event, Accepted)
     assert event.account == "@author" and event.sketch is not None and event.sketch.lines > 3
+    assert event.names[2] == event.first_seed == RunDirectory.open(run).plan.seeds[0]
     assert keep_try(board, run) is None
 
 
