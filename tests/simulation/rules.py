@@ -3,6 +3,7 @@
 from typing import Any
 
 from harness.contest.significance import Significance
+from harness.contest.track import Track, load_track
 from harness.simulation.procedure import Procedure, procedure_of
 
 SD = 0.0007
@@ -34,3 +35,9 @@ def procedure(rules: dict[str, Any] = OFFICIAL, **changes: Any) -> Procedure:
     """The procedure that these rules ask for; a change to None leaves a setting out."""
     asked = Significance.model_validate({**rules, **changes})
     return procedure_of(asked, margin_bpb=MARGIN)
+
+
+def official_track(**changes: Any) -> Track:
+    """The official track with these rules, whatever its file says."""
+    asked = Significance.model_validate({**OFFICIAL, **changes})
+    return load_track("10min_16mb").model_copy(update={"significance": asked})
