@@ -14,7 +14,7 @@ from harness.simulation.worlds import World
 SEED = 20_251_121
 """Of every simulation, so that all use the same luck and differ by what is asked alone."""
 _AT_ONCE = 50_000
-_JUDGED_AGAIN = 16
+_JUDGED_AGAIN = 8
 
 
 @dataclass(frozen=True)
