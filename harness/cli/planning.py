@@ -32,6 +32,36 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     power.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
     data_option(power)
 
+    compare = command(commands, "compare", _compare, "whether two recipes differ; runs nothing")
+    compare.add_argument(
+        "first", type=Path, nargs="+", metavar="RUN_DIR|VERDICT_JSON", help="of recipe A"
+    )
+    compare.add_argument(
+        "--with",
+        dest="second",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="RUN_DIR|VERDICT_JSON",
+        help="of recipe B",
+    )
+    compare.add_argument(
+        "--track", help="whose knowledge of the field is used (default: that of the runs)"
+    )
+    compare.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from harness.contest.track import load_track
+    from harness.judge.recipes import compare_recipes
+    from harness.report.recipes import comparison_table
+
+    track = load_track(options.track) if options.track else None
+    compared = compare_recipes(options.first, options.second, track=track)
+    console_for(options).print(comparison_table(compared))
+    write_json(compared.model_dump_json(indent=2), options.json)
+    return 0
+
 
 def _power(options: argparse.Namespace) -> int:
     from harness.contest.track import load_track
