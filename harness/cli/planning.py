@@ -29,6 +29,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     power.add_argument(
         "--sd", type=float, metavar="BPB", help="how far runs scatter (default: as the track says)"
     )
+    power.add_argument(
+        "--try",
+        dest="number",
+        type=int,
+        default=1,
+        metavar="K",
+        help="the author's K-th, where the track spends its level on all tries (default: 1)",
+    )
     power.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
     data_option(power)
 
@@ -72,9 +80,15 @@ def _power(options: argparse.Namespace) -> int:
         raise UsageError("--gain: expected nats a token, from 0 to less than 10, such as 0.0075")
     if options.sd is not None and not 0 < options.sd < 10:
         raise UsageError("--sd: expected BPB above 0 and less than 10, such as 0.0007")
+    if not 1 <= options.number <= 1000:
+        raise UsageError("--try: expected a whole number from 1 to 1000")
     track = load_track(options.track)
     report = power_report(
-        track, _size(track, options.data), gains=tuple(options.gain), sd_bpb=options.sd
+        track,
+        _size(track, options.data),
+        gains=tuple(options.gain),
+        sd_bpb=options.sd,
+        number=options.number,
     )
     console_for(options).print(power_table(report))
     write_json(report.model_dump_json(indent=2), options.json)

@@ -15,6 +15,7 @@ SEED = 20_251_121
 """Of every simulation, so that all use the same luck and differ by what is asked alone."""
 _AT_ONCE = 50_000
 _JUDGED_AGAIN = 8
+_FEWEST_RECORDS = 30
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,35 @@ def chances(procedure: Procedure, world: World, *, entries: int, seed: int = SEE
             )
         )
     return total
+
+
+@dataclass(frozen=True)
+class NewBar:
+    """How far the score that a record would be published with lies below its true mean, BPB.
+
+    ``selected``: the mean of the runs that were accepted; ``fresh``: that of the confirmation. Null
+    where there are too few records to say.
+    """
+
+    records: int
+    selected: float | None
+    fresh: float | None
+
+
+def new_bar(procedure: Procedure, world: World, *, entries: int, seed: int = SEED) -> NewBar:
+    """What records of such entries would be published with, on average; needs a confirmation."""
+    truth = procedure.margin - world.gain
+    selected: list[float] = []
+    fresh: list[float] = []
+    for scores, record in _drawn(procedure, world, entries, seed):
+        found = decide_rows(procedure, scores, record=record)
+        for row in np.flatnonzero(found.record).tolist():
+            looked = int(found.runs[row]) - procedure.confirmation
+            selected.append(truth - float(scores[row, :looked].mean()))
+            fresh.append(truth - float(scores[row, procedure.most_runs :].mean()))
+    if len(selected) < _FEWEST_RECORDS:
+        return NewBar(len(selected), None, None)
+    return NewBar(len(selected), math.fsum(selected) / len(selected), math.fsum(fresh) / len(fresh))
 
 
 def _drawn(

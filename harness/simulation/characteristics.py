@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.contest.significance import Look, Significance
 from harness.errors import UsageError
-from harness.simulation.chances import SEED, Chances, chances
+from harness.simulation.chances import SEED, Chances, chances, new_bar
 from harness.simulation.power import Size
 from harness.simulation.procedure import Procedure, procedure_of
 from harness.simulation.worlds import HOST_SHARE, World
@@ -187,7 +187,14 @@ def characteristics(asked: Significance, size: Size, *, entries: int = ENTRIES) 
         sd_bpb=study.sd,
         margin_nats=study.margin,
         margin_bpb=study.official.margin,
-        grids=(gains, _by_procedure(study), *decorators, _hosts(study), _redraws(study)),
+        grids=(
+            gains,
+            _by_procedure(study),
+            *decorators,
+            _hosts(study),
+            *_bars(study),
+            _redraws(study),
+        ),
         goals=tuple(_goals(study, gains, decorators)),
         curves=tuple(_curves(study)),
     )
@@ -297,6 +304,21 @@ def _hosts(study: Study) -> Grid:
     margin = nats(study.margin)
     columns = ("", f"{margin}, no host effect", margin, f"{margin}, worst")
     return Grid("Hosts", (*columns, nats(1.5 * study.margin)), tuple(rows))
+
+
+def _bars(study: Study) -> Iterator[Grid]:
+    """What the next bar would be, if it were the mean that was selected, or the fresh one."""
+    if not study.official.confirmation:
+        return
+    rows: list[tuple[str, tuple[Share | str, ...]]] = []
+    for times in (1, 1.2, 1.5, 2):
+        gain = times * study.margin
+        found = new_bar(study.official, study.field(gain), entries=study.entries // 4)
+        means = (found.selected, found.fresh)
+        cells = ("too few" if mean is None else f"{mean:.6f}" for mean in means)
+        rows.append((nats(gain), (*cells,)))
+    columns = ("true gain, nats", "accepted runs, BPB", "further runs, BPB")
+    yield Grid("How far a record's mean is too low", columns, tuple(rows))
 
 
 def _redraws(study: Study) -> Grid:

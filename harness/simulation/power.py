@@ -108,6 +108,7 @@ def power_report(
     *,
     gains: tuple[float, ...] = (),
     sd_bpb: float | None = None,
+    number: int = 1,
     entries: int = ENTRIES,
 ) -> PowerReport:
     """Draw and judge entries of several gains and deviations.
@@ -117,10 +118,12 @@ def power_report(
         size: of the track's validation text.
         gains: nats a token; unless given, 0 and a half, one, one and a half and two margins.
         sd_bpb: deviation of the runs; unless given, the field's, where the track knows it.
+        number: of the author's try, from 1, where the track spends its level on all of them.
         entries: drawn for each figure.
 
     Raises:
-        UsageError: the track tests nothing, or nobody knows a deviation.
+        UsageError: the track tests nothing, or nobody knows a deviation, or it does not count
+            tries.
     """
     asked = track.significance
     if asked.margin_nats_per_token is None:
@@ -133,6 +136,10 @@ def power_report(
         )
     margin = asked.margin_nats_per_token
     procedure = procedure_of(asked, margin_bpb=size.bpb(margin))
+    if number != 1 and not asked.spending:
+        raise UsageError(f"track {track.name}: does not spend its level on tries: leave out --try")
+    if asked.spending:
+        procedure = procedure.at_try(number)
     # A machine of one kind is not quite another; a laptop's runs are all on one.
     host_sd = HOST_SHARE * (asked.field_sd_bpb or sd) if track.hardware.accelerators else 0.0
     # Whoever names a deviation means that one; the field's entries differ in it.

@@ -13,9 +13,11 @@ from harness.report.operating_characteristics import (
     rules_text,
     with_characteristics,
 )
+from harness.simulation.chances import new_bar
 from harness.simulation.characteristics import Characteristics, Grid, Share, characteristics, told
 from harness.simulation.power import Size
-from tests.simulation.rules import OFFICIAL, PLAIN
+from harness.simulation.worlds import HOST_SHARE, World
+from tests.simulation.rules import MARGIN, OFFICIAL, PLAIN, SD, procedure
 
 ASKED = Significance.model_validate(OFFICIAL)
 FIELD = Size(targets=62_021_845, text_bytes=151_080_891, source="the field's text")
@@ -93,6 +95,17 @@ def test_more_private_seeds_pass_more_often_and_what_is_imposed_helps(
     for name, _ in table.rows:
         shares = [table.share(name, f"x 1, {share} anew").value for share in ("0", "0.61", "0.8")]
         assert shares == sorted(shares, reverse=True)
+
+
+def test_a_mean_that_was_selected_is_a_harder_bar_than_a_fresh_one() -> None:
+    world = World(1.2 * MARGIN, SD, degrees=4, host_sd=HOST_SHARE * SD)
+    found = new_bar(procedure(), world, entries=4_000)
+    assert found.selected is not None and found.fresh is not None
+    assert found.selected > found.fresh > 0
+    # Hardly any luck is needed by who is far better.
+    far = new_bar(procedure(), World(3 * MARGIN, SD), entries=2_000)
+    assert far.selected is not None and abs(far.selected) < 1e-4
+    assert new_bar(procedure(), World(0.0, SD), entries=100).fresh is None
 
 
 def test_levels_that_are_spent_bound_all_tries(found: Characteristics) -> None:

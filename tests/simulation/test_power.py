@@ -79,3 +79,15 @@ def test_where_nothing_is_known_or_tested_a_sentence_says_so() -> None:
     without = strict_track(bar=None, significance=Significance(seeds=3))
     with pytest.raises(UsageError, match="no bar to beat"):
         power_report(without, FIELD, sd_bpb=SD)
+
+
+def test_a_later_try_is_tested_at_what_is_left_of_the_level() -> None:
+    track = official_track(spending=True)
+    first, fifth = (
+        power_report(track, FIELD, gains=(0.0075,), number=number, entries=ENTRIES)
+        for number in (1, 5)
+    )
+    assert fifth.p_below == pytest.approx(0.000243171, abs=5e-10)
+    assert fifth.gains[0].record < first.gains[0].record
+    with pytest.raises(UsageError, match="--try"):
+        power_report(official_track(), FIELD, number=2)
