@@ -5,6 +5,7 @@
 """
 
 import argparse
+import textwrap
 
 from harness.audit.checks.texts import TEXT_BYTES
 from harness.contest.significance import Significance
@@ -56,10 +57,13 @@ def with_characteristics(page: str, asked: Significance, found: Characteristics)
 def characteristics_text(asked: Significance, found: Characteristics) -> str:
     """Rules, goals and tables as Markdown."""
     lines = [
-        f"{found.entries:,} drawn entries for each cell; in percent, how many of them become "
-        "records (are accepted, where the rules have no confirmation). The last digit is luck. "
-        "`(x 2)`: the worst deviation is twice the field's. Unless a column says otherwise, a host "
-        "moves all runs made on it, and the confirmation is made on another.",
+        *textwrap.wrap(
+            f"{found.entries:,} drawn entries for each cell; in percent, how many of them become "
+            "records (are accepted, where the rules have no confirmation). The last digit is "
+            "luck. `(x 2)`: the worst deviation is twice the field's. Unless a column says "
+            "otherwise, a host moves all runs made on it, and the confirmation is made on another.",
+            width=118,
+        ),
         "",
         "Measured under these rules:",
         "",
