@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak docs clean
+.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak docs operating-characteristics contest clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,12 @@ soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 
 
 docs: $(VENV)/.installed ## write again what is generated: schemas, docs/rules.md, the tables in docs/sandbox.md and docs/channels.md
 	@$(BIN)/python -m harness.report.reference
+
+operating-characteristics: $(VENV)/.installed ## measure what the official rules accept, for docs/statistics.md: minutes
+	@$(BIN)/python -m harness.report.operating_characteristics $(ARGS)
+
+contest: $(VENV)/.developer ## a simulated contest of 2,000 entries through the judging code: minutes
+	@$(BIN)/python -m tests.bench.contest $(ARGS)
 
 clean: ## remove the environment and everything cached (not runs/ and data/)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -53,7 +53,7 @@ def _require_writable(option: str, path: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from harness.cli import data, judging, leaderboard, machine, reading, running
+    from harness.cli import data, judging, leaderboard, machine, planning, reading, running
     from harness.package import VERSION
 
     parser = argparse.ArgumentParser(
@@ -66,6 +66,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"harness {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for module in (running, judging, leaderboard, reading, data, machine):
+    for module in (running, judging, leaderboard, planning, reading, data, machine):
         module.add(commands)
     return parser

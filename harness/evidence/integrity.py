@@ -32,7 +32,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=10)
 _RELATIVE_TOLERANCE = 1e-9
 LARGEST_FILE_BYTES = 64 << 20
 # A hundred times what the official track's 50,000 documents take; a zip can claim anything.
-_LARGEST_DOCUMENTS_BYTES = 128 << 20
+LARGEST_DOCUMENTS_BYTES = 128 << 20
 # What zipfile and numpy raise at archives that numpy did not write.
 _UNREADABLE = (
     *(ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, SyntaxError),
@@ -178,7 +178,7 @@ def _check_normal_form(root: Path, path: Path, sha256: str) -> None:
 def _check_documents(root: Path, path: Path, scores: Scores) -> None:
     what = "not what was scored"
     with _opened(root, path, what) as (file, size):
-        content = file.read(_LARGEST_DOCUMENTS_BYTES) if size <= _LARGEST_DOCUMENTS_BYTES else b""
+        content = file.read(LARGEST_DOCUMENTS_BYTES) if size <= LARGEST_DOCUMENTS_BYTES else b""
     if hashlib.sha256(content).hexdigest() != scores.documents_sha256:
         raise _changed(path, f"missing, or {what}")
     try:
@@ -194,7 +194,7 @@ def _check_documents(root: Path, path: Path, scores: Scores) -> None:
 def _sums(content: bytes) -> tuple[float, int, int, int]:
     """Nats, bytes, targets and number of documents in a scoring's file."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > _LARGEST_DOCUMENTS_BYTES:
+        if sum(member.file_size for member in archive.infolist()) > LARGEST_DOCUMENTS_BYTES:
             raise ValueError("too large")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         nats, text_bytes, targets = (arrays[name] for name in ("nats", "bytes", "targets"))
