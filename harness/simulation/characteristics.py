@@ -350,10 +350,11 @@ def _tries(study: Study, world: World, *, spending: bool) -> list[Share]:
     entries = max(study.entries // _STRATA, 1)
     each: list[Share] = []
     for number in range(1, max(TRIES) + 1):
+        asked = study.asked.model_copy(update={"spending": spending or None})
+        rules = procedure_of(asked, margin_bpb=study.size.bpb(study.margin), number=number)
         if each and not spending:
             each.append(each[0])
             continue
-        rules = study.official.at_try(number) if spending else study.official
         each.append(Share.of(chances(rules, world, entries=entries, seed=SEED + number)))
     return [_any_of(each[:number]) for number in TRIES]
 

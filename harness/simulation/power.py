@@ -135,11 +135,9 @@ def power_report(
             "with different seeds scatter, in BPB, with --sd"
         )
     margin = asked.margin_nats_per_token
-    procedure = procedure_of(asked, margin_bpb=size.bpb(margin))
     if number != 1 and not asked.spending:
         raise UsageError(f"track {track.name}: does not spend its level on tries: leave out --try")
-    if asked.spending:
-        procedure = procedure.at_try(number)
+    procedure = procedure_of(asked, margin_bpb=size.bpb(margin), number=number)
     # A machine of one kind is not quite another; a laptop's runs are all on one.
     host_sd = HOST_SHARE * (asked.field_sd_bpb or sd) if track.hardware.accelerators else 0.0
     # Whoever names a deviation means that one; the field's entries differ in it.

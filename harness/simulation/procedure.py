@@ -64,8 +64,10 @@ class Decided(NamedTuple):
     runs: int
 
 
-def procedure_of(significance: Significance, *, margin_bpb: float) -> Procedure:
+def procedure_of(significance: Significance, *, margin_bpb: float, number: int = 1) -> Procedure:
     """What a track asks for, with its margin in BPB of its own dataset.
+
+    ``number``: of the author's try, from 1, where the track spends its level on all of them.
 
     Raises:
         UsageError: it asks for no test.
@@ -83,7 +85,7 @@ def procedure_of(significance: Significance, *, margin_bpb: float) -> Procedure:
         for look in asked.schedule
     )
     moderated = asked.test == "moderated" and sd is not None and degrees is not None
-    return Procedure(
+    made = Procedure(
         looks=looks,
         p_below=asked.p_below,
         margin=margin_bpb,
@@ -92,6 +94,7 @@ def procedure_of(significance: Significance, *, margin_bpb: float) -> Procedure:
         confirmation=asked.confirmation or 0,
         record_runs=asked.fewest_runs if asked.test == "welch" else 0,
     )
+    return made.at_try(number) if asked.spending else made
 
 
 def decide(

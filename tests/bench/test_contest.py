@@ -7,7 +7,8 @@ import pytest
 
 from harness.contest.significance import Significance
 from harness.contest.track import load_track
-from harness.ledger.leaderboard import bar_of, load_leaderboard
+from harness.ledger.file import load_leaderboard
+from harness.ledger.leaderboard import bar_of
 from harness.simulation.procedure import decide, procedure_of
 from tests.bench import contest as bench
 from tests.bench.contest import Entered, contest, table, track_with, truths
