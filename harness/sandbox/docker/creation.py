@@ -109,8 +109,11 @@ def create_phase(client: "APIClient", asked: Asked, environment: Sequence[str]) 
     ours = {entry.partition("=")[0] for entry in environment}
     # A bare name takes a variable of the base image away.
     emptied = [name for name in asked.image_names if name not in ours]
+    # The helper's, whose counters are closed, and whose host name is localhost: torchrun
+    # --standalone looks its own host name up.
+    network = {"network_mode": f"container:{asked.names.helper}"}
     host = client.create_host_config(
-        **asked.sealed_off,
+        **{**asked.sealed_off, **network},
         mounts=mounts,
         pids_limit=job.limits.processes,
         mem_limit=job.limits.memory_bytes,
@@ -131,7 +134,6 @@ def create_phase(client: "APIClient", asked: Asked, environment: Sequence[str]) 
         list(job.command),
         name=asked.names.container,
         labels=asked.labels,
-        hostname="localhost",  # torchrun --standalone looks its own host name up
         user=f"{limits.USER_ID}:{limits.USER_ID}",
         working_dir=str(job.code.target),
         environment=[*environment, *emptied],

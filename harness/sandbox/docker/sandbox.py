@@ -165,7 +165,7 @@ class DockerSandbox:
                 inspected = client.inspect_container(identity)
                 phase.process = int(inspected["State"]["Pid"])
                 phase.read_back = self._read_back(client, asked, inspected, environment, settled)
-                # The phase has the copies mounted now.
+                # The phase has the copies mounted now, and its network holds as long as it does.
                 client.remove_container(asked.names.helper, force=True, v=True)
         except BaseException:
             with contextlib.suppress(InfrastructureError):
@@ -214,6 +214,7 @@ class DockerSandbox:
                 copies=asked.copies,
                 copied=tuple(client.inspect_volume(name) for name in names.copies),
                 settled=settled,
+                helper=client.inspect_container(names.helper) if names.helper else {},
             )
         )
 
