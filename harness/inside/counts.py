@@ -8,6 +8,7 @@ namespace owns its files below ``/proc/self/net``, and nobody in a phase is. Sta
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 
 NET = "/proc/self/net"
 KEPT_NET = ("dev", "if_inet6", "route")
@@ -62,9 +63,10 @@ def _files(top: str) -> list[str]:
 # -- Source ports
 
 
-def moduli() -> list[int]:
+@cache
+def moduli() -> tuple[int, ...]:
     """Sizes of port ranges: twice a prime each, so that no two share more than the factor 2."""
-    return [2 * pairs for pairs in range(FEWEST_PAIRS, MOST_PAIRS) if is_prime(pairs)]
+    return tuple(2 * pairs for pairs in range(FEWEST_PAIRS, MOST_PAIRS) if is_prime(pairs))
 
 
 def is_prime(number: int) -> bool:
