@@ -5,6 +5,7 @@ namespace becomes the phase's, so what is done to it here holds for the phase: w
 namespace owns its files below ``/proc/self/net``, and nobody in a phase is. Standard library alone.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -48,8 +49,9 @@ def close_files(top: str = NET) -> tuple[int, int]:
     closed = 0
     for path in _files(top):
         if os.path.relpath(path, top) not in KEPT_NET:
-            os.chmod(path, 0)
-            closed += 1
+            with contextlib.suppress(OSError):  # it is seen below
+                os.chmod(path, 0)
+                closed += 1
     return closed, len(open_files(top))
 
 
@@ -88,15 +90,18 @@ def is_own_range(low: int, high: int) -> bool:
 def set_source_ports() -> list[int]:
     """Give the namespace its range; what it says afterwards."""
     low, high = range_at(time.monotonic_ns())  # one clock for all processes of the machine
-    with open(PORT_RANGE, "w") as file:
+    with contextlib.suppress(OSError), open(PORT_RANGE, "w") as file:
         file.write(f"{low} {high}")
     return source_ports()
 
 
 def source_ports() -> list[int]:
-    """First and last source port of this namespace."""
-    with open(PORT_RANGE) as file:
-        return [int(text) for text in file.read().split()]
+    """First and last source port of this namespace; nothing where they are not told."""
+    try:
+        with open(PORT_RANGE) as file:
+            return [int(text) for text in file.read().split()]
+    except OSError:
+        return []
 
 
 # -- Numbers of inodes

@@ -112,6 +112,21 @@ class TestBatches:
         assert not counts._used_up(lambda: 5, last=0)
 
 
+def test_an_engine_that_maps_users_is_known() -> None:
+    assert settling.maps_users({"SecurityOptions": ["name=seccomp", "name=userns"]})
+    assert not settling.maps_users({"SecurityOptions": ["name=seccomp", "name=rootless"]})
+    assert not settling.maps_users({"SecurityOptions": None})
+
+
+def test_a_kernel_that_refuses_is_told_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "PORT_RANGE", str(tmp_path / "none/range"))
+    assert counts.set_source_ports() == []
+    (tmp_path / "softnet_stat").symlink_to(tmp_path / "gone")
+    assert counts.close_files(str(tmp_path)) == (0, 0)
+
+
 LOOK = """
 import json, os, socket, threading
 cores = {}

@@ -29,7 +29,7 @@ from harness.sandbox.docker.engine import (
 )
 from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
-from harness.sandbox.docker.settling import Settler
+from harness.sandbox.docker.settling import Settler, maps_users
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount, NeverStartedError
 from harness.sandbox.separation import Settled, copies_for
@@ -131,6 +131,7 @@ class DockerSandbox:
             image_id=self.image_id,
             image_names=self._image_names,
             sealed_off=self._sealed_off(),
+            joins_helper=not maps_users(self.engine_info),
         )
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:

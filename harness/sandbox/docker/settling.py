@@ -104,6 +104,11 @@ def runtime_of(info: Mapping[str, Any]) -> str:
     return next((name for name in _OWN_KERNELS if name in known), default)
 
 
+def maps_users(info: Mapping[str, Any]) -> bool:
+    """Whether root in a container is another user of the machine; the helper is not such a one."""
+    return any("name=userns" in str(option) for option in info.get("SecurityOptions") or [])
+
+
 def _create(client: "APIClient", asked: Asked, walks: Mapping[str, str], *, runtime: str) -> str:
     from docker.types import Mount as EngineMount
 
