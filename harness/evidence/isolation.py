@@ -72,6 +72,16 @@ PROPERTIES: tuple[Property, ...] = (
         "caches_dropped", "names forgotten and files in memory, as for every phase", (_B,), since=2
     ),
     Property("host_counters_hidden", "no counters of the whole machine", (_B, _I), since=2),
+    Property(
+        "network_counters_hidden",
+        "no counters of the network of the whole machine",
+        (_B, _I),
+        since=3,
+    ),
+    Property("own_source_ports", "source ports by a modulus that no other has", (_B, _I), since=3),
+    Property(
+        "inode_batches_ended", "no core holds inode numbers from an earlier phase", (_B,), since=3
+    ),
     # Limits.
     Property("process_limit", "a limit of processes", (_B, _I, _O)),
     Property("open_file_limit", "a limit of open files", (_B, _I, _O)),
@@ -101,6 +111,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("no_mounting", "no mounting, no kernel modules", (_I,)),
     Property("no_vsock", "no AF_VSOCK sockets", (_I,)),
     Property("no_other_sockets", "no sockets but TCP, UDP, Unix and route", (_I,)),
+    Property("no_kernel_cookies", "no cookies, port ranges or filters of sockets", (_I,), since=3),
     Property("no_32_bit_calls", "no 32-bit system calls", (_I,)),
     # The whole.
     Property("same_runtime", "the runtime that was asked for", (_B, _O)),
@@ -109,7 +120,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("no_leftovers", "nothing is there that an earlier one left", (_I,)),
 )
 
-EDITION = 2
+EDITION = 3
 """Of this table. A plan names the one that it was made under, and is judged by that for good."""
 
 _BY_ID = {each.id: each for each in PROPERTIES}

@@ -1,8 +1,9 @@
-"""Sets one phase up: fresh copies, names forgotten and seen to be, every shared page in memory.
+"""Sets one phase up: copies, a network without counters, names forgotten, shared pages in memory.
 
 Trusted; the only program of a container of its own that runs before a phase does. It is root there,
 without a capability, and ``/proc/sys`` may be written. It prints one line of JSON, and then keeps
-the volumes with the copies mounted until it is removed. Standard library alone.
+the volumes with the copies mounted, and the network that the phase joins, until it is removed.
+Standard library alone.
 
 The harness calls :func:`tree` too, and so reads from outside what is read here of the copies.
 """
@@ -14,6 +15,8 @@ import os
 import signal
 import stat
 import sys
+
+from . import counts
 
 CHUNK_BYTES = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -331,13 +334,14 @@ def settle(walks: dict[str, str], canary: str) -> dict[str, object]:
 def main() -> None:
     """Copy, settle, tell; then wait."""
     told = json.loads(sys.argv[1])
+    closed, still_open = counts.close_files()
+    network = {"net_closed": closed, "net_open": still_open, "ports": counts.set_source_ports()}
     digests = []
     for source, target, name in told["copies"]:
         copy(source, target, name)
         digests.append(digest_of(tree(target)[0]))
-    print(json.dumps({"copies": digests, **settle(told["walks"], told["canary"])}), flush=True)
+    state = settle(told["walks"], told["canary"])
+    cores, ended = counts.end_batches()  # last: all that is done here takes numbers
+    inodes = {"cores": cores, "cores_ended": ended}
+    print(json.dumps({"copies": digests, **network, **state, **inodes}), flush=True)
     signal.pause()
-
-
-if __name__ == "__main__":
-    main()

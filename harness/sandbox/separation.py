@@ -9,7 +9,10 @@ name. So each phase gets
 - of what is too large to copy (the image, the train shards) one state, the same for every phase:
   the kernel is made to forget the names that were looked up, which is seen by names of our own, and
   every page lies in memory, because what does not is thrown out and read again as a whole. A phase
-  cannot throw pages out itself: its system calls do not let it.
+  cannot throw pages out itself: its system calls do not let it;
+- a network that nobody has used, with the kernel's counters closed in it, and source ports that
+  the machine's table gives to it by a modulus of its own (:mod:`harness.inside.counts`);
+- cores that have used up the inode numbers they held, so that none says how far it had come.
 
 All this happens before the phase starts, so it is charged to nobody. How it is done is the
 backend's; what counts as done is said here.
@@ -22,11 +25,15 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field
 
 from harness.errors import InfrastructureError
+from harness.inside.counts import is_own_range
 from harness.inside.settle import FEW_NAMES, NAMES, PAGE_BYTES, digest_of, tree
 from harness.models import Fact
 from harness.sandbox.protocol import Job, Mount
 
 ONE_STATE = "names forgotten, every page in memory"
+NET_CLOSED = "closed, but for its own"
+OWN_MODULUS = "counted by a modulus of its own"
+BATCHES_ENDED = "used up on every core"
 _MIB = 1 << 20
 _SPARE_FILES = 16
 
@@ -103,6 +110,10 @@ class Settled(Fact):
     their ``pages``, ``pages_missing`` did not lie in memory before, and ``pages_lacking`` do not
     now; ``pages_in_use`` could not be thrown out. The others were found whole before, and since
     then the kernel has thrown out no page of any file: ``counted`` is its count of them.
+
+    Of the network namespace that the phase will join, ``net_closed`` files were closed and
+    ``net_open`` of them can be opened all the same; ``ports`` are its first and last source port.
+    ``cores_ended`` of ``cores`` have used up the inode numbers that they held.
     """
 
     copies: tuple[str, ...]
@@ -116,6 +127,30 @@ class Settled(Fact):
     pages_missing: int = 0
     pages_in_use: int = 0
     pages_lacking: int = 0
+    net_closed: int = 0
+    net_open: int = 0
+    ports: tuple[int, ...] = ()
+    cores: int = 0
+    cores_ended: int = 0
+
+    @property
+    def net(self) -> str:
+        """:data:`NET_CLOSED`, or what the files of the phase's network are instead."""
+        if self.net_open or not self.net_closed:
+            return f"{self.net_open:,} open, {self.net_closed:,} closed"
+        return NET_CLOSED
+
+    @property
+    def source_ports(self) -> str:
+        """:data:`OWN_MODULUS`, or which source ports the phase has instead."""
+        own = len(self.ports) == 2 and is_own_range(*self.ports)
+        return OWN_MODULUS if own else f"source ports {self.ports}"
+
+    @property
+    def inodes(self) -> str:
+        """:data:`BATCHES_ENDED`, or on how many cores they were."""
+        ended = self.cores > 0 and self.cores_ended == self.cores
+        return BATCHES_ENDED if ended else f"on {self.cores_ended} of {self.cores} cores"
 
     @property
     def state(self) -> str:

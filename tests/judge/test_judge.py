@@ -174,24 +174,24 @@ def isolation_check(runs: list[Run], made: Plan = PLAN) -> Finding:
 
 def test_isolation_shows_the_phase_that_proves_least() -> None:
     check = isolation_check(good_runs(PLAN))
-    assert (check.status, check.measured, check.limit) == ("pass", 32, 32)
+    assert (check.status, check.measured, check.limit) == ("pass", 35, 35)
     proven = phase("score").isolation
     broken = proven[0].model_copy(update={"actual": "y"})
     check = isolation_check(
         with_first(PLAN, score=phase("score", isolation=(broken, *proven[1:-3])))
     )
-    assert (check.status, check.measured, check.limit) == ("unknown", 27, 31)
+    assert (check.status, check.measured, check.limit) == ("unknown", 30, 34)
     assert check.detail == f"not in force: {phrase_of(broken.id)}"
     check = isolation_check(with_first(PLAN, train=phase("train", isolation=())))
-    assert (check.status, check.measured, check.limit) == ("unknown", 0, 32)
-    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 27 more")
+    assert (check.status, check.measured, check.limit) == ("unknown", 0, 35)
+    assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 30 more")
 
 
 def test_one_proof_that_holds_does_not_make_up_for_one_that_fails() -> None:
     whole = phase("train").isolation
     twice = (*whole, whole[0].model_copy(update={"actual": "y"}))
     check = isolation_check(with_first(PLAN, train=phase("train", isolation=twice)))
-    assert (check.status, check.measured) == ("unknown", 31)
+    assert (check.status, check.measured) == ("unknown", 34)
 
 
 def test_a_phase_that_was_lost_before_it_was_asked_says_nothing() -> None:
@@ -210,7 +210,7 @@ def test_what_a_sandbox_is_called_decides_nothing(kind: str) -> None:
     verdict = verdict_of(made, good_runs(made))
     assert (verdict.verdict, verdict.isolated) == ("REHEARSED", False)
     check = isolation_check(good_runs(made), made)
-    assert (check.status, check.measured, check.limit) == ("unknown", 31, 32)
+    assert (check.status, check.measured, check.limit) == ("unknown", 34, 35)
 
 
 def without(ids: frozenset[str], step: StepFacts) -> StepFacts:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from . import gpu, host_name, levels, lines, names, numbers, pages, places
+from . import gpu, host_name, levels, lines, names, numbers, pages, places, ports
 from .numbers import Places
 
 _ROOTS = ("/opt", "/usr")
@@ -83,12 +83,15 @@ def channels(where: Places) -> dict[str, Channel]:
             name: _number(name, where)
             for name in (
                 *("process_numbers", "inode_numbers", "file_counters", "memory_counters"),
-                *("memory_levels", "free_space", "fork_counter"),
+                *("memory_levels", "free_space", "fork_counter", "process_serials"),
+                *("network_counters", "neighbor_counters", "socket_cookies", "rename_cookies"),
+                "core_inodes",
             )
         },
         "gpu_memory": Channel(gpu.send, gpu.receive),
         "gpu_figures": Channel(_nothing, lambda count: gpu.figures()),
         **{name: _level(name, where) for name in levels.LEVELS},
+        "source_ports": Channel(ports.send, ports.receive, lambda: ports.HOLDS),
         "processor_caches": Channel(
             lambda bits: lines.send(bits, image().second),
             lambda count: lines.receive(count, image().second),

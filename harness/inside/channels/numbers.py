@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from time import perf_counter_ns, sleep
 from typing import NamedTuple
 
-from . import pages
+from . import counts, pages
 from .bits import number_of
 
 MIB = 1 << 20
@@ -176,6 +176,12 @@ NUMBERS = {
     "inode_numbers": Number(_pipe_inode, _pipes, 1 << 14, 3),
     "free_space": Number(_blocks_used, _print, MIB, 3),
     "process_numbers": Number(_new_thread_id, _threads, 64, 4),
+    "network_counters": Number(counts.packets, counts.send_packets, 1 << 13, 3),
+    "socket_cookies": Number(counts.socket_cookie, counts.take_cookies, 256, 4),
+    "rename_cookies": Number(counts.rename_cookie, counts.rename, 1 << 11, 4),
+    "process_serials": Number(counts.process_serial, _threads, 512, 4),
+    "neighbor_counters": Number(counts.neighbor_lookups, counts.look_up_neighbors, 256, 4),
+    "core_inodes": Number(counts.memory_file_place, counts.make_memory_files, 64, 4),
 }
 STEERED_ONCE = {"free_space"}  # what it does is seen when the log is written out, later
 
@@ -220,11 +226,10 @@ def receive(name: str, count: int, places: Places) -> dict[str, object]:
 def _inode_values(places: Places) -> int:
     """Counts of which pipes, sockets and memory files get their numbers.
 
-    Each processor counts pipes and sockets for itself; memory files have one count, and so have the
-    cookies of sockets. Numbers of mounts, devices and namespaces are the lowest that are free:
-    a phase that is over has left none of them taken.
+    Numbers of mounts, devices and namespaces are the lowest that are free: a phase that is over has
+    left none of them taken.
     """
-    return (os.cpu_count() or 1) + 2
+    return 2
 
 
 def _space_values(places: Places) -> int:
@@ -243,6 +248,12 @@ VALUES: dict[str, Callable[[Places], int]] = {
     "inode_numbers": _inode_values,
     "free_space": _space_values,
     "process_numbers": lambda places: 2,
+    "network_counters": counts.network_values,
+    "socket_cookies": counts.cookie_values,
+    "rename_cookies": counts.rename_values,
+    "process_serials": counts.serial_values,
+    "neighbor_counters": counts.neighbor_values,
+    "core_inodes": counts.core_values,
 }
 
 OTHERS = {

@@ -55,6 +55,19 @@ SOCKETS = {
     "AF_ALG": (38, 5, 0),
     "AF_PACKET": (17, 3, 0),
 }
+# Name: whether it is set, level, option. Options that tell a count of the machine, let two phases
+# agree on one, or run a program in the kernel, which looks at the lower half of both numbers only.
+OPTIONS = {
+    "SO_COOKIE": (False, 1, 57),
+    "SO_COOKIE with bits above": (False, 1, 57 | 1 << 32),
+    "SO_COOKIE by another level": (False, 1 | 1 << 32, 57),
+    "SO_NETNS_COOKIE": (False, 1, 71),
+    "SO_PEERPIDFD": (False, 1, 77),
+    "SO_ATTACH_FILTER": (True, 1, 26),
+    "SO_ATTACH_BPF": (True, 1, 50),
+    "IP_LOCAL_PORT_RANGE": (True, 0, 51),
+    "IP_LOCAL_PORT_RANGE with bits above": (True, 1 << 32, 51 | 1 << 32),
+}
 # getpid through the 32-bit entry: mov eax, 20; int 0x80; ret
 GETPID_32 = bytes.fromhex("b814000000cd80c3")
 
@@ -99,6 +112,29 @@ def sockets() -> dict[str, str]:
             said = errno.errorcode.get(error.errno or 0, "?")
             found[name] = "refused" if error.errno in (errno.EPERM, errno.ENOSYS) else said
     return found
+
+
+def cookies() -> dict[str, str]:
+    """Each option of a socket, and watching files: ``refused`` with EPERM, or what came of it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    getting, setting, watching = (55, 54, 294) if platform.machine() == "x86_64" else (209, 208, 26)
+    found = {}
+    for name, (is_set, level, option) in OPTIONS.items():
+        with socket.socket() as some:
+            # A length of nothing and no place for it: the kernel answers, and does nothing.
+            arguments = (some.fileno(), level, option, 0, 0)
+            found[name] = _said(libc, setting if is_set else getting, arguments)
+    found["inotify_init1"] = _said(libc, watching, (0,))
+    return found
+
+
+def _said(libc: ctypes.CDLL, number: int, arguments: tuple[int, ...]) -> str:
+    ctypes.set_errno(0)
+    result = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(value) for value in arguments))
+    said = ctypes.get_errno()
+    if result >= 0:
+        return "done"
+    return "refused" if said == errno.EPERM else errno.errorcode.get(said, "?")
 
 
 def call_32_bit() -> str:

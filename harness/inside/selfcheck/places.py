@@ -7,6 +7,7 @@ import socket
 
 STORES = ("/tmp", "/output", "/dev/shm", "/dev/mqueue")
 LEFT = "left-behind"
+PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 
 
 def text_of(path: str) -> str:
@@ -105,6 +106,36 @@ def telling(paths: list[str]) -> list[str]:
         if something:
             found.append(path)
     return found
+
+
+def network_files() -> list[str]:
+    """Files of the network namespace that can be read, by this process or by another one."""
+    here = {path for path in _network_files() if _opens(path)}
+    gate, report = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(report, " ".join(sorted(filter(_opens, _network_files()))).encode())
+        finally:
+            os._exit(0)
+    os.close(report)
+    with open(gate) as told:
+        here |= set(told.read().split())
+    os.waitpid(child, 0)
+    return sorted(here)
+
+
+def _network_files() -> list[str]:
+    top = "/proc/self/net"
+    return [os.path.join(place, name) for place, _, names in os.walk(top) for name in names]
+
+
+def _opens(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def writable() -> list[str]:

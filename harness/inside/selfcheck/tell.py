@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from .calls import call_32_bit, calls, sockets
+from .calls import call_32_bit, calls, cookies, sockets
 from .limits import (
     MIB,
     bytes_until_full,
@@ -23,12 +23,14 @@ from .limits import (
     processes_until_refused,
 )
 from .places import (
+    PORT_RANGE,
     file_system_of,
     identity,
     leads_out,
     leave,
     mounts,
     name_servers,
+    network_files,
     own_namespaces,
     reaches_abstract,
     stored,
@@ -74,6 +76,9 @@ def main() -> None:
         "writable_places": writable,
         "separate_files": lambda: file_system_of(os.getcwd()),
         "host_counters_hidden": lambda: telling(told["hidden"]),
+        "network_counters_hidden": network_files,
+        "own_source_ports": lambda: [int(word) for word in text_of(PORT_RANGE).split()],
+        "no_kernel_cookies": cookies,
         "calls": calls,
         "sockets": sockets,
         "no_32_bit_calls": call_32_bit,

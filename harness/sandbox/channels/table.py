@@ -47,6 +47,7 @@ _CACHES = "caches dropped before each phase, or all of it read before"
 _MASK = "the file masked"
 _NAMES = 500_000  # so many that the bound on what a whole phase sends is small: see the statistics
 _PAGES = 12_000
+_PORTS = 4_000
 
 CHANNELS: tuple[Channel, ...] = (
     # Caches of the kernel, under what phases share.
@@ -197,6 +198,48 @@ CHANNELS: tuple[Channel, ...] = (
         3,
     ),
     Channel(
+        "core_inodes",
+        "number",
+        "how far each core is in the inode numbers that it holds",
+        "every core made to use them up before each phase",
+        4,
+    ),
+    Channel(
+        "process_serials",
+        "number",
+        "numbers of processes and sessions among all (descriptors, scheduling groups)",
+        "nothing: the kernel counts for all",
+        4,
+    ),
+    Channel(
+        "network_counters",
+        "number",
+        "/proc/self/net: packets, routes and sockets, of all networks, for each core",
+        "the files closed in the phase's network before it runs",
+        3,
+    ),
+    Channel(
+        "neighbor_counters",
+        "number",
+        "what netlink tells of the neighbor tables of all networks",
+        "nothing: the kernel counts for all",
+        4,
+    ),
+    Channel(
+        "socket_cookies",
+        "number",
+        "cookies of sockets, for each core",
+        "profile of system calls",
+        4,
+    ),
+    Channel(
+        "rename_cookies",
+        "number",
+        "cookies of renamed files",
+        "profile of system calls",
+        4,
+    ),
+    Channel(
         "free_space",
         "number",
         "free bytes and files of each file system",
@@ -204,6 +247,14 @@ CHANNELS: tuple[Channel, ...] = (
         3,
     ),
     Channel("load", "number", "/proc/loadavg", _MASK, 1),
+    Channel(
+        "source_ports",
+        "timing",
+        "source ports of TCP, by one table for all networks",
+        "a port range for each phase, whose size has no factor but 2 in common with another's",
+        _PORTS,
+        "open",
+    ),
     # The processor.
     Channel(
         "frequency",

@@ -21,7 +21,9 @@ class Asked:
     """A phase as it is to be created.
 
     ``sealed_off`` are the flags that hold for every container of ours; ``image_names`` the
-    variables that the image would set; ``token`` names the phase's owner.
+    variables that the image would set; ``token`` names the phase's owner. ``joins_helper``: the
+    phase gets the helper's network; an engine that maps users cannot do that, since the network is
+    that of the machine's root.
     """
 
     job: Job
@@ -31,6 +33,7 @@ class Asked:
     image_id: str
     image_names: tuple[str, ...]
     sealed_off: Mapping[str, Any]
+    joins_helper: bool = True
 
     @property
     def labels(self) -> dict[str, str]:
@@ -109,8 +112,11 @@ def create_phase(client: "APIClient", asked: Asked, environment: Sequence[str]) 
     ours = {entry.partition("=")[0] for entry in environment}
     # A bare name takes a variable of the base image away.
     emptied = [name for name in asked.image_names if name not in ours]
+    # The helper's, whose counters are closed, and whose host name is localhost: torchrun
+    # --standalone looks its own host name up.
+    joined = {"network_mode": f"container:{asked.names.helper}"} if asked.joins_helper else {}
     host = client.create_host_config(
-        **asked.sealed_off,
+        **{**asked.sealed_off, **joined},
         mounts=mounts,
         pids_limit=job.limits.processes,
         mem_limit=job.limits.memory_bytes,
@@ -131,7 +137,7 @@ def create_phase(client: "APIClient", asked: Asked, environment: Sequence[str]) 
         list(job.command),
         name=asked.names.container,
         labels=asked.labels,
-        hostname="localhost",  # torchrun --standalone looks its own host name up
+        hostname=None if asked.joins_helper else "localhost",
         user=f"{limits.USER_ID}:{limits.USER_ID}",
         working_dir=str(job.code.target),
         environment=[*environment, *emptied],

@@ -5,7 +5,7 @@ an engine ignored or rewrote (swap limits without kernel support, say) is seen.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.evidence.isolation import required_of
@@ -21,7 +21,14 @@ from harness.sandbox.limits import (
     volume_options,
 )
 from harness.sandbox.protocol import Job
-from harness.sandbox.separation import ONE_STATE, Copy, Settled
+from harness.sandbox.separation import (
+    BATCHES_ENDED,
+    NET_CLOSED,
+    ONE_STATE,
+    OWN_MODULUS,
+    Copy,
+    Settled,
+)
 
 _SHOWN = 200
 _DIGEST_SHOWN = 16
@@ -37,7 +44,8 @@ class Started:
     ``container`` and ``volume`` are the engine's inspections of the container and of its output
     volume; the latter None where there is none. ``copies`` are those that it should have instead of
     our files, ``copied`` the inspections of their volumes in the same order. ``settled`` is what
-    was done before the start; None where nothing was.
+    was done before the start; None where nothing was. ``helper`` is the inspection of the container
+    that did it, and whose network the phase is to have.
     """
 
     job: Job
@@ -49,6 +57,7 @@ class Started:
     copies: tuple[Copy, ...] = ()
     copied: tuple[Mapping[str, Any], ...] = ()
     settled: Settled | None = None
+    helper: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def host(self) -> Mapping[str, Any]:
@@ -81,7 +90,23 @@ def _joined(options: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
 
 
-def _network(container: Mapping[str, Any]) -> str:
+def _network(it: Started) -> str:
+    """The network's kind; where it is the helper's, what that is."""
+    return _attached(it.helper if _joined_helper(it) else it.container)
+
+
+def _joined_helper(it: Started) -> bool:
+    return bool(it.helper) and it.host.get("NetworkMode") == f"container:{it.helper.get('Id')}"
+
+
+def _of_network(it: Started, what: Callable[[Settled], str]) -> str:
+    """What the helper did to its network, which is worth something to who has that network."""
+    if it.settled is None:
+        return "nothing done"
+    return what(it.settled) if _joined_helper(it) else "in another network"
+
+
+def _attached(container: Mapping[str, Any]) -> str:
     mode = str(container["HostConfig"].get("NetworkMode"))
     attached = sorted((container.get("NetworkSettings") or {}).get("Networks") or {})
     return mode if attached in ([], ["none"]) else f"{mode}, attached to {','.join(attached)}"
@@ -222,7 +247,7 @@ _Reader = Callable[[Started], tuple[str, object]]
 
 READERS: dict[str, _Reader] = {
     "same_image": lambda it: (it.image_digest, it.container.get("Image")),
-    "no_network": lambda it: ("none", _network(it.container)),
+    "no_network": lambda it: ("none", _network(it)),
     "host_name": lambda it: ("localhost", it.config.get("Hostname")),
     "unprivileged_user": lambda it: (f"{USER_ID}:{USER_ID}", it.config.get("User")),
     "read_only_root": lambda it: ("true", _flag(it.host.get("ReadonlyRootfs"))),
@@ -262,5 +287,11 @@ READERS: dict[str, _Reader] = {
     "separate_files": lambda it: compared(_copies_expected(it), _copies(it)),
     "caches_dropped": lambda it: (ONE_STATE, it.settled.state if it.settled else "nothing done"),
     "host_counters_hidden": _hidden,
+    "network_counters_hidden": lambda it: (NET_CLOSED, _of_network(it, lambda done: done.net)),
+    "own_source_ports": lambda it: (OWN_MODULUS, _of_network(it, lambda done: done.source_ports)),
+    "inode_batches_ended": lambda it: (
+        BATCHES_ENDED,
+        it.settled.inodes if it.settled else "nothing done",
+    ),
 }
 """How each property is read back: these are the ones that this backend proves."""

@@ -29,7 +29,7 @@ from harness.sandbox.docker.engine import (
 )
 from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
-from harness.sandbox.docker.settling import Settler
+from harness.sandbox.docker.settling import Settler, maps_users
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount, NeverStartedError
 from harness.sandbox.separation import Settled, copies_for
@@ -131,6 +131,7 @@ class DockerSandbox:
             image_id=self.image_id,
             image_names=self._image_names,
             sealed_off=self._sealed_off(),
+            joins_helper=not maps_users(self.engine_info),
         )
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
@@ -165,7 +166,7 @@ class DockerSandbox:
                 inspected = client.inspect_container(identity)
                 phase.process = int(inspected["State"]["Pid"])
                 phase.read_back = self._read_back(client, asked, inspected, environment, settled)
-                # The phase has the copies mounted now.
+                # The phase has the copies mounted now, and its network holds as long as it does.
                 client.remove_container(asked.names.helper, force=True, v=True)
         except BaseException:
             with contextlib.suppress(InfrastructureError):
@@ -214,6 +215,7 @@ class DockerSandbox:
                 copies=asked.copies,
                 copied=tuple(client.inspect_volume(name) for name in names.copies),
                 settled=settled,
+                helper=client.inspect_container(names.helper) if names.helper else {},
             )
         )
 

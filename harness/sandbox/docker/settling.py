@@ -7,6 +7,9 @@ way on every machine: also where the harness itself runs without rights, since w
 engine's socket may start such a container. Where the kernel refuses it (an engine without root, a
 user namespace), that is told, and isolation is not proven there.
 
+Its network namespace, which has no interface but the loopback, becomes the phase's: what counts for
+the whole machine can be closed in a namespace only before the phase runs in it.
+
 It is not killed before the phase has started, because a volume of the engine's is gone when nobody
 has it mounted.
 """
@@ -29,6 +32,19 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 SOURCE = PACKAGE / "inside" / "settle.py"
+COUNTS = PACKAGE / "inside" / "counts.py"
+_LOADER = """
+import json, sys, types
+sys.modules["inside"] = package = types.ModuleType("inside")
+package.__path__ = []
+for name, text in json.loads(sys.argv.pop()):
+    module = types.ModuleType("inside." + name)
+    module.__package__ = "inside"
+    sys.modules[module.__name__] = module
+    setattr(package, name, module)
+    exec(text, module.__dict__)
+module.main()
+"""
 _SECONDS = 1_800.0  # shards are read from a cold disk
 _ANSWER_BYTES = 1 << 20
 _PYTHON = f"{limits.VENV}/bin/python"
@@ -88,6 +104,11 @@ def runtime_of(info: Mapping[str, Any]) -> str:
     return next((name for name in _OWN_KERNELS if name in known), default)
 
 
+def maps_users(info: Mapping[str, Any]) -> bool:
+    """Whether root in a container is another user of the machine; the helper is not such a one."""
+    return any("name=userns" in str(option) for option in info.get("SecurityOptions") or [])
+
+
 def _create(client: "APIClient", asked: Asked, walks: Mapping[str, str], *, runtime: str) -> str:
     from docker.types import Mount as EngineMount
 
@@ -114,11 +135,13 @@ def _create(client: "APIClient", asked: Asked, walks: Mapping[str, str], *, runt
     )
     # No limit of memory: pages that are read count against who reads them first.
     host["MaskedPaths"], host["ReadonlyPaths"] = [], []
+    sources = [(path.stem, path.read_text()) for path in (COUNTS, SOURCE)]
     created = client.create_container(
         asked.image_id,
-        [_PYTHON, "-I", "-S", "-c", SOURCE.read_text(), json.dumps(told)],
+        [_PYTHON, "-I", "-S", "-c", _LOADER, json.dumps(told), json.dumps(sources)],
         name=asked.names.helper,
         labels=asked.labels,
+        hostname="localhost",  # the phase's too: whoever joins a network takes its host name over
         user="0:0",
         entrypoint=[],
         environment=["NVIDIA_VISIBLE_DEVICES=void"] if not asked.job.accelerators else None,

@@ -7,6 +7,7 @@ import pytest
 
 from harness.evidence.isolation import REQUIRED
 from harness.evidence.phase import IsolationFact
+from harness.inside.counts import range_at
 from harness.inside.settle import FEW_NAMES, NAMES
 from harness.sandbox import limits
 from harness.sandbox.docker import backend as docker_backend
@@ -27,7 +28,22 @@ CODE = Copy(
     size_bytes=2 * MIB,
     files=20,
 )
-SETTLED = Settled(copies=(CODE.digest,), names_made=NAMES, pages_told=True, pages=1)
+SETTLED = Settled(
+    copies=(CODE.digest,),
+    names_made=NAMES,
+    pages_told=True,
+    pages=1,
+    net_closed=60,
+    ports=range_at(0),
+    cores=2,
+    cores_ended=2,
+)
+HELPER = {
+    "Id": "5e771e",
+    "HostConfig": {"NetworkMode": "none"},
+    "NetworkSettings": {"Networks": {"none": {}}},
+}
+OF_NETWORK = ["network_counters_hidden", "own_source_ports"]
 
 
 class TestIsolationFacts:
@@ -38,7 +54,7 @@ class TestIsolationFacts:
             "Image": "sha256:1",
             "Config": {"Hostname": "localhost", "User": "10001:10001", "Env": ["A=1", "BARE"]},
             "HostConfig": {
-                "NetworkMode": "none",
+                "NetworkMode": "container:5e771e",
                 "ReadonlyRootfs": True,
                 "CapDrop": ["ALL"],
                 "CapAdd": None,
@@ -61,7 +77,7 @@ class TestIsolationFacts:
                 "MaskedPaths": list(counters.masked_paths(accelerators=False)),
                 "ReadonlyPaths": list(counters.read_only_paths()),
             },
-            "NetworkSettings": {"Networks": {"none": {}}},
+            "NetworkSettings": {"Networks": {}},
             "Mounts": [
                 {"Type": "volume", "Destination": "/submission", "RW": False, "Name": "copy"},
                 {"Type": "volume", "Destination": "/output", "RW": True, "Source": "/var/x"},
@@ -78,6 +94,7 @@ class TestIsolationFacts:
         *,
         copied: dict[str, Any] | None = None,
         settled: Settled | None = SETTLED,
+        helper: dict[str, Any] = HELPER,
     ) -> tuple[IsolationFact, ...]:
         job = Job(
             label="train",
@@ -101,6 +118,7 @@ class TestIsolationFacts:
                 copies=(CODE,),
                 copied=(copied or {"Name": "copy", "Options": CODE.volume_options},),
                 settled=settled,
+                helper=helper,
             )
         )
 
@@ -136,8 +154,6 @@ class TestIsolationFacts:
             ("Config", "User", "", "unprivileged_user"),
             ("Config", "Env", ["A=1", "B=2"], "own_environment"),
             ("Config", "Env", ["A=2"], "own_environment"),
-            ("HostConfig", "NetworkMode", "bridge", "no_network"),
-            ("NetworkSettings", "Networks", {"none": {}, "bridge": {}}, "no_network"),
             ("HostConfig", "ReadonlyRootfs", False, "read_only_root"),
             ("HostConfig", "CapDrop", None, "no_capabilities"),
             ("HostConfig", "CapAdd", ["SYS_ADMIN"], "no_capabilities"),
@@ -178,6 +194,45 @@ class TestIsolationFacts:
         (container[section] if section else container)[key] = value
         assert self.failing(container) == [name]
 
+    @pytest.mark.parametrize("network", ["bridge", "host", "container:0abc"])
+    def test_a_network_that_is_not_the_helpers(self, network: str) -> None:
+        container = self.container()
+        container["HostConfig"]["NetworkMode"] = network
+        assert self.failing(container) == ["no_network", *OF_NETWORK]
+
+    def test_one_that_leads_nowhere_is_still_not_the_one_that_was_closed(self) -> None:
+        container = self.container()
+        container["HostConfig"]["NetworkMode"] = "none"
+        assert self.failing(container) == OF_NETWORK
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {"HostConfig": {"NetworkMode": "bridge"}},
+            {"NetworkSettings": {"Networks": {"none": {}, "bridge": {}}}},
+        ],
+    )
+    def test_a_helper_that_has_a_network(self, how: dict[str, Any]) -> None:
+        facts = self.facts(self.container(), helper=HELPER | how)
+        assert [fact.id for fact in facts if not fact.holds] == ["no_network"]
+
+    @pytest.mark.parametrize(
+        ("seen", "id", "said"),
+        [
+            ({"net_open": 1}, "network_counters_hidden", "1 open, 60 closed"),
+            ({"net_closed": 0}, "network_counters_hidden", "0 open, 0 closed"),
+            ({"ports": ()}, "own_source_ports", "source ports ()"),
+            ({"ports": (32768, 60999)}, "own_source_ports", "source ports (32768, 60999)"),
+            ({"cores_ended": 1}, "inode_batches_ended", "on 1 of 2 cores"),
+            ({"cores": 0, "cores_ended": 0}, "inode_batches_ended", "on 0 of 0 cores"),
+        ],
+    )
+    def test_counts_that_were_not_seen_to_be_closed(
+        self, seen: dict[str, Any], id: str, said: str
+    ) -> None:
+        facts = self.facts(self.container(), settled=SETTLED.model_copy(update=seen))
+        assert [(it.id, it.actual) for it in facts if not it.holds] == [(id, said)]
+
     def test_no_mounts_at_all(self) -> None:
         container = self.container()
         container["Mounts"] = []
@@ -208,7 +263,8 @@ class TestIsolationFacts:
     def test_nothing_done_before_the_start(self) -> None:
         facts = self.facts(self.container(), settled=None)
         failing = {fact.id: fact.actual for fact in facts if not fact.holds}
-        assert set(failing) == {"separate_files", "caches_dropped"}
+        others = {"separate_files", "caches_dropped", "inode_batches_ended"}
+        assert set(failing) == {*others, *OF_NETWORK}
         assert failing["caches_dropped"] == "nothing done"
 
     @pytest.mark.parametrize(

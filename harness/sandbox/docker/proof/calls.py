@@ -49,6 +49,7 @@ def system_calls(info: Mapping[str, Any]) -> tuple[Expected, ...]:
             Expected(id, "seccomp=", "refused", _refused("sockets", names), _since(reason, version))
             for id, names, reason in sockets
         ),
+        Expected("no_kernel_cookies", "seccomp=", "refused", _all_refused("no_kernel_cookies")),
         Expected(
             "no_32_bit_calls",
             "seccomp=",
@@ -69,6 +70,10 @@ def _since(reason: str, version: tuple[int, int]) -> str:
 def _version(text: str) -> tuple[int, int]:
     parts = [int(part) if part.isdecimal() else 0 for part in text.split(".")[:2]]
     return (parts[0], parts[1]) if len(parts) == 2 else (0, 0)
+
+
+def _all_refused(kind: str) -> Callable[[Told], str]:
+    return lambda told: _refused(kind, told[kind])(told)
 
 
 def _refused(kind: str, names: Iterable[str]) -> Callable[[Told], str]:

@@ -5,6 +5,7 @@ what the probes inside tell is put into the words in which it is expected.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from harness.inside.counts import KEPT_NET, NET
 from harness.sandbox.docker import seccomp
 from harness.sandbox.docker.proof.calls import system_calls
 from harness.sandbox.docker.proof.host import amount, capabilities
@@ -13,6 +14,7 @@ from harness.sandbox.limits import MARKER, OPEN_FILES, OUTPUT, OUTPUT_FILES, SCR
 from harness.sandbox.protocol import Job
 from harness.sandbox.selfcheck.probes import NAMESPACES
 from harness.sandbox.selfcheck.proof import Expected, Told
+from harness.sandbox.separation import OWN_MODULUS, Settled
 
 _ENGINES_MOUNTS = frozenset(
     {
@@ -185,6 +187,18 @@ def _files(job: Job, environment: list[str]) -> tuple[Expected, ...]:
             lambda told: str(told["separate_files"]),
         ),
         Expected("host_counters_hidden", "MaskedPaths", "none", _listed("host_counters_hidden")),
+        Expected(
+            "network_counters_hidden",
+            "--network of our helper",
+            ", ".join(f"{NET}/{name}" for name in KEPT_NET),
+            _listed("network_counters_hidden"),
+        ),
+        Expected(
+            "own_source_ports",
+            "--network of our helper",
+            OWN_MODULUS,
+            lambda told: Settled(copies=(), ports=told["own_source_ports"]).source_ports,
+        ),
     )
 
 
