@@ -114,3 +114,47 @@ def test_the_label_must_be_a_maintainers_and_name_the_head(
     assert done.returncode == code, done.stdout + done.stderr
     assert role == "" or says in done.stdout
     assert not (tmp_path / "ran").exists()
+
+
+ACCEPTED = '  "reason": "confirmation: 0 of 3 fresh seeds have a score",'
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "calls", "ends"),
+    [
+        (3, ACCEPTED, ["verify", "confirm"], 7),
+        (3, '  "reason": "causality: confirmation: 0 of 3",', ["verify"], 3),
+        (3, '    "detail": "\\n  \\"reason\\": \\"confirmation: ",', ["verify"], 3),
+        (1, ACCEPTED, ["verify"], 1),
+        (0, "", ["verify"], 0),
+    ],
+)
+def test_what_is_accepted_and_nothing_else_is_confirmed(
+    tmp_path: Path, code: int, reason: str, calls: list[str], ends: int
+) -> None:
+    text = (ROOT / ".github/workflows/verify.yml").read_text()
+    (script,) = [script for script in scripts(text) if "harness verify" in script]
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / "runs/one").mkdir(parents=True)
+    fake = tmp_path / ".venv/bin/harness"
+    fake.write_text(
+        f"""#!/bin/bash
+echo "$1" >> calls
+[[ "$1" == confirm ]] && exit 7
+cat > verdict/verdict.json <<'END'
+{reason}
+END
+exit {code}
+"""
+    )
+    fake.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path)},
+    )
+    assert done.returncode == ends, done.stderr
+    assert (tmp_path / "calls").read_text().split() == calls
