@@ -14,6 +14,7 @@ from harness.judge.rules.asked_again import (
     differs_by_itself,
     far_slower,
     not_all_answered,
+    not_reached,
 )
 from harness.judge.rules.scoring import observed
 from harness.judge.rules.training import passed_by_all
@@ -88,7 +89,7 @@ def _gains(case: Case, gain: float) -> str:
 def _of_all(case: Case, probed: Sequence[Probes]) -> Answer:
     """What the probes of all seeds decide together: one code, one cheat."""
     if not case.seeds or len(probed) < len(case.seeds):
-        return Answer("unknown", "not reached in every seed run")
+        return not_reached(case)
     made = min(probes.probes for probes in probed)
     bound = case.track.probes.bound
     if bound is None:

@@ -12,6 +12,7 @@ from harness.judge.rules.asked_again import (
     differs_by_itself,
     far_slower,
     not_all_answered,
+    not_reached,
 )
 from harness.judge.rules.training import passed_by_all
 from harness.models import Finding
@@ -60,7 +61,7 @@ def _of_seed(case: Case, bound: Bound, run: Run, recall: Recall) -> Answer | Non
 
 def _of_all(case: Case, bound: Bound, asked: Sequence[Recall]) -> Answer:
     if not case.seeds or len(asked) < len(case.seeds):
-        return Answer("unknown", "not reached in every seed run")
+        return not_reached(case)
     if incomplete := not_all_answered(asked):
         return incomplete
     below = _change_below(bound, asked)
