@@ -148,6 +148,8 @@ OURS: list[tuple[str, list[Run]]] = [
     ("memory", with_first(PLAN, recall=None)),
     ("memory", with_first(PLAN, recall=recall(windows=1499))),
     ("memory", every_seed(recall=recall(changes=changes(0.0195)))),
+    ("memory", every_seed(recall=recall(changes=changes(sd=0.02, count=1500)))),
+    ("memory", every_seed(probes=probes(twice=changes(sd=0.02, count=64)))),
     ("memory", every_seed(recall=recall(windows=300, planned=300))),
     ("memory", with_first(PLAN, failure=failure("infrastructure", "memory"))),
     ("causality", with_first(PLAN, failure=failure("infrastructure", "causality"))),
