@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from harness.data.format.dataset import Dataset
-from harness.data.format.shards import concatenated
 from harness.errors import InfrastructureError
-from harness.evidence.draws import PROBES, RECALL, SUFFIXES, Draw
+from harness.evidence.draws import RECALL, Draw
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import Plan
@@ -25,10 +24,7 @@ from harness.run.score_job import score_job
 from harness.sandbox.protocol import Job, Sandbox
 
 if TYPE_CHECKING:
-    from harness.data.format.manifest import FileEntry
-    from harness.data.format.shards import Tokens
     from harness.scoring.probes.causality import ProbeSet
-    from harness.scoring.probes.gaps import Costs
     from harness.scoring.scorer import Again
 
 GOODBYE_SECONDS = 5.0
@@ -36,10 +32,6 @@ ALLOWANCE = 3.0
 """How much longer than while scoring, by its own rate, a model may take for what is asked again."""
 LEAST_SECONDS = 30.0
 """What it may take in any case; a fresh sandbox starts on a busy machine."""
-KEPT_ANSWER_BYTES = 1 << 30
-"""Whole distributions that are kept while scoring, where the cost of a target can do instead."""
-COUNTED_TOKENS = 1 << 23
-"""Train tokens of which a plain model is counted: 300 MB of memory while they are."""
 Result = TypeVar("Result")
 Other = TypeVar("Other")
 
@@ -135,54 +127,10 @@ class ScoringSession:
 
     @cached_property
     def _probes(self) -> ProbeSet:
-        from harness.scoring.probes.causality import ProbeSet
+        from harness.run.probing import probe_set
 
-        plan, targets = self._bench.plan, self._windows.targets
-        bound, vocabulary = plan.track.probes.bound, self._stream.vocabulary_size
-        count = plan.track.probes.count(
-            windows=len(self._windows),
-            targets=targets,
-            vocabulary_size=vocabulary,
-            runs=self._runs,
-        )
-        by_gap = bound.drawn_by_gap(count, population=targets) if bound and self._counted else 0
-        return ProbeSet.draw(
-            self._windows,
-            text=self._other_text(),
-            secret=PROBES.of(plan.nonce, self._bench.draw.seed),
-            count=count,
-            by_gap=by_gap,
-            keep=KEPT_ANSWER_BYTES // (4 * vocabulary) if bound and bound.by_gap else None,
-        )
-
-    @property
-    def _counted(self) -> list[FileEntry]:
-        """Train shards that a plain model can be made of, in the tokens of the entry."""
-        return [entry for entry in self._dataset.manifest.of_kind("train") if entry.tokens]
-
-    def _plain_model(self) -> Costs:
-        """What a bigram model pays for targets, counted on the beginning of the train shards.
-
-        The whole of a large dataset would make it no better: it has a million pairs to know.
-        """
-        from harness.data.build.baselines import WittenBellBigram
-
-        texts, room = [], COUNTED_TOKENS
-        for entry in self._counted:
-            texts.append(self._dataset.shard(entry)[:room])
-            room -= len(texts[-1])
-            if not room:
-                break
-        model = WittenBellBigram.fit(concatenated(texts), self._stream.vocabulary_size)
-        return partial(model.nats, self._stream.tokens)
-
-    def _other_text(self) -> Tokens:
-        """What stands after the cut of a probe: a train shard that is drawn."""
-        secret = SUFFIXES.of(self._bench.plan.nonce, self._bench.draw.seed)
-        shards = self._counted
-        if not shards:
-            return self._stream.tokens[:0]
-        return self._dataset.shard(shards[int.from_bytes(secret, "big") % len(shards)])
+        bench = self._bench
+        return probe_set(bench.plan, bench.draw, self._dataset, self._windows, runs=self._runs)
 
     def score(self, file: Sealed, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
         """Score every target with the model that the submission loads from ``file``.
@@ -210,8 +158,10 @@ class ScoringSession:
 
         Those that are drawn by gap are drawn now, when it is known what each target was scored.
         """
+        from harness.run.probing import plain_model
+
         if self._probes.by_gap:
-            self._probes.draw_by_gap(self._plain_model())
+            self._probes.draw_by_gap(plain_model(self._dataset, self._stream.tokens))
         return self._again(file, step, self._probes, self._probes.facts)
 
     def recall(self, file: Sealed, *, step: Step) -> Answered[Recall]:
