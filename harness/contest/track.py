@@ -14,7 +14,7 @@ from harness.models import Fact, Later
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
-from harness.statistics.probe_bounds import questions_needed
+from harness.statistics.probe_bounds import GAP_NOISE, questions_needed
 
 GIB = 1 << 30
 # The largest segment of an adaptive submission, in targets; all workers are sent one at once.
@@ -112,22 +112,40 @@ class Bound(Fact):
     ``noise_sd_nats``, passes. ``dearest_nats`` is the most that one target can gain, and
     ``excess_variance`` (nats squared) how much more answers may vary, where another text follows,
     than those to questions that are asked twice unchanged.
+
+    With ``by_gap``, half of the targets are drawn after the scoring, likelier the further they were
+    scored below what a plain bigram model pays (:mod:`harness.scoring.probes.gaps`).
+    ``dearest_nats`` is then what one target can gain for as likely as it is drawn.
     """
 
     tolerance_nats: float = Field(gt=0, lt=10)
     noise_sd_nats: float = Field(gt=0, lt=10)
     dearest_nats: float = Field(gt=0, lt=1000)
     excess_variance: float = Field(gt=0, lt=10)
+    by_gap: Later[Annotated[bool, Field(strict=True)]] = None
 
     def questions(self, *, runs: int, population: int) -> int:
-        """Different questions for each of ``runs`` seed runs, of ``population`` that there are."""
-        return questions_needed(
+        """Questions for each of ``runs`` seed runs, of ``population`` different ones.
+
+        Where half of them would have to be asked, all are, once each: nothing is missed then.
+        """
+        wanted = questions_needed(
             tolerance=self.tolerance_nats,
-            sd=self.noise_sd_nats,
+            sd=self.counted_sd_nats,
             dearest=self.dearest_nats,
             runs=runs,
-            population=population,
+            population=None if self.by_gap else population,
         )
+        return population if self.by_gap and 2 * wanted > population else wanted
+
+    @property
+    def counted_sd_nats(self) -> float:
+        """The deviation of honest changes as they are counted, more where some count double."""
+        return self.noise_sd_nats * (GAP_NOISE if self.by_gap else 1.0)
+
+    def drawn_by_gap(self, count: int, *, population: int) -> int:
+        """How many of ``count`` questions are drawn after the scoring: half; of all, none."""
+        return count // 2 if self.by_gap and count < population else 0
 
 
 class Probes(Fact):
@@ -158,17 +176,21 @@ class Probes(Fact):
     def _in_order(self) -> Self:
         if self.least > self.most:
             raise ValueError(f"least {self.least:,} is more than most {self.most:,}")
+        if self.memory is not None and self.memory.by_gap is not None:
+            raise ValueError("memory.by_gap: windows are drawn uniformly; leave it out")
         return self
 
     def count(self, *, windows: int, targets: int, vocabulary_size: int, runs: int) -> int:
         """How many targets are probed in each of ``runs`` seed runs.
 
-        Fewer than asked for where our memory cannot keep so many answers.
+        Fewer than asked for where our memory cannot keep so many answers; where half are drawn by
+        gap, an answer is kept as its target's cost alone instead.
         """
         room = max(1, _PROBED_ANSWER_BYTES // (4 * vocabulary_size))
         wanted = max(self.least, math.ceil(self.rate * windows))
         if self.bound is not None:
             wanted = self.bound.questions(runs=runs, population=targets)
+            room = targets if self.bound.by_gap else room
         return min(wanted, self.most, targets, room)
 
     def windows_in_another_order(self, *, windows: int, runs: int) -> int:

@@ -1,6 +1,6 @@
 """Results of asking a model again in a fresh sandbox: how its answers changed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,11 @@ class Changes(Fact):
 
     ``largest_nats`` is the largest difference whatever its sign; ``variance_error`` the standard
     error of the variance, in nats squared.
+
+    Where some questions were likelier than others, ``mean_nats`` and ``sd_nats`` are of differences
+    each divided by how much likelier, so that the mean is that of all targets; and
+    ``sd_of_all_nats``, whose variance ``variance_error`` is then of, estimates the deviation over
+    all targets.
     """
 
     count: int = Field(ge=0)
@@ -20,11 +25,18 @@ class Changes(Fact):
     sd_nats: float = Field(default=0.0, ge=0)
     variance_error: float = Field(default=0.0, ge=0)
     largest_nats: float = Field(default=0.0, ge=0)
+    sd_of_all_nats: Later[Annotated[float, Field(ge=0)]] = None
 
     @property
     def sample(self) -> Sample:
-        """The same as numbers alone."""
+        """The same as numbers alone, for the error of the mean."""
         return Sample(self.count, self.mean_nats, self.sd_nats, self.variance_error)
+
+    @property
+    def of_all(self) -> Sample:
+        """The same, for how much answers vary over all targets."""
+        sd = self.sd_nats if self.sd_of_all_nats is None else self.sd_of_all_nats
+        return Sample(self.count, self.mean_nats, sd, self.variance_error)
 
 
 class _AskedAgain(Fact):
@@ -48,6 +60,9 @@ class Probes(_AskedAgain):
     error. ``mean_change_nats`` is the mean of the same changes without their sign. An adaptive
     model observed ``segments_observed`` segments again.
 
+    ``by_gap`` of those ``planned`` were drawn after the scoring, likelier the further the target
+    was scored below what a bigram model pays for it; mean changes are corrected for that.
+
     ``changes`` are those at the cut. ``unchanged`` are those of questions that were asked again as
     they were, among the others; ``twice`` those of windows asked twice in one scoring request.
     Both are the noise that no suffix explains; only the latter is there without memory.
@@ -61,6 +76,7 @@ class Probes(_AskedAgain):
     mean_change_nats: float = Field(default=0.0, ge=0)
     worst_target: int
     segments_observed: int = 0
+    by_gap: Later[Annotated[int, Field(ge=0)]] = None
     changes: Later[Changes] = None
     unchanged: Later[Changes] = None
     twice: Later[Changes] = None

@@ -41,7 +41,12 @@ class Secret:
 
 
 SEED = Secret("seed", "the seeds of all runs of a plan", "to the submission when its run begins")
-PROBES = Secret("probes", "which targets are asked again, and which suffix follows each", "never")
+PROBES = Secret(
+    "probes",
+    "which targets are asked again, those that are drawn by their gap after the scoring included, "
+    "and which suffix follows each",
+    "never",
+)
 SUFFIXES = Secret("suffixes", "from which train shard those suffixes are taken", "never")
 RECALL = Secret("recall", "which windows are asked again, and in which order", "never")
 SHARDS = Secret(

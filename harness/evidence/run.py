@@ -90,6 +90,9 @@ class Run(Fact):
     null where none had been, and in evidence from before it was kept. ``beside`` are the BPB of
     earlier tries of the draw, which were scored and then lost: they count with this one's. Only a
     rescoring keeps it; elsewhere it follows from those tries (:mod:`harness.evidence.attempts`).
+
+    ``spared`` says why it was not asked again: its score had lost the verification. Null where it
+    was asked, or never came so far.
     """
 
     format: Literal[2] = 2
@@ -102,6 +105,7 @@ class Run(Fact):
     ended: bool = False
     began: Later[StepName] = None
     beside: Later[tuple[Bpb, ...]] = None
+    spared: Later[Annotated[str, Field(min_length=1, max_length=1000)]] = None
 
     @model_validator(mode="after")
     def _follows(self) -> "Run":
@@ -129,6 +133,10 @@ class Run(Fact):
             begun = step_of(self.began)
             if begun.role != self.role or begun.runs_code is False:
                 raise ValueError(f"began: {self.began} starts no code in a {self.role} run")
+        if self.spared is not None and "score" not in before:
+            raise ValueError("spared: given without score, which it follows from")
+        if self.spared is not None and any(step_of(name).spared for name in names):
+            raise ValueError("spared: given beside a step that it says was left out")
         if self.role == "preparation" and self.seed != 0:
             raise ValueError("seed: expected 0 of a preparation")
         return self

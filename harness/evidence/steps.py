@@ -47,6 +47,8 @@ class Step:
         documents: whether it leaves ``<name>.npz``, the costs of documents.
         limit: seconds until it is killed; None where nothing untrusted runs, or no budget is set.
         decides: whether a failure ends the run; others inform.
+        spared: whether a run is spared it whose score has lost the verification; its evidence says
+            why.
     """
 
     name: StepName
@@ -60,6 +62,7 @@ class Step:
     documents: bool = False
     limit: Callable[[Plan], float | None] = lambda plan: None
     decides: bool = True
+    spared: bool = False
 
     @property
     def log(self) -> str | None:
@@ -153,6 +156,7 @@ STEPS: tuple[Step, ...] = (
         finding="causality",
         needs=frozenset({"score"}),
         limit=_probe_seconds,
+        spared=True,
     ),
     Step(
         *("recall", "asking in another order", "seed"),
@@ -161,6 +165,7 @@ STEPS: tuple[Step, ...] = (
         needs=frozenset({"score"}),
         when=_declares_no_memory,
         limit=_probe_seconds,
+        spared=True,
     ),
     Step(
         *("spread", "comparing documents", "seed"),

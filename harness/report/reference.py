@@ -120,7 +120,7 @@ def gains_text() -> str:
             each = bound.questions(runs=runs, population=there)
             hidden = largest_hidden_gain(
                 tolerance=bound.tolerance_nats,
-                sd=bound.noise_sd_nats,
+                sd=bound.counted_sd_nats,
                 dearest=bound.dearest_nats,
                 count=runs * each,
             )

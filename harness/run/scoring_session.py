@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
 from harness.evidence.asked_again import Probes, Recall
-from harness.evidence.draws import PROBES, RECALL, SUFFIXES, Draw
+from harness.evidence.draws import RECALL, Draw
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import Plan
@@ -25,7 +25,6 @@ from harness.run.score_job import score_job
 from harness.sandbox.protocol import Job, Sandbox
 
 if TYPE_CHECKING:
-    from harness.data.format.shards import Tokens
     from harness.scoring.probes.causality import ProbeSet
     from harness.scoring.scorer import Again
 
@@ -129,28 +128,10 @@ class ScoringSession:
 
     @cached_property
     def _probes(self) -> ProbeSet:
-        from harness.scoring.probes.causality import ProbeSet
+        from harness.run.probing import probe_set
 
-        plan = self._bench.plan
-        return ProbeSet.draw(
-            self._windows,
-            text=self._other_text(),
-            secret=PROBES.of(plan.nonce, self._bench.draw.seed),
-            count=plan.track.probes.count(
-                windows=len(self._windows),
-                targets=self._windows.targets,
-                vocabulary_size=self._stream.vocabulary_size,
-                runs=self._runs,
-            ),
-        )
-
-    def _other_text(self) -> Tokens:
-        """What stands after the cut of a probe: a train shard that is drawn."""
-        secret = SUFFIXES.of(self._bench.plan.nonce, self._bench.draw.seed)
-        shards = [entry for entry in self._dataset.manifest.of_kind("train") if entry.tokens]
-        if not shards:
-            return self._stream.tokens[:0]
-        return self._dataset.shard(shards[int.from_bytes(secret, "big") % len(shards)])
+        bench = self._bench
+        return probe_set(bench.plan, bench.draw, self._dataset, self._windows, runs=self._runs)
 
     def score(self, file: Sealed, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
         """Score every target with the model that the submission loads from ``file``.
@@ -174,7 +155,14 @@ class ScoringSession:
         return answered
 
     def probe(self, file: Sealed, *, step: Step) -> Answered[Probes]:
-        """Ask for the secret targets again, in a sandbox that has seen nothing else."""
+        """Ask for the secret targets again, in a sandbox that has seen nothing else.
+
+        Those that are drawn by gap are drawn now, when it is known what each target was scored.
+        """
+        from harness.run.probing import plain_model
+
+        if self._probes.by_gap:
+            self._probes.draw_by_gap(plain_model(self._dataset, self._stream.tokens))
         return self._again(file, step, self._probes, self._probes.facts)
 
     def recall(self, file: Sealed, *, step: Step) -> Answered[Recall]:

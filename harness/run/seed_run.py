@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import InfrastructureError, SubmissionError
+from harness.evidence.attempts import Attempts
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step, steps_of
+from harness.judge.hopeless import hopeless_by_score
 from harness.run.endings import failure_of
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
@@ -34,6 +36,8 @@ def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
         for step in steps_of(bench.draw.role):
             run = kept.run
             if run.failure is None and step.needs <= run.done and step.when(bench.plan, run):
+                if step.spared and _spared(bench, kept):
+                    continue
                 bench.announce(run, step)
                 _attempt(step, bench, kept)
         kept.write(kept.run.model_copy(update={"ended": True}))
@@ -60,6 +64,21 @@ class _Kept:
         """
         if self.run.began is None:
             self.write(self.run.model_copy(update={"began": step.name}))
+
+
+def _spared(bench: Workbench, kept: _Kept) -> bool:
+    """Whether the score has lost the verification already; written down with the run if so."""
+    if kept.run.spared is None and kept.run.step("probe") is None:
+        directory, number = bench.directory, bench.draw.number
+        before = [each for each in directory.tries(bench.draw) if each.attempt < bench.attempt]
+        whole = kept.run.model_copy(update={"ended": True})
+        copied = bench.plan.copies is not None
+        scored = Attempts([*before, whole], copied=copied).counted or whole
+        others = [each for each in directory.runs() if each.draw != number]
+        if why := hopeless_by_score(bench.plan, others, scored):
+            kept.write(kept.run.model_copy(update={"spared": why}))
+            bench.progress.note(f"seed {bench.draw.seed}: not asked again: {why}")
+    return kept.run.spared is not None
 
 
 def _attempt(step: Step, bench: Workbench, kept: _Kept) -> None:

@@ -138,7 +138,7 @@ def score(
             probes.keep_pairs(request, costs(request, logits, stream, none, none)[0])
             return
         rows, numbers = probes.among(request)
-        nats, kept = costs(request, logits, stream, rows, probes.probes.cuts[numbers])
+        nats, kept = costs(request, logits, stream, rows, probes.kept_cuts[numbers])
         totals.add(request, nats)
         probes.keep(request, nats, kept)
 

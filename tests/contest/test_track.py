@@ -56,6 +56,8 @@ def test_digest_follows_the_rules_not_the_text(tmp_path: Path) -> None:
         ('baseline = "unigram"', 'baseline = "unigram"\nbpb = 1.0', "bar", "exactly one"),
         ("rehearsal = true", 'rehearsal = "yes"', "rehearsal", "boolean"),
         ('name = "smoke"', 'name = "../x"', "name", "match pattern"),
+        ("by_gap = true", "by_gap = 1", "probes.bound.by_gap", "boolean"),
+        ("dearest_nats = 5", "dearest_nats = 5\nby_gap = true", "probes", "memory.by_gap"),
     ],
 )
 def test_nonsense_is_refused_with_file_field_and_expectation(
@@ -100,3 +102,26 @@ def test_any_text_as_track_is_refused_or_loads(
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError):
         load_track(str(path))
+
+
+def test_a_bound_by_gap_asks_fewer_questions_half_of_them_later() -> None:
+    bound = load_track("10min_16mb").probes.bound
+    assert bound is not None and bound.by_gap
+    many = 10**9
+    wanted = bound.questions(runs=3, population=many)
+    uniform = bound.model_copy(update={"by_gap": None, "dearest_nats": 20.0})
+    assert wanted < 0.6 * uniform.questions(runs=3, population=many)
+    assert bound.drawn_by_gap(wanted, population=many) == wanted // 2
+    assert uniform.drawn_by_gap(wanted, population=many) == 0
+    # Of a stream of which half would be asked all is, and nothing is left to be drawn.
+    short = 2 * wanted - 1
+    assert bound.questions(runs=3, population=short) == short
+    assert bound.drawn_by_gap(short, population=short) == 0
+
+
+def test_a_track_that_does_not_draw_by_gap_keeps_its_digest(tmp_path: Path) -> None:
+    uniform = SMOKE.replace("by_gap = true\n", "")
+    track = load_track(write(tmp_path, uniform))
+    assert track.probes.bound is not None and track.probes.bound.by_gap is None
+    assert "by_gap" not in track.model_dump_json()
+    assert track.digest != load_track("smoke").digest

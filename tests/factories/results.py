@@ -168,6 +168,7 @@ def probes(*, largest: float = 1e-5, gain: float = 1e-7, **more: Any) -> Probes:
         "changes": changes(gain),
         "unchanged": changes(count=QUESTIONS // 8),
         "twice": changes(count=64),
+        "by_gap": QUESTIONS // 2,
     }
     return Probes(**(fields | more))
 

@@ -4,6 +4,7 @@ import pytest
 
 from harness.evidence.run import Run
 from harness.judge.case import Case
+from harness.judge.rules.causality import gain_below
 from harness.judge.rules.doubts import DOUBTS, RESIDUAL_BITS, doubts_of
 from harness.judge.verdict import Verdict
 from harness.models import Finding
@@ -27,8 +28,8 @@ def test_all_that_no_check_excludes_is_added_up() -> None:
     doubts = {doubt.check: doubt.bpb for doubt in doubts_of(Case.of(PLAN, good_runs(PLAN)))}
     assert list(doubts) == ["causality", "memory", "brought_along", "isolation"]
     assert doubts["isolation"] == RESIDUAL_BITS / TEXT_BYTES
-    # Twelve thousand questions, of which none showed a gain: 20 nats at few targets.
-    nats = 20 * 5.298317 / 12_000
+    # Twelve thousand questions, of which none showed a gain: 8 nats at few targets.
+    nats = 8 * 5.298317 / 12_000
     bpb = nats_per_token_to_bpb(nats, tokens=TOKENS - 1, text_bytes=TEXT_BYTES)
     assert doubts["causality"] == pytest.approx(bpb, rel=0.05)
     assert doubts["brought_along"] == 0
@@ -52,3 +53,15 @@ def test_where_nothing_bounds_a_gain_no_doubt_is_charged() -> None:
     case = Case.of(PLAN, runs)
     assert [doubt.check for doubt in doubts_of(case)] == ["brought_along", "isolation"]
     assert DOUBTS.ask(Case.of(PLAN, [])) is None
+
+
+def test_what_was_drawn_by_gap_counts_under_a_track_that_draws_uniformly_for_half() -> None:
+    """There a target gains at most so much; by gap it is at least half as likely as uniformly."""
+    bound = PLAN.track.probes.bound
+    assert bound is not None and bound.by_gap
+    uniform = bound.model_copy(update={"by_gap": None})
+    probed = PLAN.track.probes.model_copy(update={"bound": uniform})
+    other = PLAN.track.model_copy(update={"probes": probed})
+    below = gain_below(Case.of(PLAN, good_runs(PLAN)))
+    doubled = gain_below(Case.of(PLAN, good_runs(PLAN), track=other))
+    assert below is not None and doubled == pytest.approx(2 * below, rel=0.02)

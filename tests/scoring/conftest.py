@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from harness.data.build.baselines import WittenBellBigram
 from harness.evidence import asked_again
 from harness.evidence.results import Scores
 from harness.inside import worker
@@ -106,6 +107,7 @@ class Played:
         workers: int = 1,
         artifact: bytes = b"",
         segment: int | None = None,
+        by_gap: int = 0,
     ) -> tuple[Scores, asked_again.Probes]:
         """The score, and what a second worker that is asked again shows."""
         plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
@@ -114,8 +116,13 @@ class Played:
             text=other_text(vocabulary=stream.vocabulary_size),
             secret=b"secret",
             count=PROBED,
+            by_gap=by_gap,
         )
         facts = self._score(code, stream, probes, workers, 64, artifact=artifact)
+        if by_gap:
+            counted = other_text(vocabulary=stream.vocabulary_size)
+            plain = WittenBellBigram.fit(counted, stream.vocabulary_size)
+            probes.draw_by_gap(partial(plain.nats, stream.tokens))
         again = partial(ask_again, again=probes)
         timing = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
         found = probes.facts(segments_observed=timing.segments_observed, seconds=1.0)

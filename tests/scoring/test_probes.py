@@ -27,7 +27,18 @@ def probe_sets(draw: st.DrawFn) -> Drawn:
     tokens = chance.integers(0, 50, plan.tokens).astype(np.uint16)
     text = chance.integers(0, 50, draw(st.integers(0, 500))).astype(np.uint16)
     secret, count = draw(st.binary(max_size=8)), draw(st.integers(1, 200))
-    return ProbeSet.draw(plan, text=text, secret=secret, count=count), tokens
+    by_gap = draw(st.integers(0, count))
+    probes = ProbeSet.draw(plan, text=text, secret=secret, count=count, by_gap=by_gap)
+    if by_gap:
+        scored(probes, chance)
+    return probes, tokens
+
+
+def scored(probes: ProbeSet, chance: np.random.Generator) -> None:
+    """As after a scoring, in which some targets were far cheaper than for the plain model."""
+    bigram = chance.exponential(3, probes.plan.tokens)
+    probes.first.nats[1:] = bigram[1:] * chance.choice([0, 0.5, 1, 2], probes.plan.targets)
+    probes.draw_by_gap(lambda targets: bigram[targets])
 
 
 def requests_of(probes: ProbeSet, tokens: np.ndarray, at_once: int) -> Iterator[list[Request]]:
@@ -153,14 +164,28 @@ def test_a_long_stream_is_walked_in_many_places_at_once() -> None:
     assert len(probes.unchanged.windows) == 375
 
 
-def test_answers_that_do_not_fit_our_memory_are_not_asked_for() -> None:
+def test_answers_that_do_not_fit_our_memory_are_not_asked_for_or_kept_as_costs_alone() -> None:
     rules = load_track("10min_16mb").probes
     wanted = {"windows": 10**8, "targets": 10**8, "runs": 3}
     assert rules.bound is not None
     enough = rules.bound.questions(runs=3, population=10**8)
     assert rules.count(**wanted, vocabulary_size=1024) == enough
-    few = rules.count(**wanted, vocabulary_size=65_535)
+    assert rules.count(**wanted, vocabulary_size=65_535) == enough
+    uniform = rules.model_copy(update={"bound": rules.bound.model_copy(update={"by_gap": None})})
+    few = uniform.count(**wanted, vocabulary_size=65_535)
     assert few * 65_535 * 4 <= 4 << 30 < (few + 1) * 65_535 * 4
+
+
+def test_of_so_many_answers_as_fit_all_is_kept_and_of_all_others_the_cost() -> None:
+    plan = WindowPlan(400, 10, 5)
+    drawn = ProbeSet.draw(plan, text=other_text(), secret=b"", count=40, keep=12)
+    assert len(drawn.kept) == 12 and set(drawn.kept) < set(drawn.drawn)
+    assert (np.diff(drawn.kept) > 0).all()
+    [request, *_] = plan.requests(np.arange(len(plan)), windows_at_once=len(plan))
+    rows, places = drawn.among(request)
+    assert (
+        request.targets[rows, drawn.kept_cuts[places] - request.first] == drawn.kept[places]
+    ).all()
 
 
 @given(probe_sets(), st.binary(max_size=4))

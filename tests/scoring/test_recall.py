@@ -1,7 +1,13 @@
 """Windows asked in another order: what a model remembers shows, what it was given does not."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from harness.contest.track import load_track
+from harness.evidence.asked_again import Recall
+from harness.statistics.probe_bounds import Sample, excess_variance
 from tests.scoring.conftest import Played, make_stream
 from tests.scoring.test_probes import LEAKY, NEXT
 
@@ -39,3 +45,52 @@ def test_looking_ahead_within_the_window_is_none_of_its_business(play: Played) -
     code = LEAKY.format(find=NEXT, boost=5.0)
     found = play.recalled(code, make_stream(documents=60))
     assert found.largest_change_nats < 1e-5
+
+
+PEEKS = """
+    import torch
+    seen, calls = {{}}, [0]
+
+    def load_model(artifact, device):
+        def model(tokens, first):
+            calls[0] += 1
+            rows = tokens.tolist()
+            guess = torch.zeros(tokens.shape[0], tokens.shape[1] - first, 13)
+            fresh = rows[0][0] != 1 if calls[0] == 1 else calls[1]
+            calls[1:] = [fresh]
+            for b, row in enumerate(rows):
+                for p, t in enumerate(range(first, len(row))):
+                    known = seen.get(tuple(row[t - 1:t + 1])) if not fresh else None
+                    if known is not None:
+                        guess[b, p, known] += 0.45
+                    if fresh and t + 1 < len(row):
+                        guess[b, p, row[t + 1]] += {boost}
+            for row in rows:
+                for t in range(2, len(row)):
+                    seen[tuple(row[t - 2:t])] = row[t]
+            return guess
+        return model
+"""
+
+
+def test_whoever_is_as_good_on_average_by_looking_ahead_shows_in_the_variance(play: Played) -> None:
+    drawn = make_stream(documents=200)
+    places = np.arange(len(drawn.tokens))
+    # Some of the text is said again and again, so that remembering it is worth something.
+    again = (places % 50 < 20) & (drawn.tokens != drawn.bos_id)
+    tokens = np.where(again, 2 + places % 10, drawn.tokens).astype(np.uint16)
+    stream = replace(drawn, tokens=tokens)
+
+    def recalled(boost: float) -> Recall:
+        code = PEEKS.format(boost=boost)
+        return play.recalled(code, stream, sequence_length=12, stride=4, count=300)
+
+    remembers = recalled(0.0).changes
+    assert remembers.mean_nats > 0.01
+    # A logit that is raised by so much makes its target cheaper by the mean of what memory gave.
+    found = recalled(remembers.mean_nats * 13 / 12)
+    assert abs(found.changes.mean_nats) < remembers.mean_nats / 3
+    assert found.largest_change_nats < 0.5
+    bound, none = load_track("smoke").probes.memory, Sample(0, 0.0, 0.0, 0.0)
+    assert bound is not None
+    assert excess_variance(found.changes.sample, none) > 10 * bound.excess_variance

@@ -14,6 +14,7 @@ from harness.statistics.probe_bounds import (
     lower_bound,
     pooled,
     questions_needed,
+    reach_of_halves,
     upper_bound,
 )
 
@@ -99,3 +100,20 @@ def test_what_may_be_hidden_is_less_than_the_tolerance(
 ) -> None:
     hidden = largest_hidden_gain(tolerance=tolerance, sd=sd, dearest=dearest, count=count)
     assert 0 <= hidden <= tolerance
+
+
+def test_two_halves_find_as_much_as_twice_the_one_that_finds_less() -> None:
+    assert reach_of_halves(uniform=100, by_gap=100, population=10**9) == pytest.approx(200)
+    assert reach_of_halves(uniform=100, by_gap=40, population=10**9) == pytest.approx(80)
+    assert reach_of_halves(uniform=50, by_gap=50, population=100) == 100
+    assert math.isinf(reach_of_halves(uniform=100, by_gap=1, population=100))
+
+
+@given(st.floats(0, 0.4), st.floats(0, 0.4), st.integers(1, 400), st.integers(1, 400))
+def test_what_two_halves_miss_is_missed_by_no_more_than_they_reach(
+    share: float, of_gaps: float, uniform: int, by_gap: int
+) -> None:
+    """Targets of some share of all and of the gaps, among very many."""
+    missed = (1 - share) ** uniform * (1 - of_gaps) ** by_gap
+    reached = reach_of_halves(uniform=uniform, by_gap=by_gap, population=10**12)
+    assert missed <= math.exp(-reached * (share + of_gaps) / 2) * (1 + 1e-6)

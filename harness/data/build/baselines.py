@@ -78,6 +78,10 @@ class WittenBellBigram:
         seen = self.history_counts[histories] + distinct
         return np.where(seen > 0, (counts + distinct * base) / np.maximum(seen, 1), base)
 
+    def nats(self, stream: Tokens, targets: Counts) -> Probabilities:
+        """What it pays for some targets of a stream, by their index (1 or more): float64[K]."""
+        return -np.log(self.probabilities(stream[targets - 1], stream[targets]))
+
 
 def _pairs(histories: Tokens, targets: Tokens, vocabulary_size: int) -> Counts:
     return histories.astype(np.int64) * vocabulary_size + targets

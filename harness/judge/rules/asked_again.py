@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.evidence.asked_again import Changes, Probes, Recall
+from harness.judge.case import Case
 from harness.models import Status
 from harness.statistics.probe_bounds import FAILS_AT
 
@@ -47,6 +48,14 @@ def differs_by_itself(probes: Probes, *, change: float) -> Answer | None:
 def _learns(twice: Changes) -> bool:
     """Whether the second of two equal rows is the cheaper one beyond chance: that is memory."""
     return twice.count >= ENOUGH_PAIRS and twice.mean_nats + FAILS_AT * twice.sample.error < 0
+
+
+def not_reached(case: Case) -> Answer:
+    """Not every run was asked again, for whatever reason: nothing passes without."""
+    for run in case.seeds:
+        if run.spared is not None:
+            return Answer("unknown", f"seed {run.seed}: not asked again: {run.spared}")
+    return Answer("unknown", "not reached in every seed run")
 
 
 def not_all_answered(probed: Sequence[Probes | Recall]) -> Answer | None:

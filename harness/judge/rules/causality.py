@@ -1,5 +1,6 @@
 """Whether an answer depended on tokens after its position, as far as probes could tell."""
 
+import math
 from collections.abc import Sequence
 
 from harness.contest.track import Bound
@@ -13,6 +14,7 @@ from harness.judge.rules.asked_again import (
     differs_by_itself,
     far_slower,
     not_all_answered,
+    not_reached,
 )
 from harness.judge.rules.scoring import observed
 from harness.judge.rules.training import passed_by_all
@@ -24,6 +26,7 @@ from harness.statistics.probe_bounds import (
     lower_bound,
     pooled,
     reach,
+    reach_of_halves,
     upper_bound,
 )
 
@@ -86,7 +89,7 @@ def _gains(case: Case, gain: float) -> str:
 def _of_all(case: Case, probed: Sequence[Probes]) -> Answer:
     """What the probes of all seeds decide together: one code, one cheat."""
     if not case.seeds or len(probed) < len(case.seeds):
-        return Answer("unknown", "not reached in every seed run")
+        return not_reached(case)
     made = min(probes.probes for probes in probed)
     bound = case.track.probes.bound
     if bound is None:
@@ -99,23 +102,37 @@ def _of_all(case: Case, probed: Sequence[Probes]) -> Answer:
     unchanged = [probes.unchanged for probes in probed if probes.unchanged is not None]
     below = gain_below(case)
     if below is None or len(changes) < len(probed) or len(unchanged) < len(probed):
-        return Answer("unknown", "the evidence does not say how much answers varied")
-    found = _doubtful(case, bound, _pooled(changes), _pooled(unchanged), below)
-    said = f"{_asked(made)}: a look ahead gains less than {below:.3g} nats a target (99 %)"
+        if bound.by_gap and any(each.by_gap is None for each in probed):
+            said = "the track asks for targets that are drawn by their gap, and these were not"
+        else:
+            said = "the evidence does not say how much answers varied"
+        return Answer("unknown", said)
+    found = _doubtful(case, bound, changes, _pooled(unchanged), below)
+    said = (
+        f"{_asked(made)}: a look ahead worth less than {below:.3g} nats a target"
+        f"{_in_margins(case, below)} would not have been seen (99 %)"
+    )
     return found or Answer("pass", said)
 
 
+def _in_margins(case: Case, nats: float) -> str:
+    margin = case.track.significance.margin_nats_per_token
+    return f", {nats / margin:.2g} margins," if margin else ""
+
+
 def _doubtful(
-    case: Case, bound: Bound, every: Sample, noise: Sample, below: float
+    case: Case, bound: Bound, changes: Sequence[Changes], noise: Sample, below: float
 ) -> Answer | None:
     """Why a bound is not enough; None where it is."""
+    every = _pooled(changes)
     if lower_bound(every) > bound.tolerance_nats:
         return Answer("fail", _gains(case, every.mean))
     if below >= bound.tolerance_nats:
         return Answer(
             "unknown",
-            f"{every.count:,} targets asked again show a gain below {below:.4f} nats a target "
-            f"only; {bound.tolerance_nats:g} is to be shown",
+            f"{every.count:,} targets asked again: a look ahead worth less than {below:.4f} nats a "
+            f"target{_in_margins(case, below)} would not have been seen; {bound.tolerance_nats:g} "
+            "is to be shown",
         )
     if noise.sd > bound.noise_sd_nats:
         return Answer(
@@ -123,7 +140,7 @@ def _doubtful(
             f"answers to questions that are asked unchanged scatter by {noise.sd:.2g} nats, behind "
             f"which anything could hide; {bound.noise_sd_nats:g} is tolerated",
         )
-    excess = excess_variance(every, noise)
+    excess = excess_variance(pooled([part.of_all for part in changes]), noise)
     if excess > bound.excess_variance:
         return Answer(
             "unknown",
@@ -139,13 +156,32 @@ def gain_below(case: Case) -> float | None:
     changes = [run.probes.changes for run in case.seeds if run.probes and run.probes.changes]
     if bound is None or not changes:
         return None
-    reached = sum(
-        reach(run.probes.probes, run.scores.targets)
-        for run in case.seeds
-        if run.probes and run.scores
+    reached = [_reached(run, bound) for run in case.seeds if run.probes and run.scores]
+    if None in reached:
+        return None
+    found = [each for each in reached if each is not None]
+    return max(
+        0.0, upper_bound(_pooled(changes), dearest=bound.dearest_nats, reached=math.fsum(found))
     )
-    below = upper_bound(_pooled(changes), dearest=bound.dearest_nats, reached=reached)
-    return max(0.0, below)
+
+
+def _reached(run: Run, bound: Bound) -> float | None:
+    """How many draws find as much as those of a run; None where they are not what a bound is of.
+
+    What one target can gain for as likely as it is drawn depends on the draw. A target that is
+    drawn by gap is at least half as likely as uniformly, so it gains at most twice as much.
+    """
+    probes, scores = run.probes, run.scores
+    if probes is None or scores is None:
+        return None
+    if probes.by_gap is None:
+        reached = reach(probes.probes, scores.targets)
+        return None if bound.by_gap and not math.isinf(reached) else reached
+    uniform = probes.probes - probes.by_gap
+    if probes.planned is None or probes.probes < probes.planned or uniform < 0:
+        return None
+    halves = reach_of_halves(uniform=uniform, by_gap=probes.by_gap, population=scores.targets)
+    return halves if bound.by_gap else halves / 2
 
 
 def _pooled(parts: Sequence[Changes]) -> Sample:

@@ -1,4 +1,10 @@
-"""Whether a model that declares no memory answers the same in whatever order it is asked."""
+"""Whether a model that declares no memory answers the same in whatever order it is asked.
+
+The windows are shown whole, so whoever knows that he is asked in another order can look ahead, and
+make each target as cheap as his memory did on average. Then the mean says nothing; but he does not
+know what his memory gave to which window, so the changes vary more than those of windows that were
+asked twice in one request. That is bounded too.
+"""
 
 from collections.abc import Sequence
 
@@ -12,10 +18,18 @@ from harness.judge.rules.asked_again import (
     differs_by_itself,
     far_slower,
     not_all_answered,
+    not_reached,
 )
 from harness.judge.rules.training import passed_by_all
 from harness.models import Finding
-from harness.statistics.probe_bounds import FAILS_AT, Sample, pooled, reach, upper_bound
+from harness.statistics.probe_bounds import (
+    FAILS_AT,
+    Sample,
+    excess_variance,
+    pooled,
+    reach,
+    upper_bound,
+)
 
 
 def _memory(case: Case) -> Finding | None:
@@ -28,7 +42,7 @@ def _memory(case: Case) -> Finding | None:
     worst = max((recall.largest_change_nats for _, recall in asked), default=None)
     answer = next((found for run, r in asked if (found := _of_seed(case, bound, run, r))), None)
     if answer is None:
-        answer = _of_all(case, bound, [recall for _, recall in asked])
+        answer = _of_all(case, bound, asked)
     return Finding(
         id="memory",
         status=answer.status,
@@ -58,11 +72,14 @@ def _of_seed(case: Case, bound: Bound, run: Run, recall: Recall) -> Answer | Non
     return slow.of_seed(run.seed) if slow else None
 
 
-def _of_all(case: Case, bound: Bound, asked: Sequence[Recall]) -> Answer:
-    if not case.seeds or len(asked) < len(case.seeds):
-        return Answer("unknown", "not reached in every seed run")
+def _of_all(case: Case, bound: Bound, runs: Sequence[tuple[Run, Recall]]) -> Answer:
+    if not case.seeds or len(runs) < len(case.seeds):
+        return not_reached(case)
+    asked = [recall for _, recall in runs]
     if incomplete := not_all_answered(asked):
         return incomplete
+    if varied := _varied(bound, runs):
+        return varied
     below = _change_below(bound, asked)
     if below >= bound.tolerance_nats:
         return Answer(
@@ -76,6 +93,26 @@ def _of_all(case: Case, bound: Bound, asked: Sequence[Recall]) -> Answer:
         f"{fewest:,} windows a seed asked in another order: memory moves less than "
         f"{below:.3g} nats a target (99 %)",
     )
+
+
+def _varied(bound: Bound, runs: Sequence[tuple[Run, Recall]]) -> Answer | None:
+    """Whether answers vary more in another order than by themselves; None where they do not."""
+    twice = [run.probes.twice.sample for run, _ in runs if run.probes and run.probes.twice]
+    noise = pooled(twice)
+    if noise.sd > bound.noise_sd_nats:
+        return Answer(
+            "unknown",
+            f"windows asked twice in one request scatter by {noise.sd:.2g} nats, behind which "
+            f"anything could hide; {bound.noise_sd_nats:g} is tolerated",
+        )
+    excess = excess_variance(pooled([recall.changes.sample for _, recall in runs]), noise)
+    if excess > bound.excess_variance:
+        return Answer(
+            "unknown",
+            f"answers vary by up to {excess:.2g} nats squared more in another order; "
+            f"{bound.excess_variance:g} is tolerated",
+        )
+    return None
 
 
 def _change_below(bound: Bound, asked: Sequence[Recall]) -> float:

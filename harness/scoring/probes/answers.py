@@ -21,7 +21,7 @@ class FirstAnswers:
     """What each target cost when it was scored, and more of those that were drawn.
 
     ``nats`` float32[N] by stream index; NaN where nothing was scored. ``distributions`` holds
-    float32[V], all log-probabilities at the cut of a question, by its number.
+    float32[V], all log-probabilities for a target, by its stream index.
     """
 
     nats: npt.NDArray[np.float32]
@@ -38,15 +38,20 @@ class Differences:
 
     def __init__(self) -> None:
         self._changes: list[float] = []
+        self._likelihoods: list[float] = []
         self._largest = 0.0
         self._worst_target = -1
         self._lock = threading.Lock()
 
-    def add(self, change: float, *, largest: float, target: int) -> None:
-        """One question's change; ``largest`` of all it compared, at stream index ``target``."""
+    def add(self, change: float, *, largest: float, target: int, likelihood: float = 1.0) -> None:
+        """One question's change; ``largest`` of all it compared, at stream index ``target``.
+
+        ``likelihood``: how much likelier than uniformly it was drawn.
+        """
         largest = min(abs(largest), LARGEST_NATS)
         with self._lock:
             self._changes.append(min(max(change, -LARGEST_NATS), LARGEST_NATS))
+            self._likelihoods.append(likelihood)
             if largest > self._largest or self._worst_target < 0:
                 self._largest, self._worst_target = largest, target
 
@@ -62,21 +67,27 @@ class Differences:
 
     @property
     def mean_size(self) -> float:
-        """The mean change, whatever its sign."""
-        return float(np.abs(self._changes).mean()) if self._changes else 0.0
+        """The mean change of all targets, whatever its sign."""
+        if not self._changes:
+            return 0.0
+        return float((np.abs(self._changes) / np.array(self._likelihoods)).mean())
 
     def facts(self) -> Changes:
         """All of it as evidence."""
         changes = np.array(self._changes, np.float64)
         if not len(changes):
             return Changes(count=0)
-        around = (changes - changes.mean()) ** 2
+        likelihoods = np.array(self._likelihoods, np.float64)
+        corrected = changes / likelihoods
+        around = (changes - corrected.mean()) ** 2 / likelihoods
+        equal = bool((likelihoods == 1).all())
         return Changes(
             count=len(changes),
-            mean_nats=float(changes.mean()),
-            sd_nats=float(math.sqrt(around.mean())),
+            mean_nats=float(corrected.mean()),
+            sd_nats=float(corrected.std()),
             variance_error=float(around.std() / math.sqrt(len(changes))),
             largest_nats=float(np.abs(changes).max()),
+            sd_of_all_nats=None if equal else float(math.sqrt(around.mean())),
         )
 
 

@@ -18,6 +18,10 @@ is asked. What it does not know is that target, nor anything after it in the str
 - An adaptive model is shown what it observed while scoring, in the same order, and between two
   segments the targets of the later one, by the same rule.
 
+Targets are drawn before the scoring, or half of them after it, likelier the more a look ahead there
+may have gained (:mod:`harness.scoring.probes.gaps`): there too stands why it helps nobody that he
+is asked. All of them are asked in one order, by the rules above.
+
 So an answer that looked ahead cannot be repeated: it would have to hold what only the first sandbox
 was shown. Nor can it be made good. Whoever thinks longer here, until he is as good as his look
 ahead was, gives another answer than the one that looked; the mean change may then be zero, but the
@@ -32,6 +36,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +44,19 @@ import torch
 
 from harness.evidence.asked_again import Probes
 from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
-from harness.scoring.probes.drawing import Indices, Questions, draw_probes, draw_unchanged
+from harness.scoring.probes.drawing import (
+    Indices,
+    Questions,
+    draw_targets,
+    draw_unchanged,
+    may_be_asked,
+    questions_about,
+    windows_of,
+)
+from harness.scoring.probes.gaps import Costs, Gaps
 from harness.scoring.probes.sections import Sections
 from harness.scoring.windows import Asked, Request, Round, WindowPlan
+from harness.statistics.probe_bounds import Floats
 
 TWICE = 64
 """Windows asked twice in one request while scoring, at most; of few windows, a quarter."""
@@ -51,34 +66,48 @@ TWICE = 64
 class ProbeSet:
     """Targets to be asked twice, the answers of the first time, and how the second ones differed.
 
-    ``probes`` are those with another suffix, in the order of their targets; ``unchanged`` those
-    without, and ``twice`` int64[K] the windows that are asked twice in one request while scoring.
-    ``text`` uint16[M] is what suffixes are taken from. ``remembers`` says whether the first answers
-    are kept at all: four bytes for each token of the stream.
+    ``drawn`` int64[U] are the targets that were drawn before the scoring, and ``kept`` int64[K]
+    those of them whose whole distribution is kept, in order; of all others only the cost is.
+    ``by_gap`` are still to be drawn when the split is scored (:meth:`draw_by_gap`). ``twice``
+    int64[W] are windows that are asked twice in one request while scoring. ``text`` uint16[M] is
+    what suffixes are taken from; all that is drawn comes from ``rng``.
+
+    Then ``probes`` are the questions with another suffix, in the order of their targets, each
+    ``likelihoods`` float64 times as likely as uniformly; ``unchanged`` are those without.
+
+    ``remembers`` says whether the first answers are kept at all: four bytes for each token of the
+    stream.
     """
 
     plan: WindowPlan
-    probes: Questions
-    unchanged: Questions
+    sections: Sections
+    drawn: Indices
+    kept: Indices
+    by_gap: int
     twice: Indices
     text: npt.NDArray[np.uint16]
+    rng: np.random.Generator
     remembers: bool = True
+    probes: Questions = field(init=False)
+    unchanged: Questions = field(init=False)
+    likelihoods: Floats = field(init=False)
     first: FirstAnswers = field(init=False)
+    _drawn_by_gap: bool = False
     _random: Differences = field(default_factory=Differences)
     _differences: Differences = field(default_factory=Differences)
     _noise: Differences = field(default_factory=Differences)
 
     def __post_init__(self) -> None:
         self.first = FirstAnswers.of_stream(self.plan.tokens if self.remembers else 0)
-        self._all = Questions(
-            *(np.concatenate(pair) for pair in zip(self.probes, self.unchanged, strict=True))
-        )
+        self._kept_windows = windows_of(self.plan, self.kept)
+        self._settle(self.drawn)
 
     @classmethod
     def none(cls, plan: WindowPlan) -> "ProbeSet":
         """No probes, for a scoring after which nothing is asked again."""
-        nothing, text = Questions.none(), np.empty(0, np.uint16)
-        return cls(plan, nothing, nothing, np.empty(0, np.int64), text, remembers=False)
+        nothing, text = np.empty(0, np.int64), np.empty(0, np.uint16)
+        rng, sections = np.random.default_rng(0), Sections(np.zeros(1, np.int64))
+        return cls(plan, sections, nothing, nothing, 0, nothing, text, rng, remembers=False)
 
     @classmethod
     def draw(
@@ -88,21 +117,52 @@ class ProbeSet:
         text: npt.NDArray[np.uint16],
         secret: bytes,
         count: int,
+        by_gap: int = 0,
+        keep: int | None = None,
     ) -> "ProbeSet":
-        """Choose ``count`` targets and their suffixes; ``secret`` is known to the harness alone.
+        """Choose targets and their suffixes; ``secret`` is known to the harness alone.
 
         Suffixes are drawn without a look at the target. A target whose window reaches out of its
         section is left out; where there is no text, so is each that others follow.
+
+        Args:
+            plan: the windows.
+            text: what suffixes are taken from.
+            secret: what everything is drawn from.
+            count: targets to be asked.
+            by_gap: how many of them are drawn after the scoring.
+            keep: distributions to be kept at most; all where not given.
         """
         seed = int.from_bytes(hashlib.sha256(b"probes\0" + secret).digest(), "big")
         rng = np.random.default_rng(seed)
         one_stream = plan.segment is None
         sections = Sections.draw(rng, tokens=plan.tokens if one_stream else 0, length=plan.length)
-        probes = draw_probes(rng, plan, text, sections, count=count)
-        unchanged = draw_unchanged(rng, plan, probes, sections)
+        drawn = draw_targets(rng, plan, sections, count=count - by_gap)
         some = min(TWICE, len(plan) // 4)
         twice = np.sort(rng.choice(len(plan), some, replace=False)).astype(np.int64)
-        return cls(plan, probes, unchanged, twice, text)
+        # They are in no order, so that the first ones are any.
+        return cls(plan, sections, drawn, np.sort(drawn[:keep]), by_gap, twice, text, rng)
+
+    def draw_by_gap(self, costs: Costs) -> None:
+        """Draw the targets that are drawn after the scoring; ``costs`` are the plain model's."""
+        gaps = Gaps.measure(self.first.nats, costs, partial(may_be_asked, self.plan, self.sections))
+        self._settle(np.concatenate([self.drawn, gaps.draw(self.rng, self.by_gap)]))
+        self.likelihoods = gaps.likelihoods(self.targets)
+        self._drawn_by_gap = True
+
+    def _settle(self, targets: Indices) -> None:
+        """Make questions of all targets that are drawn, and draw unchanged ones among them."""
+        self.probes = questions_about(self.rng, self.plan, self.text, self.sections, targets)
+        self.unchanged = draw_unchanged(self.rng, self.plan, self.probes, self.sections)
+        self.likelihoods = np.ones(len(self.probes.windows))
+        self._all = Questions(
+            *(np.concatenate(pair) for pair in zip(self.probes, self.unchanged, strict=True))
+        )
+
+    @property
+    def targets(self) -> Indices:
+        """int64[K]: what is asked with another suffix, by stream index, in order."""
+        return self.plan.windows.starts[self.probes.windows] + self.probes.cuts + 1
 
     @property
     def planned(self) -> int:
@@ -147,21 +207,30 @@ class ProbeSet:
             )
 
     def among(self, request: Request) -> tuple[Indices, Indices]:
-        """Rows of a scored request that are probed, and each probe's number; some rows twice."""
-        windows = self.probes.windows
+        """Rows of a scored request at which a distribution is kept, and which; some rows twice.
+
+        The second are places in ``kept``, and so in :attr:`kept_cuts`.
+        """
+        windows = self._kept_windows
         begins = np.searchsorted(windows, request.windows)
         counts = np.searchsorted(windows, request.windows, side="right") - begins
         rows = np.repeat(np.arange(len(request.windows)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         return rows, np.repeat(begins, counts) + within
 
+    @property
+    def kept_cuts(self) -> Indices:
+        """int64[K]: the position in its window at which each distribution is kept."""
+        return self.kept - self.plan.windows.starts[self._kept_windows] - 1
+
     def keep(self, request: Request, nats: torch.Tensor, kept: torch.Tensor) -> None:
         """Keep what was scored: float32[B, P] nats, float32[K, V] of those :meth:`among` it."""
         if not self.remembers:
             return
         self.first.nats[request.targets] = nats.numpy()
-        for number, distribution in zip(self.among(request)[1].tolist(), kept, strict=True):
-            self.first.distributions[number] = distribution.clone()
+        places = self.among(request)[1]
+        for target, distribution in zip(self.kept[places].tolist(), kept, strict=True):
+            self.first.distributions[target] = distribution.clone()
 
     def rounds(
         self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int = 1
@@ -212,13 +281,17 @@ class ProbeSet:
             kept = int(self._all.cuts[number]) - request.first
             change = float(changes[row, kept])
             sizes = changes[row, : kept + 1].abs()
-            if number < self.planned:
-                whole = at_cut(self.first.distributions[number], distributions[row])
-                sizes[kept] = max(float(sizes[kept]), whole)
+            altered = number < self.planned
+            whole = self.first.distributions.get(int(request.targets[row, kept]))
+            if altered and whole is not None:
+                sizes[kept] = max(float(sizes[kept]), at_cut(whole, distributions[row]))
             worst = int(sizes.argmax())
-            target = int(request.targets[row, worst])
-            where = self._differences if number < self.planned else self._noise
-            where.add(change, largest=float(sizes[worst]), target=target)
+            target, largest = int(request.targets[row, worst]), float(sizes[worst])
+            if altered:
+                likelihood = float(self.likelihoods[number])
+                self._differences.add(change, largest=largest, target=target, likelihood=likelihood)
+            else:
+                self._noise.add(change, largest=largest, target=target)
 
     def facts(
         self, *, segments_observed: int, seconds: float, expected_seconds: float | None = None
@@ -233,6 +306,7 @@ class ProbeSet:
             gain_error_nats=changes.sample.error if changes.count else 0.0,
             worst_target=self._differences.worst_target,
             segments_observed=segments_observed,
+            by_gap=self.by_gap if self._drawn_by_gap else None,
             planned=self.planned,
             seconds=seconds,
             expected_seconds=expected_seconds,

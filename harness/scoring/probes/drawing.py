@@ -37,27 +37,46 @@ class Questions(NamedTuple):
         return cls(*(np.empty(0, np.int64) for _ in cls._fields))
 
 
-def draw_probes(
+def draw_targets(
+    rng: np.random.Generator, plan: WindowPlan, sections: Sections, *, count: int
+) -> Indices:
+    """``count`` different targets that may be asked, each as likely as any other; not in order."""
+    # Some more, in place of those that reach out of their section.
+    some = min(plan.targets, 100 + 2 * count)
+    drawn = 1 + rng.choice(plan.targets, some, replace=False).astype(np.int64)
+    return drawn[may_be_asked(plan, sections, drawn)][:count]
+
+
+def may_be_asked(plan: WindowPlan, sections: Sections, targets: Indices) -> npt.NDArray[np.bool_]:
+    """bool[K]: whether all that a target's window shows lies in the target's section."""
+    return sections.hold(plan.windows.starts[windows_of(plan, targets)], targets)
+
+
+def windows_of(plan: WindowPlan, targets: Indices) -> Indices:
+    """int64[K]: the window that scores each target."""
+    starts, lengths, _, _ = plan.windows
+    return np.searchsorted(starts + lengths, targets).astype(np.int64)
+
+
+def questions_about(
     rng: np.random.Generator,
     plan: WindowPlan,
     text: npt.NDArray[np.uint16],
     sections: Sections,
-    *,
-    count: int,
+    targets: Indices,
 ) -> Questions:
-    """``count`` targets, each as likely as any other, in the order of the stream."""
+    """Questions about targets int64[K] that may be asked, in the order of the stream.
+
+    One that is there twice is asked twice, in two turns. Where there is no ``text`` for suffixes,
+    only those are left after which nothing follows in their window.
+    """
     starts, lengths, _, segments = plan.windows
-    # Some more, in place of those that reach out of their section.
-    some = min(plan.targets, 100 + 2 * count)
-    drawn = 1 + rng.choice(plan.targets, some, replace=False).astype(np.int64)
-    windows = np.searchsorted(starts + lengths, drawn).astype(np.int64)
-    good = sections.hold(starts[windows], drawn)
-    targets = np.sort(drawn[good][:count])
-    windows = np.searchsorted(starts + lengths, targets).astype(np.int64)
+    targets = np.sort(targets)
+    windows = windows_of(plan, targets)
     cuts = targets - starts[windows] - 1
     # Without a look at the target: a token that is never the target's would tell of it.
     suffixes = rng.integers(0, max(1, len(text)), len(targets))
-    if not len(text):  # then only those are left after which nothing follows
+    if not len(text):
         last = cuts + 1 == lengths[windows]
         targets, windows, cuts, suffixes = (p[last] for p in (targets, windows, cuts, suffixes))
     if plan.segment is None:
@@ -93,8 +112,9 @@ def draw_unchanged(
 ) -> Questions:
     """Windows that are asked again as they were, when all that they show may be shown.
 
-    In a stream that is scored as a whole: the last window of a section that ends before the
-    target asked one turn earlier. In segments: any window of a segment, after its last probe.
+    In a stream that is scored as a whole: the last window of a section that shows no more than
+    the target asked one turn earlier, and not that of its own turn, where one is asked twice. In
+    segments: any window of a segment, after its last probe.
     """
     starts, lengths, firsts, segments = plan.windows
     ends = starts + lengths - 1  # the last token that is shown
@@ -103,7 +123,8 @@ def draw_unchanged(
         targets = starts[probes.windows] + probes.cuts + 1
         own = sections.of(targets)
         after = np.flatnonzero(own[1:] == own[:-1]) + 1  # probes with one before, in their section
-        windows = np.searchsorted(ends, targets[after - 1], side="right") - 1
+        most = np.minimum(targets[after - 1], targets[after] - 1)
+        windows = np.searchsorted(ends, most, side="right") - 1
         good = windows >= 0
         good[good] = sections.of(starts[windows[good]]) == own[after[good]]
         windows, turns = windows[good], probes.turns[after[good]]
