@@ -24,6 +24,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.judge.rules import CHECKS as RULES
+from harness.safeio.text import has_unseen
 from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
 
 GALLERY = ROOT / "tests/adversarial"
@@ -168,10 +169,11 @@ def _run(
     else:
         problems += _not_as_honest(cheater, done, control)
         expected = actual = "known gap: it works"
+        if cheater.shelf == "known_gaps" and card.speaks and not _said(logs, WORKED):
+            problems.append("its log does not say that the trick worked: is the gap closed?")
         if cheater.shelf == "ineffective":
-            said = [line for text in logs.values() for line in text.splitlines()]
-            failed = [line for line in said if FAILED in line]
-            problems += [f"it says: {line.strip()}" for line in said if WORKED in line]
+            failed = _said(logs, FAILED)
+            problems += [f"it says: {line.strip()}" for line in _said(logs, WORKED)]
             if card.speaks and not failed:
                 problems.append("its log does not say that the trick failed")
             expected = "as the honest control"
@@ -196,12 +198,19 @@ def _logs(done: Outcome) -> dict[str, str]:
     return {str(path.relative_to(evidence)): path.read_bytes().decode() for path in files}
 
 
+def _said(logs: dict[str, str], what: str) -> list[str]:
+    """The lines of all logs that say so."""
+    return [line for text in logs.values() for line in text.splitlines() if what in line]
+
+
 def _unclean(done: Outcome, logs: dict[str, str]) -> list[str]:
     """Whatever a cheater prints, what people read of it is plain and bounded."""
     problems = []
     for name, text in {**logs, "output": done.err}.items():
         if not all(character.isprintable() or character == "\n" for character in text):
             problems.append(f"{name} holds control characters")
+        if name == "scorecard.txt" and has_unseen(text.replace("\n", "")):
+            problems.append(f"{name} holds characters that nobody can see")
         if len(text) > 8_388_608:
             problems.append(f"{name} has {len(text):,} characters")
     return problems

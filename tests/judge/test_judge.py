@@ -143,6 +143,7 @@ OURS: list[tuple[str, list[Run]]] = [
     ("memory", with_first(PLAN, recall=recall(windows=1499))),
     ("memory", every_seed(recall=recall(changes=changes(0.0195)))),
     ("memory", every_seed(recall=recall(windows=300, planned=300))),
+    ("memory", every_seed(recall=recall(changes=changes(sd=0.006, count=1500)))),
     ("memory", with_first(PLAN, failure=failure("infrastructure", "memory"))),
     ("causality", with_first(PLAN, failure=failure("infrastructure", "causality"))),
     ("coverage", with_first(PLAN, scores=scores(2.61, targets=199_998))),
