@@ -47,7 +47,8 @@ class Card(BaseModel):
     only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
     is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
-    ``suite``: the unit tests run it too, not ``make cheaters`` alone.
+    ``suite``: the unit tests run it too, not ``make cheaters`` alone; ``holdout``: the track has
+    unpublished documents.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +65,7 @@ class Card(BaseModel):
     score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
+    holdout: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,25 @@ def cheaters() -> list[Cheater]:
 
 
 def verify(
-    submission: Path, place: Path, data: Path, sandbox: Kind, *, seeds: str, **track: str
+    submission: Path,
+    place: Path,
+    data: Path,
+    sandbox: Kind,
+    *,
+    seeds: str,
+    holdout: bool = False,
+    **track: str,
 ) -> Outcome:
-    """Verify a folder; ``track`` changes lines of the smoke track with two seeds."""
+    """Verify a folder; ``track`` changes lines of the smoke track with two seeds.
+
+    With a ``holdout`` some documents are taken from the train split, as unpublished ones.
+    """
     place.mkdir(parents=True, exist_ok=True)
     rules = write_track(place / "track.toml", **{"seeds": "2", **track})
+    if holdout:
+        from tests.scoring.test_document_costs import add_holdout, with_unpublished
+
+        data, rules = with_unpublished(data, place / "data"), add_holdout(rules)
     arguments = ["--track", rules, "--sandbox", sandbox, "--data", data, "--json", "-"]
     return harness("verify", submission, *arguments, "--runs", place / "runs", "--seeds", seeds)
 
@@ -152,7 +168,8 @@ def _run(
     cheater: Cheater, place: Path, data: Path, sandbox: Kind, control: Outcome | None
 ) -> Result:
     card = cheater.card
-    done = verify(cheater.assemble(place), place, data, sandbox, seeds=card.seeds, **card.track)
+    folder, options = cheater.assemble(place), {"seeds": card.seeds, "holdout": card.holdout}
+    done = verify(folder, place, data, sandbox, **options, **card.track)
     if cheater.shelf == "malformed":
         problems = [] if done.code == 2 else [f"exit code {done.code}, expected 2: {done.err}"]
         if card.reason not in done.err:
