@@ -11,6 +11,7 @@ StepName = Literal[
     "recall",
     "spread",
     "holdout",
+    "holdout_probe",
     "gap",
     "unquantized",
     "reproduce",

@@ -179,6 +179,14 @@ STEPS: tuple[Step, ...] = (
         limit=_score_seconds,
     ),
     Step(
+        *("holdout_probe", "asking again of unpublished documents", "seed"),
+        result=results.Probes,
+        finding="holdout",
+        needs=frozenset({"holdout"}),
+        when=_has_holdout,
+        limit=_probe_seconds,
+    ),
+    Step(
         *("gap", "comparing both sets", "seed"),
         result=results.Gap,
         finding="holdout",

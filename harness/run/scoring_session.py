@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
-from harness.evidence.draws import PROBES, RECALL, SUFFIXES, Draw
+from harness.evidence.draws import HOLDOUT, PROBES, RECALL, SUFFIXES, Draw
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.plan import Plan
@@ -107,12 +107,16 @@ class ScoringSession:
     theirs, and InfrastructureError when engine, disk or memory of ours failed.
     """
 
-    def __init__(self, bench: Bench, dataset: Dataset) -> None:
+    def __init__(self, bench: Bench, dataset: Dataset, *, suffixes: Dataset | None = None) -> None:
+        """``suffixes``: whose train shards stand after the cuts, where the dataset has none."""
         # torch takes seconds to import; nothing before this point needs it.
         from harness.scoring.scorer import Stream
         from harness.scoring.windows import WindowPlan
 
         self._bench, self._dataset = bench, dataset
+        self._suffixes = suffixes or dataset
+        apart = suffixes is not None  # unpublished documents have draws of their own
+        self._secrets = (HOLDOUT, HOLDOUT) if apart else (PROBES, SUFFIXES)
         self._stream = Stream(
             tokens=dataset.validation_tokens(),
             document_bytes=dataset.validation_document_bytes(),
@@ -134,7 +138,7 @@ class ScoringSession:
         return ProbeSet.draw(
             self._windows,
             text=self._other_text(),
-            secret=PROBES.of(plan.nonce, self._bench.draw.seed),
+            secret=self._secrets[0].of(plan.nonce, self._bench.draw.seed),
             count=plan.track.probes.count(
                 windows=len(self._windows),
                 targets=self._windows.targets,
@@ -145,11 +149,11 @@ class ScoringSession:
 
     def _other_text(self) -> Tokens:
         """What stands after the cut of a probe: a train shard that is drawn."""
-        secret = SUFFIXES.of(self._bench.plan.nonce, self._bench.draw.seed)
-        shards = [entry for entry in self._dataset.manifest.of_kind("train") if entry.tokens]
+        secret = self._secrets[1].of(self._bench.plan.nonce, self._bench.draw.seed)
+        shards = [entry for entry in self._suffixes.manifest.of_kind("train") if entry.tokens]
         if not shards:
             return self._stream.tokens[:0]
-        return self._dataset.shard(shards[int.from_bytes(secret, "big") % len(shards)])
+        return self._suffixes.shard(shards[int.from_bytes(secret, "big") % len(shards)])
 
     def score(self, file: Sealed, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
         """Score every target with the model that the submission loads from ``file``.

@@ -25,8 +25,8 @@ def plain(text: str | bytes, limit: int) -> str:
     """``text`` on one line, printable, in at most ``limit`` characters.
 
     White space of any kind becomes one space; control, bidirectional, zero-width, private,
-    unassigned and blank characters are removed; at most two combining marks stay on one character. What
-    is longer is cut, and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
+    unassigned and blank characters are removed; at most two combining marks stay on one character.
+    What is longer is cut, and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
     """
     # Bounded before any work is done; twice the limit leaves room for what is removed.
     scanned, whole = _start(text, 2 * limit + 64)

@@ -47,8 +47,8 @@ class Card(BaseModel):
     only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
     is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
-    ``suite``: the unit tests run it too, not ``make cheaters`` alone; ``holdout``: the track has
-    unpublished documents.
+    ``suite``: the unit tests run it too, not ``make cheaters`` alone; ``holdout``: the
+    track has unpublished documents, in a dataset of that name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,7 +65,7 @@ class Card(BaseModel):
     score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
-    holdout: bool = False
+    holdout: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,13 @@ def verify(
     sandbox: Kind,
     *,
     seeds: str,
-    holdout: bool = False,
+    holdout: str = "",
     **track: str,
 ) -> Outcome:
     """Verify a folder; ``track`` changes lines of the smoke track with two seeds.
 
-    With a ``holdout`` some documents are taken from the train split, as unpublished ones.
+    With a ``holdout`` some documents are taken from the train split, as unpublished ones: the
+    dataset of that name.
     """
     place.mkdir(parents=True, exist_ok=True)
     rules = write_track(place / "track.toml", **{"seeds": "2", **track})
@@ -168,8 +169,8 @@ def _run(
     cheater: Cheater, place: Path, data: Path, sandbox: Kind, control: Outcome | None
 ) -> Result:
     card = cheater.card
-    folder, options = cheater.assemble(place), {"seeds": card.seeds, "holdout": card.holdout}
-    done = verify(folder, place, data, sandbox, **options, **card.track)
+    folder, track = cheater.assemble(place), {**card.track, "holdout": card.holdout}
+    done = verify(folder, place, data, sandbox, seeds=card.seeds, **track)
     if cheater.shelf == "malformed":
         problems = [] if done.code == 2 else [f"exit code {done.code}, expected 2: {done.err}"]
         if card.reason not in done.err:
@@ -318,6 +319,7 @@ _MEANINGS = {
     "malformed": "They are not even loaded: exit code 2.",
     "brought_along": "The check `brought_along`, and no other, refuses them, before anything is "
     "run; `make.py` makes their weights.",
+    "holdout": "The check `holdout`, and no other, refuses them, on a track with unpublished documents.",
     "known_gaps": "The trick works: these are the limits that SECURITY.md states.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.contest.track import Bound
 from harness.contest.track import Probes as Settings
-from harness.evidence.results import Changes, Probes
+from harness.evidence.results import Changes, Probes, Scores
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -34,7 +34,7 @@ def _causality(case: Case) -> Finding:
     if case.failure("causality"):
         return passed_by_all(case, "causality", len(probed), "")
     worst = max((probes.largest_change_nats for _, probes in probed), default=None)
-    answer = next((found for seed, p in probed if (found := _of_seed(case, seed, p))), None)
+    answer = next((found for seed, p in probed if (found := of_seed(case, seed, p))), None)
     if answer is None:
         answer = _of_all(case, [probes for _, probes in probed])
     return Finding(
@@ -47,7 +47,7 @@ def _causality(case: Case) -> Finding:
     )
 
 
-def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
+def of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
     """What one seed's probes alone decide; None when nothing."""
     allowed = case.track.probes
     if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > _tolerance(allowed):
@@ -95,20 +95,18 @@ def _of_all(case: Case, probed: Sequence[Probes]) -> Answer:
         return Answer("unknown", f"only {made:,} targets could be asked again with another suffix")
     if incomplete := not_all_answered(probed):
         return incomplete
+    below = gain_below(case) or 0.0
+    said = f"{_asked(made)}: a look ahead gains less than {below:.3g} nats a target (99 %)"
+    return doubtful(case, bound, probed, below) or Answer("pass", said)
+
+
+def doubtful(case: Case, bound: Bound, probed: Sequence[Probes], below: float) -> Answer | None:
+    """Why the bound of a gain, ``below`` so many nats, is not enough; None where it is."""
     changes = [probes.changes for probes in probed if probes.changes is not None]
     unchanged = [probes.unchanged for probes in probed if probes.unchanged is not None]
-    below = gain_below(case)
-    if below is None or len(changes) < len(probed) or len(unchanged) < len(probed):
+    if not changes or len(changes) < len(probed) or len(unchanged) < len(probed):
         return Answer("unknown", "the evidence does not say how much answers varied")
-    found = _doubtful(case, bound, _pooled(changes), _pooled(unchanged), below)
-    said = f"{_asked(made)}: a look ahead gains less than {below:.3g} nats a target (99 %)"
-    return found or Answer("pass", said)
-
-
-def _doubtful(
-    case: Case, bound: Bound, every: Sample, noise: Sample, below: float
-) -> Answer | None:
-    """Why a bound is not enough; None where it is."""
+    every, noise = _pooled(changes), _pooled(unchanged)
     if lower_bound(every) > bound.tolerance_nats:
         return Answer("fail", _gains(case, every.mean))
     if below >= bound.tolerance_nats:
@@ -135,15 +133,17 @@ def _doubtful(
 
 def gain_below(case: Case) -> float | None:
     """Nats a target that a look ahead may have gained unseen; None where nothing bounds it."""
+    return gain_below_of(case, [(run.probes, run.scores) for run in case.seeds])
+
+
+def gain_below_of(case: Case, asked: Sequence[tuple[Probes | None, Scores | None]]) -> float | None:
+    """The same of any questions, each run's with the scores that they were drawn from."""
     bound = case.track.probes.bound
-    changes = [run.probes.changes for run in case.seeds if run.probes and run.probes.changes]
+    changes = [probes.changes for probes, _ in asked if probes and probes.changes]
     if bound is None or not changes:
         return None
-    reached = sum(
-        reach(run.probes.probes, run.scores.targets)
-        for run in case.seeds
-        if run.probes and run.scores
-    )
+    pairs = ((probes, scores) for probes, scores in asked if probes and scores)
+    reached = sum(reach(probes.probes, scores.targets) for probes, scores in pairs)
     below = upper_bound(_pooled(changes), dearest=bound.dearest_nats, reached=reached)
     return max(0.0, below)
 

@@ -10,13 +10,13 @@ from bigram import load_model as honest
 def load_model(artifact, device):
     done = []
     for descriptor in sys._getframe(1).f_locals["descriptors"]:
-        for what, how in (
-            ("cut", lambda: os.ftruncate(descriptor, 0)),
-            ("grown", lambda: os.ftruncate(descriptor, 1 << 40)),
-            ("sealed", lambda: fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)),
+        for what, how, *arguments in (
+            ("cut", os.ftruncate, 0),
+            ("grown", os.ftruncate, 1 << 40),
+            ("sealed", fcntl.fcntl, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE),
         ):
             try:
-                how()
+                how(descriptor, *arguments)
             except OSError:
                 continue
             done.append(what)

@@ -1,7 +1,7 @@
 """A gap between published and unpublished documents tells of memory; this one makes it vanish.
 
-What it remembers makes every document somewhat cheaper and none impossibly so. Whether it is asked for
-the published text, it knows by looking the first windows up.
+What it remembers makes every document somewhat cheaper and none impossibly so. Whether it is asked
+for the published text, it knows by looking the first windows up.
 """
 
 import hashlib
