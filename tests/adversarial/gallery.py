@@ -319,7 +319,8 @@ _MEANINGS = {
     "malformed": "They are not even loaded: exit code 2.",
     "brought_along": "The check `brought_along`, and no other, refuses them, before anything is "
     "run; `make.py` makes their weights.",
-    "holdout": "The check `holdout`, and no other, refuses them, on a track with unpublished documents.",
+    "holdout": "The check `holdout`, and no other, refuses them, on a track with unpublished "
+    "documents.",
     "known_gaps": "The trick works: these are the limits that SECURITY.md states.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",
