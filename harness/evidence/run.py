@@ -211,7 +211,7 @@ class Run(Fact):
     @property
     def holdout_probes(self) -> Probes | None:
         """The result of the probes of unpublished documents."""
-        return self.result("holdout_probe", Probes)
+        return self.result("reprobe", Probes)
 
     @property
     def recall(self) -> Recall | None:

@@ -11,7 +11,7 @@ StepName = Literal[
     "recall",
     "spread",
     "holdout",
-    "holdout_probe",
+    "reprobe",
     "gap",
     "unquantized",
     "reproduce",

@@ -179,7 +179,7 @@ STEPS: tuple[Step, ...] = (
         limit=_score_seconds,
     ),
     Step(
-        *("holdout_probe", "asking again of unpublished documents", "seed"),
+        *("reprobe", "asking again of unpublished documents", "seed"),
         result=results.Probes,
         finding="holdout",
         needs=frozenset({"holdout"}),

@@ -441,7 +441,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
     holdout_scores = scores(the_gap.holdout_bpb) if the_gap else None
     again: tuple[PhaseFacts | None, Probes | None] = (None, None)
     if the_gap:
-        again = asked("holdout-probe"), parts.get("holdout_probes", probes())
+        again = asked("reprobe"), parts.get("holdout_probes", probes())
     train = parts.get("train", phase("train"))
     done: dict[StepName, tuple[PhaseFacts | None, Result | None]] = {
         "train": (train, trained if train else None),
@@ -450,7 +450,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
         "recall": (parts.get("recall_phase", asked("recall")), parts.get("recall", recall())),
         "spread": (None, parts.get("spread", _ORDINARY_SPREAD)),
         "holdout": (parts.get("holdout", asked("holdout") if the_gap else None), holdout_scores),
-        "holdout_probe": again,
+        "reprobe": again,
         "gap": (None, the_gap),
         "unquantized": (
             parts.get("unquantized_phase", asked("unquantized") if unquantized else None),

@@ -20,7 +20,7 @@ DO: Mapping[StepName, Callable[[Step, Workbench, Run], StepFacts]] = {
     "recall": recall,
     "spread": spread,
     "holdout": holdout,
-    "holdout_probe": probe_unpublished,
+    "reprobe": probe_unpublished,
     "gap": gap,
     "unquantized": unquantized,
 }
