@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import time
 
 import torch
 from bigram import load_model as honest
@@ -19,15 +18,17 @@ def load_model(artifact, device):
     socket.socket.sendall = send_once
 
     def model(tokens, first):
-        logits = honest_model(tokens, first)
         worker = sys._getframe(1).f_locals
-        begin = worker["request"].slot * worker["logit_bytes"]
+        request = worker["request"]
+        shape = tokens.shape[0], tokens.shape[1] - first, worker["hello"].vocabulary
+        begin, count = request.slot * worker["logit_bytes"], shape[0] * shape[1] * shape[2]
         memory = worker["logit_memory"]
-        torch.frombuffer(memory, dtype=torch.float32, count=logits.numel(), offset=begin).zero_()
-        reply = worker["request"]._replace(kind=3).pack()
+        torch.frombuffer(memory, dtype=torch.float32, count=count, offset=begin).zero_()
+        reply = request._replace(kind=3).pack()
         early.add(reply)
         send(worker["channel"], reply)
-        time.sleep(0.05)
-        return logits
+        honest_model(tokens, first)
+        # Too late for this request: to write it now would only spoil the next one in its place.
+        return torch.zeros(shape)
 
     return model
