@@ -49,12 +49,15 @@ PROBES = Secret(
 )
 SUFFIXES = Secret("suffixes", "from which train shard those suffixes are taken", "never")
 RECALL = Secret("recall", "which windows are asked again, and in which order", "never")
+HOLDOUT = Secret(
+    "holdout", "the same of the unpublished documents: targets, suffixes and their shard", "never"
+)
 SHARDS = Secret(
     "shards",
     "which train documents a run is denied, and how the others are cut into files",
     "to the submission when its run begins",
 )
-SECRETS = (SEED, PROBES, SUFFIXES, RECALL, SHARDS)
+SECRETS = (SEED, PROBES, SUFFIXES, RECALL, HOLDOUT, SHARDS)
 
 
 class Draw(Fact):

@@ -216,6 +216,11 @@ class Run(Fact):
         return self.result("probe", Probes)
 
     @property
+    def holdout_probes(self) -> Probes | None:
+        """The result of the probes of unpublished documents."""
+        return self.result("reprobe", Probes)
+
+    @property
     def recall(self) -> Recall | None:
         """What asking in another order showed."""
         return self.result("recall", Recall)

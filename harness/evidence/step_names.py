@@ -11,6 +11,7 @@ StepName = Literal[
     "recall",
     "spread",
     "holdout",
+    "reprobe",
     "gap",
     "unquantized",
     "reproduce",

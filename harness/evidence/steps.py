@@ -184,6 +184,14 @@ STEPS: tuple[Step, ...] = (
         limit=_score_seconds,
     ),
     Step(
+        *("reprobe", "asking again of unpublished documents", "seed"),
+        result=asked_again.Probes,
+        finding="holdout",
+        needs=frozenset({"holdout"}),
+        when=_has_holdout,
+        limit=_probe_seconds,
+    ),
+    Step(
         *("gap", "comparing both sets", "seed"),
         result=results.Gap,
         finding="holdout",

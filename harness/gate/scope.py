@@ -22,6 +22,9 @@ _LONGEST_NAME_BYTES = 200
 _CATCH_UP = "merge the base branch into it, or rebase on that"
 _ORDINARY_MODES = ("100644", "100755")
 _MODES = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
+_DEVICES = frozenset({"con", "prn", "aux", "nul"}) | {
+    f"{kind}{number}" for kind in ("com", "lpt") for number in "0123456789"
+}
 # Characters that some file systems do not allow, or that a shell or a report would misread.
 _REFUSED_CHARACTERS = frozenset('\\:*?"<>|')
 
@@ -237,6 +240,9 @@ def _name_problem(name: bytes) -> str | None:
         f"holds {' '.join(refused)}": bool(refused),
         "holds a part that is empty, or begins or ends oddly": any(
             not part or part[0] in "- " or part[-1] in ". " for part in text.split("/")
+        ),
+        "is that of a device on some systems": any(
+            part.partition(".")[0].casefold() in _DEVICES for part in text.split("/")
         ),
         "is one that git itself would obey": any(
             part.casefold().startswith(".git") for part in text.split("/")

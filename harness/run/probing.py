@@ -6,7 +6,7 @@ from harness.data.build.baselines import WittenBellBigram
 from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import FileEntry
 from harness.data.format.shards import Tokens, concatenated
-from harness.evidence.draws import PROBES, SUFFIXES, Draw
+from harness.evidence.draws import HOLDOUT, PROBES, SUFFIXES, Draw
 from harness.evidence.plan import Plan
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.gaps import Costs
@@ -19,7 +19,13 @@ COUNTED_TOKENS = 1 << 23
 
 
 def probe_set(
-    plan: Plan, draw: Draw, dataset: Dataset, windows: WindowPlan, *, runs: int
+    plan: Plan,
+    draw: Draw,
+    dataset: Dataset,
+    windows: WindowPlan,
+    *,
+    runs: int,
+    suffixes: Dataset | None = None,
 ) -> ProbeSet:
     """The targets that are drawn before a run is scored, and how many are drawn after it.
 
@@ -31,16 +37,20 @@ def probe_set(
         dataset: in the tokens of the entry.
         windows: over its validation stream.
         runs: whose questions count together.
+        suffixes: whose train shards stand after the cuts, where the dataset, of unpublished
+            documents, has none; those have draws of their own.
     """
+    train = suffixes or dataset
+    secrets = (PROBES, SUFFIXES) if suffixes is None else (HOLDOUT, HOLDOUT)
     bound, vocabulary = plan.track.probes.bound, dataset.manifest.vocabulary_size
     count = plan.track.probes.count(
         windows=len(windows), targets=windows.targets, vocabulary_size=vocabulary, runs=runs
     )
-    later = bound is not None and bool(_train(dataset))
+    later = bound is not None and bool(_train(train))
     return ProbeSet.draw(
         windows,
-        text=_other_text(plan, draw, dataset),
-        secret=PROBES.of(plan.nonce, draw.seed),
+        text=_other_text(train, secrets[1].of(plan.nonce, draw.seed)),
+        secret=secrets[0].of(plan.nonce, draw.seed),
         count=count,
         by_gap=bound.drawn_by_gap(count, population=windows.targets) if bound and later else 0,
         keep=KEPT_ANSWER_BYTES // (4 * vocabulary) if bound and bound.by_gap else None,
@@ -63,9 +73,9 @@ def plain_model(dataset: Dataset, stream: Tokens) -> Costs:
     return partial(model.nats, stream)
 
 
-def _other_text(plan: Plan, draw: Draw, dataset: Dataset) -> Tokens:
+def _other_text(dataset: Dataset, secret: bytes) -> Tokens:
     """What stands after the cut of a probe: a train shard that is drawn."""
-    secret, shards = SUFFIXES.of(plan.nonce, draw.seed), _train(dataset)
+    shards = _train(dataset)
     if not shards:
         return dataset.validation_tokens()[:0]
     return dataset.shard(shards[int.from_bytes(secret, "big") % len(shards)])

@@ -107,12 +107,14 @@ class ScoringSession:
     theirs, and InfrastructureError when engine, disk or memory of ours failed.
     """
 
-    def __init__(self, bench: Bench, dataset: Dataset) -> None:
+    def __init__(self, bench: Bench, dataset: Dataset, *, suffixes: Dataset | None = None) -> None:
+        """``suffixes``: whose train shards stand after the cuts, where the dataset has none."""
         # torch takes seconds to import; nothing before this point needs it.
         from harness.scoring.scorer import Stream
         from harness.scoring.windows import WindowPlan
 
         self._bench, self._dataset = bench, dataset
+        self._suffixes = suffixes
         self._stream = Stream(
             tokens=dataset.validation_tokens(),
             document_bytes=dataset.validation_document_bytes(),
@@ -131,7 +133,14 @@ class ScoringSession:
         from harness.run.probing import probe_set
 
         bench = self._bench
-        return probe_set(bench.plan, bench.draw, self._dataset, self._windows, runs=self._runs)
+        return probe_set(
+            bench.plan,
+            bench.draw,
+            self._dataset,
+            self._windows,
+            runs=self._runs,
+            suffixes=self._suffixes,
+        )
 
     def score(self, file: Sealed, *, step: Step, documents: Path, probed: bool) -> Answered[Scores]:
         """Score every target with the model that the submission loads from ``file``.
@@ -162,7 +171,8 @@ class ScoringSession:
         from harness.run.probing import plain_model
 
         if self._probes.by_gap:
-            self._probes.draw_by_gap(plain_model(self._dataset, self._stream.tokens))
+            train = self._suffixes or self._dataset
+            self._probes.draw_by_gap(plain_model(train, self._stream.tokens))
         return self._again(file, step, self._probes, self._probes.facts)
 
     def recall(self, file: Sealed, *, step: Step) -> Answered[Recall]:

@@ -137,6 +137,12 @@ class Workbench:
         return ScoringSession(self, self.texts.scored)
 
     @cached_property
+    def holdout_session(self) -> ScoringSession:
+        """The same for the unpublished documents, where the track names some."""
+        assert self.texts.holdout is not None  # noqa: S101 - steps follow from the plan's texts
+        return ScoringSession(self, self.texts.holdout, suffixes=self.texts.scored)
+
+    @cached_property
     def accelerators(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the track needs; none for a track that needs none."""
         return accelerator_uuids(self.plan.track, self.host.machine)

@@ -10,6 +10,11 @@ _LONGEST_STACK = 2
 # unassigned characters: what a terminal may obey, or what has no known width.
 _REMOVED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _UNSEEN = _REMOVED | {"Zl", "Zp"}
+# Counted as letters, marks and symbols, and drawn as nothing: fillers of Hangul, vowels that Khmer
+# never shows, the joiner of graphemes, Braille without dots, selectors of variants.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u180b\u180c\u180d\u180f") | {
+    chr(code) for begin, end in ((0xFE00, 0xFE10), (0xE0100, 0xE01F0)) for code in range(begin, end)
+}
 # Escape sequences of terminals: CSI (colors, cursor), OSC and similar (titles), two-byte ones.
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
@@ -19,9 +24,9 @@ _ESCAPE = re.compile(
 def plain(text: str | bytes, limit: int) -> str:
     """``text`` on one line, printable, in at most ``limit`` characters.
 
-    White space of any kind becomes one space; control, bidirectional, zero-width, private and
-    unassigned characters are removed; at most two combining marks stay on one character. Longer
-    text is cut and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
+    White space of any kind becomes one space; control, bidirectional, zero-width, private,
+    unassigned and blank characters are removed; at most two combining marks stay on one character.
+    Longer text is cut and ends in ``...``. Bytes that are not UTF-8 become U+FFFD.
     """
     # Cut before any work is done; twice the limit leaves room for what is removed.
     scanned, whole = _start(text, 2 * limit + 64)
@@ -34,7 +39,7 @@ def plain(text: str | bytes, limit: int) -> str:
             stack = 0
             continue
         category = unicodedata.category(character)
-        if category in _REMOVED:
+        if category in _REMOVED or character in _BLANK:
             continue
         stack = stack + 1 if category.startswith("M") else 0
         if stack <= _LONGEST_STACK:
@@ -74,7 +79,7 @@ def is_plain(text: str, limit: int) -> bool:
 
 def has_unseen(text: str) -> bool:
     """Whether ``text`` holds an invisible character or a line break."""
-    return any(unicodedata.category(character) in _UNSEEN for character in text)
+    return any(c in _BLANK or unicodedata.category(c) in _UNSEEN for c in text)
 
 
 def folded(name: str) -> str:

@@ -133,26 +133,28 @@ class WatchedPhase(ABC):
         with self._killing:
             if self._ended.is_set() or self._kill_reason is not None:
                 return
+            failed = None
             try:
-                if self.kill():
-                    self._kill_reason, self._kill_detail = reason, detail
+                killed = self.kill()
             except InfrastructureError as error:
-                if reason != "deadline" or not self.is_seen_to_run():
-                    self._lose(error)
-                    return
-                # Hundreds of processes that die slowly are no fault of ours: it is late.
-                self._kill_reason = reason
-        if not self._ended.wait(_KILL_SECONDS):
-            if reason == "deadline":
-                self._insist()
-                return
-            self._lose(
-                InfrastructureError(
-                    f"the {self.job.label} sandbox did not end within {_KILL_SECONDS:.0f} s of "
-                    "being killed",
-                    remedy="look for processes stuck in the kernel (state D); then --resume",
-                )
+                # Of hundreds of processes that die slowly an engine says that it cannot kill
+                # them. They die all the same, and whoever made them gains nothing by it.
+                failed, killed = error, True
+            if killed:
+                self._kill_reason, self._kill_detail = reason, detail
+        if self._ended.wait(_KILL_SECONDS):
+            return
+        if reason == "deadline" and (failed is None or self.is_seen_to_run()):
+            self._insist()
+            return
+        self._lose(
+            failed
+            or InfrastructureError(
+                f"the {self.job.label} sandbox did not end within {_KILL_SECONDS:.0f} s of "
+                "being killed",
+                remedy="look for processes stuck in the kernel (state D); then --resume",
             )
+        )
 
     def _insist(self) -> None:
         """Kill again and again what is late and does not end, and give its end up at last.

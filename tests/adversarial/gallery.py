@@ -24,6 +24,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.judge.rules import CHECKS as RULES
+from harness.safeio.text import has_unseen
 from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
 
 GALLERY = ROOT / "tests/adversarial"
@@ -46,7 +47,8 @@ class Card(BaseModel):
     only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
     is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
-    ``suite``: the unit tests run it too, not ``make cheaters`` alone.
+    ``suite``: the unit tests run it too, not ``make cheaters`` alone; ``holdout``: the
+    track has unpublished documents, in a dataset of that name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +65,7 @@ class Card(BaseModel):
     score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
+    holdout: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,11 +125,26 @@ def cheaters() -> list[Cheater]:
 
 
 def verify(
-    submission: Path, place: Path, data: Path, sandbox: Kind, *, seeds: str, **track: str
+    submission: Path,
+    place: Path,
+    data: Path,
+    sandbox: Kind,
+    *,
+    seeds: str,
+    holdout: str = "",
+    **track: str,
 ) -> Outcome:
-    """Verify a folder; ``track`` changes lines of the smoke track with two seeds."""
+    """Verify a folder; ``track`` changes lines of the smoke track with two seeds.
+
+    With a ``holdout`` some documents are taken from the train split, as unpublished ones: the
+    dataset of that name.
+    """
     place.mkdir(parents=True, exist_ok=True)
     rules = write_track(place / "track.toml", **{"seeds": "2", **track})
+    if holdout:
+        from tests.scoring.test_document_costs import add_holdout, with_unpublished
+
+        data, rules = with_unpublished(data, place / "data"), add_holdout(rules)
     arguments = ["--track", rules, "--sandbox", sandbox, "--data", data, "--json", "-"]
     return harness("verify", submission, *arguments, "--runs", place / "runs", "--seeds", seeds)
 
@@ -151,7 +169,8 @@ def _run(
     cheater: Cheater, place: Path, data: Path, sandbox: Kind, control: Outcome | None
 ) -> Result:
     card = cheater.card
-    done = verify(cheater.assemble(place), place, data, sandbox, seeds=card.seeds, **card.track)
+    folder, track = cheater.assemble(place), {**card.track, "holdout": card.holdout}
+    done = verify(folder, place, data, sandbox, seeds=card.seeds, **track)
     if cheater.shelf == "malformed":
         problems = [] if done.code == 2 else [f"exit code {done.code}, expected 2: {done.err}"]
         if card.reason not in done.err:
@@ -168,10 +187,11 @@ def _run(
     else:
         problems += _not_as_honest(cheater, done, control)
         expected = actual = "known gap: it works"
+        if cheater.shelf == "known_gaps" and card.speaks and not _said(logs, WORKED):
+            problems.append("its log does not say that the trick worked: is the gap closed?")
         if cheater.shelf == "ineffective":
-            said = [line for text in logs.values() for line in text.splitlines()]
-            failed = [line for line in said if FAILED in line]
-            problems += [f"it says: {line.strip()}" for line in said if WORKED in line]
+            failed = _said(logs, FAILED)
+            problems += [f"it says: {line.strip()}" for line in _said(logs, WORKED)]
             if card.speaks and not failed:
                 problems.append("its log does not say that the trick failed")
             expected = "as the honest control"
@@ -196,12 +216,19 @@ def _logs(done: Outcome) -> dict[str, str]:
     return {str(path.relative_to(evidence)): path.read_bytes().decode() for path in files}
 
 
+def _said(logs: dict[str, str], what: str) -> list[str]:
+    """The lines of all logs that say so."""
+    return [line for text in logs.values() for line in text.splitlines() if what in line]
+
+
 def _unclean(done: Outcome, logs: dict[str, str]) -> list[str]:
     """Whatever a cheater prints, what people read of it is plain and bounded."""
     problems = []
     for name, text in {**logs, "output": done.err}.items():
         if not all(character.isprintable() or character == "\n" for character in text):
             problems.append(f"{name} holds control characters")
+        if name == "scorecard.txt" and has_unseen(text.replace("\n", "")):
+            problems.append(f"{name} holds characters that nobody can see")
         if len(text) > 8_388_608:
             problems.append(f"{name} has {len(text):,} characters")
     return problems
@@ -292,6 +319,8 @@ _MEANINGS = {
     "malformed": "They are not even loaded: exit code 2.",
     "brought_along": "The check `brought_along`, and no other, refuses them, before anything is "
     "run; `make.py` makes their weights.",
+    "holdout": "The check `holdout`, and no other, refuses them, on a track with unpublished "
+    "documents.",
     "known_gaps": "The trick works: these are the limits that SECURITY.md states.",
     "memorisation": "The check `memorisation`, and no other, hands them to a human: INCONCLUSIVE. "
     "With unpublished documents it is `holdout` that refuses them.",

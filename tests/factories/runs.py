@@ -74,6 +74,7 @@ class Parts(TypedDict, total=False):
     spread: Spread | None
     holdout: PhaseFacts | None
     gap: Gap | None
+    holdout_probes: Probes | None
     unquantized_phase: PhaseFacts | None
     unquantized: Scores | None
     failure: Failure | None
@@ -100,6 +101,9 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
     )
     plain_scores = parts.get("scores", scores(bpb))
     holdout_scores = scores(the_gap.holdout_bpb) if the_gap else None
+    again: tuple[PhaseFacts | None, Probes | None] = (None, None)
+    if the_gap:
+        again = asked("reprobe"), parts.get("holdout_probes", probes())
     train = parts.get("train", phase("train"))
     done: dict[StepName, tuple[PhaseFacts | None, Result | None]] = {
         "train": (train, trained if train else None),
@@ -108,6 +112,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
         "recall": (parts.get("recall_phase", asked("recall")), parts.get("recall", recall())),
         "spread": (None, parts.get("spread", ORDINARY_SPREAD)),
         "holdout": (parts.get("holdout", asked("holdout") if the_gap else None), holdout_scores),
+        "reprobe": again,
         "gap": (None, the_gap),
         "unquantized": (
             parts.get("unquantized_phase", asked("unquantized") if unquantized else None),

@@ -16,6 +16,7 @@ ODD_NAMES = [
     (b"a\nb.py", "cannot be seen"),
     (b"a\x1b[2J.py", "cannot be seen"),
     ("a\u202eyp.b".encode(), "cannot be seen"),
+    ("a\u3164.py".encode(), "cannot be seen"),
     (b"\xff\xfe.py", "not UTF-8"),
     (b"a\\b.py", "holds \\"),
     (b"a:b.py", "holds :"),
@@ -23,6 +24,7 @@ ODD_NAMES = [
     (b"a.py ", "begins or ends oddly"),
     (b".gitattributes", "git itself would obey"),
     (b"data/.GitModules", "git itself would obey"),
+    (b"data/Aux.py", "a device on some systems"),
     (b"MODEL.py", "one name on some systems"),
     (b"x" * 250, "longer than 200 bytes"),
     (b"Data/a", "one name on some systems"),
@@ -114,7 +116,9 @@ def test_a_tree_that_ends_within_an_entry_is_refused(repository: Repository, end
     assert any("is broken" in sentence for sentence in failed(outcome)), failed(outcome)
 
 
-@pytest.mark.parametrize("name", ["-x", "a\nb", "a\u202eb", ".github", "a:b", "x "])
+@pytest.mark.parametrize(
+    "name", ["-x", "a\nb", "a\u202eb", "a\u3164", "nul", ".github", "a:b", "x "]
+)
 def test_odd_names_of_folders_are_refused(repository: Repository, name: str) -> None:
     repository.branch()
     repository.submission(name)

@@ -136,6 +136,7 @@ OURS: list[tuple[str, list[Run]]] = [
     ("memory", every_seed(recall=recall(changes=changes(sd=0.02, count=1500)))),
     ("memory", every_seed(probes=probes(twice=changes(sd=0.02, count=64)))),
     ("memory", every_seed(recall=recall(windows=300, planned=300))),
+    ("memory", every_seed(recall=recall(changes=changes(sd=0.006, count=1500)))),
     ("memory", with_first(PLAN, failure=failure("infrastructure", "memory"))),
     ("causality", with_first(PLAN, failure=failure("infrastructure", "causality"))),
     ("coverage", with_first(PLAN, scores=scores(2.61, targets=199_998))),

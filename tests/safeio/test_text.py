@@ -126,3 +126,10 @@ def test_names_that_some_systems_hold_for_one() -> None:
     assert folded("\u00c9t\u00e9.PY") == folded("E\u0301te\u0301.py")
     assert folded("a") != folded("b")
     assert has_unseen("a\u200bb") and has_unseen("a\u2028b") and not has_unseen("a b\u0301")
+
+
+@pytest.mark.parametrize("blank", ["\u115f", "\u2800", "\u3164", "\uffa0", "\ufe0f", "\U000e0100"])
+def test_a_letter_that_is_drawn_as_nothing_is_not_shown(blank: str) -> None:
+    assert blank.isprintable()
+    assert plain(f"base{blank * 40}line", 80) == "baseline"
+    assert has_unseen(f"baseline{blank}") and not is_plain(f"baseline{blank}", 80)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.contest.track import Holdout
 from harness.data.build.building import build_dataset
 from harness.data.format.documents import read_documents
+from harness.evidence.asked_again import Probes
 from harness.evidence.results import Gap, Spread
 from harness.evidence.run import Run
 from harness.judge.rules.memorisation import cheap_parts, suspects
@@ -21,7 +22,7 @@ from harness.scoring.document_costs import LEAST_BYTES, PARTS, gap_of, spread_of
 from tests.adversarial.gallery import cheaters
 from tests.factories.plans import TEXT_BYTES, TOKENS, plan, strict_track, texts
 from tests.factories.playground import BIGRAM, harness, write_track
-from tests.factories.results import failure, gap, spread
+from tests.factories.results import changes, failure, gap, probes, spread
 from tests.factories.runs import good_runs, seed_run, verdict_of
 
 HOLDOUT = "unpublished"
@@ -189,6 +190,34 @@ def test_the_gap_must_exceed_seeds_documents_and_tolerance(found: list[Gap], exp
     assert status(verdict, "holdout") == expected
     outcome = {"pass": "VERIFIED", "fail": "REJECTED", "unknown": "INCONCLUSIVE"}
     assert verdict.verdict == outcome[expected]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (probes(), "pass"),
+        (probes(gain=0.03), "fail"),
+        (probes(largest=0.6), "fail"),
+        (probes(largest=0.6, twice=changes(largest_nats=0.3)), "unknown"),  # dropout left on
+        (probes(gain=0.0195), "unknown"),  # not shown to be small
+        (probes(probes=3999), "unknown"),  # stopped before all was answered
+        (probes(changes=changes(sd=0.05)), "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_who_looks_ahead_in_unpublished_documents_cannot_hide_a_gap(
+    found: Probes | None, expected: str
+) -> None:
+    made = plan(strict_track(holdout=Holdout(dataset="h", tolerance_bpb=0.03)))
+    runs = [
+        seed_run(draw, bpb, gap=each, holdout_probes=found)
+        for draw, bpb, each in zip(made.draws, (2.61, 2.62, 2.60), gaps(0, 0.001, 0), strict=True)
+    ]
+    verdict = verdict_of(made, runs)
+    assert status(verdict, "causality") == "pass"  # that of the published ones
+    assert status(verdict, "holdout") == expected
+    if expected != "pass":
+        assert verdict.reason.startswith("holdout: unpublished documents: ")
 
 
 @pytest.mark.parametrize(

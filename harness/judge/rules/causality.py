@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from harness.contest.track import Bound
 from harness.contest.track import Probes as Settings
 from harness.evidence.asked_again import Changes, Probes
+from harness.evidence.results import Scores
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -37,7 +38,7 @@ def _causality(case: Case) -> Finding:
     if case.failure("causality"):
         return passed_by_all(case, "causality", len(probed), "")
     worst = max((probes.largest_change_nats for _, probes in probed), default=None)
-    answer = next((found for seed, p in probed if (found := _of_seed(case, seed, p))), None)
+    answer = next((found for seed, p in probed if (found := of_seed(case, seed, p))), None)
     if answer is None:
         answer = _of_all(case, [probes for _, probes in probed])
     return Finding(
@@ -50,7 +51,7 @@ def _causality(case: Case) -> Finding:
     )
 
 
-def _of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
+def of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
     """What one seed's probes alone decide; None when nothing."""
     allowed = case.track.probes
     if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > _tolerance(allowed):
@@ -98,21 +99,15 @@ def _of_all(case: Case, probed: Sequence[Probes]) -> Answer:
         return Answer("unknown", f"only {made:,} targets could be asked again with another suffix")
     if incomplete := not_all_answered(probed):
         return incomplete
-    changes = [probes.changes for probes in probed if probes.changes is not None]
-    unchanged = [probes.unchanged for probes in probed if probes.unchanged is not None]
     below = gain_below(case)
-    if below is None or len(changes) < len(probed) or len(unchanged) < len(probed):
-        if bound.by_gap and any(each.by_gap is None for each in probed):
-            said = "the track asks for targets that are drawn by their gap, and these were not"
-        else:
-            said = "the evidence does not say how much answers varied"
-        return Answer("unknown", said)
-    found = _doubtful(case, bound, changes, _pooled(unchanged), below)
-    said = (
+    doubt = doubtful(case, bound, probed, below)
+    if doubt is not None or below is None:
+        return doubt or Answer("unknown", "nothing bounds what a look ahead may have gained")
+    return Answer(
+        "pass",
         f"{_asked(made)}: a look ahead worth less than {below:.3g} nats a target"
-        f"{_in_margins(case, below)} would not have been seen (99 %)"
+        f"{_in_margins(case, below)} would not have been seen (99 %)",
     )
-    return found or Answer("pass", said)
 
 
 def _in_margins(case: Case, nats: float) -> str:
@@ -120,11 +115,19 @@ def _in_margins(case: Case, nats: float) -> str:
     return f", {nats / margin:.2g} margins," if margin else ""
 
 
-def _doubtful(
-    case: Case, bound: Bound, changes: Sequence[Changes], noise: Sample, below: float
+def doubtful(
+    case: Case, bound: Bound, probed: Sequence[Probes], below: float | None
 ) -> Answer | None:
-    """Why a bound is not enough; None where it is."""
-    every = _pooled(changes)
+    """Why the bound of a gain, ``below`` so many nats, is not enough; None where it is."""
+    changes = [probes.changes for probes in probed if probes.changes is not None]
+    unchanged = [probes.unchanged for probes in probed if probes.unchanged is not None]
+    if below is None or len(changes) < len(probed) or len(unchanged) < len(probed):
+        if bound.by_gap and any(each.by_gap is None for each in probed):
+            said = "the track asks for targets that are drawn by their gap, and these were not"
+        else:
+            said = "the evidence does not say how much answers varied"
+        return Answer("unknown", said)
+    every, noise = _pooled(changes), _pooled(unchanged)
     if lower_bound(every) > bound.tolerance_nats:
         return Answer("fail", _gains(case, every.mean))
     if below >= bound.tolerance_nats:
@@ -152,11 +155,16 @@ def _doubtful(
 
 def gain_below(case: Case) -> float | None:
     """Nats a target that a look ahead may have gained unseen; None where nothing bounds it."""
+    return gain_below_of(case, [(run.probes, run.scores) for run in case.seeds])
+
+
+def gain_below_of(case: Case, asked: Sequence[tuple[Probes | None, Scores | None]]) -> float | None:
+    """The same of any questions, each run's with the scores that they were drawn from."""
     bound = case.track.probes.bound
-    changes = [run.probes.changes for run in case.seeds if run.probes and run.probes.changes]
+    changes = [probes.changes for probes, _ in asked if probes and probes.changes]
     if bound is None or not changes:
         return None
-    reached = [_reached(run, bound) for run in case.seeds if run.probes and run.scores]
+    reached = [_reached(probes, scores, bound) for probes, scores in asked if probes and scores]
     if None in reached:
         return None
     found = [each for each in reached if each is not None]
@@ -165,15 +173,12 @@ def gain_below(case: Case) -> float | None:
     )
 
 
-def _reached(run: Run, bound: Bound) -> float | None:
+def _reached(probes: Probes, scores: Scores, bound: Bound) -> float | None:
     """How many draws find as much as those of a run; None where they are not what a bound is of.
 
     What one target can gain for as likely as it is drawn depends on the draw. A target that is
     drawn by gap is at least half as likely as uniformly, so it gains at most twice as much.
     """
-    probes, scores = run.probes, run.scores
-    if probes is None or scores is None:
-        return None
     if probes.by_gap is None:
         reached = reach(probes.probes, scores.targets)
         return None if bound.by_gap and not math.isinf(reached) else reached

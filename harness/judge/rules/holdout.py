@@ -1,12 +1,18 @@
-"""Whether the model is as good on documents that were never published."""
+"""Whether the model is as good on documents that were never published.
+
+A gap says so only where it is as honest there: who remembers the published text could look ahead in
+the others by as much. So targets of those are asked again too, as of the published ones.
+"""
 
 import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from harness.evidence.results import Gap
+from harness.evidence.results import Gap, Scores
 from harness.judge.case import Case
 from harness.judge.rule import Rule
+from harness.judge.rules.asked_again import Answer, not_all_answered
+from harness.judge.rules.causality import doubtful, gain_below_of, of_seed
 from harness.models import Finding, Status
 
 
@@ -14,7 +20,8 @@ def _holdout(case: Case) -> Finding | None:
     """None where the track names no unpublished documents.
 
     It fails if the gap is larger than the track tolerates, and neither the spread of the seeds
-    (one-sided t-test) nor the scatter of the documents (normal) explains the excess.
+    (one-sided t-test) nor the scatter of the documents (normal) explains the excess; or if the
+    model looks ahead in the unpublished documents.
     """
     holdout, p_below = case.track.holdout, case.track.significance.p_below
     if holdout is None:
@@ -36,11 +43,27 @@ def _holdout(case: Case) -> Finding | None:
         p_below=p_below,
     ):
         status, detail = "fail", _in_words(gaps, "better than")
+    elif doubt := _looks_ahead(case):
+        status, detail = doubt.status, f"unpublished documents: {doubt.detail}"
     else:
         status, detail = "pass", _in_words(gaps, "as good as")
     return Finding(
         id="holdout", status=status, measured=mean, limit=allowed, unit="BPB", detail=detail
     )
+
+
+def _looks_ahead(case: Case) -> Answer | None:
+    """Why the score of the unpublished documents may be too good; None where it is not."""
+    asked = [(run.holdout_probes, run.result("holdout", Scores)) for run in case.seeds]
+    probed = [(run.seed, run.holdout_probes) for run in case.seeds if run.holdout_probes]
+    if len(probed) < len(case.seeds):
+        return Answer("unknown", "they were not asked again in every seed run")
+    answer = next((found for seed, p in probed if (found := of_seed(case, seed, p))), None)
+    bound, below = case.track.probes.bound, gain_below_of(case, asked)
+    if answer is not None or bound is None:
+        return answer
+    whole = [probes for _, probes in probed]
+    return not_all_answered(whole) or doubtful(case, bound, whole, below)
 
 
 def _in_words(gaps: Sequence[Gap], how: str) -> str:

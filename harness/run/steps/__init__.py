@@ -6,7 +6,7 @@ from harness.evidence.run import Run, StepFacts
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import Step
 from harness.run.steps.documents import gap, spread
-from harness.run.steps.probe import probe, recall
+from harness.run.steps.probe import probe, probe_unpublished, recall
 from harness.run.steps.score import holdout, score, unquantized
 from harness.run.steps.tokenize import tokenize
 from harness.run.steps.train import train
@@ -20,6 +20,7 @@ DO: Mapping[StepName, Callable[[Step, Workbench, Run], StepFacts]] = {
     "recall": recall,
     "spread": spread,
     "holdout": holdout,
+    "reprobe": probe_unpublished,
     "gap": gap,
     "unquantized": unquantized,
 }

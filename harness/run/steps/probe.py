@@ -11,6 +11,11 @@ def probe(step: Step, bench: Workbench, run: Run) -> StepFacts:
     return facts_of(step, bench.session.probe(sealed(bench, run), step=step))
 
 
+def probe_unpublished(step: Step, bench: Workbench, run: Run) -> StepFacts:
+    """The same of the unpublished documents: who looks ahead there hides what he remembers."""
+    return facts_of(step, bench.holdout_session.probe(sealed(bench, run), step=step))
+
+
 def recall(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Ask for windows that were drawn, in another order, and compare the answers."""
     return facts_of(step, bench.session.recall(sealed(bench, run), step=step))

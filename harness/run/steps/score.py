@@ -1,6 +1,5 @@
 """Three scorings: the validation split, the unpublished documents, the unquantized weights."""
 
-from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
 from harness.evidence.asked_again import Probes, Recall
 from harness.evidence.results import Scores
@@ -14,14 +13,12 @@ from harness.run.workbench import Workbench
 
 def score(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score every validation target with the model loaded from the sealed artifact."""
-    return _scored(step, bench, sealed(bench, run), bench.texts.scored)
+    return _scored(step, bench, bench.session, sealed(bench, run), probed=True)
 
 
 def holdout(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score the artifact on the track's unpublished documents too."""
-    unpublished = bench.texts.holdout
-    assert unpublished is not None  # noqa: S101 - the step is there where the plan has some
-    facts = _scored(step, bench, sealed(bench, run), unpublished)
+    facts = _scored(step, bench, bench.holdout_session, sealed(bench, run), probed=True)
     if facts.result is None and facts.failure is None:
         # The budget is that of the validation split; this set may be larger.
         raise InfrastructureError(
@@ -35,7 +32,7 @@ def unquantized(step: Step, bench: Workbench, run: Run) -> StepFacts:
     """Score the weights before quantization: for information only, no rule uses it."""
     assert run.checkpoint is not None  # noqa: S101 - the step is there where a run left one
     checkpoint = Sealed(bench.directory.checkpoint(run), run.checkpoint.sha256)
-    facts = _scored(step, bench, checkpoint, bench.texts.scored)
+    facts = _scored(step, bench, bench.session, checkpoint, probed=False)
     if facts.failure is not None:
         reason = facts.failure.reason
         bench.progress.note(f"seed {run.seed}: the checkpoint was not scored: {reason}")
@@ -48,12 +45,11 @@ def sealed(bench: Workbench, run: Run) -> Sealed:
     return Sealed(bench.directory.artifact(run), run.artifact.sha256)
 
 
-def _scored(step: Step, bench: Workbench, file: Sealed, dataset: Dataset) -> StepFacts:
-    # Only the session that scores the validation split draws and keeps probes.
-    same = dataset is bench.texts.scored
-    session = bench.session if same else ScoringSession(bench, dataset)
+def _scored(
+    step: Step, bench: Workbench, session: ScoringSession, file: Sealed, *, probed: bool
+) -> StepFacts:
     documents = bench.place / (step.documents_file or "")
-    answered = session.score(file, step=step, documents=documents, probed=step.name == "score")
+    answered = session.score(file, step=step, documents=documents, probed=probed)
     return facts_of(step, answered)
 
 

@@ -123,13 +123,14 @@ class ContainerPhase(WatchedPhase):
         import docker.errors
 
         with self._engine.connection(_KILL_SECONDS) as client:
+            self._kills += 1  # ours, even where the engine cannot say that it was done
             try:
                 client.kill(self.container_id, signal="SIGKILL")
             except docker.errors.APIError as error:
                 if error.status_code in (404, 409):  # it has ended by itself
+                    self._kills -= 1
                     return False
                 raise
-            self._kills += 1
             return True
 
     def isolation(self) -> tuple[IsolationFact, ...]:

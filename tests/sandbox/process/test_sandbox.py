@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import InfrastructureError
+from harness.sandbox.process.phase import ProcessPhase
 from harness.sandbox.process.sandbox import ProcessSandbox
 from harness.sandbox.protocol import ArtifactError
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
@@ -130,7 +132,8 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from harness.safeio import ownership
-from harness.sandbox.process.sandbox import ProcessSandbox
+from harness.errors import InfrastructureError
+from harness.sandbox.process.sandbox import ProcessPhase, ProcessSandbox
 from tests.sandbox.conftest import Phases
 phases = Phases(ProcessSandbox(), Path({str(rehearsal.folder)!r}))
 with phases.start("import time; time.sleep(1000)"):
@@ -174,3 +177,32 @@ def test_stop_is_immediate_for_a_phase_that_ignores_everything(rehearsal: Phases
         time.sleep(0.3)
         assert running.stop().exit_code == 137
         assert finished(running).outcome == "stopped"
+
+
+def complaining(phase: ProcessPhase, *, kills: bool) -> None:
+    """Have it say, as an engine does of a herd that dies slowly, that it cannot be killed."""
+    kill = phase.kill
+
+    def complain() -> bool:
+        if kills:
+            kill()
+        raise InfrastructureError("PID 7990 is zombie and can not be killed")
+
+    phase.kill = complain  # type: ignore[method-assign]
+
+
+def test_what_dies_in_the_end_is_not_lost_because_it_was_hard_to_kill(rehearsal: Phases) -> None:
+    """Else whoever does not like his score makes sure that it cannot be taken down."""
+    with rehearsal.start("import time; time.sleep(60)") as running:
+        assert isinstance(running, ProcessPhase)
+        complaining(running, kills=True)
+        assert running.stop().outcome == "stopped"
+
+
+def test_what_does_not_die_is_lost(rehearsal: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sandbox.phase._KILL_SECONDS", 0.2)
+    with rehearsal.start("import time; time.sleep(60)") as running:
+        assert isinstance(running, ProcessPhase)
+        complaining(running, kills=False)
+        with pytest.raises(InfrastructureError, match="zombie"):
+            running.stop()

@@ -1,0 +1,1 @@
+"""Imported by Python itself, where it is found."""
