@@ -31,14 +31,18 @@ from tests.factories.broken import (
     LATE,
     PLAN,
     SLOW,
+    UNPUBLISHED,
     switched_off,
-    with_gaps,
 )
 from tests.factories.samples import (
+    GOOD_SCORES,
     changes,
     entry,
     failure,
+    gap,
     good_runs,
+    looked,
+    looking_track,
     phase,
     plan,
     probes,
@@ -401,8 +405,9 @@ def test_a_question_that_does_not_arise_is_not_answered() -> None:
     assert unasked == {"holdout", "seed_spread", "significance", "confirmation", "doubts"}
     asked = [check.id for check in found.checks]
     assert asked == [rule.id for rule in CHECKS if rule.id in asked]  # in their order
-    gaps = verdict_of(*with_gaps(0.001, 0.002, -0.001))
-    assert [check.id for check in gaps.checks] == [rule.id for rule in CHECKS]
+    every = plan(looking_track(holdout=UNPUBLISHED))
+    good = looked(every, GOOD_SCORES, GOOD_SCORES, gap=gap(0.001))
+    assert [check.id for check in verdict_of(every, good).checks] == [rule.id for rule in CHECKS]
 
 
 def test_seeds_that_scatter_less_than_any_real_ones_are_for_a_human() -> None:
