@@ -252,7 +252,7 @@ def _seed_spread(verdict: Verdict, check: Finding) -> Either:
     artifacts = [row.artifact_sha256 for row in verdict.seeds if row.artifact_sha256 is not None]
     scores = scores_of(verdict)
     same = any(one == other for one, other in combinations(artifacts, 2))
-    spread, least, _ = seed_spread.spread_of(verdict.statistics, scores)
+    spread, least, *_ = seed_spread.spread_of(verdict.statistics, scores)
     matters = spread is not None and spread >= least
     return PASS if matters and not same else UNKNOWN
 

@@ -214,7 +214,7 @@ def compare(
         )
         threshold = bar_bpb - margin_bpb
     question = Question.of(test, threshold=threshold, record=record)
-    seen = _look(values[:in_order], test, question)
+    seen = _look(_finite(values[:in_order]), test, question)
     ended = seen[-1] if seen and seen[-1].outcome != "went on" else None
     tested = values if ended is None else values[: ended.look.runs]
     answer = question.answer(tested)
@@ -250,6 +250,12 @@ def compare(
         text_bytes=text_bytes,
         **_of_test(test, question, answer, seen),
     )
+
+
+def _finite(values: Sequence[float]) -> Sequence[float]:
+    """Those before the first that is not finite: no look goes past such a one."""
+    ends = (place for place, value in enumerate(values) if not math.isfinite(value))
+    return values[: next(ends, len(values))]
 
 
 def _look(

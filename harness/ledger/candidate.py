@@ -162,7 +162,6 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
     yield "bytes_limit", verdict.bytes_limit, track.budget.bytes
     yield "train_limit_seconds", verdict.train_limit_seconds, track.budget.train_seconds
     yield "score_limit_seconds", verdict.score_limit_seconds, track.budget.score_seconds
-    yield from _test_of(track.significance, verdict, seeds=limits.get("seeds"))
     yield "causality.limit", limits.get("causality"), track.probes.largest_change_nats
     if tokens is not None:
         yield "statistics.targets", verdict.statistics.targets, tokens - 1
@@ -177,6 +176,7 @@ def _figures_of(track: Track, verdict: Verdict) -> Iterator[tuple[str, object, o
         left = spent(level, earlier=spending.earlier if spending else 0)
         if p_below is None or not math.isclose(p_below, left, rel_tol=1e-9):
             yield "statistics.p_below", p_below, left
+    yield from _test_of(track.significance, verdict, seeds=limits.get("seeds"))
     if track.holdout is not None:
         allowed = track.holdout.reference_gap_bpb + track.holdout.tolerance_bpb
         yield "holdout.limit", limits.get("holdout"), allowed

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from harness.contest.entry import Tokenizer
 from harness.contest.significance import Significance
 from harness.evidence.draws import Draw, draw_runs, draw_seeds
-from tests.factories.plans import entry, plan, strict_track
+from tests.factories.plans import entry, looking_track, plan, strict_track
 
 MADE = plan()
 CODED = entry(
@@ -62,6 +62,23 @@ def test_any_one_changed_input_changes_every_seed(which: int) -> None:
     changed[which] = 4 if which == 0 else changed[which] + "x"
     seeds_before = {draw.seed for draw in draws_of(*inputs)}
     assert not seeds_before & {draw.seed for draw in draws_of(*changed)}
+
+
+def test_what_confirms_is_drawn_with_the_looks_and_changes_none_of_their_seeds() -> None:
+    track = looking_track()
+    draws = draw_runs(MADE.entry, track, "n")
+    assert [draw.purpose for draw in draws] == ["look"] * 8 + ["confirmation"] * 3
+    asked = {"entry_digest": MADE.entry.digest, "track_digest": track.digest, "nonce": "n"}
+    assert [draw.seed for draw in draws[:8]] == draw_seeds(**asked, count=8)
+    assert [draw.role for draw in draws] == ["seed"] * 11
+    by_hand = draw_runs(MADE.entry, track, "n", by_hand=[5, 6])
+    assert [draw.purpose for draw in by_hand] == ["look", "look"]
+
+
+def test_questions_are_shared_by_the_fewest_seeds_that_can_be_accepted() -> None:
+    assert plan(looking_track()).probed_runs == 3
+    assert plan().probed_runs == 3
+    assert plan(looking_track(), seeds=(1, 2), chosen_by_hand=True).probed_runs == 2
 
 
 @given(st.lists(st.integers(0, (1 << 31) - 1), min_size=1, max_size=5, unique=True))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Track, load_track
 from harness.evidence.plan import Bar
 from harness.judge.case import Case
+from harness.judge.comparison import compare
 from harness.judge.contradictions import contradictions
 from harness.judge.next_step import Wanted, next_step
+from harness.judge.rules.significance import answer_of
 from harness.judge.verdict import Verdict
 from harness.models import Finding
 from tests.factories.plans import looking_track, plan, planned_test, strict_track
@@ -226,6 +229,27 @@ class TestBadInput:
         runs[4] = seed_run(FRESH[1], 2.6105, artifact=sealed(weights(LOOKS[0].seed)))
         verdict = verdict_of(MADE, runs)
         assert [c.id for c in verdict.checks if c.status != "pass"] == ["seed_spread"]
+
+    @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+    @pytest.mark.parametrize("kind", ["plain", "moderated", "welch"])
+    def test_no_look_goes_past_a_score_that_is_not_finite(
+        self, bad: float, kind: Literal["plain", "moderated", "welch"]
+    ) -> None:
+        test = planned_test(looking_track(), kind=kind)
+        found = compare(
+            [2.61, bad, 2.60],
+            bar_bpb=3.4,
+            bar_source="test",
+            margin_nats_per_token=0.005,
+            p_below=0.01,
+            targets=199_999,
+            text_bytes=480_000,
+            test=test,
+            record=(3.4, 3.41),
+        )
+        assert found.case == "not finite" and not found.significant and found.p is None
+        assert [look.outcome for look in found.looks or ()] == ["went on"] + [None] * 4
+        assert answer_of(found).status == "unknown"
 
     def test_a_score_that_is_missing_is_no_score(self) -> None:
         runs = looked(MADE, GOOD)

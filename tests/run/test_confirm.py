@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from harness.contest.track import load_track
+from harness.errors import InfrastructureError
 from harness.evidence.store import RunDirectory
+from harness.run.workbench import host_name
 from tests.conftest import SANDBOXES
 from tests.factories.playground import BIGRAM, Outcome, harness, write_submission, write_track
 
@@ -131,3 +133,12 @@ def test_seeds_by_hand_have_nothing_to_confirm(bench: Bench) -> None:
 def test_the_track_is_one(bench: Bench) -> None:
     track = load_track(str(bench.track))
     assert (track.significance.fewest_runs, track.significance.most_runs) == (2, 4)
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "two\nlines", "\x1b[2J"])
+def test_a_node_has_a_name_that_can_be_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_NODE", name)
+    with pytest.raises(InfrastructureError, match="HARNESS_NODE: expected a printable name"):
+        host_name()
+    monkeypatch.delenv("HARNESS_NODE")
+    assert host_name() == ""

@@ -22,7 +22,7 @@ from harness.run.shown import PREFIX, TrainShards, reap, train_shards
 from harness.run.verify import disk_need_bytes
 from harness.safeio.files import sha256_of
 from tests.conftest import SANDBOXES
-from tests.factories.plans import plan, strict_track
+from tests.factories.plans import looking_track, plan, strict_track
 from tests.factories.playground import ROOT, Outcome, harness, write_submission, write_track
 
 # What a script can see of the place of its data: names, sizes, documents, and where they come from.
@@ -229,3 +229,7 @@ def test_the_disk_is_reckoned_with_one_copy_of_the_shards(dataset: Dataset) -> N
     assert disk_need_bytes(track, manifest) == plain + shards
     assert disk_need_bytes(track, manifest, own_tokenizer=True) > plain + shards
     assert disk_need_bytes(track, None) == plain
+    # Eight looks and three that confirm, or these three alone on another host.
+    eleven = disk_need_bytes(looking_track(), None)
+    assert 3 * eleven == 11 * plain
+    assert disk_need_bytes(looking_track(), None, runs=3) == plain

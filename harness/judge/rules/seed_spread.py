@@ -28,7 +28,7 @@ def _seed_spread(case: Case) -> Finding | None:
     artifacts = [(run.seed, run.artifact.sha256) for run in case.seeds if run.artifact is not None]
     values = [run.bpb for run in case.seeds if run.bpb is not None]
     same = [(a, b) for (a, one), (b, other) in combinations(artifacts, 2) if one == other]
-    spread, limit, what = spread_of(case.statistics, values)
+    spread, limit, what, alike = spread_of(case.statistics, values)
     status: Status = "unknown"
     if same:
         detail = (
@@ -39,7 +39,7 @@ def _seed_spread(case: Case) -> Finding | None:
         detail = "whether the seed matters can only be seen with two scored seed runs"
     elif spread < limit:
         detail = (
-            "the artifacts differ, but their scores hardly do: the seeds seem to change nothing "
+            f"the artifacts differ, but their scores {alike}: the seeds seem to change nothing "
             "that matters; a human must find out why"
         )
     else:
@@ -55,11 +55,12 @@ def _seed_spread(case: Case) -> Finding | None:
 
 
 class Spread(NamedTuple):
-    """A figure of the spread, BPB, the least that it must be, and what figure it is."""
+    """A figure of the spread, BPB, the least that it must be, and both in words."""
 
     bpb: float | None
     least: float
     what: str
+    alike: str
 
 
 def spread_of(result: StatisticsResult, values: Sequence[float]) -> Spread:
@@ -70,9 +71,9 @@ def spread_of(result: StatisticsResult, values: Sequence[float]) -> Spread:
     """
     if result.test == "moderated" and result.field_sd_bpb is not None:
         least = SMALLEST_SHARE * result.field_sd_bpb
-        return Spread(result.sd_bpb, least, "deviation of the seeds that were tested")
+        return Spread(result.sd_bpb, least, "deviation of the seeds that were tested", "hardly do")
     apart = max(values) - min(values) if len(values) > 1 else None
-    return Spread(apart, SMALLEST_SPREAD_BPB, "between the best and the worst seed")
+    return Spread(apart, SMALLEST_SPREAD_BPB, "between the best and the worst seed", "are the same")
 
 
 SEED_SPREAD = Rule(
