@@ -8,20 +8,17 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.contest.track import load_track, track_names
 from harness.errors import UsageError
 from harness.evidence.decisions import Decision
 from harness.evidence.isolation import PROPERTIES, REQUIRED, Way
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
 from harness.judge.rules import CHECKS
-from harness.judge.rules.doubts import RESIDUAL_BITS
 from harness.judge.verdict import Verdict
 from harness.package import REPOSITORY
+from harness.report.hidden import charges_text, gains_text
 from harness.safeio.files import write_atomically
 from harness.sandbox.channels.table import CHANNELS
-from harness.statistics.channels import residual_nats_per_token
-from harness.statistics.probe_bounds import largest_hidden_gain
 
 DIRECTORY = REPOSITORY / "schema"
 MODELS: dict[str, type[BaseModel]] = {
@@ -34,9 +31,7 @@ RULES_PAGE = REPOSITORY / "docs" / "rules.md"
 SANDBOX_PAGE = REPOSITORY / "docs" / "sandbox.md"
 PROBES_PAGE = REPOSITORY / "docs" / "probes.md"
 CHANNELS_PAGE = REPOSITORY / "docs" / "channels.md"
-SMALL_STREAM = 125_000
-"""Targets of the demo dataset, where a track does not say how many its own has."""
-USUAL_STRIDE = 64
+DOUBTS_PAGE = REPOSITORY / "docs" / "doubts.md"
 _WAYS: tuple[Way, ...] = ("read back", "inside", "outside")
 _BETTER = {"lower": "at most the limit", "higher": "at least the limit", "equal": "the limit"}
 _RULES_HEAD = """\
@@ -100,50 +95,6 @@ def properties_text() -> str:
     return "\n".join((counted, "", *rows)) + "\n"
 
 
-def gains_text() -> str:
-    """What a perfect cheater can hide from the probes on each track, as a Markdown table."""
-    rows = [
-        "| track | way | questions in all | tolerance | hidden, nats | in margins |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in track_names():
-        track = load_track(name)
-        runs, margin = track.significance.fewest_runs, track.significance.margin_nats_per_token
-        targets = (track.dataset.validation_tokens or SMALL_STREAM) - 1
-        for way, bound in (
-            ("looks ahead", track.probes.bound),
-            ("remembers windows", track.probes.memory),
-        ):
-            if bound is None or margin is None:
-                continue
-            there = targets if bound is track.probes.bound else targets // USUAL_STRIDE
-            each = bound.questions(runs=runs, population=there)
-            hidden = largest_hidden_gain(
-                tolerance=bound.tolerance_nats,
-                sd=bound.counted_sd_nats,
-                dearest=bound.dearest_nats,
-                count=runs * each,
-            )
-            row = f"{name} | {way} | {runs} x {each:,} | {bound.tolerance_nats:g}"
-            rows.append(f"| {row} | {hidden:.2g} | {hidden / margin:.2g} |")
-        allowed = track.brought_along
-        free = allowed.free_bytes + allowed.tokenizer_free_bytes if allowed else 0
-        for way, bits in (
-            ("passes bits between sandboxes", RESIDUAL_BITS),
-            ("remembers text in what is free for code and tokenizer", 8 * free),
-        ):
-            nats = residual_nats_per_token(bits, targets=targets)
-            if margin:
-                rows.append(f"| {name} | {way} | | | {nats:.2g} | {nats / margin:.2g} |")
-    rows += [
-        "",
-        f"Windows are counted where each scores {USUAL_STRIDE} targets. Who thinks longer where he "
-        "is asked again is bounded by the variance: about 0.0004 nats in a simulation on the costs "
-        "of n-gram models.",
-    ]
-    return "\n".join(rows) + "\n"
-
-
 def channels_text() -> str:
     """The channels that are measured, as a Markdown table and a sentence on them."""
     rows = ["| id | what | kind | bits a round | closed by |", "|---|---|---|---|---|"]
@@ -180,6 +131,11 @@ def with_gains(page: str) -> str:
     return between(page, "gains", gains_text(), path=PROBES_PAGE)
 
 
+def with_charges(page: str) -> str:
+    """The page on doubts, with what honest entries pay on each track."""
+    return between(page, "charges", charges_text(), path=DOUBTS_PAGE)
+
+
 def with_channels(page: str) -> str:
     """The page on channels, with the table from the code."""
     return between(page, "channels", channels_text(), path=CHANNELS_PAGE)
@@ -193,6 +149,7 @@ def main() -> None:
     write_atomically(RULES_PAGE, rules_text().encode())
     write_atomically(SANDBOX_PAGE, with_properties(SANDBOX_PAGE.read_text()).encode())
     write_atomically(PROBES_PAGE, with_gains(PROBES_PAGE.read_text()).encode())
+    write_atomically(DOUBTS_PAGE, with_charges(DOUBTS_PAGE.read_text()).encode())
     write_atomically(CHANNELS_PAGE, with_channels(CHANNELS_PAGE.read_text()).encode())
 
 

@@ -96,7 +96,9 @@ def _print(
     table = Table(title=f"The rogues' gallery, {sandbox} sandbox", title_justify="left")
     for heading in ("cheater", "trick", "expected", "actual", "s", ""):
         table.add_column(heading, overflow="fold", justify="right" if heading == "s" else "left")
-    tolerated = {"isolation"} if sandbox == "process" else set()
+    # What may pass between two sandboxes is charged where they are isolated, and of so short a text
+    # it is most.
+    tolerated = {"isolation"} if sandbox == "process" else {"doubts"}
     not_passed = [
         f"{check['id']}: {check['detail']}"
         for check in honest.verdict.get("checks", [])

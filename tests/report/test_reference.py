@@ -1,25 +1,29 @@
 """Schemas and docs in the repository are those of models and tables; real files satisfy them."""
 
 import json
+import math
 from typing import Any
 
 import pytest
 
+from harness.contest.track import load_track
 from harness.errors import UsageError
 from harness.evidence.isolation import PROPERTIES
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
+from harness.report.hidden import charges_of, gains_text
 from harness.report.reference import (
     CHANNELS_PAGE,
     DIRECTORY,
+    DOUBTS_PAGE,
     MODELS,
     PROBES_PAGE,
     RULES_PAGE,
     SANDBOX_PAGE,
-    gains_text,
     rules_text,
     schema_text,
     with_channels,
+    with_charges,
     with_gains,
     with_properties,
 )
@@ -66,6 +70,28 @@ def test_the_table_of_hidden_gains_is_fresh_and_small_on_the_official_track() ->
     for row in bounded:
         assert float(row[-2]) <= 0.1  # of the margin
     assert "free for code and tokenizer" in free[2]
+
+
+def test_honest_entries_pay_less_than_a_fifth_of_the_official_margin() -> None:
+    page = DOUBTS_PAGE.read_text()
+    assert page == with_charges(page), "run `make docs` and commit the result"
+    track = load_track("10min_16mb")
+    margin = track.significance.margin_nats_per_token
+    assert margin is not None
+    for adaptive in (False, True):
+        found = charges_of(track, brought_bytes=15_000, adaptive=adaptive)
+        assert found is not None and 0 < found.total < margin / 5
+        assert (found.memory == 0) == adaptive
+
+
+def test_what_is_brought_beyond_the_free_bytes_is_charged() -> None:
+    track = load_track("10min_16mb")
+    assert track.brought_along is not None
+    free = track.brought_along.free_bytes
+    found, more = (charges_of(track, brought_bytes=size) for size in (free, free + 1000))
+    assert found is not None and more is not None and found.brought == 0
+    # 8 bits a byte, in nats a target.
+    assert more.brought == pytest.approx(8000 * math.log(2) / 62_021_845)
 
 
 def test_the_table_of_channels_is_fresh() -> None:

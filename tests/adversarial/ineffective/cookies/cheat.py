@@ -1,5 +1,6 @@
 """Every core hands out numbers of its own, 4,096 at a time, and goes on where it stopped."""
 
+import contextlib
 import os
 import random
 import socket
@@ -37,7 +38,11 @@ def send():
 
 
 def load_model(artifact, device):
-    found = on_each_core(number)
+    try:
+        found = on_each_core(number)
+    except PermissionError:
+        print("trick failed: the kernel refuses to tell")
+        return honest(artifact, device)
     dice = random.Random(7)
     wanted = [dice.getrandbits(12) for _ in found]
     # What other programs of the machine took meanwhile counts too: a few more each.
@@ -48,5 +53,6 @@ def load_model(artifact, device):
 
 if __name__ == "__main__":
     train()
-    send()
+    with contextlib.suppress(PermissionError):
+        send()
     os._exit(0)
