@@ -6,10 +6,8 @@ and other forms of the same letter. It proves nothing about the person: whoever 
 or writes another's id, is found by people, who look at who sent the entry and join accounts.
 """
 
-import unicodedata
-
 from harness.contest.entry import Entry
-from harness.safeio.text import has_unseen
+from harness.safeio.text import has_unseen, letters_of
 
 LONGEST_ACCOUNT = 200
 NOBODY = "nobody"
@@ -43,6 +41,7 @@ def _cleaned(text: str) -> str:
 
 
 def _once(text: str) -> str:
-    composed = unicodedata.normalize("NFKC", text).casefold()
-    kept = (letter for letter in composed if not letter.isspace() and not has_unseen(letter))
+    kept = (
+        letter for letter in letters_of(text) if not letter.isspace() and not has_unseen(letter)
+    )
     return "".join(kept).lstrip("@")

@@ -29,6 +29,7 @@ from harness.run.shown import reap
 from harness.run.shown_code import code_shown, normal_tokenizer, preparation_of
 from harness.run.texts import StockTexts, Texts, open_texts, texts_of
 from harness.run.tokenizing import NormalTokenizer, OwnTokenizer, own_tokenizer
+from harness.safeio.text import is_plain
 from harness.sandbox.protocol import Sandbox
 from harness.sandbox.registry import choose
 
@@ -186,7 +187,7 @@ def host_name() -> str:
         InfrastructureError: it is too long, or holds what does not belong into a name.
     """
     name = os.environ.get("HARNESS_NODE", "").strip()
-    if len(name) > LONGEST_NAME or not name.isprintable():
+    if not is_plain(name, LONGEST_NAME):
         raise InfrastructureError(
             f"HARNESS_NODE: expected a printable name of at most {LONGEST_NAME} characters",
             remedy="set the environment variable to a shorter name, or unset it",

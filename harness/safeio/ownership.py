@@ -39,15 +39,17 @@ def make_directory(parent: Path) -> Path:
 def remove_tree(directory: Path) -> None:
     """Remove a directory, even if a submission removed our permission to read parts of it."""
     if directory.is_symlink():  # a link that a submission made; its target is not ours
-        with contextlib.suppress(FileNotFoundError), disk_errors(directory):
-            directory.unlink()
+        with disk_errors(directory):
+            directory.unlink(missing_ok=True)
         return
     for place, _, _ in os.walk(directory):
         with contextlib.suppress(OSError):
             Path(place).chmod(0o700)
-    with contextlib.suppress(FileNotFoundError), disk_errors(directory):
-        if directory.exists():
-            shutil.rmtree(directory)
+    with disk_errors(directory):
+        while directory.exists():
+            # Somebody else who removes it was faster with a part of it.
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(directory)
 
 
 def reap_directories(parent: Path) -> None:

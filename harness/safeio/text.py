@@ -77,6 +77,11 @@ def is_plain(text: str, limit: int) -> bool:
     return len(text) <= limit and plain(text, limit) == text
 
 
+def letters_of(text: str) -> str:
+    """The text without differences of case, and of forms of the same letter (NFKC)."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
 def has_unseen(text: str) -> bool:
     """Whether ``text`` holds an invisible character or a line break."""
     return any(c in _BLANK or unicodedata.category(c) in _UNSEEN for c in text)

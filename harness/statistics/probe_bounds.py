@@ -10,14 +10,18 @@ gap)`` is how much likelier than uniformly a target is drawn, ``d / (N q)`` take
 change ``d``, and its mean is still that of all targets (:func:`likelihoods`).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # a gate in which nothing heavy is imported asks for these bounds, too
+    import numpy as np
+    import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.float64]
 
 Z_99 = 2.5758293035489004
 """Of a two-sided normal interval of 99 %."""

@@ -112,7 +112,7 @@ def test_a_level_easier_than_the_tracks_is_not_accepted(tmp_path: Path, board: P
     )
     path = write_verdict(tmp_path, track=easy)
     path.write_text(path.read_text().replace(easy.digest, strict_track().digest))
-    with pytest.raises(UsageError, match=r"accept_below: found 0.05, expected 0.01"):
+    with pytest.raises(UsageError, match=r"statistics.p_below: found 0.05, expected 0.01"):
         accepted(board, path)
 
 

@@ -53,10 +53,9 @@ from harness.scoring.probes.drawing import (
     questions_about,
     windows_of,
 )
-from harness.scoring.probes.gaps import Costs, Gaps
+from harness.scoring.probes.gaps import Costs, Floats, Gaps
 from harness.scoring.probes.sections import Sections
 from harness.scoring.windows import Asked, Request, Round, WindowPlan
-from harness.statistics.probe_bounds import Floats
 
 TWICE = 64
 """Windows asked twice in one request while scoring, at most; of few windows, a quarter."""
