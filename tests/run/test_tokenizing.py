@@ -35,6 +35,7 @@ from tests.factories.results import scores, sealed, spread, tokenizer_proof
 from tests.factories.runs import GOOD_SCORES, Parts, good_runs, preparation, seed_run, verdict_of
 from tests.scoring.test_document_costs import add_holdout, gaps, with_unpublished
 
+pytestmark = pytest.mark.usefixtures("forked")
 LOSSY = sorted((ROOT / "tests/adversarial/tokenizer").glob("*/tokenizer.model"))
 # Its normalizer turns one letter into 100,000.
 BOMB = ROOT / "tests/factories/memory_bomb.model"

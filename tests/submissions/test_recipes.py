@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from harness.contest.loading import load_submission
 from tests.factories.playground import harness, write_track
 
+pytestmark = pytest.mark.usefixtures("forked")
 ROOT = Path(__file__).parents[2] / "submissions"
 CPU = torch.device("cpu")
 NAMES = ("int6_ste_qat", "int6_late_k", "int6_fp16_embed")
