@@ -104,7 +104,7 @@ def _dataset(track: Track, data: Path) -> Finding:
 
 def _disk(track: Track, data: Path, runs: Path) -> Finding:
     from harness.data.format.manifest import MANIFEST_NAME, load_manifest
-    from harness.run.verify import disk_need_bytes
+    from harness.run.disk import disk_need_bytes
 
     manifest = None
     with contextlib.suppress(HarnessError):  # the dataset has a finding of its own

@@ -20,11 +20,11 @@ from harness.simulation.characteristics import (
     ENTRIES,
     Characteristics,
     Grid,
-    Share,
     characteristics,
     told,
 )
 from harness.simulation.power import Size
+from harness.simulation.study import Share
 
 PAGE = REPOSITORY / "docs" / "statistics.md"
 FIGURE = REPOSITORY / "docs" / "power.svg"

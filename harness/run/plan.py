@@ -22,7 +22,7 @@ from harness.evidence.plan import (
     Tries,
 )
 from harness.evidence.step_names import StepName
-from harness.judge.comparison import asked_test, own_bar
+from harness.judge.asked import asked_test, own_bar
 from harness.package import VERSION
 
 

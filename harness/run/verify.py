@@ -12,19 +12,16 @@ from pathlib import Path
 
 from harness.contest.entry import Entry
 from harness.contest.track import Track
-from harness.data.build.imposing import most_shown_bytes
-from harness.data.format.manifest import Manifest
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.earlier import count_earlier, find_open
 from harness.evidence.integrity import check_kept, read_files
 from harness.evidence.plan import Bar, Plan, PlanRef, Tries
-from harness.evidence.steps import logs_of
 from harness.evidence.store import RunDirectory
-from harness.hardware.machine import disk_free_bytes
 from harness.judge.next_step import next_step
 from harness.judge.rules.significance import answer_of
 from harness.judge.stored import judge_stored, read_case
 from harness.judge.verdict import Verdict
+from harness.run.disk import check_disk, disk_need_bytes
 from harness.run.launcher.protocol import Ended, Launcher, Pool, Task
 from harness.run.plan import Wishes, now, plan_for, required_of
 from harness.run.progress import Progress
@@ -106,7 +103,7 @@ def begin(
     stock = open_texts(track, referee.data)
     reap(referee.runs)  # what it frees may be what is needed
     own = entry.tokenizer.kind != "stock"
-    _check_disk(referee.runs, disk_need_bytes(track, stock.dataset.manifest, own_tokenizer=own))
+    check_disk(referee.runs, disk_need_bytes(track, stock.dataset.manifest, own_tokenizer=own))
     if entry.tokenizer.kind == "stock":
         check_window(entry, vocabulary_size=stock.dataset.manifest.vocabulary_size)
     earlier = count_earlier(referee.runs, entry_digest=entry.digest, track_digest=track.digest)
@@ -219,7 +216,7 @@ def confirm(directory: RunDirectory, referee: Referee) -> Judged:
     stock, own = open_texts(plan.track, referee.data), plan.entry.tokenizer.kind != "stock"
     manifest = stock.dataset.manifest
     need = disk_need_bytes(plan.track, manifest, own_tokenizer=own, runs=len(asked))
-    _check_disk(directory.path.absolute().parent, need)
+    check_disk(directory.path.absolute().parent, need)
     return finish([directory], referee, confirming=True)[0]
 
 
@@ -315,39 +312,3 @@ def _held(directories: Sequence[RunDirectory]) -> Iterator[None]:
         for directory in directories:
             stack.enter_context(directory.lock())
         yield
-
-
-def disk_need_bytes(
-    track: Track,
-    manifest: Manifest | None,
-    *,
-    own_tokenizer: bool = False,
-    runs: int | None = None,
-) -> int:
-    """The most that a verification can take beside its directory and in it, runs one by one.
-
-    Artifacts and logs of all runs, and the train shards that one run is shown.
-
-    Args:
-        track: the rules.
-        manifest: of its dataset; without it, the train shards are not reckoned.
-        own_tokenizer: whether the entry brings one.
-        runs: how many; by default all looks and the confirmation.
-    """
-    if runs is None:
-        runs = track.significance.most_runs + (track.significance.confirmation or 0)
-    a_seed = track.sandbox.output_bytes + logs_of("seed") * track.sandbox.log_bytes
-    shown = 0
-    if manifest is not None and track.imposed is not None:
-        shown = most_shown_bytes(manifest, own_tokenizer=own_tokenizer)
-    return runs * a_seed + shown
-
-
-def _check_disk(runs: Path, need: int) -> None:
-    free = disk_free_bytes(runs)
-    if free < need:
-        raise InfrastructureError(
-            f"{free:,} bytes free, {need:,} may be needed for artifacts, logs and train shards",
-            file=runs,
-            remedy="free some space, or name another directory with --runs",
-        )

@@ -22,7 +22,7 @@ from harness.evidence.plan import (
     TextFacts,
     Tries,
 )
-from harness.judge.comparison import asked_test, own_bar
+from harness.judge.asked import asked_test, own_bar
 from harness.package import PACKAGE
 from harness.safeio.files import digest_of_named
 

@@ -8,7 +8,8 @@ from harness.contest.entry import Claim
 from harness.contest.track import load_track
 from harness.evidence.decisions import Decision
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
-from harness.judge.comparison import asked_test, compare, confirm
+from harness.judge.asked import asked_test
+from harness.judge.comparison import compare, confirm
 from harness.judge.judge import facts_of_these_rules
 from harness.judge.rules.confirmation import answer_of as confirmed
 from harness.judge.rules.significance import answer_of

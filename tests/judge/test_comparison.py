@@ -7,7 +7,7 @@ import pytest
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Track
 from harness.evidence.plan import Bar, Plan
-from harness.judge.comparison import bar_under
+from harness.judge.asked import bar_under
 from harness.judge.stored import judge_path
 from tests.factories.plans import plan, planned_test, strict_track
 from tests.factories.playground import harness, write_track

@@ -42,7 +42,7 @@ def test_a_disk_that_fills_up_is_inconclusive_and_resumable(
     tmp_path: Path, data_root: Path, small_disk: Path, sandbox: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if something else took the space after we had looked.
-    monkeypatch.setattr("harness.run.verify.disk_free_bytes", lambda path: 1 << 40)
+    monkeypatch.setattr("harness.run.disk.disk_free_bytes", lambda path: 1 << 40)
     train = "import os; open(os.environ['OUTPUT_DIR'] + '/model.bin', 'wb').write(bytes(5_000_000))"
     folder = write_submission(tmp_path / "toy", train=train)
     arguments = ["--track", write_track(tmp_path / "t.toml", seeds="2"), "--data", data_root]
@@ -64,7 +64,7 @@ def test_a_disk_that_fills_up_is_inconclusive_and_resumable(
 def test_a_disk_too_full_for_any_evidence_is_one_message(
     tmp_path: Path, data_root: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.run.verify.disk_free_bytes", lambda path: 1 << 40)
+    monkeypatch.setattr("harness.run.disk.disk_free_bytes", lambda path: 1 << 40)
     (small_disk / "ballast").write_bytes(bytes(3 << 20)[: 3 << 20])
     folder = write_submission(tmp_path / "toy")
     done = harness(

@@ -18,8 +18,8 @@ from harness.data.format.dataset import DEMO_NAME, Dataset, open_dataset
 from harness.errors import InfrastructureError
 from harness.evidence.results import Trained
 from harness.evidence.store import RunDirectory
+from harness.run.disk import disk_need_bytes
 from harness.run.shown import PREFIX, TrainShards, reap, train_shards
-from harness.run.verify import disk_need_bytes
 from harness.safeio.files import sha256_of
 from tests.conftest import SANDBOXES
 from tests.factories.plans import looking_track, plan, strict_track

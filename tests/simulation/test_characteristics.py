@@ -14,8 +14,9 @@ from harness.report.operating_characteristics import (
     with_characteristics,
 )
 from harness.simulation.chances import new_bar
-from harness.simulation.characteristics import Characteristics, Grid, Share, characteristics, told
+from harness.simulation.characteristics import Characteristics, Grid, characteristics, told
 from harness.simulation.power import Size
+from harness.simulation.study import Share
 from harness.simulation.worlds import HOST_SHARE, World
 from tests.simulation.rules import MARGIN, OFFICIAL, PLAIN, SD, procedure
 

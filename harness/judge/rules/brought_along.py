@@ -6,8 +6,8 @@ weights from an honest table. Below, what exceeds the free bytes is a doubt that
 """
 
 from harness.contest.brought_along import counted_bytes, in_words, tokenizer_bytes
+from harness.judge.asked import bar_under
 from harness.judge.case import Case
-from harness.judge.comparison import bar_under
 from harness.judge.rule import Rule
 from harness.judge.verdict import BroughtResult
 from harness.models import Finding, Status
