@@ -43,6 +43,38 @@ def test_what_was_not_confirmed_is_no_record(tmp_path: Path, board: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("looks", "fresh", "left_out", "said"),
+    [
+        ((3.41,), (), "significance", "do not show that the bar fell"),
+        (LOOKS, (3.3970, 3.3975, 3.3971), "confirmation", r"(3 of 3) do not confirm it"),
+        (LOOKS, (), "confirmation", r"(0 of 3) do not confirm it"),
+    ],
+)
+def test_rules_of_nobody_that_leave_the_question_out_make_no_record(
+    tmp_path: Path,
+    board: Path,
+    looks: tuple[float, ...],
+    fresh: tuple[float, ...],
+    left_out: str,
+    said: str,
+) -> None:
+    """Whoever names other rules in a verdict's file is asked no question of today's."""
+    made = planned(1, looking_track())
+    verdict = verdict_of(made, looked(made, looks, fresh))
+    changes: dict[str, Any] = {
+        name: tuple(each for each in getattr(verdict, name) if each.id != left_out)
+        for name in ("rules", "checks")
+    }
+    passed = tuple(c.model_copy(update={"status": "pass"}) for c in changes["checks"])
+    changes |= {"checks": passed, "verdict": "VERIFIED", "reason": "every check passes"}
+    changes["digests"] = verdict.digests.model_copy(update={"rules": "7" * 64})
+    path = tmp_path / "edited.json"
+    path.write_text(verdict.model_copy(update=changes).model_dump_json())
+    with pytest.raises(UsageError, match=re.escape(said)):
+        accepted(board, path, track=looking_track())
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"confirmation": 4}, "confirmation.runs: found 3, expected 4"),
