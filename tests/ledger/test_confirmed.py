@@ -13,7 +13,7 @@ from harness.judge.verdict import Verdict
 from harness.ledger.leaderboard import bar_of
 from tests.factories.plans import looking_track
 from tests.factories.runs import looked, verdict_of
-from tests.ledger.boards import accepted, planned, write_verdict
+from tests.ledger.boards import accepted, keep, planned, tried, write_verdict
 
 LOOKS, FRESH = (2.6100, 2.6105, 2.6098), (2.6130, 2.6126, 2.6134)
 
@@ -33,6 +33,26 @@ def test_a_record_is_the_mean_that_nobody_selected(tmp_path: Path, board: Path) 
     bar = bar_of(track, board)
     assert bar is not None
     assert (bar.bpb, bar.seeds) == (record.mean_bpb, FRESH)
+
+
+def test_at_a_lower_level_all_seeds_stand_with_all_doubts_added_or_it_is_no_record(
+    tmp_path: Path, board: Path
+) -> None:
+    """The check tells p of the look alone, and what all seeds together show may be less."""
+    charging = looking_track().significance.model_copy(update={"spending": True})
+    bar = TrackBar(bpb=3.4, source="own", leaderboard=True)
+    track = looking_track(significance=charging, bar=bar)
+    line = verdict_of(made := planned(15, track), []).statistics.threshold_bpb or 0.0
+    looks, fresh = (
+        [line + 0.0007 * field for field in fields]
+        for fields in ((-400, -401, -400.5), (-90, -300, -195))
+    )
+    path = write_verdict(tmp_path, 15, looked(made, looks, fresh), track=track)
+    keep(board, tried(1, track=track.name, track_digest=track.digest, bar_bpb=3.4))
+    with pytest.raises(UsageError, match=r"with all doubts added, it does not stand .* of try 2"):
+        accepted(board, path, track=track)
+    keep(board)
+    assert accepted(board, path, track=track)
 
 
 def test_what_was_not_confirmed_is_no_record(tmp_path: Path, board: Path) -> None:
