@@ -135,10 +135,11 @@ def _verify(options: argparse.Namespace) -> int:
             try:
                 judged = verify(entry, files, track, referee, bar=bar, tries=tries, wishes=wishes)
             except StillOpenError as error:
+                finishing = _confirming(options, error) if error.unconfirmed else _resuming(options)
                 raise UsageError(
                     error.detail,
                     file=error.file,
-                    remedy=f"{_resuming(options)}; or ask for another draw with --new-draw, which "
+                    remedy=f"{finishing}; or ask for another draw with --new-draw, which "
                     "the verdict tells",
                 ) from error
     keep_scorecard(judged.directory, judged.verdict)
@@ -152,6 +153,11 @@ def _resuming(options: argparse.Namespace) -> str:
     words += ["--data", str(options.data), "--resume"]
     words += ["--runtime", options.runtime] if options.runtime else []
     return shlex.join(words)
+
+
+def _confirming(options: argparse.Namespace, error: UsageError) -> str:
+    """The command that confirms what was begun."""
+    return shlex.join(["harness", "confirm", str(error.file), "--data", str(options.data)])
 
 
 def _check(options: argparse.Namespace) -> int:

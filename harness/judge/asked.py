@@ -81,6 +81,7 @@ def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
     one = Look(runs=most, accept_below=test.p_below)
     if planned is not None and asked.test is None and asked.looks is None:
         whole = planned.looks and planned.looks[-1].runs == most
+        whole = whole and all(look.accept_below is None for look in planned.looks[:-1])
         looks = [_capped(look, test.p_below) for look in planned.looks] if whole else [one]
         own = {"p_below": test.p_below, "margin_nats_per_token": test.margin_nats_per_token}
         return planned.model_copy(update={**own, "looks": tuple(looks)})

@@ -47,10 +47,12 @@ class Case:
     ) -> "Case":
         """The case of a plan and its evidence; ``track``: judge under it instead of the plan's."""
         track = track or plan.track
-        found = {run.draw: run.bpb for run in runs}
-        looks = [found.get(draw.number) for draw in plan.draws_for("look")]
-        scores = [bpb for bpb in looks if bpb is not None]
-        statistics = compare_with_bar(scores, plan=plan, track=track, in_order=leading(looks))
+        by_draw = {run.draw: run for run in runs}
+        looks = [by_draw.get(draw.number) for draw in plan.draws_for("look")]
+        scores = [run.bpb for run in looks if run is not None and run.bpb is not None]
+        # A try that our side lost after its score is shown, and made again: no look goes past it.
+        waited = [None if run is None or run.lost else run.bpb for run in looks]
+        statistics = compare_with_bar(scores, plan=plan, track=track, in_order=leading(waited))
         return cls(plan, track, tuple(runs), statistics, tuple(decisions), tuple(used_up))
 
     @cached_property
@@ -70,10 +72,13 @@ class Case:
 
     @property
     def fresh(self) -> tuple[float, ...]:
-        """The scores of the seeds that confirm, BPB: as many as the track asks for."""
+        """The scores of the seeds that confirm, BPB: as many as the track asks for.
+
+        One that our side lost is waited for, whatever its score was.
+        """
         asked = self.plan.draws_for("confirmation")[: self.track.significance.confirmation or 0]
         numbers = {draw.number for draw in asked}
-        found = (run.bpb for run in self.seeds if run.draw in numbers)
+        found = (run.bpb for run in self.seeds if run.draw in numbers and not run.lost)
         return tuple(bpb for bpb in found if bpb is not None)
 
     @cached_property

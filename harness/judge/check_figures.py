@@ -100,7 +100,8 @@ def fresh_scores(verdict: Verdict) -> list[float]:
     """The scores of the seeds that confirm, BPB: as many as the track asks for."""
     asked = verdict.confirmation.runs if verdict.confirmation else 0
     rows = [row for row in verdict.seeds if row.purpose == "confirmation"]
-    return [row.counted_bpb for row in rows[:asked] if row.counted_bpb is not None]
+    kept = [row for row in rows[:asked] if not row.lost]
+    return [row.counted_bpb for row in kept if row.counted_bpb is not None]
 
 
 def _charged(verdict: Verdict) -> Charged:

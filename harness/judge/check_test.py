@@ -88,7 +88,7 @@ def _in_order(verdict: Verdict) -> tuple[list[float], int | None]:
     scores = [row.counted_bpb for row in rows if row.counted_bpb is not None]
     if any(row.place is None for row in rows):
         return scores, None
-    by_place = {row.place: row.counted_bpb for row in rows}
+    by_place = {row.place: None if row.lost else row.counted_bpb for row in rows}
     most = max((row.place or 0 for row in rows), default=0)
     return scores, leading([by_place.get(place) for place in range(1, most + 1)])
 

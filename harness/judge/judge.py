@@ -152,6 +152,7 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         trouble=_trouble(run),
         beside_bpb=run.beside,
         place=looks.index(draw) + 1 if draw in looks else None,
+        lost=True if run.lost else None,
     )
 
 

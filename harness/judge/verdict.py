@@ -61,6 +61,7 @@ class SeedResult(Fact):
     the seeds drawn for the looks it is, from 1, ``attempt`` which try of it counts, ``node`` where
     it was run. ``beside_bpb`` are the scores of earlier tries that
     were scored and then lost by our side: the seed's score is the mean of theirs and ``val_bpb``.
+    ``lost``: our side lost this try too, so that no look and no confirmation goes by its score.
     """
 
     seed: int
@@ -86,6 +87,7 @@ class SeedResult(Fact):
     trouble: str | None = None
     beside_bpb: Later[tuple[float, ...]] = None
     place: Later[int] = None
+    lost: Later[bool] = None
 
     @property
     def counted_bpb(self) -> float | None:

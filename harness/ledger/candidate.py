@@ -124,6 +124,7 @@ def check_under(verdict: Verdict, track: Track) -> None:
             "only a VERIFIED one can be accepted"
         )
     check_rules(verdict, track)
+    _check_beaten(verdict, track)
     bar, own = verdict.statistics.bar_bpb, track.bar.bpb if track.bar else None
     if own is not None and (bar is None or bar > own):
         raise UsageError(
@@ -149,6 +150,29 @@ def check_rules(verdict: Verdict, track: Track) -> None:
             f"the verdict was given under other rules than track {track.name}, edition "
             f"{track.edition} (digest {verdict.digests.track[:12]}, not {track.digest[:12]}); "
             "name the file of those rules with --track if they are the contest's"
+        )
+
+
+def _check_beaten(verdict: Verdict, track: Track) -> None:
+    """Whether the figures say that the bar fell, and that it was confirmed where that is asked.
+
+    They follow from the scores under the rules of any harness. What the verdict calls its rules may
+    be nobody's, and leave these questions out.
+
+    Raises:
+        UsageError: they do not.
+    """
+    found, fresh = verdict.statistics, verdict.confirmation
+    if track.bar is not None and not found.significant:
+        raise UsageError(
+            "the verdict says VERIFIED, and its figures do not show that the bar fell: mean "
+            f"{found.mean_bpb} BPB, threshold {found.threshold_bpb}, p {found.p}"
+        )
+    asked = track.significance.confirmation
+    if asked is not None and fresh is not None and not fresh.confirms(found.threshold_bpb):
+        raise UsageError(
+            f"the verdict says VERIFIED, and its fresh seeds ({fresh.n} of {fresh.runs}) do not "
+            f"confirm it: mean {fresh.mean_bpb} BPB, threshold {found.threshold_bpb}, p {fresh.p}"
         )
 
 

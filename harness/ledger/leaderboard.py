@@ -14,7 +14,7 @@ from harness.evidence.plan import Bar
 from harness.judge.check_figures import sizes_of
 from harness.ledger.candidate import Candidate, check_under
 from harness.ledger.chain import Leaderboard
-from harness.ledger.events import Accepted, Record, Retracted
+from harness.ledger.events import Accepted, Record, Retracted, Tried
 from harness.ledger.file import append, load_leaderboard, make_event
 from harness.ledger.spending import check_spent
 from harness.safeio.parsing import problems_of
@@ -70,7 +70,8 @@ def accept(
         The new record, or None when this very verdict stands in the leaderboard already.
 
     Raises:
-        UsageError: not VERIFIED, given under other rules, or the same submission stands in it.
+        UsageError: not VERIFIED, given under other rules, kept as a try that was rejected, or the
+            same submission stands in it.
     """
     record = _record(candidate, track)
 
@@ -83,6 +84,7 @@ def accept(
                     f"{path}: this submission was accepted on track {record.track} by the verdict "
                     f"{other.verdict_sha256[:12]} of {other.date[:10]}; one verdict each"
                 )
+        _check_not_rejected(board, candidate)
         check_spent(board, candidate, track)
         return make_event(
             Accepted,
@@ -99,6 +101,26 @@ def accept(
         )
 
     return record if append(path, event) else None
+
+
+def _check_not_rejected(board: Leaderboard, candidate: Candidate) -> None:
+    """Check that these very draws were not kept as a try that was rejected.
+
+    A directory can be copied, and each copy confirmed or scored again on a host of its own: who
+    may choose among them confirms until it pleases.
+
+    Raises:
+        UsageError: they were.
+    """
+    for event in board.events:
+        if not isinstance(event, Tried) or event.names != candidate.names:
+            continue
+        if event.outcome == "REJECTED":
+            raise UsageError(
+                f"a try with the same draws was kept as REJECTED on {event.at[:10]} by {event.by} "
+                f"(event {event.digest[:12]}): what is run or scored again, in this directory or a "
+                "copy of it, is no second chance; begin a new verification"
+            )
 
 
 def retract(path: Path, digest: str, *, why: str, by: str) -> Record | None:
@@ -173,6 +195,10 @@ def _record(candidate: Candidate, track: Track) -> Record:
         raise UsageError(
             "the verdict does not make a record", problems=problems_of(error)
         ) from error
-    if lies_ahead(record.date):
+    try:
+        ahead = lies_ahead(record.date)
+    except OverflowError as error:
+        raise UsageError(f"the verdict does not make a record: {record.date}: {error}") from error
+    if ahead:
         raise UsageError(f"the verdict does not make a record: {record.date} lies in the future")
     return record

@@ -4,6 +4,9 @@ from datetime import datetime
 
 from harness.contest.track import Track
 from harness.errors import UsageError
+from harness.judge.check_figures import fresh_scores, level_of, tested_scores
+from harness.judge.rules.doubts import charged
+from harness.judge.verdict import Verdict
 from harness.ledger.candidate import Candidate
 from harness.ledger.chain import Leaderboard
 from harness.ledger.tries import against, person_of, tries_on
@@ -53,3 +56,22 @@ def check_spent(board: Leaderboard, candidate: Candidate, track: Track) -> None:
                 f"{earlier} tries against this bar were begun before it and are recorded by now; "
                 f"as try {earlier + 1} its p must lie below {needed:.3g}, found {found}"
             )
+    if verdict.doubts and not _stands_charged(verdict, left / tested):
+        raise UsageError(
+            f"doubts: it was tested as if it were an earlier try. Of {account} {earlier} tries "
+            "against this bar were begun before it and are recorded by now; with all doubts added, "
+            f"it does not stand at the level of try {earlier + 1}"
+        )
+
+
+def _stands_charged(verdict: Verdict, share: float) -> bool:
+    """Whether looks and confirmation hold with all doubts added, at a share of their levels.
+
+    The check tells one p, and either of two questions may fail.
+    """
+    statistics, fresh, level = verdict.statistics, verdict.confirmation, level_of(verdict)
+    lower = statistics.model_copy(update={"level": None if level is None else level * share})
+    if fresh is not None:
+        fresh = fresh.model_copy(update={"p_below": fresh.p_below * share})
+    tested = tested_scores(verdict)
+    return charged(verdict.doubts, lower, tested, fresh, fresh_scores(verdict)).stands

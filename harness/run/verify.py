@@ -127,15 +127,27 @@ class StillOpenError(UsageError):
 
     Args:
         directory: that verification.
+
+    Attributes:
+        unconfirmed: whether its looks have accepted, so that only its confirmation is left.
     """
 
     def __init__(self, directory: RunDirectory) -> None:
+        self.unconfirmed = _waits_to_be_confirmed(directory)
         super().__init__(
             "this very submission was begun on this track and has no verdict to stand; a plan is "
             "used up, never replaced",
             file=directory.path,
-            remedy="finish it with --resume",
+            remedy="confirm it with harness confirm"
+            if self.unconfirmed
+            else "finish it with --resume",
         )
+
+
+def _waits_to_be_confirmed(directory: RunDirectory) -> bool:
+    """Whether nothing is left but to confirm what was accepted: --resume would run nothing."""
+    case = read_case(directory)
+    return next_step(case).over and bool(next_step(case, confirming=True).draws)
 
 
 def _beside_open_ones(plan: Plan, runs: Path, *, new_draw: bool) -> Plan:
@@ -157,20 +169,31 @@ def _beside_open_ones(plan: Plan, runs: Path, *, new_draw: bool) -> Plan:
 def rescore(original: RunDirectory, referee: Referee) -> Judged:
     """Score the sealed artifacts of a verification again: the same plan, but training is a copy.
 
+    What our side lost is to be made again, or used up: scored again it would be neither.
+
     Raises:
         UsageError: it is not finished, or sealed no artifact.
         InfrastructureError: its files or its dataset were changed.
     """
     plan = original.plan
     runs = original.runs()
-    done, needed = {run.draw for run in runs}, read_case(original, runs=runs).runs_needed
-    looks = plan.draws_for("look")[:needed]
+    done = {run.draw for run in runs if not run.lost}
+    case = read_case(original, runs=runs)
+    looks, asked = plan.draws_for("look")[: case.runs_needed], plan.draws_for("confirmation")
     missing = [draw for draw in looks if draw.number not in done]
-    if missing or not any(run.artifact for run in runs):
+    used_up = case.used_up and not plan.rehearsal
+    if missing or used_up or not any(run.artifact for run in runs):
         raise UsageError(
             f"expected evidence of the {len(looks)} seeds that its looks asked for and a sealed "
             f"artifact, found {len(looks) - len(missing)} seed runs; finish it with --resume",
             file=original.path,
+        )
+    confirmed = any(run.draw in {draw.number for draw in asked} for run in runs)
+    if confirmed and case.statistics.accepted and not {draw.number for draw in asked} <= done:
+        raise UsageError(
+            f"of the {len(asked)} seeds that confirm it some were run and not all",
+            file=original.path,
+            remedy="finish it with harness confirm",
         )
     check_kept(original)
     check_texts(plan, open_texts(plan.track, referee.data).facts())
@@ -183,7 +206,6 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
     )
     files = read_files(original.entry, [file.name for file in plan.entry.files])
     directory = RunDirectory.create(original.path.absolute().parent, again, files=files)
-    confirmed = any(draw.number in done for draw in plan.draws_for("confirmation"))
     return finish([directory], referee, confirming=confirmed)[0]
 
 

@@ -126,6 +126,28 @@ class TestWhatIsWanted:
         assert next_step(case).draws == (LOOKS[1],)
         assert next_step(case, given_up={1}).over
 
+    @pytest.mark.parametrize("lost", [0, 1, 2])
+    @pytest.mark.parametrize("score", [2.6105, THRESHOLD + 3.1 * FIELD])
+    def test_no_look_goes_by_the_score_of_a_try_that_was_lost_after_it(
+        self, lost: int, score: float
+    ) -> None:
+        """It is made again and both count; what was decided before would never be made again."""
+        runs = looked(MADE, GOOD)
+        runs[lost] = seed_run(LOOKS[lost], score, failure=failure("infrastructure", "causality"))
+        case, verdict = Case.of(MADE, runs), verdict_of(MADE, runs)
+        assert not case.statistics.decided and verdict.verdict == "INCONCLUSIVE"
+        assert next_step(case).draws == (LOOKS[lost],)
+        assert contradictions(verdict) == []
+        assert [row.lost for row in verdict.seeds] == [n == lost or None for n in range(3)]
+
+    def test_no_confirmation_goes_by_the_score_of_a_try_that_was_lost_after_it(self) -> None:
+        runs = looked(MADE, GOOD, GOOD)
+        runs[5] = seed_run(FRESH[2], 3.9, failure=failure("infrastructure", "causality"))
+        case, verdict = Case.of(MADE, runs), verdict_of(MADE, runs)
+        assert verdict.verdict == "INCONCLUSIVE" and contradictions(verdict) == []
+        assert "2 of 3 fresh seeds have a score" in check(verdict, "confirmation").detail
+        assert next_step(case, confirming=True).draws == (FRESH[2],)
+
     def test_seeds_by_hand_are_run_as_they_are_and_are_never_a_record(self) -> None:
         hand = plan(looking_track(), seeds=(1, 2, 3), chosen_by_hand=True)
         assert not hand.draws_for("confirmation")
@@ -316,6 +338,11 @@ class TestWhoseTestIsAsked:
         plain = plan(test=fewer)
         looks = verdict_of(plain, looked(plain, GOOD)).statistics.looks or ()
         assert [(look.runs, look.accept_below) for look in looks] == [(3, 0.01)]
+        both = tuple(Look(runs=runs, accept_below=0.01) for runs in (2, 3))
+        early = plan(test=planned_test(strict_track(), looks=both))
+        verdict = verdict_of(early, looked(early, GOOD[:2]))
+        assert verdict.verdict == "INCONCLUSIVE"  # two seeds of three, at a level for each look
+        assert [look.runs for look in verdict.statistics.looks or ()] == [3]
 
     def test_what_earlier_tries_have_left_lowers_every_look(self) -> None:
         made = plan(looking_track(), test=planned_test(looking_track(), p_below=0.001))

@@ -140,3 +140,9 @@ def test_words_that_make_no_event_are_refused(
     done = harness("leaderboard", "accept", path, *options, *words)
     assert done.code == 2 and "not an event" in done.err
     assert board.read_text() == EMPTY
+
+
+def test_a_date_at_the_end_of_time_is_refused_in_a_sentence(tmp_path: Path, board: Path) -> None:
+    path = write_verdict(tmp_path, created_at="0001-01-01T00:00:00+00:00")
+    with pytest.raises(UsageError, match="does not make a record: 0001-01-01"):
+        accepted(board, path)

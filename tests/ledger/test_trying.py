@@ -208,6 +208,19 @@ def test_a_verification_that_is_finished_later_is_one_try(tmp_path: Path, board:
 # -- Acceptance.
 
 
+def test_what_was_rejected_is_not_accepted_from_a_copy_of_its_directory(
+    tmp_path: Path, board: Path
+) -> None:
+    """A copy on each host, all confirmed: the best of them would be the record."""
+    bad = verification(tmp_path / "here", scores=BAD)
+    good = verification(tmp_path / "there")
+    assert keep_try(board, bad) is not None
+    before = board.read_bytes()
+    with pytest.raises(UsageError, match=r"kept as REJECTED on .* by R. Referee .*second chance"):
+        accepted(board, good)
+    assert board.read_bytes() == before
+
+
 def accepted(board: Path, run: Path) -> bool:
     candidate = load_candidate(run)
     return accept(board, candidate, track=SPENDING, by="R. Referee") is not None

@@ -7,6 +7,7 @@ import pytest
 
 from harness.contest.track import load_track
 from harness.errors import InfrastructureError
+from harness.evidence.plan import Plan
 from harness.evidence.store import RunDirectory
 from harness.run.workbench import host_name
 from tests.conftest import SANDBOXES
@@ -106,6 +107,22 @@ def test_what_is_accepted_is_confirmed_elsewhere_from_the_directory_alone(
     assert copied.verdict["verdict"] == confirmed.verdict["verdict"]
     refused = bench.confirm(Path(copied.verdict["evidence"]))
     assert refused.code == 2 and "confirm run, and rescore it again" in refused.err
+
+
+def test_whoever_asks_again_is_told_to_confirm_what_was_accepted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to resume: that would run nothing, and the verdict would stay open."""
+    monkeypatch.setattr(Plan, "rehearses_on", lambda plan, track: False)
+    done = bench.verify(BIGRAM)
+    assert purposes(done) == ["look", "look"], done.err
+    refused = bench.verify(BIGRAM)
+    assert refused.code == 2 and "--resume" not in refused.err
+    (command,) = [line for line in refused.err.splitlines() if "remedy: " in line]
+    words = command.partition("remedy: ")[2].partition(";")[0].split()
+    assert words[:2] == ["harness", "confirm"]
+    confirmed = harness(*words[1:], "--json", "-")
+    assert purposes(confirmed)[2:] == ["confirmation"] * 2, confirmed.err
 
 
 def test_what_is_hopeless_after_one_run_ends_there(bench: Bench, tmp_path: Path) -> None:
