@@ -33,6 +33,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     accept.add_argument(
         "--evidence", default="", metavar="WHERE", help="where it lies (default: as it says)"
     )
+    accept.add_argument(
+        "--despite-today",
+        action="store_true",
+        help="accept a verdict of other rules although today's reject it",
+    )
     retract = command(kinds, "retract", _retract, "take an accepted verdict back")
     retract.add_argument("verdict", metavar="VERDICT_SHA256", help="or its first 12 digits")
     tried = command(kinds, "tried", _tried, "keep tries, whatever came of them")
@@ -95,6 +100,7 @@ def _accept(options: argparse.Namespace) -> int:
         pull_request=options.pull_request,
         commit=options.commit,
         evidence=options.evidence,
+        despite_today=options.despite_today,
     )
     what = "accepted" if record else "is in the leaderboard already, nothing is changed"
     tell(f"verdict {candidate.published.sha256}: {what}")

@@ -264,6 +264,11 @@ class Track(Fact):
                 "significance: margin_nats_per_token and p_below are given exactly where there is "
                 "a bar to beat"
             )
+        if self.bar is not None and self.significance.test == "welch" and not self.bar.leaderboard:
+            raise ValueError(
+                "significance.test: welch compares with the record's own seeds, so it needs a bar "
+                "with leaderboard = true"
+            )
         return self
 
     @property

@@ -3,6 +3,7 @@
 It is a chain of events (``chain.py``), kept as ``file.py`` says.
 """
 
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -54,6 +55,7 @@ def accept(
     pull_request: str = "",
     commit: str = "",
     evidence: str = "",
+    despite_today: bool = False,
 ) -> Record | None:
     """Add a verified verdict to a leaderboard.
 
@@ -65,15 +67,18 @@ def accept(
         pull_request: which one entered it.
         commit: of the entry.
         evidence: where its evidence lies.
+        despite_today: accept one of other rules although today's reject it.
 
     Returns:
         The new record, or None when this very verdict stands in the leaderboard already.
 
     Raises:
-        UsageError: not VERIFIED, given under other rules, kept as a try that was rejected, or the
-            same submission stands in it.
+        UsageError: not VERIFIED, given under other rules, kept as a try that was rejected, given
+            against an easier bar than the leaderboard held, or the same submission stands in it.
     """
     record = _record(candidate, track)
+    if not despite_today:
+        _check_today(candidate)
 
     def event(board: Leaderboard) -> Accepted | None:
         for other in board.records:
@@ -85,6 +90,7 @@ def accept(
                     f"{other.verdict_sha256[:12]} of {other.date[:10]}; one verdict each"
                 )
         _check_not_rejected(board, candidate)
+        _check_bar(board, candidate, track)
         check_spent(board, candidate, track)
         return make_event(
             Accepted,
@@ -101,6 +107,49 @@ def accept(
         )
 
     return record if append(path, event) else None
+
+
+def _check_today(candidate: Candidate) -> None:
+    """Check that a verdict of other rules is not one that today's reject.
+
+    Its answers are those of rules that are not at hand, so nobody here can tell a verdict of them
+    from one that was written by hand.
+
+    Raises:
+        UsageError: today's rules reject it.
+    """
+    today = candidate.today
+    if today is not None and today.verdict == "REJECTED":
+        raise UsageError(
+            f"the verdict is of other rules, and today's reject the same evidence "
+            f"({today.reason[:200]}): nobody here can tell whether theirs passed it",
+            remedy="accept it with the harness that judged it, or with --despite-today if you know "
+            "why they differ",
+        )
+
+
+def _check_bar(board: Leaderboard, candidate: Candidate, track: Track) -> None:
+    """Check that the bar was no easier than the record that stood when the verification began.
+
+    A rescoring is dated anew and keeps the bar of its plan, so it is not held against it.
+
+    Raises:
+        UsageError: it was begun with an older leaderboard, or with another one.
+    """
+    verdict = candidate.published.verdict
+    if track.bar is None or not track.bar.leaderboard or verdict.rescored_from:
+        return
+    began = datetime.fromisoformat(verdict.created_at)
+    then = [event for event in board.events if datetime.fromisoformat(event.at) <= began]
+    stood = board.model_copy(update={"events": tuple(then)}).of(track)
+    best = min(stood, key=lambda record: record.mean_bpb, default=None)
+    bar = verdict.statistics.bar_bpb
+    if best is not None and (bar is None or bar > best.mean_bpb):
+        raise UsageError(
+            f"the verdict was given against a bar of {bar or 0:g} BPB, but when it was begun a "
+            f"record of {best.mean_bpb:g} stood (verdict {best.verdict_sha256[:12]}): it was begun "
+            "with another leaderboard, or with an older one"
+        )
 
 
 def _check_not_rejected(board: Leaderboard, candidate: Candidate) -> None:

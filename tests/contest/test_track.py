@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from harness.contest.track import load_track, track_names
+from harness.contest.track import Track, load_track, track_names
 from harness.errors import UsageError
 from harness.package import PACKAGE
 
@@ -125,3 +126,14 @@ def test_a_track_that_does_not_draw_by_gap_keeps_its_digest(tmp_path: Path) -> N
     assert track.probes.bound is not None and track.probes.bound.by_gap is None
     assert "by_gap" not in track.model_dump_json()
     assert track.digest != load_track("smoke").digest
+
+
+def test_welchs_test_needs_the_records_own_seeds() -> None:
+    official = load_track("10min_16mb")
+    assert official.bar is not None
+    asked = official.significance.model_copy(update={"test": "welch"})
+    fields = {**dict(official), "significance": asked}
+    assert Track.model_validate(fields).significance.test == "welch"
+    fields["bar"] = official.bar.model_copy(update={"leaderboard": False})
+    with pytest.raises(ValidationError, match="leaderboard = true"):
+        Track.model_validate(fields)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from harness.contest.brought_along import brought_along
 from harness.contest.loading import load_submission
@@ -19,7 +19,7 @@ from harness.ledger.leaderboard import accept
 from harness.ledger.sketch import Sketch
 from tests.factories.plans import CODE, entry, plan, strict_track
 from tests.factories.playground import harness, write_submission
-from tests.factories.runs import good_runs, verdict_of
+from tests.factories.runs import Parts, good_runs, verdict_of
 from tests.factories.stored import store
 
 EMPTY = leaderboard_json(Leaderboard()).decode()
@@ -57,18 +57,22 @@ def write_verdict(
 
 def accepted(board: Path, path: Path, *, track: Track | None = None, **words: str) -> Record | None:
     """Accept a verdict's file."""
-    words = {"by": "R. Referee"} | words
-    return accept(board, load_candidate(path), track=track or strict_track(), **words)
+    options: dict[str, Any] = {"by": "R. Referee"} | words
+    return accept(board, load_candidate(path), track=track or strict_track(), **options)
 
 
-def kept_run(tmp_path: Path, track: Track | None = None) -> RunDirectory:
+def kept_run(
+    tmp_path: Path, track: Track | None = None, *, code: int = 0, **parts: Unpack[Parts]
+) -> RunDirectory:
     """A verification with every file that its evidence speaks of, and its verdict; moved since."""
     submission = load_submission(write_submission(tmp_path / "submission"))
     entered = submission.entry("strict")
     brought = brought_along(entered, submission.contents)
     made = planned(track=track, entry=entered, brought=brought)
-    run = store(tmp_path / "runs" / "run", made, good_runs(made), files=submission.contents)
-    assert harness("judge", run.path, "--json", run.path / VERDICT).code == 0
+    run = store(
+        tmp_path / "runs" / "run", made, good_runs(made, **parts), files=submission.contents
+    )
+    assert harness("judge", run.path, "--json", run.path / VERDICT).code == code
     run.path.parent.rename(tmp_path / "moved")
     return RunDirectory.open(tmp_path / "moved" / "run")
 

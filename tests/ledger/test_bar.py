@@ -15,7 +15,7 @@ from harness.ledger.leaderboard import bar_of, retract
 from tests.factories.plans import strict_track
 from tests.factories.playground import harness, write_submission, write_track
 from tests.factories.runs import good_runs, verdict_of
-from tests.ledger.boards import CONTEST, listed, planned
+from tests.ledger.boards import CONTEST, accepted, listed, planned, write_verdict
 
 
 def test_what_the_record_brought_along_is_kept_with_the_bar_that_it_sets(board: Path) -> None:
@@ -119,3 +119,19 @@ def test_a_leaderboard_needs_a_figure_to_begin_with(tmp_path: Path) -> None:
     track = write_track(tmp_path / "track.toml", baseline='"unigram"\nleaderboard = true')
     with pytest.raises(UsageError, match="leaderboard needs bpb"):
         load_track(str(track))
+
+
+def test_a_bar_that_had_fallen_before_it_was_begun_is_not_beaten(
+    tmp_path: Path, board: Path
+) -> None:
+    """Begun with an older leaderboard, or with one of one's own."""
+    path = write_verdict(tmp_path, track=CONTEST, created_at="2026-11-23T12:00:00.000+00:00")
+    listed(board, 2.62)  # on the 22nd
+    with pytest.raises(UsageError, match=r"against a bar of 3 BPB, but .* a record of 2.62 stood"):
+        accepted(board, path, track=CONTEST)
+
+
+def test_a_bar_that_fell_while_it_was_run_does_not_matter(tmp_path: Path, board: Path) -> None:
+    path = write_verdict(tmp_path, track=CONTEST, created_at="2026-11-21T12:00:00.000+00:00")
+    listed(board, 2.62)  # on the 22nd
+    assert accepted(board, path, track=CONTEST) is not None

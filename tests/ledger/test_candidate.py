@@ -12,6 +12,7 @@ from harness.judge.verdict_file import read_verdict
 from harness.ledger.events import Accepted
 from harness.ledger.file import load_leaderboard
 from tests.factories.playground import harness
+from tests.factories.results import changes, probes
 from tests.factories.runs import good_runs, verdict_of
 from tests.ledger.boards import (
     EMPTY,
@@ -92,6 +93,26 @@ def test_a_verdict_of_other_rules_is_accepted_by_those_and_todays_are_told(
     (event,) = load_leaderboard(board).events
     assert isinstance(event, Accepted)
     assert (event.seen, event.record.rules_digest) == ("evidence of other rules", "7" * 64)
+
+
+def test_what_todays_rules_reject_is_accepted_only_by_who_says_so(
+    tmp_path: Path, board: Path, strict: Path
+) -> None:
+    """A verdict of rules that nobody has at hand may be one that was written by hand."""
+    peeks = probes(changes=changes(0.1))  # a gain that is seen in the mean alone
+    run = kept_run(tmp_path, code=1, probes=peeks)
+
+    def passed(document: dict[str, Any]) -> None:
+        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
+        for each in document["checks"]:
+            each["status"] = "pass"
+
+    of_other_rules(run.path / VERDICT, passed)
+    arguments = ("leaderboard", "accept", run.path, "--leaderboard", board, "--track", strict)
+    refused = harness(*arguments)
+    assert refused.code == 2
+    assert "today's reject the same evidence" in refused.err and "causality" in refused.err
+    assert harness(*arguments, "--despite-today").code == 0
 
 
 def test_a_verdict_of_other_rules_is_held_against_its_evidence(
