@@ -127,18 +127,12 @@ def limit_figures(verdict: Verdict) -> dict[str, Figure]:
         "bytes": verdict.bytes_limit,
         **({"brought_along": verdict.brought.limit_bytes} if verdict.brought else {}),
         "coverage": targets_of(verdict),
-        "significance": level_of(verdict),
+        "significance": verdict.statistics.asked_level,
         "confirmation": verdict.confirmation.p_below if verdict.confirmation else None,
         "doubts": _charged(verdict).limit,
         **({"seeds": verdict.statistics.runs_needed} if verdict.statistics.looks else {}),
         **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
     }
-
-
-def level_of(verdict: Verdict) -> float | None:
-    """What p must lie below, at the look that is asked."""
-    found = verdict.statistics
-    return found.p_below if found.level is None else found.level
 
 
 def limits_of_these_rules(verdict: Verdict) -> dict[str, Figure]:

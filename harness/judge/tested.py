@@ -83,6 +83,11 @@ class StatisticsResult(Fact):
         return reached[-1] if reached else None
 
     @property
+    def asked_level(self) -> float | None:
+        """What p must lie below: the level of the look that is asked, or of the whole."""
+        return self.p_below if self.level is None else self.level
+
+    @property
     def decided(self) -> bool:
         """Whether a look has decided, so that no further seed counts."""
         return self.seen is not None and self.seen.outcome in DECIDED

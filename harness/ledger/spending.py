@@ -4,7 +4,7 @@ from datetime import datetime
 
 from harness.contest.track import Track
 from harness.errors import UsageError
-from harness.judge.check_figures import fresh_scores, level_of, tested_scores
+from harness.judge.check_figures import fresh_scores, tested_scores
 from harness.judge.rules.doubts import charged
 from harness.judge.verdict import Verdict
 from harness.ledger.candidate import Candidate
@@ -69,7 +69,8 @@ def _stands_charged(verdict: Verdict, share: float) -> bool:
 
     The check tells one p, and either of two questions may fail.
     """
-    statistics, fresh, level = verdict.statistics, verdict.confirmation, level_of(verdict)
+    statistics, fresh = verdict.statistics, verdict.confirmation
+    level = statistics.asked_level
     lower = statistics.model_copy(update={"level": None if level is None else level * share})
     if fresh is not None:
         fresh = fresh.model_copy(update={"p_below": fresh.p_below * share})

@@ -84,7 +84,7 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
         )
     if statistics.p is None:
         return lead
-    p, p_below = against(statistics.p, level_of(statistics), "p")
+    p, p_below = against(statistics.p, statistics.asked_level, "p")
     chance = (
         f"If the model were no better than that, seeds this good would come up "
         f"{odds(statistics.p)} (p = {p}; required: below {p_below})."
@@ -100,11 +100,6 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
             "it nine times in ten."
         )
     return hint
-
-
-def level_of(statistics: StatisticsResult) -> float | None:
-    """What p must lie below: the level of the look that is asked, or of the whole."""
-    return statistics.p_below if statistics.level is None else statistics.level
 
 
 def _stopped(statistics: StatisticsResult, look: LookResult, threshold: float) -> str:
@@ -168,7 +163,7 @@ def asked_in_words(statistics: StatisticsResult) -> str:
     n, mean, threshold = statistics.n, statistics.mean_bpb, statistics.threshold_bpb
     if statistics.p is None or mean is None or threshold is None:
         return ""
-    p, _ = against(statistics.p, level_of(statistics), "p")
+    p, _ = against(statistics.p, statistics.asked_level, "p")
     count = _COUNTS[n] if n < len(_COUNTS) else f"{n:,}"
     away = f"{abs(threshold - mean):.5f} {'below' if mean < threshold else 'above'} the line"
     return f"p = {p}: {count} seeds {away}{_spread_in_words(statistics)}"

@@ -72,13 +72,12 @@ def charged(
     What does not stand is told; of two that stand, the first.
     """
     sum_bpb, question = sum(doubt.bpb for doubt in doubts), Question.asked_in(statistics)
-    level = statistics.p_below if statistics.level is None else statistics.level
 
     def asked(scores: Sequence[float], limit: float | None) -> Charged:
         p = question.p_of([score + sum_bpb for score in scores])
         return Charged(p, limit, p is not None and limit is not None and p < limit)
 
-    at_look, threshold = asked(tested, level), statistics.threshold_bpb
+    at_look, threshold = asked(tested, statistics.asked_level), statistics.threshold_bpb
     if not at_look.stands or confirmation is None or not confirmation.confirms(threshold):
         return at_look  # what fails without any doubt is not asked with all of them
     below = confirmation.confirms(threshold, worse_by_bpb=sum_bpb)

@@ -17,7 +17,7 @@ def answer_of(result: StatisticsResult) -> Finding:
         id="significance",
         status=status,
         measured=result.p,
-        limit=result.p_below if result.level is None else result.level,
+        limit=result.asked_level,
         unit="p",
         detail=detail,
     )

@@ -69,7 +69,7 @@ def _tests(result: StatisticsResult) -> list[tuple[str, str]]:
     """The track's test, what counted in it, and the plain one beside it."""
     if result.t is None or result.p is None:
         return []
-    p, p_below = against(result.p, sentences.level_of(result), "p")
+    p, p_below = against(result.p, result.asked_level, "p")
     degrees = result.degrees_of_freedom if result.degrees is None else round(result.degrees, 2)
     figures = f"t = {result.t:.3f}, df = {degrees:g}" if degrees else f"t = {result.t:.3f}"
     name = _TESTS.get(result.test or "", "t-test")
