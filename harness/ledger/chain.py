@@ -65,6 +65,10 @@ class Leaderboard(Fact):
         """The records on a track, of any edition of it that was scored on the same dataset."""
         return [record for record in self.records if is_on(record, track)]
 
+    def best(self, track: Track) -> Record | None:
+        """The record to beat on a track; of equal ones the first."""
+        return min(self.of(track), key=lambda record: record.mean_bpb, default=None)
+
     @property
     def joins(self) -> list[Joined]:
         """What was joined and not parted again."""
@@ -77,9 +81,9 @@ class Leaderboard(Fact):
         return Leaderboard(head=event.digest, events=(*self.events, event))
 
 
-def is_on(record: Record, track: Track) -> bool:
-    """Whether a record is one of a track, of any edition on the same dataset."""
-    return (record.track, record.dataset) == (track.name, track.dataset.name)
+def is_on(entered: Record | Tried, track: Track) -> bool:
+    """Whether a record or a try is one of a track, of any edition on the same dataset."""
+    return (entered.track, entered.dataset) == (track.name, track.dataset.name)
 
 
 def broken_link(board: Leaderboard) -> str | None:

@@ -19,6 +19,10 @@ So a verification that is finished later, or scored again, is the same try.
 """
 
 
+FEWEST_DIGITS = 12
+"""Digits of a digest, at least, by which somebody names what it is of."""
+
+
 def _dated(text: str) -> str:
     if datetime.fromisoformat(text).tzinfo is None:
         raise ValueError("expected a time zone")

@@ -15,12 +15,10 @@ from harness.evidence.plan import Bar
 from harness.judge.check_figures import sizes_of
 from harness.ledger.candidate import Candidate, check_under
 from harness.ledger.chain import Leaderboard
-from harness.ledger.events import Accepted, Record, Retracted, Tried
+from harness.ledger.events import FEWEST_DIGITS, Accepted, Record, Retracted, Tried
 from harness.ledger.file import append, load_leaderboard, make_event
 from harness.ledger.spending import check_spent
 from harness.safeio.parsing import problems_of
-
-FEWEST_DIGITS = 12
 
 
 def bar_of(track: Track, path: Path) -> Bar | None:
@@ -32,8 +30,7 @@ def bar_of(track: Track, path: Path) -> Bar | None:
     own = track.bar
     if own is None or not own.leaderboard or own.bpb is None:
         return None
-    records = load_leaderboard(path).of(track)
-    best = min(records, key=lambda record: record.mean_bpb, default=None)
+    best = load_leaderboard(path).best(track)
     if best is None or best.mean_bpb >= own.bpb:
         return Bar(bpb=own.bpb, source=own.source)
     return Bar(
@@ -141,8 +138,7 @@ def _check_bar(board: Leaderboard, candidate: Candidate, track: Track) -> None:
         return
     began = datetime.fromisoformat(verdict.created_at)
     then = [event for event in board.events if datetime.fromisoformat(event.at) <= began]
-    stood = board.model_copy(update={"events": tuple(then)}).of(track)
-    best = min(stood, key=lambda record: record.mean_bpb, default=None)
+    best = board.model_copy(update={"events": tuple(then)}).best(track)
     bar = verdict.statistics.bar_bpb
     if best is not None and (bar is None or bar > best.mean_bpb):
         raise UsageError(

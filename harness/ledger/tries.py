@@ -19,7 +19,7 @@ from harness.contest.account import account, account_of
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.evidence.plan import Bar, Like, Tries
-from harness.ledger.chain import Leaderboard
+from harness.ledger.chain import Leaderboard, is_on
 from harness.ledger.events import Accepted, Joined, Tried, TryName
 from harness.ledger.file import load_leaderboard
 from harness.ledger.sketch import Sketch, share_of_its_own, sketch_of
@@ -49,7 +49,7 @@ def tries_on(board: Leaderboard, track: Track) -> dict[TryName, Try]:
     accepted = {event.names: event for event in board.events if isinstance(event, Accepted)}
     for names, acceptance in accepted.items():
         record = acceptance.record
-        if (record.track, record.dataset) == (track.name, track.dataset.name):
+        if is_on(record, track):
             found[names] = Try(
                 account=acceptance.account or account("", record.author),
                 submission=record.submission,
@@ -59,9 +59,7 @@ def tries_on(board: Leaderboard, track: Track) -> dict[TryName, Try]:
                 accepted=True,
             )
     for event in board.events:
-        if not isinstance(event, Tried):
-            continue
-        if (event.track, event.dataset) == (track.name, track.dataset.name):
+        if isinstance(event, Tried) and is_on(event, track):
             found[event.names] = Try(
                 account=event.account,
                 submission=event.submission,

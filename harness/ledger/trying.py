@@ -11,13 +11,12 @@ from harness.judge.stored import read_case
 from harness.judge.verdict import Verdict
 from harness.ledger.candidate import Candidate, check_rules
 from harness.ledger.chain import Leaderboard
-from harness.ledger.events import Joined, Parted, Tried
+from harness.ledger.events import FEWEST_DIGITS, Joined, Parted, Tried
 from harness.ledger.file import append, make_event
 from harness.ledger.tries import person_of, tries_on
 
 _OURS = frozenset({"dataset", "isolation", "hardware"})
 """Rules whose unknown only our side can bring about; but see :func:`_ours_alone`."""
-FEWEST_DIGITS = 12
 
 
 def why_no_try(candidate: Candidate) -> str:
