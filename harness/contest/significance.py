@@ -19,6 +19,12 @@ class Look(Fact):
     accept_below: float | None = Field(default=None, gt=0, lt=0.5)
     hopeless_above_sd: float | None = Field(default=None, ge=0, lt=1000)
 
+    def hopeless_above(self, threshold: float, *, field_sd_bpb: float | None) -> float | None:
+        """The mean above which it stops as hopeless, BPB; None where it does not ask for that."""
+        if self.hopeless_above_sd is None or field_sd_bpb is None:
+            return None
+        return threshold + self.hopeless_above_sd * field_sd_bpb
+
 
 class Significance(Fact):
     """How many seeds are run, and what the test must show; no test where there is no bar.

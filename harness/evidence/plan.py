@@ -128,13 +128,17 @@ class PlannedTest(Fact):
 
     def after(self, earlier: int) -> "PlannedTest":
         """The same test at the lower levels that are left after ``earlier`` tries."""
+        return self.at_level(spent(self.p_below, earlier=earlier))
+
+    def at_level(self, p_below: float) -> "PlannedTest":
+        """The same test at a lower level, those of its looks lowered in the same proportion."""
+        share = p_below / self.p_below
         looks = tuple(
-            look.model_copy(update={"accept_below": spent(look.accept_below, earlier=earlier)})
-            if look.accept_below is not None
-            else look
+            look
+            if look.accept_below is None
+            else look.model_copy(update={"accept_below": look.accept_below * share})
             for look in self.looks
         )
-        p_below = spent(self.p_below, earlier=earlier)
         return self.model_copy(update={"p_below": p_below, "looks": looks})
 
 

@@ -36,33 +36,19 @@ def bar_under(plan: Plan, track: Track) -> Bar | None:
     return record if record and same_contest and record.bpb < own.bpb else own
 
 
-def asked_test(track: Track, *, p_below: float | None = None) -> PlannedTest | None:
-    """The test of significance that a track asks for; None where it sets no level.
-
-    Args:
-        track: the rules.
-        p_below: what earlier tries have left of the track's level; the levels of its looks are
-            lowered in the same proportion.
-    """
+def asked_test(track: Track) -> PlannedTest | None:
+    """The test of significance that a track asks for; None where it sets no level."""
     asked = track.significance
     if asked.margin_nats_per_token is None or asked.p_below is None:
         return None
-    level = asked.p_below if p_below is None else min(p_below, asked.p_below)
     return PlannedTest(
         kind=asked.test or "plain",
         margin_nats_per_token=asked.margin_nats_per_token,
-        p_below=level,
+        p_below=asked.p_below,
         field_sd_bpb=asked.field_sd_bpb,
         field_degrees=asked.field_degrees,
         source=asked.source or "",
-        looks=tuple(_lowered(look, level / asked.p_below) for look in asked.looks or ()),
-    )
-
-
-def _lowered(look: Look, share: float) -> Look:
-    accept_below = look.accept_below
-    return look.model_copy(
-        update={"accept_below": None if accept_below is None else accept_below * share}
+        looks=asked.looks or (),
     )
 
 
@@ -74,9 +60,10 @@ def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
     that track names no test, with no fewer seeds and no higher level than it asks for.
     """
     planned = plan.test if track.digest == plan.track.digest else None
-    test = asked_test(track, p_below=_left(plan, track, planned))
+    test = asked_test(track)
     if test is None:
         return None
+    test = test.at_level(_left(plan, track, planned, test.p_below))
     asked, most = track.significance, track.significance.most_runs
     one = Look(runs=most, accept_below=test.p_below)
     if planned is not None and asked.test is None and asked.looks is None:
@@ -88,12 +75,14 @@ def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
     return test if test.looks else test.model_copy(update={"looks": (one,)})
 
 
-def _left(plan: Plan, track: Track, planned: PlannedTest | None) -> float | None:
+def _left(plan: Plan, track: Track, planned: PlannedTest | None, level: float) -> float:
     """What earlier tries leave of a track's level, as the plan counts them."""
-    levels = [planned.p_below] if planned else []
-    if track.significance.spending and track.significance.p_below is not None:
-        levels.append(spent(track.significance.p_below, earlier=plan.tries.by_author))
-    return min(levels, default=None)
+    levels = [level]
+    if planned is not None:
+        levels.append(planned.p_below)
+    if track.significance.spending:
+        levels.append(spent(level, earlier=plan.tries.by_author))
+    return min(levels)
 
 
 def _capped(look: Look, level: float) -> Look:

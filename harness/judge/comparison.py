@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.contest.account import account_of
-from harness.contest.significance import Look
 from harness.contest.track import Track
 from harness.evidence.plan import Plan, PlannedTest
 from harness.judge.asked import asked_under, bar_under
@@ -172,16 +171,14 @@ def _look(
     if test is None or question.threshold is None:
         return ()
     looks = [
-        looking.Look(look.runs, look.accept_below, _hopeless_above(look, test, question.threshold))
+        looking.Look(
+            look.runs,
+            look.accept_below,
+            look.hopeless_above(question.threshold, field_sd_bpb=test.field_sd_bpb),
+        )
         for look in test.looks
     ]
     return looking.follow(values, looks, p_of=question.p_of)
-
-
-def _hopeless_above(look: Look, test: PlannedTest, threshold: float) -> float | None:
-    if look.hopeless_above_sd is None or test.field_sd_bpb is None:
-        return None
-    return threshold + look.hopeless_above_sd * test.field_sd_bpb
 
 
 def _seeds_needed(
@@ -239,7 +236,7 @@ def _looks_of(
                 runs=look.runs,
                 accept_below=look.accept_below,
                 hopeless_above_sd=look.hopeless_above_sd,
-                hopeless_above_bpb=_hopeless_above(look, test, threshold),
+                hopeless_above_bpb=look.hopeless_above(threshold, field_sd_bpb=test.field_sd_bpb),
                 mean_bpb=each.mean if each and math.isfinite(each.mean) else None,
                 p=each.p if each else None,
                 outcome=each.outcome if each else None,

@@ -58,14 +58,12 @@ def hopeless(significance: Significance, scores: Sequence[float], *, threshold: 
         if len(scores) < look.runs:
             break
         mean = fmean(scores[: look.runs])
-        allowed = look.hopeless_above_sd
-        if allowed is not None and significance.field_sd_bpb is not None:
-            limit = threshold + allowed * significance.field_sd_bpb
-            if mean > limit:
-                return (
-                    f"after {look.runs} of {significance.most_runs} runs the mean is "
-                    f"{mean:.6f} BPB, and above {limit:.6f} the track stops as hopeless"
-                )
+        limit = look.hopeless_above(threshold, field_sd_bpb=significance.field_sd_bpb)
+        if limit is not None and mean > limit:
+            return (
+                f"after {look.runs} of {significance.most_runs} runs the mean is "
+                f"{mean:.6f} BPB, and above {limit:.6f} the track stops as hopeless"
+            )
         if look.accept_below is not None and mean < threshold:
             break
     return ""

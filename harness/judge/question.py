@@ -42,9 +42,7 @@ class Question:
 
     def answer(self, values: Sequence[float]) -> OneSample:
         """What the test says of the scores. A case in which it is not defined has no p."""
-        plain = one_sample(values, threshold=self.threshold)
-        if self.kind == "moderated":
-            return one_sample(values, threshold=self.threshold, prior=self.prior)
+        plain = one_sample(values, threshold=self.threshold, prior=self.prior)
         if self.kind != "welch" or plain.case not in ("tested", "zero variance"):
             return plain
         assert self.threshold is not None  # noqa: S101 - a case without one has another name

@@ -80,7 +80,7 @@ def procedure_of(significance: Significance, *, margin_bpb: float, number: int =
         Look(
             look.runs,
             look.accept_below,
-            None if look.hopeless_above_sd is None else look.hopeless_above_sd * (sd or 0.0),
+            look.hopeless_above(0.0, field_sd_bpb=sd),
         )
         for look in asked.schedule
     )
