@@ -1,21 +1,18 @@
 """Whether the runs beat a bar, and whether they beat the runs of the record before."""
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
 from harness.audit.checks.texts import TEXT_BYTES, bytes_per_token, is_known_text
 from harness.audit.findings import AuditCheck, ClaimKind
 from harness.audit.policy import Policy
 from harness.audit.verdicts import at, check
 from harness.contest.track import Track
+from harness.statistics import tests
 from harness.statistics.units import nats_per_token_to_bpb
 from harness.upstream.logs.logged import LoggedRun
-
-# Spreads below this are rounding, and a t statistic of them would be meaningless.
-_FLAT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -39,37 +36,19 @@ class TTest:
 
 def one_sample(values: Sequence[float], threshold: float) -> TTest | None:
     """Test whether the mean lies below ``threshold``; None where the test is not defined."""
-    if len(values) < 2:
+    found = tests.one_sample(values, threshold=threshold)
+    if found.t is None or found.degrees is None or found.p is None:
         return None
-    sd = stdev(values)
-    if sd <= _FLAT * abs(threshold):
-        return None
-    t = (fmean(values) - threshold) / (sd / math.sqrt(len(values)))
-    return TTest(t, len(values) - 1, _below(t, len(values) - 1))
+    return TTest(found.t, found.degrees, found.p)
 
 
 def welch(values: Sequence[float], others: Sequence[float]) -> TTest | None:
     """Test whether the mean lies below the mean of ``others``, without assuming equal variances.
 
-    Welch-Satterthwaite degrees of freedom. None where either has fewer than two values.
+    None where either has fewer than two values, or where none has any spread.
     """
-    if len(values) < 2 or len(others) < 2:
-        return None
-    parts = [stdev(group) ** 2 / len(group) for group in (values, others)]
-    error = sum(parts)
-    if math.sqrt(error) <= _FLAT * abs(fmean(others)):
-        return None
-    t = (fmean(values) - fmean(others)) / math.sqrt(error)
-    freedom = error**2 / sum(
-        part**2 / (len(group) - 1) for part, group in zip(parts, (values, others), strict=True)
-    )
-    return TTest(t, freedom, _below(t, freedom))
-
-
-def _below(t: float, degrees_of_freedom: float) -> float:
-    from scipy.special import stdtr  # loads in a fifth of the time of scipy.stats
-
-    return float(stdtr(degrees_of_freedom, t))
+    found = tests.welch(others, values)
+    return None if found is None else TTest(found.t, found.degrees, found.p_below)
 
 
 def margins(nats: float, margin_bpb: float) -> dict[str, float]:
