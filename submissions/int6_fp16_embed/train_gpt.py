@@ -414,7 +414,7 @@ class Stored:
 
     @classmethod
     def of(cls, value: Tensor, stored: str, level: int = 22) -> "Stored":
-        """Quantise; what float16 cannot hold, values or scales out of its range, is float32."""
+        """Quantize; what float16 cannot hold, values or scales out of its range, is float32."""
         value, shape = value.detach().float().cpu().contiguous(), list(value.shape)
         if stored == "float16" and not value.half().isfinite().all():
             stored = "float32"
@@ -466,7 +466,7 @@ def compress(raw: bytes, level: int) -> bytes:
 def pack(model: GPT, *, quantised: bool = True) -> bytes:
     """MAGIC, a frame of JSON (configuration, tensors and their frames' lengths), the frames.
 
-    Not quantised, it is the checkpoint: every tensor as float32, compressed in a hurry.
+    Not quantized, it is the checkpoint: every tensor as float32, compressed in a hurry.
     """
 
     def packed(item: tuple[str, Tensor]) -> Stored:
@@ -575,7 +575,7 @@ def log(line: str) -> None:
 class Clock:
     """Seconds until the end of the budget, which began before this process did.
 
-    ``reserve_seconds`` are kept for quantisation, compression and exit. What starting took tells
+    ``reserve_seconds`` are kept for quantization, compression and exit. What starting took tells
     how slow this machine is just now, so a slow start makes the reserve larger.
     """
 
@@ -613,7 +613,7 @@ def learning_rate_scale(
 
 
 class Trainer:
-    """Model, data and optimisers on one rank; all ranks take the same steps together."""
+    """Model, data and optimizers on one rank; all ranks take the same steps together."""
 
     def __init__(self, settings: Settings, config: ModelConfig, device: torch.device) -> None:
         self.settings, self.device = settings, device
@@ -721,7 +721,7 @@ class Trainer:
 
 
 def write_checkpoint(model: GPT, settings: Settings, clock: Clock) -> None:
-    """The unquantised weights, for those who ask what quantisation costs; only if time is left.
+    """The unquantised weights, for those who ask what quantization costs; only if time is left.
 
     At 40 MB/s, slower than any machine of the contest, and with 1.5 s kept for the exit: an
     artifact that a checkpoint makes late does not exist.

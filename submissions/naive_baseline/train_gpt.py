@@ -382,7 +382,7 @@ def compress(raw: bytes, level: int = 9) -> bytes:
 def pack(model: GPT, *, quantised: bool = True) -> bytes:
     """The artifact: MAGIC, then zlib of one line of JSON (configuration, tensors) and raw bytes.
 
-    Not quantised, it is the checkpoint: every tensor as float32, and nothing compressed.
+    Not quantized, it is the checkpoint: every tensor as float32, and nothing compressed.
     """
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
@@ -526,7 +526,7 @@ def log(line: str) -> None:
 class Clock:
     """Seconds until the end of the budget, which began before this process did.
 
-    ``reserve_seconds`` are kept for quantisation, compression and exit. What starting took tells
+    ``reserve_seconds`` are kept for quantization, compression and exit. What starting took tells
     how slow this machine is just now, so a slow start makes the reserve larger.
     """
 
@@ -564,7 +564,7 @@ def learning_rate_scale(
 
 
 class Trainer:
-    """Model, data and optimisers on one rank; all ranks take the same steps together."""
+    """Model, data and optimizers on one rank; all ranks take the same steps together."""
 
     def __init__(self, settings: Settings, config: ModelConfig, device: torch.device) -> None:
         self.settings, self.device = settings, device
@@ -672,7 +672,7 @@ class Trainer:
 
 
 def write_checkpoint(model: GPT, settings: Settings, clock: Clock) -> None:
-    """The unquantised weights, for those who ask what quantisation costs; only if time is left.
+    """The unquantised weights, for those who ask what quantization costs; only if time is left.
 
     At 40 MB/s, slower than any machine of the contest, and with 1.5 s kept for the exit: an
     artifact that a checkpoint makes late does not exist.

@@ -143,7 +143,7 @@ class CachedModel:
         self.cache.observe(tokens)
 
     def __call__(self, tokens: Tensor, first: int = 0) -> Tensor:
-        """Log-probabilities ``float32[B, T - first, V]``: logits that are normalised already."""
+        """Log-probabilities ``float32[B, T - first, V]``: logits that are normalized already."""
         own = self.model(tokens, first).float().softmax(-1)
         counts = self.cache.counts(tokens, first, own.shape[-1])
         mixed = mix(own, counts, self.concentrations)
