@@ -84,9 +84,16 @@ def test_a_disk_too_full_for_any_evidence_is_one_message(
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("phase", ["train", "score"])
+@pytest.mark.parametrize(
+    ("phase", "seconds"),
+    [
+        pytest.param("train", 0.0, id="while train is set up"),
+        pytest.param("train", 3.0, id="train"),
+        pytest.param("score", 3.0, id="score"),
+    ],
+)
 def test_an_engine_that_stops_in_the_middle_is_inconclusive(
-    tmp_path: Path, data_root: Path, phase: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data_root: Path, phase: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_train = "import os, time; time.sleep(30)"
     slow_model = "import time\ndef load_model(artifact, device):\n    time.sleep(30)"
@@ -101,7 +108,7 @@ def test_an_engine_that_stops_in_the_middle_is_inconclusive(
         def cut_when_running() -> None:
             while not list(tmp_path.glob(f"runs/*/seed-*/try-*/{phase}.log")):
                 time.sleep(0.05)
-            time.sleep(1.5)
+            time.sleep(seconds)
             proxy.cut()
 
         threading.Thread(target=cut_when_running).start()

@@ -168,6 +168,7 @@ def _told(engine: Engine, client: "APIClient", identity: str) -> Settled:
     try:
         return Settled.model_validate_json(said.partition(b"\n")[0])
     except ValidationError as error:
+        client.inspect_container(identity)  # an engine that died meanwhile is named as the reason
         text = plain(said.decode("utf-8", "replace"), 100_000)[-300:]
         raise InfrastructureError(
             f"the container that sets a phase up did not do so; it said: {text or 'nothing'}",
