@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from harness.models import Fact
+from harness.models import Fact, Later
 from harness.safeio.files import sha256_of_bytes
 
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
@@ -130,8 +130,10 @@ class Score(Fact):
 
     Windows hold at most ``sequence_length`` tokens and score ``stride`` new targets each.
     ``streams``: the whole split in order, or each document by itself, with ``rows`` open documents
-    on each device. An adaptive model observes each ``segment`` of targets after they were scored,
-    and studies the finished documents each time their number reaches one in ``study_after``.
+    on each device, of which ``segment`` targets each are scored in a step. An adaptive model
+    observes each ``segment`` of targets after they were scored, and studies the finished documents
+    each time their number reaches one in ``study_after``. One that is scored by documents and
+    ``observes`` nothing is not adaptive.
     """
 
     loader: Loader
@@ -141,6 +143,7 @@ class Score(Fact):
     segment: int | None = Field(default=None, ge=1)
     rows: int | None = Field(default=None, ge=1, le=1 << 16)
     study_after: tuple[int, ...] = ()
+    observes: Later[bool] = None
 
     @model_validator(mode="after")
     def _fits_its_streams(self) -> "Score":
@@ -152,12 +155,19 @@ class Score(Fact):
             raise ValueError("study_after: expected numbers of documents from 1, in order")
         if self.stride > self.sequence_length:
             raise ValueError("stride: larger than sequence_length")
+        if self.streams == "documents" and self.segment != self.stride:
+            raise ValueError("segment: expected that of the stride, where documents are streams")
         return self
 
     @property
     def adaptive(self) -> bool:
         """Whether the model learns from targets that were scored."""
-        return self.segment is not None
+        return self.segment is not None and self.observes is not False
+
+    @property
+    def remembers(self) -> bool:
+        """Whether an answer may depend on other documents that were scored before."""
+        return self.adaptive and (self.streams == "corpus" or bool(self.study_after))
 
 
 class Bridge(Fact):

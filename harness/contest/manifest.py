@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -121,12 +122,21 @@ class Train(Fact):
         return self
 
 
+ROWS = 16
+"""Documents that are open at once on each device, where a submission does not say."""
+MOST_ROWS = 1024
+MOST_ROW_TOKENS = 1 << 22
+"""Most tokens that the windows of all rows may hold together: 64 rows of 65,536."""
+
+
 class ScoreOverride(Fact):
     """Changes of ``[score]`` for one track."""
 
     sequence_length: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
     stride: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
     segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
+    rows: int | None = Field(default=None, ge=1, le=MOST_ROWS, strict=True)
+    study_after: tuple[int, ...] | None = Field(default=None, max_length=100)
 
 
 class Score(Fact):
@@ -135,37 +145,87 @@ class Score(Fact):
     ``describe`` names an optional function that lists the tensors of an artifact. The model of an
     ``adaptive`` submission observes segments of ``segment`` targets, each after all of it was
     scored.
+
+    With ``streams = "documents"`` each document is a stream of its own, ``rows`` of them are open
+    at once on each device, and each step scores ``segment`` targets of every row. An adaptive model
+    observes them, and studies the finished documents when there are as many as each number in
+    ``study_after`` says.
     """
 
     load: str = Field(pattern=_FUNCTION)
     describe: str | None = Field(default=None, pattern=_FUNCTION)
     sequence_length: int = Field(ge=1, le=1 << 16, strict=True)
-    stride: int = Field(ge=1, le=1 << 16, strict=True)
+    stride: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
     adaptive: bool = Field(default=False, strict=True)
     segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
+    streams: Literal["corpus", "documents"] = "corpus"
+    rows: int | None = Field(default=None, ge=1, le=MOST_ROWS, strict=True)
+    study_after: tuple[int, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
-    def _segment_if_adaptive(self) -> "Score":
+    def _fits_its_streams(self) -> "Score":
+        problems = self._of_corpus() if self.streams == "corpus" else self._of_documents()
+        if problem := next(problems, ""):
+            raise ValueError(problem)
+        return self
+
+    def _of_corpus(self) -> Iterator[str]:
+        if self.stride is None:
+            yield "stride is missing: how many new targets each window scores"
+        elif self.stride > self.sequence_length:
+            yield (
+                f"stride {self.stride} is larger than sequence_length {self.sequence_length}: "
+                "some targets would never be scored"
+            )
         if self.adaptive and self.segment is None:
-            raise ValueError(
+            yield (
                 "adaptive = true needs segment = N: how many targets are scored before the model "
                 f"observes them, 1 to {LARGEST_SEGMENT:,}"
             )
         if not self.adaptive and self.segment is not None:
-            raise ValueError(
+            yield (
                 f"segment = {self.segment} without adaptive = true: only an adaptive model "
                 "observes segments; add adaptive = true or remove segment"
             )
-        return self
+        for name, given in (("rows", self.rows is not None), ("study_after", self.study_after)):
+            if given:
+                yield (
+                    f'{name} without streams = "documents": one stream has neither rows nor '
+                    f'finished documents; add streams = "documents" or remove {name}'
+                )
 
-    @model_validator(mode="after")
-    def _stride_fits(self) -> "Score":
-        if self.stride > self.sequence_length:
-            raise ValueError(
-                f"stride {self.stride} is larger than sequence_length {self.sequence_length}: "
-                "some targets would never be scored"
+    def _of_documents(self) -> Iterator[str]:
+        if self.segment is None:
+            yield (
+                'streams = "documents" needs segment = N: how many targets of each open document '
+                "a step scores"
             )
-        return self
+        if self.stride is not None:
+            yield (
+                f'stride = {self.stride} with streams = "documents": each step scores segment '
+                "targets of a document; remove stride"
+            )
+        if self.segment is not None and self.segment > self.sequence_length:
+            yield (
+                f"segment {self.segment} is larger than sequence_length {self.sequence_length}: a "
+                "window could not show all targets that it scores"
+            )
+        tokens = (self.rows or ROWS) * self.sequence_length
+        if tokens > MOST_ROW_TOKENS:
+            yield (
+                f"{self.rows or ROWS} rows of {self.sequence_length:,} tokens are {tokens:,}; a "
+                f"step may hold {MOST_ROW_TOKENS:,}: take fewer rows or a shorter window"
+            )
+        if self.study_after and not self.adaptive:
+            yield (
+                "study_after without adaptive = true: a model that studies documents learns; add "
+                "adaptive = true or remove study_after"
+            )
+        if list(self.study_after) != sorted({n for n in self.study_after if n > 0}):
+            yield (
+                f"study_after = {list(self.study_after)}: expected different numbers of finished "
+                "documents from 1, in order"
+            )
 
 
 class TrackOverride(Fact):
@@ -194,12 +254,8 @@ class Manifest(Fact):
                 "env": {**self.train.env, **override.train.env},
             }
         )
-        score = Score(
-            load=self.score.load,
-            describe=self.score.describe,
-            sequence_length=override.score.sequence_length or self.score.sequence_length,
-            stride=override.score.stride or self.score.stride,
-            adaptive=self.score.adaptive,
-            segment=override.score.segment or self.score.segment,
-        )
+        changes = {
+            key: value for key, value in override.score.model_dump().items() if value is not None
+        }
+        score = Score.model_validate({**self.score.model_dump(), **changes})
         return train, score

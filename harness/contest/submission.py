@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contest.entry import Claim, Entry, Function, Score, Tokenizer, Train, file_facts
-from harness.contest.manifest import Manifest
+from harness.contest.manifest import ROWS, Manifest
+from harness.contest.manifest import Score as ScoreTable
 from harness.contest.track import LARGEST_SEGMENT, Track
 from harness.errors import SubmissionError
 from harness.safeio.files import digest_of_named
@@ -66,13 +67,25 @@ class Submission:
                 artifact=train.artifact,
                 checkpoint=train.checkpoint,
             ),
-            score=Score(
-                loader=Function(load=score.load, describe=score.describe),
-                sequence_length=score.sequence_length,
-                stride=score.stride,
-                segment=score.segment,
-            ),
+            score=_score(score),
         )
+
+
+def _score(given: ScoreTable) -> Score:
+    """``[score]`` as every seed run needs it, whatever was left out."""
+    by_document = given.streams == "documents"
+    stride = given.segment if by_document else given.stride
+    assert stride is not None  # noqa: S101 - the manifest was validated
+    return Score(
+        loader=Function(load=given.load, describe=given.describe),
+        sequence_length=given.sequence_length,
+        stride=stride,
+        streams=given.streams,
+        segment=given.segment,
+        rows=(given.rows or ROWS) if by_document else None,
+        study_after=given.study_after,
+        observes=False if by_document and not given.adaptive else None,
+    )
 
 
 def check_on_track(submission: Submission, track: Track) -> None:
@@ -93,7 +106,7 @@ def check_on_track(submission: Submission, track: Track) -> None:
             "because each probe of its causality costs a window",
             given_as=f"{override}.sequence_length",
         )
-    if score.segment is None:
+    if not score.adaptive or score.segment is None:
         return
     if not track.adaptive.allowed:
         raise manifest_error(

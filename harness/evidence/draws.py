@@ -48,6 +48,11 @@ PROBES = Secret(
     "never",
 )
 SUFFIXES = Secret("suffixes", "from which train shard those suffixes are taken", "never")
+ORDER = Secret(
+    "order",
+    "in which order documents are scored where each is a stream, and what stands behind them",
+    "to the submission, document by document, while it is scored",
+)
 RECALL = Secret("recall", "which windows are asked again, and in which order", "never")
 HOLDOUT = Secret(
     "holdout", "the same of the unpublished documents: targets, suffixes and their shard", "never"
@@ -57,7 +62,7 @@ SHARDS = Secret(
     "which train documents a run is denied, and how the others are cut into files",
     "to the submission when its run begins",
 )
-SECRETS = (SEED, PROBES, SUFFIXES, RECALL, HOLDOUT, SHARDS)
+SECRETS = (SEED, PROBES, SUFFIXES, ORDER, RECALL, HOLDOUT, SHARDS)
 
 
 class Draw(Fact):

@@ -88,7 +88,7 @@ def _has_holdout(plan: Plan, run: Left) -> bool:
 
 
 def _declares_no_memory(plan: Plan, run: Left) -> bool:
-    return plan.track.probes.memory is not None and not plan.entry.score.adaptive
+    return plan.track.probes.memory is not None and not plan.entry.score.remembers
 
 
 def _has_checkpoint(plan: Plan, run: Left) -> bool:

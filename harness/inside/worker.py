@@ -5,8 +5,8 @@ sends is trusted: the harness checks every message and copies every logit before
 format lives here, and the harness imports it from here, so that both sides agree.
 
 A message is one fixed-size struct on a Unix stream socket. Tokens and logits pass through two
-shared memories whose descriptors come with HELLO: ``slots`` areas of int64 tokens [B, L] and of
-float32 logits [B, L - first, V].
+shared memories whose descriptors come with HELLO: ``slots`` areas of int64 numbers, tokens [B, L]
+first, and of float32 logits [B, P, V].
 """
 
 import argparse
@@ -19,13 +19,22 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
 MAGIC = 0x31464C47  # "GLF1"
-HELLO, READY, REQUEST, REPLY, CLOSE, OBSERVE = range(6)
-OK, LOAD_FAILED, MODEL_FAILED, WRONG_TYPE, WRONG_SHAPE, NO_OBSERVE, OBSERVE_FAILED = range(7)
+HELLO, READY, REQUEST, REPLY, CLOSE, OBSERVE, ASK_ROWS, OBSERVE_ROWS, RESET, STUDY = range(10)
+OK, LOAD_FAILED, MODEL_FAILED, WRONG_TYPE, WRONG_SHAPE = range(5)
+NO_OBSERVE, NO_RESET, NO_STUDY, OBSERVE_FAILED, RESET_FAILED, STUDY_FAILED = range(5, 11)
+_LACKS = {"observe": NO_OBSERVE, "reset": NO_RESET, "study": NO_STUDY}
+_TELLS = {
+    OBSERVE: OBSERVE_FAILED,
+    OBSERVE_ROWS: OBSERVE_FAILED,
+    RESET: RESET_FAILED,
+    STUDY: STUDY_FAILED,
+}
 _STRUCT = struct.Struct("<IIIIQIIII")
 MESSAGE_BYTES = _STRUCT.size
 LENGTH = struct.Struct("<Q")
@@ -34,9 +43,12 @@ LENGTH = struct.Struct("<Q")
 class Message(NamedTuple):
     """One control message; fields that its kind does not use are 0.
 
-    HELLO: ``slot`` = number of slots, ``windows`` = most windows in a request, ``length`` and
-    ``first`` = high and low half of the bytes of a logits slot. OBSERVE: ``length`` tokens in
-    slot 0. REPLY repeats its REQUEST or OBSERVE.
+    HELLO: ``slot`` = number of slots, ``length`` and ``first`` = high and low half of the bytes
+    of a logits slot. REQUEST: windows are asked from position ``first`` on. ASK_ROWS: ``first``
+    positions of each; behind the tokens stand the first position [B] and the row [B] of each.
+    OBSERVE: ``length`` tokens. OBSERVE_ROWS: tokens [B, L], rows [B], counts [B]. RESET: rows [B].
+    What is told lies in slot 0. STUDY: behind the message come ``windows`` lengths as uint32 and,
+    of all documents together, ``length`` tokens as uint16. REPLY repeats what it answers.
     """
 
     kind: int
@@ -47,6 +59,11 @@ class Message(NamedTuple):
     windows: int = 0
     length: int = 0
     first: int = 0
+
+    @property
+    def positions(self) -> int:
+        """How many logits of each window are asked."""
+        return self.first if self.kind == ASK_ROWS else self.length - self.first
 
     def pack(self) -> bytes:
         """The message as bytes."""
@@ -69,15 +86,16 @@ def main() -> int:
     parser.add_argument("--artifact", required=True, type=Path)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--adaptive", action="store_true", help="the model must have observe()")
+    parser.add_argument("--methods", default="", help="that the model must have: observe,reset")
     parser.add_argument("--index", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--group", help=argparse.SUPPRESS)
     parser.add_argument("--describe", help="module:function; list the artifact's tensors instead")
     parser.add_argument("--checkpoint", type=Path)
     options = parser.parse_args()
     if options.describe:
         return _describe(options)
     if options.index is None and options.workers > 1:
-        return _fan_out(options.workers)
+        return _fan_out(options.workers, grouped="study" in options.methods.split(","))
     return _serve(options, index=options.index or 0)
 
 
@@ -95,11 +113,29 @@ def _describe(options: argparse.Namespace) -> int:
     return 0
 
 
-def _fan_out(workers: int) -> int:
+def _fan_out(workers: int, *, grouped: bool) -> int:
     """Start one process for each device; the phase ends when all have ended."""
     command = [sys.executable, *sys.argv]
+    if grouped:
+        command += ["--group", str(Path(tempfile.mkdtemp()) / "group")]
     children = [subprocess.Popen([*command, "--index", str(index)]) for index in range(workers)]
     return max(child.wait() for child in children)
+
+
+def _join_group(path: str, *, index: int, workers: int, device: Any) -> None:
+    """Make torch's default process group of all workers, so that models can study together."""
+    import torch.distributed
+
+    for library in ("GLOO", "NCCL"):
+        os.environ[f"{library}_SOCKET_IFNAME"] = "lo"  # the one that a sandbox has
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=f"file://{path}",
+        rank=index,
+        world_size=workers,
+    )
 
 
 def _serve(options: argparse.Namespace, *, index: int) -> int:
@@ -110,12 +146,12 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
     token_memory, logit_memory = (
         mmap.mmap(descriptor, os.fstat(descriptor).st_size) for descriptor in descriptors
     )
-    token_bytes = len(token_memory) // hello.slot
-    logit_bytes = (hello.length << 32) + hello.first
 
     import torch
 
     device = torch.device(f"cuda:{index}" if options.device == "cuda" else "cpu")
+    if options.group:
+        _join_group(options.group, index=index, workers=options.workers, device=device)
     try:
         model = _imported(options.load)(options.artifact, device)
     # Whatever untrusted code raises, the harness must receive it as an answer.
@@ -123,48 +159,98 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
         traceback.print_exc()
         channel.sendall(Message(READY, status=LOAD_FAILED).pack())
         return 1
-    if options.adaptive and not callable(getattr(model, "observe", None)):
-        channel.sendall(Message(READY, status=NO_OBSERVE).pack())
-        return 1
+    for name in filter(None, options.methods.split(",")):
+        if not callable(getattr(model, name, None)):
+            channel.sendall(Message(READY, status=_LACKS[name]).pack())
+            return 1
     channel.sendall(Message(READY).pack())
-    while True:
-        request = Message.unpack(_receive(channel))
-        if request.kind == CLOSE:
-            return 0
-        if request.kind == OBSERVE:
-            observed = torch.frombuffer(token_memory, dtype=torch.int64, count=request.length)
-            status = OK
-            try:
-                # Not under no_grad: this call is meant for learning from what was scored.
-                model.observe(observed.to(device, copy=True))
-            except BaseException:  # noqa: BLE001
-                traceback.print_exc()
-                status = OBSERVE_FAILED
-            channel.sendall(request._replace(kind=REPLY, status=status).pack())
-            continue
-        shape = (request.windows, request.length)
-        tokens = torch.frombuffer(
-            token_memory,
-            dtype=torch.int64,
-            count=shape[0] * shape[1],
-            offset=request.slot * token_bytes,
-        ).view(shape)
-        expected = (request.windows, request.length - request.first, hello.vocabulary)
+    served = _Served(model, device, channel, token_memory, logit_memory, hello)
+    while (request := Message.unpack(_receive(channel))).kind != CLOSE:
+        status = (
+            served.ask(request) if request.kind in (REQUEST, ASK_ROWS) else served.tell(request)
+        )
+        channel.sendall(request._replace(kind=REPLY, status=status).pack())
+    return 0
+
+
+class _Served(NamedTuple):
+    """A loaded model, and the memories through which it is asked."""
+
+    model: Any
+    device: Any
+    channel: socket.socket
+    token_memory: mmap.mmap
+    logit_memory: mmap.mmap
+    hello: Message
+
+    def ask(self, request: Message) -> int:
+        """Answer a request; returns a status."""
+        import torch
+
+        count, length = request.windows, request.length
+        tokens = self._numbers(request.slot, 0, count, length)
+        asked: tuple[Any, ...] = (request.first,)
+        if request.kind == ASK_ROWS:
+            firsts, rows = (
+                self._numbers(request.slot, count * (length + i), count) for i in (0, 1)
+            )
+            asked = (firsts, rows)
+        expected = (count, request.positions, self.hello.vocabulary)
         try:
             with torch.no_grad():
-                logits = model(tokens.to(device, copy=True), request.first)
+                logits = self.model(tokens, *asked)
             status = _complaint(logits, expected)
             if status == OK:
                 torch.frombuffer(
-                    logit_memory,
+                    self.logit_memory,
                     dtype=torch.float32,
                     count=expected[0] * expected[1] * expected[2],
-                    offset=request.slot * logit_bytes,
+                    offset=request.slot * ((self.hello.length << 32) + self.hello.first),
                 ).view(expected).copy_(logits)
         except BaseException:  # noqa: BLE001
             traceback.print_exc()
             status = MODEL_FAILED
-        channel.sendall(request._replace(kind=REPLY, status=status).pack())
+        return status
+
+    def tell(self, request: Message) -> int:
+        """Tell the model what was scored, or what begins; returns a status."""
+        count, length = request.windows, request.length
+        try:
+            # Not under no_grad: these calls are meant for learning from what was scored.
+            if request.kind == OBSERVE:
+                self.model.observe(self._numbers(0, 0, length))
+            elif request.kind == OBSERVE_ROWS:
+                tokens = self._numbers(0, 0, count, length)
+                rows, counts = (self._numbers(0, count * (length + i), count) for i in (0, 1))
+                self.model.observe(rows, tokens, counts)
+            elif request.kind == RESET:
+                self.model.reset(self._numbers(0, 0, count))
+            else:
+                self.model.study(_receive_documents(self.channel, count, length))
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc()
+            return _TELLS[request.kind]
+        return OK
+
+    def _numbers(self, slot: int, begin: int, *shape: int) -> Any:
+        """int64 numbers of a slot, from the ``begin``-th on, as a tensor of the model's own."""
+        import torch
+
+        slot_bytes = len(self.token_memory) // self.hello.slot
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        numbers = torch.frombuffer(
+            self.token_memory, dtype=torch.int64, count=count, offset=slot * slot_bytes + 8 * begin
+        )
+        return numbers.view(shape).to(self.device, copy=True)
+
+
+def _receive_documents(channel: socket.socket, count: int, tokens: int) -> list[Any]:
+    """Documents as tensors int64[M] on the CPU: there may be many."""
+    import torch
+
+    lengths = torch.frombuffer(bytearray(_receive(channel, 4 * count)), dtype=torch.int32)
+    content = torch.frombuffer(bytearray(_receive(channel, 2 * tokens)), dtype=torch.uint16)
+    return list(torch.split(content.to(torch.int64), lengths.tolist()))
 
 
 def _imported(name: str) -> Any:
@@ -186,14 +272,14 @@ def _complaint(logits: Any, expected: tuple[int, int, int]) -> int:
     return OK
 
 
-def _receive(channel: socket.socket) -> bytes:
-    content = b""
-    while len(content) < MESSAGE_BYTES:
-        chunk = channel.recv(MESSAGE_BYTES - len(content))
+def _receive(channel: socket.socket, size: int = MESSAGE_BYTES) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        chunk = channel.recv(min(size - len(content), 1 << 20))
         if not chunk:
             raise SystemExit("the harness closed the channel")
         content += chunk
-    return content
+    return bytes(content)
 
 
 def _receive_hello(channel: socket.socket) -> tuple[bytes, list[int]]:

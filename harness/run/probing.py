@@ -10,7 +10,8 @@ from harness.evidence.draws import HOLDOUT, PROBES, SUFFIXES, Draw
 from harness.evidence.plan import Plan
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.gaps import Costs
-from harness.scoring.windows import WindowPlan
+from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.documents import DocumentPlan
 
 KEPT_ANSWER_BYTES = 1 << 30
 """Whole distributions that are kept while scoring, where the cost of a target can do instead."""
@@ -22,7 +23,7 @@ def probe_set(
     plan: Plan,
     draw: Draw,
     dataset: Dataset,
-    windows: WindowPlan,
+    windows: WindowPlan | DocumentPlan,
     *,
     runs: int,
     suffixes: Dataset | None = None,
@@ -49,7 +50,7 @@ def probe_set(
     later = bound is not None and bool(_train(train))
     return ProbeSet.draw(
         windows,
-        text=_other_text(train, secrets[1].of(plan.nonce, draw.seed)),
+        text=other_text(train, secrets[1].of(plan.nonce, draw.seed)),
         secret=secrets[0].of(plan.nonce, draw.seed),
         count=count,
         by_gap=bound.drawn_by_gap(count, population=windows.targets) if bound and later else 0,
@@ -73,7 +74,7 @@ def plain_model(dataset: Dataset, stream: Tokens) -> Costs:
     return partial(model.nats, stream)
 
 
-def _other_text(dataset: Dataset, secret: bytes) -> Tokens:
+def other_text(dataset: Dataset, secret: bytes) -> Tokens:
     """What stands after the cut of a probe: a train shard that is drawn."""
     shards = _train(dataset)
     if not shards:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.contest.entry import Entry, Function
+from harness.contest.entry import Entry, Function, Score
 from harness.contest.track import Track
 from harness.errors import InfrastructureError
 from harness.run.paths import ARTIFACT, CHANNEL, CODE
@@ -11,6 +11,14 @@ from harness.sandbox.protocol import Job, Mount, Sandbox
 
 UNLIMITED_SECONDS = 7 * 86_400.0
 """Where a track sets no budget, something must end a model that never answers."""
+
+
+def methods_of(score: Score) -> tuple[str, ...]:
+    """The methods that an entry's model must have, besides being called."""
+    if not score.adaptive:
+        return ()
+    by_document = ("reset",) if score.streams == "documents" else ()
+    return ("observe", *by_document, *(("study",) if score.study_after else ()))
 
 
 def score_job(
@@ -51,7 +59,7 @@ def score_job(
             *("--artifact", sandbox.inside(artifact)),
             *("--workers", str(max(1, len(accelerators)))),
             *("--device", "cuda" if accelerators else "cpu"),
-            *(("--adaptive",) if entry.score.adaptive else ()),
+            *("--methods", ",".join(methods_of(entry.score))),
         ),
         environment={},
         code=Mount(code, CODE),

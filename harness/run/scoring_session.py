@@ -110,8 +110,8 @@ class ScoringSession:
     def __init__(self, bench: Bench, dataset: Dataset, *, suffixes: Dataset | None = None) -> None:
         """``suffixes``: whose train shards stand after the cuts, where the dataset has none."""
         # torch takes seconds to import; nothing before this point needs it.
+        from harness.run.stream_plan import stream_plan
         from harness.scoring.scorer import Stream
-        from harness.scoring.windows import WindowPlan
 
         self._bench, self._dataset = bench, dataset
         self._suffixes = suffixes
@@ -121,9 +121,8 @@ class ScoringSession:
             bos_id=dataset.manifest.bos_id,
             vocabulary_size=dataset.manifest.vocabulary_size,
         )
-        score = bench.plan.entry.score
-        self._windows = WindowPlan(
-            len(self._stream.tokens), score.sequence_length, score.stride, score.segment
+        self._windows = stream_plan(
+            bench.plan, bench.draw, self._stream, dataset, suffixes=suffixes
         )
         self._runs = bench.plan.probed_runs
         self._scores: Scores | None = None
@@ -212,20 +211,15 @@ class ScoringSession:
 
     def _expected_seconds(self, again: Again) -> float:
         """What as many requests took while scoring; those hold as many windows, or more."""
-        from harness.scoring.windows import windows_at_once
-        from harness.scoring.worker_pool import LOGIT_BYTES_AT_ONCE
+        from harness.scoring.schedules.asking import requests_of
+        from harness.scoring.schedules.plan import Room
 
         scores = self._scores
         if scores is None:
             return 0.0
-        at_once = windows_at_once(
-            self._windows,
-            vocabulary_size=self._stream.vocabulary_size,
-            token_budget=self._tokens_at_once,
-            logit_bytes=LOGIT_BYTES_AT_ONCE,
-        )
-        rounds = again.rounds(self._stream.tokens, windows_at_once=at_once, workers=self._workers)
-        requests = sum(1 for round_ in rounds for _ in round_.requests)
+        room = Room(self._tokens_at_once, self._stream.vocabulary_size)
+        schedule = again.schedule(room=room, lanes=self._workers)
+        requests = requests_of(schedule, lanes=self._workers)
         each = (scores.model_seconds - scores.observe_seconds) / max(1, scores.requests)
         return requests * each + scores.observe_seconds
 

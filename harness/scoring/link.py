@@ -12,13 +12,15 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InfrastructureError, SubmissionError
 from harness.inside import worker as wire
+from harness.scoring.schedules.asking import Ask, Indices, ObserveRows, Tokens
+from harness.scoring.schedules.plan import Slot
 
 SLOTS = 2
 
@@ -39,10 +41,21 @@ _COMPLAINTS = {
     wire.MODEL_FAILED: "the model raised an exception; its traceback is in the log of this step",
     wire.WRONG_TYPE: "the model did not return a floating point tensor of logits",
     wire.WRONG_SHAPE: "the model returned logits of the wrong shape; this step's log names both",
-    wire.NO_OBSERVE: "load_model returned a model without the method observe(tokens), which "
-    "[score] adaptive = true asks for",
-    wire.OBSERVE_FAILED: "the model's observe raised an exception; its traceback is in the score "
-    "log",
+    wire.NO_OBSERVE: "load_model returned a model without the method observe(tokens), or "
+    'observe(rows, tokens, counts) with streams = "documents", which [score] adaptive = true asks '
+    "for",
+    wire.NO_RESET: "load_model returned a model without the method reset(rows), which [score] "
+    'adaptive = true with streams = "documents" asks for',
+    wire.NO_STUDY: "load_model returned a model without the method study(documents), which "
+    "[score] study_after asks for",
+    **{
+        status: f"the model's {name} raised an exception; its traceback is in the score log"
+        for name, status in (
+            ("observe", wire.OBSERVE_FAILED),
+            ("reset", wire.RESET_FAILED),
+            ("study", wire.STUDY_FAILED),
+        )
+    },
 }
 
 
@@ -51,29 +64,18 @@ class Link:
 
     Args:
         connection: from :meth:`Channel.accept`; owned and closed by the link.
-        max_windows: most windows in a request.
-        length: tokens in a window.
-        logit_values: most float32 values in an answer.
+        slot: the most that a request, or one thing told, holds.
         vocabulary_size: last dimension of the logits.
-        segment: most tokens that are observed at once.
     """
 
-    def __init__(
-        self,
-        connection: socket.socket,
-        *,
-        max_windows: int,
-        length: int,
-        logit_values: int,
-        vocabulary_size: int,
-        segment: int = 0,
-    ) -> None:
+    def __init__(self, connection: socket.socket, *, slot: Slot, vocabulary_size: int) -> None:
         self._socket = connection
         self._socket.settimeout(POLL_SECONDS)
         self._vocabulary_size = vocabulary_size
-        self.logit_values = logit_values
-        logit_bytes = _page_multiple(logit_values * 4)
-        token_bytes = _page_multiple(max(max_windows * length, segment) * 8)
+        self._told = 0
+        self.logit_values = slot.positions * vocabulary_size
+        logit_bytes = _page_multiple(self.logit_values * 4)
+        token_bytes = _page_multiple(slot.tokens * 8)
         token_file, logit_file = _memory(SLOTS * token_bytes), _memory(SLOTS * logit_bytes)
         try:
             self._tokens = np.frombuffer(
@@ -86,7 +88,6 @@ class Link:
                 wire.HELLO,
                 vocabulary=vocabulary_size,
                 slot=SLOTS,
-                windows=max_windows,
                 length=logit_bytes >> 32,
                 first=logit_bytes & 0xFFFFFFFF,
             )
@@ -116,23 +117,33 @@ class Link:
         message = self._receive(alive)
         self._expect(message, wire.Message(wire.READY), "while the model was loaded")
 
-    def send(
-        self, *, serial: int, slot: int, tokens: npt.NDArray[np.int64], first: int
-    ) -> wire.Message:
-        """Send windows ``tokens`` int64[B, L]; returns the request, to be passed to receive."""
-        windows, length = tokens.shape
-        np.copyto(self._tokens[slot, : tokens.size].reshape(tokens.shape), tokens)
+    def send(self, ask: Ask, shown: Indices, *, serial: int, slot: int) -> wire.Message:
+        """Ask for the logits of windows ``shown`` int64[B, L].
+
+        Returns:
+            The request, to be passed to :meth:`receive`.
+        """
+        by_row = ask.rows is not None
+        self._put(slot, shown, *((ask.firsts, ask.rows) if ask.rows is not None else ()))
         request = wire.Message(
-            wire.REQUEST,
+            wire.ASK_ROWS if by_row else wire.REQUEST,
             vocabulary=self._vocabulary_size,
             serial=serial,
             slot=slot,
-            windows=windows,
-            length=length,
-            first=first,
+            windows=len(shown),
+            length=ask.length,
+            first=ask.positions if by_row else ask.first,
         )
         self._send(request)
         return request
+
+    def _put(self, slot: int, *parts: Indices) -> None:
+        """Write arrays of a request one after the other into the memory that the worker reads."""
+        begin = 0
+        for part in parts:
+            end = begin + part.size
+            np.copyto(self._tokens[slot, begin:end].reshape(part.shape), part)
+            begin = end
 
     def receive(
         self, request: wire.Message, into: npt.NDArray[np.float32], alive: Callable[[], bool]
@@ -140,7 +151,7 @@ class Link:
         """The answer to ``request``, copied once into our own memory ``into`` (flat float32).
 
         Returns:
-            float32[B, L - first, V], a view of ``into``: the worker cannot touch it any more.
+            float32[B, P, V], a view of ``into``: the worker cannot touch it any more.
 
         Raises:
             AnswerError: the worker refused, or its answer does not match the request.
@@ -148,25 +159,50 @@ class Link:
         """
         message = self._receive(alive)
         self._expect(message, request._replace(kind=wire.REPLY), "while the model was scored")
-        shape = (request.windows, request.length - request.first, self._vocabulary_size)
+        shape = (request.windows, request.positions, self._vocabulary_size)
         size = math.prod(shape)
         np.copyto(into[:size], self._logits[request.slot, :size])
         return into[:size].reshape(shape)
 
-    def observe(
-        self, tokens: npt.NDArray[np.uint16], alive: Callable[[], bool], *, serial: int
-    ) -> None:
+    def observe(self, tokens: Tokens, alive: Callable[[], bool]) -> None:
         """Have the model observe ``tokens`` uint16[M]; no request may be unanswered meanwhile.
 
-        Raises:
+        Raises, as every telling does:
             AnswerError: the model raised, or the worker answered something else.
             WorkerGone: the worker closed its end.
         """
-        self._tokens[0, : len(tokens)] = tokens
-        message = wire.Message(wire.OBSERVE, serial=serial, windows=1, length=len(tokens))
-        self._send(message)
+        self._put(0, tokens.astype(np.int64))
+        self._tell(wire.Message(wire.OBSERVE, windows=1, length=len(tokens)), alive)
+
+    def observe_rows(self, told: ObserveRows, stream: Tokens, alive: Callable[[], bool]) -> None:
+        """Have the model observe, of each row, targets that were scored."""
+        most = int(told.counts.max())
+        index = told.begins[:, None] + np.arange(most)[None, :]
+        inside = np.arange(most)[None, :] < told.counts[:, None]
+        tokens = np.where(inside, stream[np.where(inside, index, 0)], 0).astype(np.int64)
+        self._put(0, tokens, told.rows, told.counts)
+        self._tell(wire.Message(wire.OBSERVE_ROWS, windows=len(tokens), length=most), alive)
+
+    def reset(self, rows: Indices, alive: Callable[[], bool]) -> None:
+        """Tell in which rows int64[R] a document begins."""
+        self._put(0, rows)
+        self._tell(wire.Message(wire.RESET, windows=len(rows)), alive)
+
+    def study(self, documents: Sequence[Tokens], alive: Callable[[], bool]) -> None:
+        """Have the model study finished documents, each uint16[M]."""
+        lengths = np.array([len(document) for document in documents], "<u4")
+        content = b"".join([lengths.tobytes(), *(d.astype("<u2").tobytes() for d in documents)])
+        message = wire.Message(wire.STUDY, windows=len(documents), length=int(lengths.sum()))
+        self._tell(message, alive, content=content)
+
+    def _tell(
+        self, message: wire.Message, alive: Callable[[], bool], *, content: bytes = b""
+    ) -> None:
+        message = message._replace(serial=self._told)
+        self._told += 1
+        self._send(message, content, alive)
         answer = self._receive(alive)
-        self._expect(answer, message._replace(kind=wire.REPLY), "while the model observed")
+        self._expect(answer, message._replace(kind=wire.REPLY), "while the model was told")
 
     def say_goodbye(self) -> None:
         """Tell the worker that the work is done; it may have ended already."""
@@ -175,9 +211,12 @@ class Link:
         except WorkerGone:
             return
 
-    def _send(self, message: wire.Message) -> None:
+    def _send(
+        self, message: wire.Message, content: bytes = b"", alive: Callable[[], bool] = lambda: True
+    ) -> None:
         try:
             self._socket.sendall(message.pack())
+            send_patiently(self._socket, content, alive)
         except (BrokenPipeError, ConnectionResetError):
             raise WorkerGone from None
         except TimeoutError:
@@ -218,6 +257,17 @@ def receive_exactly(connection: socket.socket, size: int, alive: Callable[[], bo
             raise WorkerGone
         content += chunk
     return bytes(content)
+
+
+def send_patiently(connection: socket.socket, content: bytes, alive: Callable[[], bool]) -> None:
+    """Send to somebody who may be slow to read; WorkerGone when nobody is left."""
+    left = memoryview(content)
+    while left:
+        try:
+            left = left[connection.send(left) :]
+        except TimeoutError:
+            if not alive():
+                raise WorkerGone from None
 
 
 def broken_channel(error: OSError) -> InfrastructureError:

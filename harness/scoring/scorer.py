@@ -8,7 +8,7 @@ common offset, adding a logsumexp to it would round a target's cost to nothing.
 import io
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,8 +22,9 @@ from harness.safeio.files import sha256_of, write_atomically
 from harness.scoring.channel import Channel
 from harness.scoring.link import AnswerError
 from harness.scoring.probes.causality import ProbeSet
-from harness.scoring.windows import Request, Round, WindowPlan
-from harness.scoring.worker_pool import Timing, answer_all
+from harness.scoring.schedules.asking import Ask, Schedule
+from harness.scoring.schedules.plan import Plan, Room
+from harness.scoring.worker_pool import Timing, play
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class _Totals:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def empty(cls, plan: WindowPlan, stream: Stream) -> "_Totals":
+    def empty(cls, plan: Plan, stream: Stream) -> "_Totals":
         documents = len(stream.document_bytes)
         return cls(
             document_starts=np.flatnonzero(stream.tokens == stream.bos_id),
@@ -61,12 +62,14 @@ class _Totals:
             document_targets=np.zeros(documents, np.int64),
         )
 
-    def add(self, request: Request, nats: torch.Tensor) -> None:
-        costs, positions = nats.double().numpy(), request.targets
-        documents = np.searchsorted(self.document_starts, positions.ravel(), side="right") - 1
+    def add(self, ask: Ask, nats: torch.Tensor) -> None:
+        costs, wanted = nats.double().numpy(), ask.wanted
+        positions = ask.targets[wanted]
+        documents = np.searchsorted(self.document_starts, positions, side="right") - 1
+        real = ask.counts > 0
         with self.lock:
-            self.window_nats[request.windows] = costs.sum(axis=1)
-            np.add.at(self.document_nats, documents, costs.ravel())
+            self.window_nats[ask.windows[real]] = costs[real].sum(axis=1)
+            np.add.at(self.document_nats, documents, costs[wanted])
             np.add.at(self.document_targets, documents, 1)
             self.scored += positions.size
 
@@ -75,14 +78,15 @@ def target_nats(
     logits: torch.Tensor,
     targets: torch.Tensor,
     *,
+    wanted: torch.Tensor,
     where: Callable[[int, int], str],
     kept: tuple[torch.Tensor, torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cost of each target: float32[B, P] from logits float32[B, P, V] and targets int64[B, P].
 
-    ``logits`` is overwritten. ``where`` names a window and position for the message. The second
-    result is float32[K, V]: the log-probabilities at the K ``kept`` windows and positions, both
-    int64[K].
+    ``logits`` is overwritten. ``wanted`` bool[B, P] says what is a target; all else costs nothing,
+    whatever was answered. ``where`` names a window and position for the message. The second result
+    is float32[K, V]: the log-probabilities at the K ``kept`` windows and positions, both int64[K].
 
     Raises:
         AnswerError: a NaN, a +inf, or -inf on a target. (-inf elsewhere is a probability of 0.)
@@ -91,7 +95,7 @@ def target_nats(
     chosen = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     rows = logits[kept]
     log_sums = logits.exp_().sum(dim=-1).log_()
-    nats = log_sums - chosen
+    nats = torch.where(wanted, log_sums - chosen, 0.0)
     # NaN anywhere, +inf anywhere (inf - inf) and a row of -inf make the sum NaN.
     bad = ~torch.isfinite(nats)
     if bool(bad.any()):
@@ -131,31 +135,27 @@ def score(
     """
     plan = probes.plan
     totals = _Totals.empty(plan, stream)
+    room = Room(tokens_at_once, stream.vocabulary_size)
 
-    def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
-        if request.asked is not None:
+    def listen(ask: Ask, logits: npt.NDArray[np.float32]) -> None:
+        if ask.questions is not None:
             none = np.empty(0, np.int64)
-            probes.keep_pairs(request, costs(request, logits, stream, none, none)[0])
+            probes.keep_pairs(ask, costs(ask, logits, stream, none, none)[0])
             return
-        rows, numbers = probes.among(request)
-        nats, kept = costs(request, logits, stream, rows, probes.kept_cuts[numbers])
-        totals.add(request, nats)
-        probes.keep(request, nats, kept)
+        rows, numbers = probes.among(ask)
+        nats, kept = costs(ask, logits, stream, rows, probes.kept_cuts[numbers])
+        totals.add(ask, nats)
+        probes.keep(ask, nats, kept)
 
-    def rounds(at_once: int) -> Iterator[Round]:
-        scored = plan.rounds(stream.tokens, windows_at_once=at_once, workers=workers)
-        return probes.scoring_rounds(scored, windows_at_once=at_once)
-
-    timing = answer_all(
+    timing = play(
         channel,
         stream.tokens,
-        plan,
-        rounds,
+        probes.scoring(room=room, lanes=workers),
+        slot=plan.slot(room),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
-        tokens_at_once=tokens_at_once,
         alive=alive,
-        handle=handle,
+        listen=listen,
         tick=lambda seconds: progress(totals.scored, totals.scored / max(seconds, 1e-9)),
     )
     # fsum is exact, so the total does not depend on which worker answered when.
@@ -171,9 +171,8 @@ def score(
         bytes=text_bytes,
         documents=len(stream.document_bytes),
         windows=len(plan),
-        sequence_length=plan.sequence_length,
-        stride=plan.stride,
-        segment=plan.segment,
+        **plan.layout(lanes=workers)._asdict(),
+        studies=timing.studies,
         segments_observed=timing.segments_observed,
         observe_seconds=timing.observe_seconds,
         requests=timing.requests,
@@ -186,30 +185,31 @@ def score(
 
 
 def costs(
-    request: Request,
+    ask: Ask,
     logits: npt.NDArray[np.float32],
     stream: Stream,
     rows: npt.NDArray[np.int64],
     cuts: npt.NDArray[np.int64],
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cost of each target of a request's true windows, and log-probabilities where asked.
+    """Cost of each target that was asked for, and log-probabilities where wanted.
 
     Args:
-        request: what was asked.
+        ask: what was asked.
         logits: float32[B, P, V], overwritten.
         stream: the targets.
         rows: int64[K], windows of which one position's log-probabilities are wanted.
         cuts: int64[K], which position of the window that is.
 
     Returns:
-        float32[B, P] nats and float32[K, V].
+        float32[B, P] nats, 0 where a position is no target, and float32[K, V].
     """
-    positions = request.targets
+    targets = ask.targets
     return target_nats(
         torch.from_numpy(logits),
-        torch.from_numpy(stream.tokens[positions].astype(np.int64)),
-        where=lambda window, position: f"for token {positions[window, position]} of the stream",
-        kept=(torch.from_numpy(rows), torch.from_numpy(cuts - request.first)),
+        torch.from_numpy(stream.tokens[targets].astype(np.int64)),
+        wanted=torch.from_numpy(ask.wanted),
+        where=lambda window, position: f"for token {targets[window, position]} of the stream",
+        kept=(torch.from_numpy(rows), torch.from_numpy(cuts - ask.firsts[rows])),
     )
 
 
@@ -228,22 +228,20 @@ class Again(Protocol):
     """Questions that are asked again, and what their answers show: causality's, or memory's."""
 
     @property
-    def plan(self) -> WindowPlan:
+    def plan(self) -> Plan:
         """The windows."""
 
     @property
     def asked(self) -> int:
         """All questions, those that are asked unchanged included."""
 
-    def rounds(
-        self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int
-    ) -> Iterator[Round]:
+    def schedule(self, *, room: Room, lanes: int) -> Schedule:
         """All of them, each when its turn has come."""
 
-    def cuts(self, request: Request) -> npt.NDArray[np.int64]:
+    def cuts(self, ask: Ask) -> npt.NDArray[np.int64]:
         """int64[B]: where the whole distribution is compared."""
 
-    def compare(self, request: Request, nats: torch.Tensor, distributions: torch.Tensor) -> None:
+    def compare(self, ask: Ask, nats: torch.Tensor, distributions: torch.Tensor) -> None:
         """Take one answer: float32[B, P] nats, float32[B, V] log-probabilities at the cuts."""
 
 
@@ -259,22 +257,22 @@ def ask_again(
 ) -> Timing:
     """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`."""
     done = 0
+    room = Room(tokens_at_once, stream.vocabulary_size)
 
-    def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
+    def listen(ask: Ask, logits: npt.NDArray[np.float32]) -> None:
         nonlocal done
-        rows = np.arange(len(request.windows))
-        again.compare(request, *costs(request, logits, stream, rows, again.cuts(request)))
+        rows = np.arange(len(ask.windows))
+        again.compare(ask, *costs(ask, logits, stream, rows, again.cuts(ask)))
         done += len(rows)
 
-    return answer_all(
+    return play(
         channel,
         stream.tokens,
-        again.plan,
-        lambda at_once: again.rounds(stream.tokens, windows_at_once=at_once, workers=workers),
+        again.schedule(room=room, lanes=workers),
+        slot=again.plan.slot(room),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
-        tokens_at_once=tokens_at_once,
         alive=alive,
-        handle=handle,
+        listen=listen,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),
     )

@@ -1,15 +1,14 @@
-"""Keeps the workers busy: each has a thread and two open requests; one is computed, one summed.
+"""Plays a schedule: asks all that it asks, has each answer summed, and tells what it tells.
 
-The workers of an adaptive model are replicas. The windows of a segment are distributed over them;
-when every answer is summed, all of them observe the whole segment at the same time. (One worker
-alone would leave seven of eight accelerators idle. Replicas can share the work of observing,
-because each of them is called.)
+Each worker has a lane of the schedule and a thread of ours. It has two open requests: one is
+computed, one summed.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,57 +17,65 @@ import torch
 from harness.inside import worker as wire
 from harness.scoring.channel import Channel
 from harness.scoring.link import SLOTS, Link
-from harness.scoring.windows import Request, Round, WindowPlan, windows_at_once
+from harness.scoring.schedules.asking import (
+    Ask,
+    Observe,
+    ObserveRows,
+    Reset,
+    Schedule,
+    Tell,
+    Tokens,
+    Turn,
+)
+from harness.scoring.schedules.plan import Slot
 
 TOKENS_AT_ONCE_CPU = 16_384
 TOKENS_AT_ONCE_GPU = 131_072
-LOGIT_BYTES_AT_ONCE = 256 << 20
 POLL_SECONDS = 0.1
 
-# Gets a request and its answer float32[B, P, V], which it may overwrite; from several threads.
-Handler = Callable[[Request, npt.NDArray[np.float32]], None]
+# Gets an ask and its answer float32[B, P, V], which it may overwrite; from several threads.
+Listener = Callable[[Ask, npt.NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long loading and answering took, how many requests were answered, segments observed.
+    """How long loading and answering took, and how much was asked and told.
 
-    ``observe_seconds`` are those of the slowest worker, within ``model_seconds``.
+    ``observe_seconds``, spent in telling, are those of the slowest worker, within
+    ``model_seconds``. ``segments_observed`` are those of one stream, or of all rows together.
     """
 
     load_seconds: float
     model_seconds: float
     requests: int
     segments_observed: int
+    studies: int
     observe_seconds: float
 
 
-def answer_all(
+def play(
     channel: Channel,
-    tokens: npt.NDArray[np.uint16],
-    plan: WindowPlan,
-    rounds: Callable[[int], Iterator[Round]],
+    tokens: Tokens,
+    schedule: Schedule,
     *,
+    slot: Slot,
     vocabulary_size: int,
     workers: int,
-    tokens_at_once: int,
     alive: Callable[[], bool],
-    handle: Handler,
+    listen: Listener,
     tick: Callable[[float], None],
 ) -> Timing:
-    """Have every request answered by one of the workers that connect to ``channel``.
+    """Have the workers that connect to ``channel`` answer everything that a schedule asks.
 
     Args:
         channel: where they connect.
-        tokens: the stream that requests are cut from.
-        plan: bounds the size of requests.
-        rounds: called with the most windows that a request may hold. Every request of a round is
-            answered and handled before its segment is observed; then the next round begins.
+        tokens: the stream that asks are cut from.
+        schedule: a lane for each worker.
+        slot: the most that a request holds.
         vocabulary_size: last dimension of an answer.
         workers: how many connect, one for each device.
-        tokens_at_once: tokens in a request.
         alive: whether the sandbox still runs.
-        handle: gets each answer.
+        listen: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
 
     Raises:
@@ -78,22 +85,20 @@ def answer_all(
     """
     # Each worker has a thread of ours; more threads in torch would only take cores from the model.
     torch.set_num_threads(1)
-    at_once = windows_at_once(
-        plan,
-        vocabulary_size=vocabulary_size,
-        token_budget=tokens_at_once,
-        logit_bytes=LOGIT_BYTES_AT_ONCE,
-    )
     began = time.monotonic()
     links: list[Link] = []
     try:
         for _ in range(workers):
-            links.append(_connect(channel, plan, vocabulary_size, at_once, alive))
+            connection = channel.accept(alive)
+            links.append(Link(connection, slot=slot, vocabulary_size=vocabulary_size))
         for link in links:
             link.wait_ready(alive)
         loaded = time.monotonic()
-        source = _Shared(rounds(at_once), len(links))
-        lanes = [_Lane(link, source, tokens, alive, handle) for link in links]
+        meeting = _Meeting(threading.Barrier(workers))
+        lanes = [
+            _Lane(number, link, schedule, tokens, meeting, alive, listen)
+            for number, link in enumerate(links)
+        ]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
         elapsed = time.monotonic() - loaded
         for link in links:
@@ -104,126 +109,105 @@ def answer_all(
     return Timing(
         load_seconds=loaded - began,
         model_seconds=elapsed,
-        requests=source.drawn,
-        segments_observed=source.observed_segments,
+        requests=sum(lane.requests for lane in lanes),
+        # All lanes observe the same stream and study the same documents, but rows are their own.
+        segments_observed=max(lane.segments for lane in lanes) + sum(lane.rows for lane in lanes),
+        studies=max(lane.studies for lane in lanes),
         observe_seconds=max(lane.observe_seconds for lane in lanes),
     )
 
 
-def _connect(
-    channel: Channel,
-    plan: WindowPlan,
-    vocabulary_size: int,
-    at_once: int,
-    alive: Callable[[], bool],
-) -> Link:
-    most_positions = max(plan.length, at_once * min(plan.stride, plan.length))
-    return Link(
-        channel.accept(alive),
-        max_windows=at_once,
-        length=plan.length,
-        logit_values=most_positions * vocabulary_size,
-        vocabulary_size=vocabulary_size,
-        segment=plan.segment or 0,
-    )
+@dataclass
+class _Meeting:
+    """Where lanes wait for each other, until one of them fails."""
 
+    barrier: threading.Barrier
+    over: threading.Event = field(default_factory=threading.Event)
 
-class _Shared:
-    """Rounds of requests: several threads take requests from a round and end it together."""
+    def wait(self) -> None:
+        """Wait for all lanes; raises BrokenBarrierError when one has failed."""
+        self.barrier.wait()
 
-    def __init__(self, rounds: Iterator[Round], lanes: int) -> None:
-        self._rounds = rounds
-        self._round = next(rounds, None)
-        self._ended: Round | None = None
-        self._barrier = threading.Barrier(lanes, action=self._turn)
-        self.drawn = 0
-        self.observed_segments = 0
-        self._lock = threading.Lock()
-        self._stopped = False
+    def go_on(self) -> None:
+        """Raises BrokenBarrierError when a lane has failed."""
+        if self.over.is_set():
+            raise threading.BrokenBarrierError
 
-    def next(self) -> tuple[int, Request] | None:
-        """The next request of this round and its serial number; None when there is none left."""
-        with self._lock:
-            if self._stopped or self._round is None:
-                return None
-            request = next(self._round.requests, None)
-            if request is None:
-                return None
-            self.drawn += 1
-            return self.drawn - 1, request
-
-    def end_round(self) -> Round | None:
-        """Wait until all lanes have ended the round, and return it; None when none was left.
-
-        Raises:
-            threading.BrokenBarrierError: another lane failed, or :meth:`stop` was called.
-        """
-        self._barrier.wait()
-        # No lane can end another round, and so change this, before all have read it.
-        return self._ended
-
-    def _turn(self) -> None:
-        self._ended = self._round
-        if self._round is not None:
-            self.observed_segments += self._round.observed is not None
-            self._round = next(self._rounds, None)
-
-    def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-        self._barrier.abort()
+    def end(self) -> None:
+        """Nothing more is asked or told by any lane."""
+        self.over.set()
+        self.barrier.abort()
 
 
 @dataclass
 class _Lane:
     """One worker and the thread of ours that keeps it busy."""
 
+    number: int
     link: Link
-    source: _Shared
-    tokens: npt.NDArray[np.uint16]
+    schedule: Schedule
+    tokens: Tokens
+    meeting: _Meeting
     alive: Callable[[], bool]
-    handle: Handler
+    listen: Listener
     failure: BaseException | None = None
+    requests: int = 0
+    segments: int = 0
+    rows: int = 0
+    studies: int = 0
     observe_seconds: float = 0.0
 
     def run(self) -> None:
         try:
             buffer = np.empty(self.link.logit_values, np.float32)
-            self._drive(buffer)
-            while (ended := self.source.end_round()) is not None:
-                if ended.observed is not None:
+            for turn in self.schedule.turns(self.number):
+                self._ask(turn, buffer)
+                if turn.meets:
+                    self.meeting.wait()
+                for tell in turn.tells:
                     began = time.monotonic()
-                    serial = self.source.observed_segments
-                    self.link.observe(ended.observed, self.alive, serial=serial)
+                    self._tell(tell)
                     self.observe_seconds += time.monotonic() - began
-                self._drive(buffer)
         except threading.BrokenBarrierError:
             return
         # Raised again by the main thread, which alone decides what it means.
         except BaseException as error:  # noqa: BLE001
-            self.source.stop()
             self.failure = error
+            self.meeting.end()
 
-    def _drive(self, buffer: npt.NDArray[np.float32]) -> None:
-        """One round. While the worker computes one slot, the answer in the other is summed."""
-        pending: list[tuple[Request, wire.Message]] = []
+    def _ask(self, turn: Turn, buffer: npt.NDArray[np.float32]) -> None:
+        """All asks of a turn. While the worker computes one slot, the other's answer is summed."""
+        pending: deque[tuple[Ask, wire.Message]] = deque()
 
         def send_next(slot: int) -> None:
-            if (item := self.source.next()) is not None:
-                serial, request = item
-                tokens = request.tokens(self.tokens)
-                message = self.link.send(
-                    serial=serial, slot=slot, tokens=tokens, first=request.first
-                )
-                pending.append((request, message))
+            self.meeting.go_on()
+            if (ask := next(turn.asks, None)) is not None:
+                shown = ask.tokens(self.tokens)
+                pending.append((ask, self.link.send(ask, shown, serial=self.requests, slot=slot)))
+                self.requests += 1
 
         for slot in range(SLOTS):
             send_next(slot)
         while pending:
-            request, message = pending.pop(0)
+            ask, message = pending.popleft()
             logits = self.link.receive(message, buffer, self.alive)
             send_next(message.slot)
-            self.handle(request, logits)
+            self.listen(ask, logits)
+
+    def _tell(self, tell: Tell) -> None:
+        stream, alive = self.tokens, self.alive
+        if isinstance(tell, Observe):
+            self.link.observe(stream[tell.begin : tell.end], alive)
+            self.segments += 1
+        elif isinstance(tell, ObserveRows):
+            self.link.observe_rows(tell, stream, alive)
+            self.rows += len(tell.rows)
+        elif isinstance(tell, Reset):
+            self.link.reset(tell.rows, alive)
+        else:
+            documents = zip(tell.begins.tolist(), tell.ends.tolist(), strict=True)
+            self.link.study([stream[begin : end + 1] for begin, end in documents], alive)
+            self.studies += 1
 
 
 def _run(lanes: list[_Lane], tick: Callable[[], None]) -> None:
@@ -237,8 +221,7 @@ def _run(lanes: list[_Lane], tick: Callable[[], None]) -> None:
                 thread.join(POLL_SECONDS)
                 tick()
     finally:
-        for lane in lanes:
-            lane.source.stop()
+        lanes[0].meeting.end()
     for lane in lanes:
         if lane.failure is not None:
             raise lane.failure

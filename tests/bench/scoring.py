@@ -25,8 +25,9 @@ from harness.sandbox.protocol import Job, Mount, Sandbox
 from harness.sandbox.registry import choose
 from harness.scoring.channel import Channel
 from harness.scoring.probes.causality import ProbeSet
+from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.plan import Room
 from harness.scoring.scorer import Stream, score
-from harness.scoring.windows import WindowPlan
 from harness.scoring.worker_pool import TOKENS_AT_ONCE_CPU
 
 SUBMISSION = Path(__file__).parents[2] / "submissions/naive_baseline"
@@ -127,8 +128,8 @@ def bare(folder: Path, length: int, stride: int) -> tuple[float, float]:
     total = torch.zeros((), dtype=torch.float64)
     began = time.monotonic()
     with torch.no_grad():
-        at_once = max(1, TOKENS_AT_ONCE_CPU // length)
-        for request in plan.requests(np.arange(len(plan)), windows_at_once=at_once):
+        room = Room(TOKENS_AT_ONCE_CPU, vocabulary_size=1)
+        for request, _ in plan.placed(np.arange(len(plan)), room=room):
             windows = torch.stack([tokens[start : start + length] for start in request.starts])
             logits = model(windows, request.first).float()
             targets = tokens[torch.from_numpy(request.targets)]

@@ -134,17 +134,20 @@ def _tensor_lists() -> tuple[bytes, ...]:
 def _worker_messages(content: bytes, scratch: Path) -> None:
     """What a worker sends: READY, answers to two requests, and then whatever it likes."""
     from harness.scoring.link import Link, WorkerGone
+    from harness.scoring.schedules.corpus import WindowPlan
+    from harness.scoring.schedules.plan import Room, Slot
 
     ours, theirs = socket.socketpair()
     theirs.sendall(content[: 1 << 14])
     theirs.shutdown(socket.SHUT_WR)
-    link = Link(ours, max_windows=2, length=8, logit_values=2 * 8 * 5, vocabulary_size=5)
+    link = Link(ours, slot=Slot(tokens=2 * 8, positions=2 * 8), vocabulary_size=5)
     into = np.empty(2 * 8 * 5, dtype=np.float32)
-    tokens = np.zeros((2, 8), dtype=np.int64)
+    stream = np.zeros(17, dtype=np.uint16)
+    [(ask, _)] = WindowPlan(17, 8, 8).placed(np.arange(2), room=Room(2 * 8, 5))
     try:
         link.wait_ready(lambda: True)
         for serial in range(2):
-            request = link.send(serial=serial, slot=serial, tokens=tokens, first=0)
+            request = link.send(ask, ask.tokens(stream), serial=serial, slot=serial)
             link.receive(request, into, lambda: True)
     except WorkerGone:
         return

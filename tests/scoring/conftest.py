@@ -21,8 +21,8 @@ from harness.inside import worker
 from harness.scoring.channel import Channel
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.recall import RecallSet
+from harness.scoring.schedules.corpus import WindowPlan
 from harness.scoring.scorer import Stream, ask_again, score
-from harness.scoring.windows import WindowPlan
 
 # Importing torch takes seconds; children forked from a process that has done so start at once.
 PROBED = 60
@@ -178,7 +178,7 @@ class Played:
         with Channel() as channel:
             arguments = ["--load", "toy:load_model", "--workers", str(workers)]
             arguments += ["--socket", str(channel.directory / "socket"), "--artifact", str(path)]
-            arguments += ["--adaptive"] if adaptive else []
+            arguments += ["--methods", "observe"] if adaptive else []
             process = FORKS.Process(target=run_worker, args=(self.folder, arguments))
             process.start()
             try:

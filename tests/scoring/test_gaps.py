@@ -14,7 +14,7 @@ from harness.scoring.probes import gaps
 from harness.scoring.probes.answers import Differences
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.gaps import Gaps
-from harness.scoring.windows import WindowPlan
+from harness.scoring.schedules.corpus import WindowPlan
 from harness.statistics.probe_bounds import (
     Sample,
     largest_hidden_gain,

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from harness.contest.track import load_track
 from harness.scoring.probes.causality import ProbeSet
-from harness.scoring.windows import Request, WindowPlan
+from harness.scoring.schedules.asking import Ask, Observe, Turn
+from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.plan import Room
 from harness.statistics.probe_bounds import FAILS_AT
 from tests.scoring.conftest import BIGRAM, PROBED, Played, make_stream, other_text
 
@@ -41,22 +43,30 @@ def scored(probes: ProbeSet, chance: np.random.Generator) -> None:
     probes.draw_by_gap(lambda targets: bigram[targets])
 
 
-def requests_of(probes: ProbeSet, tokens: np.ndarray, at_once: int) -> Iterator[list[Request]]:
-    for round_ in probes.rounds(tokens, windows_at_once=at_once):
-        yield list(round_.requests)
+def room_for(plan: WindowPlan, at_once: int) -> Room:
+    return Room(tokens=at_once * plan.length, vocabulary_size=1)
+
+
+def turns_of(probes: ProbeSet, at_once: int) -> Iterator[tuple[list[Ask], int]]:
+    """The asks of each turn, and how many targets are observed after it."""
+    assert isinstance(probes.plan, WindowPlan)
+    turn: Turn
+    for turn in probes.schedule(room=room_for(probes.plan, at_once), lanes=1).turns(0):
+        observed = [told.end - told.begin for told in turn.tells if isinstance(told, Observe)]
+        yield list(turn.asks), sum(observed)
 
 
 @given(probe_sets(), st.integers(1, 50))
 def test_a_question_repeats_its_window_up_to_the_cut(drawn: Drawn, at_once: int) -> None:
     probes, tokens = drawn
-    starts, lengths, firsts, _ = probes.plan.windows
+    starts, lengths, firsts, *_ = probes.plan.windows
     asked = []
-    for request in (r for round_ in requests_of(probes, tokens, at_once) for r in round_):
-        assert request.asked is not None
+    for request in (ask for asks, _ in turns_of(probes, at_once) for ask in asks):
+        assert request.questions is not None and request.filler is not None
         assert len(request.windows) <= at_once
         shown = request.tokens(tokens)
         cuts = probes.cuts(request)
-        for row, number in enumerate(request.asked.numbers.tolist()):
+        for row, number in enumerate(request.questions.tolist()):
             window = int(request.windows[row])
             cut = int(cuts[row])
             assert firsts[window] == request.first <= cut < request.length == lengths[window]
@@ -64,7 +74,7 @@ def test_a_question_repeats_its_window_up_to_the_cut(drawn: Drawn, at_once: int)
             altered = number < probes.planned
             upto = cut + 1 if altered else request.length
             assert (shown[row, :upto] == own[:upto]).all()
-            suffix = int(request.asked.suffixes[row])
+            suffix = int(request.filler.begins[row])
             after = np.arange(suffix, suffix + request.length - upto)
             if altered and len(after):
                 assert (shown[row, upto:] == np.take(probes.text, after, mode="wrap")).all()
@@ -77,23 +87,23 @@ def test_a_cheater_who_remembers_all_that_was_shown_knows_no_target_that_is_aske
     drawn: Drawn, at_once: int
 ) -> None:
     """All that he is given: each window of this turn and of all before, and what was observed."""
-    probes, tokens = drawn
+    probes, _ = drawn
     starts = probes.plan.windows.starts
     known = np.zeros(probes.plan.tokens + 1, bool)
     observed = 0
-    for round_ in probes.rounds(tokens, windows_at_once=at_once):
+    for asks, more in turns_of(probes, at_once):
         targets = []
-        for request in round_.requests:
-            assert request.asked is not None
-            shown, cuts = request.asked.cuts, probes.cuts(request)
-            for row, number in enumerate(request.asked.numbers.tolist()):
+        for request in asks:
+            assert request.questions is not None
+            shown, cuts = request.shown, probes.cuts(request)
+            for row, number in enumerate(request.questions.tolist()):
                 start = int(starts[request.windows[row]])
-                known[start : start + int(shown[row]) + 1] = True
+                known[start : start + int(shown[row])] = True
                 if number < probes.planned:
                     targets.append(start + int(cuts[row]) + 1)
         assert not known[targets].any()
-        if round_.observed is not None:
-            observed += len(round_.observed)
+        if more:
+            observed += more
             known[: 1 + observed] = True
 
 
@@ -102,17 +112,17 @@ def test_nobody_is_shown_what_lies_after_a_target_in_its_section_before_it_is_as
     drawn: Drawn, at_once: int
 ) -> None:
     """Text from which a target might be learned: what follows it, within the reach of a window."""
-    probes, tokens = drawn
+    probes, _ = drawn
     plan = probes.plan
     known = np.zeros(plan.tokens + 1, bool)
     observed = 0
-    for round_ in probes.rounds(tokens, windows_at_once=at_once):
+    for asks, more in turns_of(probes, at_once):
         targets = []
-        for request in round_.requests:
-            assert request.asked is not None
-            for row, number in enumerate(request.asked.numbers.tolist()):
+        for request in asks:
+            assert request.questions is not None
+            for row, number in enumerate(request.questions.tolist()):
                 start = int(plan.windows.starts[request.windows[row]])
-                known[start : start + int(request.asked.cuts[row]) + 1] = True
+                known[start : start + int(request.shown[row])] = True
                 if number < probes.planned:
                     cut = int(probes.cuts(request)[row])
                     targets.append((start + cut + 1, start + request.length))
@@ -121,8 +131,8 @@ def test_nobody_is_shown_what_lies_after_a_target_in_its_section_before_it_is_as
                 assert not known[target : end + 1].any()
             else:
                 assert not known[target]
-        if round_.observed is not None:
-            observed += len(round_.observed)
+        if more:
+            observed += more
             known[: 1 + observed] = True
 
 
@@ -181,7 +191,7 @@ def test_of_so_many_answers_as_fit_all_is_kept_and_of_all_others_the_cost() -> N
     drawn = ProbeSet.draw(plan, text=other_text(), secret=b"", count=40, keep=12)
     assert len(drawn.kept) == 12 and set(drawn.kept) < set(drawn.drawn)
     assert (np.diff(drawn.kept) > 0).all()
-    [request, *_] = plan.requests(np.arange(len(plan)), windows_at_once=len(plan))
+    [(request, _), *_] = plan.placed(np.arange(len(plan)), room=room_for(plan, len(plan)))
     rows, places = drawn.among(request)
     assert (
         request.targets[rows, drawn.kept_cuts[places] - request.first] == drawn.kept[places]
@@ -320,7 +330,7 @@ def test_a_scoring_after_which_nothing_is_asked_keeps_no_answers() -> None:
     plan = WindowPlan(1_000_000, 16, 4)
     none = ProbeSet.none(plan)
     assert none.first.nats.size == 0
-    (request,) = list(plan.requests(np.arange(1), windows_at_once=1))
+    ((request, _),) = plan.placed(np.arange(1), room=room_for(plan, 1))
     none.keep(request, torch.ones(request.targets.shape), torch.empty(0, 8))
     assert none.first.nats.size == 0
     assert not none.first.distributions

@@ -238,7 +238,13 @@ def test_target_nats_matches_float64() -> None:
     targets = torch.randint(0, 1024, (3, 50), generator=generator)
     expected = -torch.log_softmax(logits.double(), -1).gather(-1, targets[..., None])[..., 0]
     kept = (torch.tensor([0, 2]), torch.tensor([3, 49]))
-    found, rows = target_nats(logits.clone(), targets, where=lambda window, position: "", kept=kept)
+    found, rows = target_nats(
+        logits.clone(),
+        targets,
+        wanted=torch.ones(3, 50, dtype=torch.bool),
+        where=lambda window, position: "",
+        kept=kept,
+    )
     torch.testing.assert_close(rows, torch.log_softmax(logits, -1)[kept], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
     assert found.double().sum().item() == pytest.approx(expected.sum().item(), rel=1e-7)

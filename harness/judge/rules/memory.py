@@ -34,7 +34,7 @@ from harness.statistics.probe_bounds import (
 
 def _memory(case: Case) -> Finding | None:
     bound = case.track.probes.memory
-    if bound is None or case.plan.entry.score.adaptive:
+    if bound is None or case.plan.entry.score.remembers:
         return None
     asked = [(run, run.recall) for run in case.seeds if run.recall is not None]
     if case.failure("memory"):

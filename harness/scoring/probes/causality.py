@@ -12,11 +12,14 @@ is asked. What it does not know is that target, nor anything after it in the str
 
 - Behind the cut stands other text, drawn in secret, that is not validation text.
 - What it was asked before lies before the target, or in other sections of the stream
-  (:mod:`harness.scoring.probes.sections`): no window shows a target before its answer is in.
+  (:mod:`harness.scoring.probes.walks.sections`): no window shows a target before its answer is in.
 - Windows that are asked unchanged, among the others, lie wholly before the target that is asked
   next in their section.
 - An adaptive model is shown what it observed while scoring, in the same order, and between two
   segments the targets of the later one, by the same rule.
+- Where documents are streams, one of which something is asked is replayed, in the same way, up to
+  its last question, and all others only where they are studied
+  (:mod:`harness.scoring.probes.walks.documents`).
 
 Targets are drawn before the scoring, or half of them after it, likelier the more a look ahead there
 may have gained (:mod:`harness.scoring.probes.gaps`): there too stands why it helps nobody that he
@@ -33,29 +36,28 @@ from one that looks ahead.
 """
 
 import hashlib
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from harness.evidence.asked_again import Probes
 from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
 from harness.scoring.probes.drawing import (
-    Indices,
+    Questionnaire,
     Questions,
+    Walk,
     draw_targets,
     draw_unchanged,
-    may_be_asked,
     questions_about,
     windows_of,
 )
 from harness.scoring.probes.gaps import Costs, Floats, Gaps
-from harness.scoring.probes.sections import Sections
-from harness.scoring.windows import Asked, Request, Round, WindowPlan
+from harness.scoring.probes.walks import walk_of
+from harness.scoring.schedules.asking import Ask, Indices, Schedule, Tokens
+from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.documents import DocumentPlan
+from harness.scoring.schedules.plan import Room
 
 TWICE = 64
 """Windows asked twice in one request while scoring, at most; of few windows, a quarter."""
@@ -78,13 +80,13 @@ class ProbeSet:
     stream.
     """
 
-    plan: WindowPlan
-    sections: Sections
+    plan: WindowPlan | DocumentPlan
+    walk: Walk
     drawn: Indices
     kept: Indices
     by_gap: int
     twice: Indices
-    text: npt.NDArray[np.uint16]
+    text: Tokens
     rng: np.random.Generator
     remembers: bool = True
     probes: Questions = field(init=False)
@@ -102,18 +104,19 @@ class ProbeSet:
         self._settle(self.drawn)
 
     @classmethod
-    def none(cls, plan: WindowPlan) -> "ProbeSet":
+    def none(cls, plan: WindowPlan | DocumentPlan) -> "ProbeSet":
         """No probes, for a scoring after which nothing is asked again."""
         nothing, text = np.empty(0, np.int64), np.empty(0, np.uint16)
-        rng, sections = np.random.default_rng(0), Sections(np.zeros(1, np.int64))
-        return cls(plan, sections, nothing, nothing, 0, nothing, text, rng, remembers=False)
+        rng = np.random.default_rng(0)
+        walk = walk_of(plan, rng)
+        return cls(plan, walk, nothing, nothing, 0, nothing, text, rng, remembers=False)
 
     @classmethod
     def draw(
         cls,
-        plan: WindowPlan,
+        plan: WindowPlan | DocumentPlan,
         *,
-        text: npt.NDArray[np.uint16],
+        text: Tokens,
         secret: bytes,
         count: int,
         by_gap: int = 0,
@@ -134,29 +137,28 @@ class ProbeSet:
         """
         seed = int.from_bytes(hashlib.sha256(b"probes\0" + secret).digest(), "big")
         rng = np.random.default_rng(seed)
-        one_stream = plan.segment is None
-        sections = Sections.draw(rng, tokens=plan.tokens if one_stream else 0, length=plan.length)
-        drawn = draw_targets(rng, plan, sections, count=count - by_gap)
+        walk = walk_of(plan, rng)
+        drawn = draw_targets(rng, plan, walk, count=count - by_gap)
         some = min(TWICE, len(plan) // 4)
         twice = np.sort(rng.choice(len(plan), some, replace=False)).astype(np.int64)
         # They are in no order, so that the first ones are any.
-        return cls(plan, sections, drawn, np.sort(drawn[:keep]), by_gap, twice, text, rng)
+        return cls(plan, walk, drawn, np.sort(drawn[:keep]), by_gap, twice, text, rng)
 
     def draw_by_gap(self, costs: Costs) -> None:
         """Draw the targets that are drawn after the scoring; ``costs`` are the plain model's."""
-        gaps = Gaps.measure(self.first.nats, costs, partial(may_be_asked, self.plan, self.sections))
+        gaps = Gaps.measure(self.first.nats, costs, self.walk.may_be_asked)
         self._settle(np.concatenate([self.drawn, gaps.draw(self.rng, self.by_gap)]))
         self.likelihoods = gaps.likelihoods(self.targets)
         self._drawn_by_gap = True
 
     def _settle(self, targets: Indices) -> None:
         """Make questions of all targets that are drawn, and draw unchanged ones among them."""
-        self.probes = questions_about(self.rng, self.plan, self.text, self.sections, targets)
-        self.unchanged = draw_unchanged(self.rng, self.plan, self.probes, self.sections)
+        self.probes = questions_about(self.rng, self.plan, self.text, self.walk, targets)
+        self.unchanged = draw_unchanged(self.rng, self.plan, self.text, self.probes, self.walk)
         self.likelihoods = np.ones(len(self.probes.windows))
-        self._all = Questions(
-            *(np.concatenate(pair) for pair in zip(self.probes, self.unchanged, strict=True))
-        )
+        both = zip(self.probes, self.unchanged, strict=True)
+        every = Questions(*(np.concatenate(pair) for pair in both))
+        self._all = Questionnaire(every, len(self.probes.windows), self.text)
 
     @property
     def targets(self) -> Indices:
@@ -171,49 +173,33 @@ class ProbeSet:
     @property
     def asked(self) -> int:
         """All questions, those that are asked unchanged included."""
-        return len(self._all.windows)
+        return len(self._all)
 
-    def scoring_rounds(self, rounds: Iterator[Round], *, windows_at_once: int) -> Iterator[Round]:
-        """The rounds of a scoring, and after each some of its windows, each twice in one request.
+    def scoring(self, *, room: Room, lanes: int) -> Schedule:
+        """The schedule of a scoring, with some of its windows asked twice in one request."""
+        return self.plan.schedule(room=room, lanes=lanes, twice=self.twice)
 
-        Two rows of a request have everything in common but their place, so whatever is not random
-        answers both alike, memory or not.
-        """
-        segments = self.plan.windows.segments[self.twice]
-        for number, round_ in enumerate(rounds):
-            windows = self.twice[segments == number] if self.plan.segment else self.twice
-            again = self._pairs(windows, pairs_at_once=windows_at_once // 2)
-            yield round_._replace(requests=itertools.chain(round_.requests, again))
-
-    def _pairs(self, windows: Indices, *, pairs_at_once: int) -> Iterator[Request]:
-        if not pairs_at_once:  # a window fills a request
-            return
-        for single in self.plan.requests(windows, windows_at_once=pairs_at_once):
-            both = np.concatenate([single.windows, single.windows])
-            numbers = np.searchsorted(self.twice, both)
-            pairs = Request(both, np.tile(single.starts, 2), single.length, single.first)
-            yield pairs.asking(Asked.unchanged(numbers, length=single.length))
-
-    def keep_pairs(self, request: Request, nats: torch.Tensor) -> None:
+    def keep_pairs(self, ask: Ask, nats: torch.Tensor) -> None:
         """Compare the two answers to each window of a request of pairs: float32[2 B, P]."""
         one, other = nats.double().chunk(2)
         changes = other - one
+        means = changes.sum(dim=1).numpy() / ask.counts[: len(changes)]
         for row, worst in enumerate(changes.abs().argmax(dim=1).tolist()):
             self._random.add(
-                float(changes[row].mean()),
+                float(means[row]),
                 largest=float(changes[row, worst]),
-                target=int(request.targets[row, worst]),
+                target=int(ask.targets[row, worst]),
             )
 
-    def among(self, request: Request) -> tuple[Indices, Indices]:
+    def among(self, ask: Ask) -> tuple[Indices, Indices]:
         """Rows of a scored request at which a distribution is kept, and which; some rows twice.
 
         The second are places in ``kept``, and so in :attr:`kept_cuts`.
         """
         windows = self._kept_windows
-        begins = np.searchsorted(windows, request.windows)
-        counts = np.searchsorted(windows, request.windows, side="right") - begins
-        rows = np.repeat(np.arange(len(request.windows)), counts)
+        begins = np.searchsorted(windows, ask.windows)
+        counts = np.searchsorted(windows, ask.windows, side="right") - begins
+        rows = np.repeat(np.arange(len(ask.windows)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         return rows, np.repeat(begins, counts) + within
 
@@ -222,70 +208,41 @@ class ProbeSet:
         """int64[K]: the position in its window at which each distribution is kept."""
         return self.kept - self.plan.windows.starts[self._kept_windows] - 1
 
-    def keep(self, request: Request, nats: torch.Tensor, kept: torch.Tensor) -> None:
+    def keep(self, ask: Ask, nats: torch.Tensor, kept: torch.Tensor) -> None:
         """Keep what was scored: float32[B, P] nats, float32[K, V] of those :meth:`among` it."""
         if not self.remembers:
             return
-        self.first.nats[request.targets] = nats.numpy()
-        places = self.among(request)[1]
+        self.first.nats[ask.targets[ask.wanted]] = nats.numpy()[ask.wanted]
+        places = self.among(ask)[1]
         for target, distribution in zip(self.kept[places].tolist(), kept, strict=True):
             self.first.distributions[target] = distribution.clone()
 
-    def rounds(
-        self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int = 1
-    ) -> Iterator[Round]:
-        """All questions again, each when its turn has come, dealt out over all workers.
+    def schedule(self, *, room: Room, lanes: int) -> Schedule:
+        """All questions again, each when its turn has come, dealt out over all workers."""
+        return self.walk.schedule(self._all, room=room, lanes=lanes)
 
-        An adaptive model observes each segment when its questions are answered. What comes after
-        the last of them is not observed: nothing depends on it.
-        """
-        groups, turns = self._all.groups, self._all.turns
-        order = np.lexsort((turns, groups))
-        last = int(groups.max(initial=0))
-        bounds = np.searchsorted(groups[order], np.arange(last + 2))
-        for group, (begin, end) in enumerate(itertools.pairwise(bounds.tolist())):
-            numbers = order[begin:end]
-            final = int(turns[numbers].max(initial=0))
-            edges = np.searchsorted(turns[numbers], np.arange(final + 2))
-            for turn, (low, high) in enumerate(itertools.pairwise(edges.tolist())):
-                share = max(1, -(-(high - low) // workers))
-                at_once = min(windows_at_once, share)
-                over = turn == final and group < last
-                yield Round(
-                    self.requests(numbers[low:high], windows_at_once=at_once),
-                    self.plan.observed(group, stream) if over else None,
-                )
+    def cuts(self, ask: Ask) -> Indices:
+        """int64[B]: the position of each question's target in an ask of :meth:`schedule`."""
+        assert ask.questions is not None  # noqa: S101 - of schedule
+        return self._all.questions.cuts[ask.questions]
 
-    def requests(self, numbers: Indices, *, windows_at_once: int) -> Iterator[Request]:
-        """Some questions int64[M] of one turn, with their altered suffixes."""
-        for request, where in self.plan.placed(
-            self._all.windows[numbers], windows_at_once=windows_at_once
-        ):
-            asked = numbers[where]
-            altered = asked < self.planned
-            cuts = np.where(altered, self._all.cuts[asked], request.length - 1)
-            yield request.asking(Asked(asked, cuts, self._all.suffixes[asked], self.text))
-
-    def cuts(self, request: Request) -> Indices:
-        """int64[B]: the position of each question's target in a request of :meth:`rounds`."""
-        assert request.asked is not None  # noqa: S101 - of rounds
-        return self._all.cuts[request.asked.numbers]
-
-    def compare(self, request: Request, nats: torch.Tensor, distributions: torch.Tensor) -> None:
+    def compare(self, ask: Ask, nats: torch.Tensor, distributions: torch.Tensor) -> None:
         """Compare second answers with first: float32[B, P] nats, float32[B, V] at the cuts."""
-        assert request.asked is not None  # noqa: S101 - of rounds
-        before = torch.from_numpy(self.first.nats[request.targets])
+        assert ask.questions is not None  # noqa: S101 - of schedule
+        targets = ask.targets
+        before = torch.from_numpy(self.first.nats[targets])
         changes = (nats - before).double().clamp(-LARGEST_NATS, LARGEST_NATS)
-        for row, number in enumerate(request.asked.numbers.tolist()):
-            kept = int(self._all.cuts[number]) - request.first
+        places = self.cuts(ask) - ask.firsts
+        for row, number in enumerate(ask.questions.tolist()):
+            kept = int(places[row])
             change = float(changes[row, kept])
             sizes = changes[row, : kept + 1].abs()
             altered = number < self.planned
-            whole = self.first.distributions.get(int(request.targets[row, kept]))
+            whole = self.first.distributions.get(int(targets[row, kept]))
             if altered and whole is not None:
                 sizes[kept] = max(float(sizes[kept]), at_cut(whole, distributions[row]))
             worst = int(sizes.argmax())
-            target, largest = int(request.targets[row, worst]), float(sizes[worst])
+            target, largest = int(targets[row, worst]), float(sizes[worst])
             if altered:
                 likelihood = float(self.likelihoods[number])
                 self._differences.add(change, largest=largest, target=target, likelihood=likelihood)

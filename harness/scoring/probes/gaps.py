@@ -34,9 +34,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.scoring.schedules.asking import Indices
 from harness.statistics.probe_bounds import likelihoods
 
-Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Costs = Callable[[Indices], Floats]
 """What the plain model pays for targets int64[K] by stream index: float64[K], in nats."""

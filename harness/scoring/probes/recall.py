@@ -5,33 +5,41 @@ sandbox of its own is asked for them once more, unchanged, in a drawn order and 
 while scoring. What came before a window is then something else, and an answer that made use of it
 differs. This says nothing of looking ahead, since the windows are shown whole; so what this sandbox
 is shown does no harm, because no sandbox after it is asked for a target again.
+
+Where documents are streams, the windows are pieces of documents. Each is asked in its place: what
+lies before it in its document is told first, and nothing else of what was told while scoring. A
+model that studies documents declares that it remembers; any other must answer the same, whatever
+other documents it was shown.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from harness.evidence.asked_again import Recall
 from harness.scoring.probes.answers import Differences, FirstAnswers
-from harness.scoring.windows import Asked, Request, Round, WindowPlan
+from harness.scoring.probes.drawing import Questionnaire, Questions
+from harness.scoring.probes.walks.documents import DocumentWalk
+from harness.scoring.schedules.asking import Ask, Indices, Schedule, SharedTurns, Supplied
+from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.documents import DocumentPlan
+from harness.scoring.schedules.plan import Room
 
 
 @dataclass
 class RecallSet:
     """Windows int64[K] in the order in which they are asked again, and how answers differed."""
 
-    plan: WindowPlan
-    windows: npt.NDArray[np.int64]
+    plan: WindowPlan | DocumentPlan
+    windows: Indices
     first: FirstAnswers
     _differences: Differences = field(default_factory=Differences)
 
     @classmethod
     def draw(
-        cls, plan: WindowPlan, first: FirstAnswers, *, secret: bytes, count: int
+        cls, plan: WindowPlan | DocumentPlan, first: FirstAnswers, *, secret: bytes, count: int
     ) -> "RecallSet":
         """Choose ``count`` windows and their order; ``secret`` is known to the harness alone."""
         seed = int.from_bytes(hashlib.sha256(b"recall\0" + secret).digest(), "big")
@@ -48,31 +56,36 @@ class RecallSet:
         """All questions."""
         return self.planned
 
-    def rounds(
-        self, stream: npt.NDArray[np.uint16], *, windows_at_once: int, workers: int = 1
-    ) -> Iterator[Round]:
-        """All of them in one round; windows of unequal shape cannot share a request."""
+    def schedule(self, *, room: Room, lanes: int) -> Schedule:
+        """All of them: windows of one stream in one turn, pieces when their document is there."""
+        if isinstance(self.plan, DocumentPlan):
+            return self._replay(self.plan, room=room, lanes=lanes)
+        asks = (ask for ask, _ in self.plan.placed(self.windows, room=room))
+        return SharedTurns(iter([Supplied(asks)]))
 
-        def requests() -> Iterator[Request]:
-            for request, places in self.plan.placed(self.windows, windows_at_once=windows_at_once):
-                yield request.asking(Asked.unchanged(places, length=request.length))
+    def _replay(self, plan: DocumentPlan, *, room: Room, lanes: int) -> Schedule:
+        documents, first = np.unique(plan.documents[self.windows], return_index=True)
+        nothing = np.zeros_like(self.windows)
+        of_each = plan.documents[self.windows]
+        questions = Questions(self.windows, nothing, nothing, of_each, nothing)
+        walk = DocumentWalk(plan, order=documents[np.argsort(first)])
+        asked = Questionnaire(questions, planned=0, text=plan.elsewhere.text)
+        return walk.schedule(asked, room=room, lanes=lanes)
 
-        yield Round(requests(), None)
+    def cuts(self, ask: Ask) -> Indices:
+        """int64[B]: the first asked position of each; its distribution is of no interest."""
+        return ask.firsts
 
-    def cuts(self, request: Request) -> npt.NDArray[np.int64]:
-        """int64[B]: the last position of each window; its distribution is of no interest."""
-        return np.full(len(request.windows), request.length - 1, np.int64)
-
-    def compare(self, request: Request, nats: torch.Tensor, distributions: torch.Tensor) -> None:
+    def compare(self, ask: Ask, nats: torch.Tensor, distributions: torch.Tensor) -> None:
         """Compare second answers with first: float32[B, P] nats of whole windows."""
-        before = torch.from_numpy(self.first.nats[request.targets])
-        changes = (nats - before).double()
+        before, targets = torch.from_numpy(self.first.nats[ask.targets]), ask.targets
+        changes = torch.where(torch.from_numpy(ask.wanted), (nats - before).double(), 0.0)
         for row, of_window in enumerate(changes):
             worst = int(of_window.abs().argmax())
             self._differences.add(
-                float(of_window.mean()),
+                float(of_window.sum()) / int(ask.counts[row]),
                 largest=float(of_window[worst]),
-                target=int(request.targets[row, worst]),
+                target=int(targets[row, worst]),
             )
 
     def facts(

@@ -1,0 +1,205 @@
+"""Dealing documents to rows, by count of steps: which row plays which piece in which step.
+
+The next document goes to the row that is free first; of those that are free in one step, to the
+one with the lowest number. So a deal follows from the order of the documents and from their
+lengths in pieces, and from nothing else. Places are rows of all lanes together: place ``p`` is row
+``p // lanes`` of lane ``p % lanes``.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.scoring.schedules.asking import Indices
+
+
+class Step(NamedTuple):
+    """What one lane plays in one step: ``pieces`` int64[M] in ``rows`` int64[M], ascending.
+
+    Before it, each of ``studies`` int64[K], documents, is studied by all lanes together.
+    """
+
+    number: int
+    rows: Indices
+    pieces: Indices
+    studies: tuple[Indices, ...]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Which piece is played where and when; each int64[M].
+
+    Attributes:
+        lanes: how many there are.
+        places: of each move, of ``lanes * rows``.
+        steps: of each move.
+        pieces: of each move.
+        studies: before which step which documents are studied, in order; several may fall together.
+    """
+
+    lanes: int
+    places: Indices
+    steps: Indices
+    pieces: Indices
+    studies: tuple[tuple[int, Indices], ...] = ()
+
+    def of(self, lane: int) -> Iterator[Step]:
+        """Every step of a lane up to its last, and all studies."""
+        mine = np.flatnonzero(self.places % self.lanes == lane)
+        mine = mine[np.lexsort((self.places[mine], self.steps[mine]))]
+        steps, rows, pieces = self.steps[mine], self.places[mine] // self.lanes, self.pieces[mine]
+        last = max([int(steps.max(initial=-1)), *(step for step, _ in self.studies)])
+        bounds = np.searchsorted(steps, np.arange(last + 2))
+        for step in range(last + 1):
+            these = slice(bounds[step], bounds[step + 1])
+            yield Step(step, rows[these], pieces[these], self._studies.get(step, ()))
+
+    @cached_property
+    def _studies(self) -> Mapping[int, tuple[Indices, ...]]:
+        before: dict[int, tuple[Indices, ...]] = {}
+        for step, documents in self.studies:
+            before[step] = (*before.get(step, ()), documents)
+        return before
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all of it."""
+        digest = hashlib.sha256()
+        parts = [np.array([self.lanes]), self.places, self.steps, self.pieces]
+        for step, documents in self.studies:
+            parts += [np.array([step]), documents]
+        for part in parts:
+            digest.update(np.array([len(part)], "<i8").tobytes() + part.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+class Dealt(NamedTuple):
+    """When and where documents int64[K] begin: ``steps`` and ``places``, both int64[K]."""
+
+    steps: Indices
+    places: Indices
+
+
+def deal(lengths: Sequence[int], free: Mapping[int, int]) -> Dealt:
+    """Deal documents of so many pieces, in order, to places; ``free``: from which step on each is.
+
+    One of no pieces takes no step.
+    """
+    waiting = [(step, place) for place, step in free.items()]
+    heapq.heapify(waiting)
+    steps, places = np.zeros(len(lengths), np.int64), np.zeros(len(lengths), np.int64)
+    for number, length in enumerate(lengths):
+        step, place = waiting[0]
+        steps[number], places[number] = step, place
+        heapq.heapreplace(waiting, (step + length, place))
+    return Dealt(steps, places)
+
+
+def moves_of(dealt: Dealt, first_pieces: Indices, lengths: Indices, *, lanes: int) -> Moves:
+    """The moves of documents int64[K] that are played from begin to end, one piece a step."""
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return Moves(
+        lanes=lanes,
+        places=np.repeat(dealt.places, lengths),
+        steps=np.repeat(dealt.steps, lengths) + within,
+        pieces=np.repeat(first_pieces, lengths) + within,
+    )
+
+
+def studies_of(
+    dealt: Dealt, documents: Indices, lengths: Indices, study_after: Sequence[int]
+) -> tuple[tuple[int, Indices], ...]:
+    """Before which step what is studied: all that was finished since the study before.
+
+    The documents of a study are in the order in which they were finished, those of one step by
+    place. A study behind which nothing is asked any more is left out.
+    """
+    ends = dealt.steps + lengths
+    order = np.lexsort((dealt.places, ends))
+    studies: list[tuple[int, Indices]] = []
+    done = 0
+    for count in study_after:
+        if count > len(documents):
+            break
+        step = int(ends[order[count - 1]])
+        finished = int(np.searchsorted(ends[order], step, side="right"))
+        if finished > done and step < int(ends.max()):
+            studies.append((step, documents[order[done:finished]]))
+            done = finished
+    return tuple(studies)
+
+
+def replayed(
+    moves: Moves, order: Indices, *, first_pieces: Indices, lengths: Indices, until: Indices
+) -> Moves:
+    """The same documents again, each only up to a piece, with the same studies where they were.
+
+    Between two studies the documents are dealt anew, in another order. One that was open when a
+    study began is open then again, in its old place and as far as it was: it is played first, or
+    last, of that place. Its row holds what it learned, so no other document may come between.
+
+    Args:
+        moves: those of the scoring.
+        order: int64[K], the documents that are played again, in the order in which they are dealt.
+        first_pieces: int64[D], of each document.
+        lengths: int64[D], pieces of each document.
+        until: int64[K], how many pieces of each document in ``order`` are played, at least 1.
+    """
+    inverse = np.argsort(moves.pieces)
+    studied = np.array([step for step, _ in moves.studies], np.int64)
+    begins = moves.steps[inverse[first_pieces[order]]]
+    homes = moves.places[inverse[first_pieces[order]]]
+    # Pieces of each document that are played before each study, and in all.
+    upto = np.clip(studied[None, :] - begins[:, None], 0, until[:, None])
+    upto = np.concatenate([np.zeros_like(until)[:, None], upto, until[:, None]], axis=1)
+    whole = np.clip(studied[None, :] - begins[:, None], 0, lengths[order][:, None])
+    open_then = (whole > 0) & (whole < lengths[order][:, None])  # at each study
+    never = np.zeros((len(order), 1), np.bool_)
+    kept_open = np.concatenate([never, open_then & (upto[:, -1:] > whole), never], axis=1)
+    placed, steps, pieces, studies = [], [], [], []
+    now = 0
+
+    def play(number: int, epoch: int, place: int, step: int) -> int:
+        played = np.arange(upto[number, epoch], upto[number, epoch + 1])
+        placed.append(np.full(len(played), place))
+        steps.append(step + np.arange(len(played)))
+        pieces.append(first_pieces[order[number]] + played)
+        return step + len(played)
+
+    everywhere = sorted(set(moves.places.tolist()))
+    for epoch in range(len(studied) + 1):
+        here = upto[:, epoch + 1] > upto[:, epoch]
+        came, stays = kept_open[:, epoch], kept_open[:, epoch + 1]
+        free = dict.fromkeys(everywhere, now)
+        shut: set[int] = set()
+        for number in np.flatnonzero(came).tolist():
+            place = int(homes[number])
+            free[place] = play(number, epoch, place, now)
+            if stays[number]:
+                shut.add(place)
+        inner = np.flatnonzero(here & ~came & ~stays)
+        parts = (upto[inner, epoch + 1] - upto[inner, epoch]).tolist()
+        dealt = deal(parts, {p: s for p, s in free.items() if p not in shut})
+        for number, place, step in zip(
+            inner.tolist(), dealt.places.tolist(), dealt.steps.tolist(), strict=True
+        ):
+            free[place] = play(number, epoch, place, step)
+        for number in np.flatnonzero(stays & ~came).tolist():
+            place = int(homes[number])
+            free[place] = play(number, epoch, place, free[place])
+        now = max(free.values(), default=now)
+        if epoch < len(studied):
+            studies.append((now, moves.studies[epoch][1]))
+    nothing = [np.empty(0, np.int64)]
+    return Moves(
+        lanes=moves.lanes,
+        places=np.concatenate(placed or nothing),
+        steps=np.concatenate(steps or nothing),
+        pieces=np.concatenate(pieces or nothing),
+        studies=tuple(studies),
+    )
