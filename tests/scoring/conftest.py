@@ -22,6 +22,7 @@ from harness.scoring.channel import Channel
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.recall import RecallSet
 from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.documents import DocumentPlan, Elsewhere, documents_of
 from harness.scoring.scorer import Stream, ask_again, score
 
 # Importing torch takes seconds; children forked from a process that has done so start at once.
@@ -74,6 +75,41 @@ def run_worker(directory: Path, arguments: list[str]) -> None:
 
 
 @dataclass(frozen=True)
+class ByDocument:
+    """How documents are scored as streams of their own, in place of one stream."""
+
+    segment: int = 8
+    rows: int = 3
+    study_after: tuple[int, ...] = ()
+    adaptive: bool = True
+    order: int = 0
+
+    def plan(self, stream: Stream, sequence_length: int) -> DocumentPlan:
+        """All pieces, the documents in an order drawn from ``order``."""
+        opened = documents_of(stream.tokens, stream.bos_id)
+        return DocumentPlan(
+            tokens=len(stream.tokens),
+            opened=opened,
+            sequence_length=sequence_length,
+            segment=self.segment,
+            rows=self.rows,
+            order=np.random.default_rng(self.order).permutation(len(opened)),
+            elsewhere=Elsewhere(other_text(vocabulary=stream.vocabulary_size), 3),
+            adaptive=self.adaptive,
+            study_after=self.study_after,
+        )
+
+    @property
+    def methods(self) -> str:
+        """What the model must have."""
+        study = ",study" if self.study_after else ""
+        return f"observe,reset{study}" if self.adaptive else ""
+
+
+Scored = WindowPlan | DocumentPlan
+
+
+@dataclass(frozen=True)
 class Played:
     """Scores a stream with the model that some code defines, each time in a fresh worker."""
 
@@ -90,12 +126,14 @@ class Played:
         tokens_at_once: int = 64,
         artifact: bytes = b"",
         segment: int | None = None,
+        by_document: ByDocument | None = None,
     ) -> Scores:
         """The score alone."""
-        plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
-        return self._score(
-            code, stream, ProbeSet.none(plan), workers, tokens_at_once, artifact=artifact
-        )
+        plan: Scored = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
+        if by_document:
+            plan = by_document.plan(stream, sequence_length)
+        none, methods = ProbeSet.none(plan), methods_of(segment, by_document)
+        return self._score(code, stream, none, workers, tokens_at_once, artifact, methods)
 
     def probed(
         self,
@@ -108,23 +146,28 @@ class Played:
         artifact: bytes = b"",
         segment: int | None = None,
         by_gap: int = 0,
+        count: int = PROBED,
+        by_document: ByDocument | None = None,
     ) -> tuple[Scores, asked_again.Probes]:
         """The score, and what a second worker that is asked again shows."""
-        plan = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
+        plan: Scored = WindowPlan(len(stream.tokens), sequence_length, stride, segment)
+        if by_document:
+            plan = by_document.plan(stream, sequence_length)
         probes = ProbeSet.draw(
             plan,
             text=other_text(vocabulary=stream.vocabulary_size),
             secret=b"secret",
-            count=PROBED,
+            count=count,
             by_gap=by_gap,
         )
-        facts = self._score(code, stream, probes, workers, 64, artifact=artifact)
+        methods = methods_of(segment, by_document)
+        facts = self._score(code, stream, probes, workers, 64, artifact, methods)
         if by_gap:
             counted = other_text(vocabulary=stream.vocabulary_size)
             plain = WittenBellBigram.fit(counted, stream.vocabulary_size)
             probes.draw_by_gap(partial(plain.nats, stream.tokens))
         again = partial(ask_again, again=probes)
-        timing = self._drive(code, workers, artifact, again, stream, 64, adaptive=bool(segment))
+        timing = self._drive(code, workers, artifact, again, stream, 64, methods)
         found = probes.facts(segments_observed=timing.segments_observed, seconds=1.0)
         return facts, found
 
@@ -136,14 +179,17 @@ class Played:
         sequence_length: int = 16,
         stride: int = 4,
         count: int = 50,
+        by_document: ByDocument | None = None,
     ) -> asked_again.Recall:
         """What a second worker shows that is asked for windows in another order."""
-        plan = WindowPlan(len(stream.tokens), sequence_length, stride)
-        none = replace(ProbeSet.none(plan), remembers=True)
-        self._score(code, stream, none, 1, 64, artifact=b"")
+        plan: Scored = WindowPlan(len(stream.tokens), sequence_length, stride)
+        if by_document:
+            plan = by_document.plan(stream, sequence_length)
+        none, methods = replace(ProbeSet.none(plan), remembers=True), methods_of(None, by_document)
+        self._score(code, stream, none, 1, 64, b"", methods)
         windows = RecallSet.draw(plan, none.first, secret=b"secret", count=count)
         again = partial(ask_again, again=windows)
-        self._drive(code, 1, b"", again, stream, 64, adaptive=False)
+        self._drive(code, 1, b"", again, stream, 64, methods)
         return windows.facts(segments_observed=0, seconds=1.0)
 
     def _score(
@@ -153,13 +199,12 @@ class Played:
         probes: ProbeSet,
         workers: int,
         tokens_at_once: int,
-        *,
         artifact: bytes,
+        methods: str,
     ) -> Scores:
         documents = self.folder / "documents.npz"
         work = partial(score, probes=probes, documents_file=documents)
-        adaptive = probes.plan.segment is not None
-        return self._drive(code, workers, artifact, work, stream, tokens_at_once, adaptive=adaptive)
+        return self._drive(code, workers, artifact, work, stream, tokens_at_once, methods)
 
     def _drive(
         self,
@@ -169,8 +214,7 @@ class Played:
         work: Callable[..., T],
         stream: Stream,
         tokens_at_once: int,
-        *,
-        adaptive: bool,
+        methods: str,
     ) -> T:
         (self.folder / "toy.py").write_text(textwrap.dedent(code))
         path = self.folder / "model.bin"
@@ -178,7 +222,7 @@ class Played:
         with Channel() as channel:
             arguments = ["--load", "toy:load_model", "--workers", str(workers)]
             arguments += ["--socket", str(channel.directory / "socket"), "--artifact", str(path)]
-            arguments += ["--methods", "observe"] if adaptive else []
+            arguments += ["--methods", methods]
             process = FORKS.Process(target=run_worker, args=(self.folder, arguments))
             process.start()
             try:
@@ -193,6 +237,13 @@ class Played:
             finally:
                 process.kill()
                 process.join()
+
+
+def methods_of(segment: int | None, by_document: ByDocument | None) -> str:
+    """What a model must have, besides being called."""
+    if by_document:
+        return by_document.methods
+    return "observe" if segment else ""
 
 
 @pytest.fixture
