@@ -6,7 +6,7 @@ format lives here, and the harness imports it from here, so that both sides agre
 
 A message is one fixed-size struct on a Unix stream socket. Tokens and logits pass through two
 shared memories whose descriptors come with HELLO: ``slots`` areas of int64 tokens [B, L] and of
-float32 logits [B, L - first, V].
+logits [B, L - first, V], in float32, bfloat16 or float16 as the REPLY says.
 """
 
 import argparse
@@ -26,7 +26,10 @@ from typing import Any, NamedTuple
 MAGIC = 0x31464C47  # "GLF1"
 HELLO, READY, REQUEST, REPLY, CLOSE, OBSERVE = range(6)
 OK, LOAD_FAILED, MODEL_FAILED, WRONG_TYPE, WRONG_SHAPE, NO_OBSERVE, OBSERVE_FAILED = range(7)
-_STRUCT = struct.Struct("<IIIIQIIII")
+# What logits cross in, by the code in a REPLY; an area has room for the first.
+FLOAT32 = 1
+DTYPES = {FLOAT32: "float32", 2: "bfloat16", 3: "float16"}
+_STRUCT = struct.Struct("<IIIIQIIIII")
 MESSAGE_BYTES = _STRUCT.size
 LENGTH = struct.Struct("<Q")
 
@@ -36,7 +39,7 @@ class Message(NamedTuple):
 
     HELLO: ``slot`` = number of slots, ``windows`` = most windows in a request, ``length`` and
     ``first`` = high and low half of the bytes of a logits slot. OBSERVE: ``length`` tokens in
-    slot 0. REPLY repeats its REQUEST or OBSERVE.
+    slot 0. REPLY repeats its REQUEST or OBSERVE; ``dtype`` says what its logits are in.
     """
 
     kind: int
@@ -47,6 +50,7 @@ class Message(NamedTuple):
     windows: int = 0
     length: int = 0
     first: int = 0
+    dtype: int = 0
 
     def pack(self) -> bytes:
         """The message as bytes."""
@@ -153,18 +157,19 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
         try:
             with torch.no_grad():
                 logits = model(tokens.to(device, copy=True), request.first)
-            status = _complaint(logits, expected)
+            status, dtype = _complaint(logits, expected), 0
             if status == OK:
+                dtype = _crosses_in(logits)
                 torch.frombuffer(
                     logit_memory,
-                    dtype=torch.float32,
+                    dtype=getattr(torch, DTYPES[dtype]),
                     count=expected[0] * expected[1] * expected[2],
                     offset=request.slot * logit_bytes,
                 ).view(expected).copy_(logits)
         except BaseException:  # noqa: BLE001
             traceback.print_exc()
-            status = MODEL_FAILED
-        channel.sendall(request._replace(kind=REPLY, status=status).pack())
+            status, dtype = MODEL_FAILED, 0
+        channel.sendall(request._replace(kind=REPLY, status=status, dtype=dtype).pack())
 
 
 def _imported(name: str) -> Any:
@@ -184,6 +189,14 @@ def _complaint(logits: Any, expected: tuple[int, int, int]) -> int:
         print(f"expected logits {expected}, got {tuple(logits.shape)}", file=sys.stderr)
         return WRONG_SHAPE
     return OK
+
+
+def _crosses_in(logits: Any) -> int:
+    """The code of the logits' own type, or of float32, to which any other is converted."""
+    import torch
+
+    codes = {getattr(torch, name): code for code, name in DTYPES.items()}
+    return codes.get(logits.dtype, FLOAT32)
 
 
 def _receive(channel: socket.socket) -> bytes:

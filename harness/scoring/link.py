@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from harness.errors import InfrastructureError, SubmissionError
 from harness.inside import worker as wire
 
 SLOTS = 2
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 POLL_SECONDS = 0.2
@@ -32,6 +34,18 @@ class AnswerError(SubmissionError):
 
 class WorkerGone(Exception):
     """A worker closed its end; the sandbox's facts say why."""
+
+
+class Answer(NamedTuple):
+    """Logits [B, P, V] as they lie in ``memory``, to which the worker can write at any time.
+
+    ``memory`` holds exactly so many values of ``dtype``, one of those in ``ITEM_BYTES``. It is
+    theirs again with the next request for its slot.
+    """
+
+    memory: npt.NDArray[np.uint8]
+    shape: tuple[int, int, int]
+    dtype: str
 
 
 _COMPLAINTS = {
@@ -71,7 +85,6 @@ class Link:
         self._socket = connection
         self._socket.settimeout(POLL_SECONDS)
         self._vocabulary_size = vocabulary_size
-        self.logit_values = logit_values
         logit_bytes = _page_multiple(logit_values * 4)
         token_bytes = _page_multiple(max(max_windows * length, segment) * 8)
         token_file, logit_file = _memory(SLOTS * token_bytes), _memory(SLOTS * logit_bytes)
@@ -80,7 +93,7 @@ class Link:
                 mmap.mmap(token_file, SLOTS * token_bytes), dtype=np.int64
             ).reshape(SLOTS, -1)
             self._logits = np.frombuffer(
-                mmap.mmap(logit_file, SLOTS * logit_bytes), dtype=np.float32
+                mmap.mmap(logit_file, SLOTS * logit_bytes), dtype=np.uint8
             ).reshape(SLOTS, -1)
             hello = wire.Message(
                 wire.HELLO,
@@ -134,24 +147,22 @@ class Link:
         self._send(request)
         return request
 
-    def receive(
-        self, request: wire.Message, into: npt.NDArray[np.float32], alive: Callable[[], bool]
-    ) -> npt.NDArray[np.float32]:
-        """The answer to ``request``, copied once into our own memory ``into`` (flat float32).
-
-        Returns:
-            float32[B, L - first, V], a view of ``into``: the worker cannot touch it any more.
+    def receive(self, request: wire.Message, alive: Callable[[], bool]) -> Answer:
+        """The answer to ``request``, where the worker left it: to be copied before it is used.
 
         Raises:
             AnswerError: the worker refused, or its answer does not match the request.
             WorkerGone: the worker closed its end.
         """
         message = self._receive(alive)
-        self._expect(message, request._replace(kind=wire.REPLY), "while the model was scored")
+        dtype = wire.DTYPES.get(message.dtype) if message.status == wire.OK else None
+        expected = request._replace(kind=wire.REPLY, dtype=message.dtype if dtype else 0)
+        self._expect(message, expected, "while the model was scored")
+        if dtype is None:
+            raise AnswerError("the worker did not say what its logits are in")
         shape = (request.windows, request.length - request.first, self._vocabulary_size)
-        size = math.prod(shape)
-        np.copyto(into[:size], self._logits[request.slot, :size])
-        return into[:size].reshape(shape)
+        size = math.prod(shape) * ITEM_BYTES[dtype]
+        return Answer(self._logits[request.slot, :size], shape, dtype)
 
     def observe(
         self, tokens: npt.NDArray[np.uint16], alive: Callable[[], bool], *, serial: int
