@@ -1,9 +1,4 @@
-"""The scorer: sends windows, receives logits, and does the arithmetic that decides.
-
-Nats of a target are ``log(sum(exp(x - max))) - (x[target] - max)`` in float32, from our own
-copy of the logits; sums are float64. The maximum is subtracted first: if all logits had a huge
-common offset, adding a logsumexp to it would round a target's cost to nothing.
-"""
+"""The scorer: what is asked, and what becomes of the costs; their sums are float64."""
 
 import io
 import math
@@ -19,8 +14,9 @@ import torch
 
 from harness.evidence.results import Scores
 from harness.safeio.files import sha256_of, write_atomically
+from harness.scoring.arithmetic import Arithmetic, Kept
 from harness.scoring.channel import Channel
-from harness.scoring.link import AnswerError
+from harness.scoring.link import Answer
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.windows import Request, Round, WindowPlan
 from harness.scoring.worker_pool import Timing, answer_all
@@ -71,36 +67,6 @@ class _Totals:
             self.scored += positions.size
 
 
-def target_nats(
-    logits: torch.Tensor,
-    targets: torch.Tensor,
-    *,
-    where: Callable[[int, int], str],
-    kept: tuple[torch.Tensor, torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cost of each target: float32[B, P] from logits float32[B, P, V] and targets int64[B, P].
-
-    ``logits`` is overwritten. ``where`` names a window and position for the message. The second
-    result is float32[K, V]: the log-probabilities at the K ``kept`` windows and positions, both
-    int64[K].
-
-    Raises:
-        AnswerError: a NaN, a +inf, or -inf on a target. (-inf elsewhere is a probability of 0.)
-    """
-    logits.sub_(logits.amax(dim=-1, keepdim=True))
-    chosen = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    rows = logits[kept]
-    log_sums = logits.exp_().sum(dim=-1).log_()
-    nats = log_sums - chosen
-    # NaN anywhere, +inf anywhere (inf - inf) and a row of -inf make the sum NaN.
-    bad = ~torch.isfinite(nats)
-    if bool(bad.any()):
-        window, position = (int(index) for index in bad.nonzero()[0])
-        what = "-inf on the target" if bool(torch.isinf(nats[window, position])) else "NaN or inf"
-        raise AnswerError(f"the model answered {what} {where(window, position)}")
-    return nats, rows - log_sums[kept].unsqueeze(-1)
-
-
 def score(
     channel: Channel,
     stream: Stream,
@@ -111,6 +77,7 @@ def score(
     alive: Callable[[], bool],
     documents_file: Path,
     progress: Callable[[int, float], None],
+    threads: int = 1,
 ) -> Scores:
     """Score every target of ``stream`` once with the workers that connect to ``channel``.
 
@@ -123,6 +90,7 @@ def score(
         alive: whether the sandbox still runs.
         documents_file: where per-document nats, bytes and targets are written (.npz).
         progress: called a few times a second with targets scored and targets per second.
+        threads: of ours, which sum the answers of one worker.
 
     Raises:
         AnswerError: the submission's model answered wrongly.
@@ -132,15 +100,16 @@ def score(
     plan = probes.plan
     totals = _Totals.empty(plan, stream)
 
-    def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
+    def handle(request: Request, answer: Answer, arithmetic: Arithmetic) -> None:
         if request.asked is not None:
-            none = np.empty(0, np.int64)
-            probes.keep_pairs(request, costs(request, logits, stream, none, none)[0])
+            nats, _ = costs(arithmetic, request, answer, stream, Kept.none())
+            probes.keep_pairs(request, nats)
             return
         rows, numbers = probes.among(request)
-        nats, kept = costs(request, logits, stream, rows, probes.kept_cuts[numbers])
+        kept = Kept(rows, probes.kept_cuts[numbers])
+        nats, distributions = costs(arithmetic, request, answer, stream, kept)
         totals.add(request, nats)
-        probes.keep(request, nats, kept)
+        probes.keep(request, nats, distributions)
 
     def rounds(at_once: int) -> Iterator[Round]:
         scored = plan.rounds(stream.tokens, windows_at_once=at_once, workers=workers)
@@ -154,6 +123,7 @@ def score(
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
         tokens_at_once=tokens_at_once,
+        threads=threads,
         alive=alive,
         handle=handle,
         tick=lambda seconds: progress(totals.scored, totals.scored / max(seconds, 1e-9)),
@@ -186,30 +156,30 @@ def score(
 
 
 def costs(
+    arithmetic: Arithmetic,
     request: Request,
-    logits: npt.NDArray[np.float32],
+    answer: Answer,
     stream: Stream,
-    rows: npt.NDArray[np.int64],
-    cuts: npt.NDArray[np.int64],
+    kept: Kept,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cost of each target of a request's true windows, and log-probabilities where asked.
 
     Args:
+        arithmetic: that of the worker which answered.
         request: what was asked.
-        logits: float32[B, P, V], overwritten.
+        answer: [B, P, V].
         stream: the targets.
-        rows: int64[K], windows of which one position's log-probabilities are wanted.
-        cuts: int64[K], which position of the window that is.
+        kept: K windows and positions in them of which log-probabilities are wanted.
 
     Returns:
         float32[B, P] nats and float32[K, V].
     """
     positions = request.targets
-    return target_nats(
-        torch.from_numpy(logits),
-        torch.from_numpy(stream.tokens[positions].astype(np.int64)),
+    return arithmetic.costs(
+        answer,
+        stream.tokens[positions].astype(np.int64),
         where=lambda window, position: f"for token {positions[window, position]} of the stream",
-        kept=(torch.from_numpy(rows), torch.from_numpy(cuts - request.first)),
+        kept=Kept(kept.windows, kept.positions - request.first),
     )
 
 
@@ -256,15 +226,16 @@ def ask_again(
     tokens_at_once: int,
     alive: Callable[[], bool],
     progress: Callable[[int, float], None],
+    threads: int = 1,
 ) -> Timing:
     """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`."""
     done = 0
 
-    def handle(request: Request, logits: npt.NDArray[np.float32]) -> None:
+    def handle(request: Request, answer: Answer, arithmetic: Arithmetic) -> None:
         nonlocal done
-        rows = np.arange(len(request.windows))
-        again.compare(request, *costs(request, logits, stream, rows, again.cuts(request)))
-        done += len(rows)
+        kept = Kept(np.arange(len(request.windows)), again.cuts(request))
+        again.compare(request, *costs(arithmetic, request, answer, stream, kept))
+        done += len(request.windows)
 
     return answer_all(
         channel,
@@ -274,6 +245,7 @@ def ask_again(
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
         tokens_at_once=tokens_at_once,
+        threads=threads,
         alive=alive,
         handle=handle,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import torch
 
 from harness.inside import worker as wire
+from harness.scoring.arithmetic import Arithmetic
 from harness.scoring.channel import Channel
-from harness.scoring.link import SLOTS, Link
+from harness.scoring.link import SLOTS, Answer, Link
 from harness.scoring.windows import Request, Round, WindowPlan, windows_at_once
 
 TOKENS_AT_ONCE_CPU = 16_384
@@ -25,8 +26,9 @@ TOKENS_AT_ONCE_GPU = 131_072
 LOGIT_BYTES_AT_ONCE = 256 << 20
 POLL_SECONDS = 0.1
 
-# Gets a request and its answer float32[B, P, V], which it may overwrite; from several threads.
-Handler = Callable[[Request, npt.NDArray[np.float32]], None]
+# Gets a request, its answer, and what sums it; from several threads. When it returns, the answer
+# is the worker's again.
+Handler = Callable[[Request, Answer, Arithmetic], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def answer_all(
     vocabulary_size: int,
     workers: int,
     tokens_at_once: int,
+    threads: int,
     alive: Callable[[], bool],
     handle: Handler,
     tick: Callable[[float], None],
@@ -67,6 +70,7 @@ def answer_all(
         vocabulary_size: last dimension of an answer.
         workers: how many connect, one for each device.
         tokens_at_once: tokens in a request.
+        threads: of ours, which sum the answers of one worker.
         alive: whether the sandbox still runs.
         handle: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
@@ -76,7 +80,7 @@ def answer_all(
         WorkerGone: a worker ended before its work was done.
         InfrastructureError: memory of ours failed.
     """
-    # Each worker has a thread of ours; more threads in torch would only take cores from the model.
+    # Each worker has threads of ours; more threads in torch would only take cores from the model.
     torch.set_num_threads(1)
     at_once = windows_at_once(
         plan,
@@ -93,7 +97,7 @@ def answer_all(
             link.wait_ready(alive)
         loaded = time.monotonic()
         source = _Shared(rounds(at_once), len(links))
-        lanes = [_Lane(link, source, tokens, alive, handle) for link in links]
+        lanes = [_Lane(link, source, tokens, threads, alive, handle) for link in links]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
         elapsed = time.monotonic() - loaded
         for link in links:
@@ -176,11 +180,12 @@ class _Shared:
 
 @dataclass
 class _Lane:
-    """One worker and the thread of ours that keeps it busy."""
+    """One worker and the thread of ours that keeps it busy; ``threads`` sum its answers."""
 
     link: Link
     source: _Shared
     tokens: npt.NDArray[np.uint16]
+    threads: int
     alive: Callable[[], bool]
     handle: Handler
     failure: BaseException | None = None
@@ -188,15 +193,15 @@ class _Lane:
 
     def run(self) -> None:
         try:
-            buffer = np.empty(self.link.logit_values, np.float32)
-            self._drive(buffer)
-            while (ended := self.source.end_round()) is not None:
-                if ended.observed is not None:
-                    began = time.monotonic()
-                    serial = self.source.observed_segments
-                    self.link.observe(ended.observed, self.alive, serial=serial)
-                    self.observe_seconds += time.monotonic() - began
-                self._drive(buffer)
+            with Arithmetic(self.threads) as arithmetic:
+                self._drive(arithmetic)
+                while (ended := self.source.end_round()) is not None:
+                    if ended.observed is not None:
+                        began = time.monotonic()
+                        serial = self.source.observed_segments
+                        self.link.observe(ended.observed, self.alive, serial=serial)
+                        self.observe_seconds += time.monotonic() - began
+                    self._drive(arithmetic)
         except threading.BrokenBarrierError:
             return
         # Raised again by the main thread, which alone decides what it means.
@@ -204,7 +209,7 @@ class _Lane:
             self.source.stop()
             self.failure = error
 
-    def _drive(self, buffer: npt.NDArray[np.float32]) -> None:
+    def _drive(self, arithmetic: Arithmetic) -> None:
         """One round. While the worker computes one slot, the answer in the other is summed."""
         pending: list[tuple[Request, wire.Message]] = []
 
@@ -221,9 +226,8 @@ class _Lane:
             send_next(slot)
         while pending:
             request, message = pending.pop(0)
-            logits = self.link.receive(message, buffer, self.alive)
+            self.handle(request, self.link.receive(message, self.alive), arithmetic)
             send_next(message.slot)
-            self.handle(request, logits)
 
 
 def _run(lanes: list[_Lane], tick: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from harness.safeio import ownership
 from harness.scoring.link import AnswerError, WorkerGone
-from harness.scoring.scorer import Stream, target_nats
+from harness.scoring.scorer import Stream
 from tests.scoring.conftest import BIGRAM, Played, make_stream
 
 
@@ -82,6 +82,25 @@ def test_several_workers_give_the_same_figures(play: Played) -> None:
     assert together.total_nats == alone.total_nats
     assert together.requests == alone.requests
     assert together.workers == 3
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_logits_cross_as_the_model_computed_them(play: Played, dtype: str) -> None:
+    """Half precision is widened, not rounded again; double is rounded to single."""
+    stream = make_stream()
+    table = torch.from_numpy(np.random.default_rng(1).normal(size=(13, 13)) * 9)
+    table = table.to(getattr(torch, dtype))
+    code = f"""
+    import torch
+
+    def load_model(artifact, device):
+        table = torch.frombuffer(bytearray(artifact.read_bytes()), dtype=torch.{dtype}).view(13, 13)
+        return lambda tokens, first: table[tokens][:, first:]
+    """
+    artifact = table.view(torch.uint8).numpy().tobytes()
+    facts = play(code, stream, artifact=artifact)
+    expected = plain_loop(stream, table.double().numpy(), length=1, stride=1)
+    assert facts.total_nats == pytest.approx(math.fsum(expected), rel=1e-6)
 
 
 MODEL = """
@@ -230,15 +249,3 @@ def test_what_a_process_made_can_be_told() -> None:
         assert _my_directories(Path("/dev/shm")) == [directory]
     finally:
         ownership.remove_tree(directory)
-
-
-def test_target_nats_matches_float64() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(3, 50, 1024, generator=generator) * 8
-    targets = torch.randint(0, 1024, (3, 50), generator=generator)
-    expected = -torch.log_softmax(logits.double(), -1).gather(-1, targets[..., None])[..., 0]
-    kept = (torch.tensor([0, 2]), torch.tensor([3, 49]))
-    found, rows = target_nats(logits.clone(), targets, where=lambda window, position: "", kept=kept)
-    torch.testing.assert_close(rows, torch.log_softmax(logits, -1)[kept], rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
-    assert found.double().sum().item() == pytest.approx(expected.sum().item(), rel=1e-7)
