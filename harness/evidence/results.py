@@ -75,8 +75,9 @@ class Scores(Fact):
     ``segments_observed`` segments of ``segment`` targets, which took ``observe_seconds`` of
     ``model_seconds``; ``segment`` is null for any other. Where ``streams`` is ``documents``,
     ``rows`` were open on each device, and the model studied ``studies`` times.
-    ``schedule_digest`` is that of the order of questions; ``waited_seconds`` is how long models
-    waited for the harness.
+    ``schedule_digest`` is that of the order of questions; ``waited_seconds`` are those of
+    ``model_seconds`` in which a model, the mean of all devices, had nothing to do because the
+    harness had not asked yet.
     """
 
     kind: Literal["scores"] = "scores"

@@ -5,6 +5,7 @@ memory is sealed against resizing, so that no worker can take it away from us.
 """
 
 import array
+import contextlib
 import fcntl
 import math
 import mmap
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from harness.errors import InfrastructureError, SubmissionError
 from harness.inside import worker as wire
+from harness.scoring.inbox import Inbox, Waiting
 
 SLOTS = 2
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -70,6 +72,8 @@ class Link:
         logit_values: most float32 values in an answer.
         vocabulary_size: last dimension of the logits.
         segment: most tokens that are observed at once.
+
+    ``waiting`` says how long the worker has had nothing of ours to do.
     """
 
     def __init__(
@@ -113,9 +117,14 @@ class Link:
         finally:
             os.close(token_file)
             os.close(logit_file)
+        self.waiting = Waiting()
+        self._inbox = Inbox(self._next_bytes, self.waiting)
 
     def close(self) -> None:
         """Drop the connection; the worker, if it still listens, ends by itself."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._inbox.close()
         self._socket.close()
 
     def wait_ready(self, alive: Callable[[], bool]) -> None:
@@ -188,7 +197,7 @@ class Link:
 
     def _send(self, message: wire.Message) -> None:
         try:
-            self._socket.sendall(message.pack())
+            self.waiting.ask(lambda: self._socket.sendall(message.pack()))
         except (BrokenPipeError, ConnectionResetError):
             raise WorkerGone from None
         except TimeoutError:
@@ -197,10 +206,16 @@ class Link:
             raise broken_channel(error) from error
 
     def _receive(self, alive: Callable[[], bool]) -> wire.Message:
+        while (content := self._inbox.get()) is None:
+            if not alive():
+                raise WorkerGone
         try:
-            return wire.Message.unpack(receive_exactly(self._socket, wire.MESSAGE_BYTES, alive))
+            return wire.Message.unpack(content)
         except ValueError:
             raise AnswerError("the worker sent bytes that are not a message") from None
+
+    def _next_bytes(self) -> bytes:
+        return receive_exactly(self._socket, wire.MESSAGE_BYTES, lambda: self._inbox.is_open)
 
     @staticmethod
     def _expect(message: wire.Message, expected: wire.Message, when: str) -> None:

@@ -150,6 +150,7 @@ def score(
         workers=workers,
         load_seconds=timing.load_seconds,
         model_seconds=timing.model_seconds,
+        waited_seconds=timing.waited_seconds,
         tokens_per_second=totals.scored / timing.model_seconds,
         documents_sha256=sha256_of(documents_file),
     )

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,8 @@ Handler = Callable[[Request, Answer, Arithmetic], None]
 class Timing:
     """How long loading and answering took, how many requests were answered, segments observed.
 
-    ``observe_seconds`` are those of the slowest worker, within ``model_seconds``.
+    ``observe_seconds`` are those of the slowest worker, within ``model_seconds``;
+    ``waited_seconds`` are the mean worker's, in which it waited for us.
     """
 
     load_seconds: float
@@ -43,6 +45,7 @@ class Timing:
     requests: int
     segments_observed: int
     observe_seconds: float
+    waited_seconds: float
 
 
 def answer_all(
@@ -96,12 +99,14 @@ def answer_all(
         for link in links:
             link.wait_ready(alive)
         loaded = time.monotonic()
+        for link in links:
+            link.waiting.begin()
         source = _Shared(rounds(at_once), len(links))
         lanes = [_Lane(link, source, tokens, threads, alive, handle) for link in links]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
-        elapsed = time.monotonic() - loaded
         for link in links:
             link.say_goodbye()
+        elapsed = time.monotonic() - loaded
     finally:
         for link in links:
             link.close()
@@ -111,6 +116,7 @@ def answer_all(
         requests=source.drawn,
         segments_observed=source.observed_segments,
         observe_seconds=max(lane.observe_seconds for lane in lanes),
+        waited_seconds=fmean(link.waiting.seconds for link in links),
     )
 
 
@@ -140,6 +146,8 @@ class _Shared:
         self._round = next(rounds, None)
         self._ended: Round | None = None
         self._barrier = threading.Barrier(lanes, action=self._turn)
+        self._answered = 0.0
+        self.last_answered = 0.0
         self.drawn = 0
         self.observed_segments = 0
         self._lock = threading.Lock()
@@ -156,17 +164,23 @@ class _Shared:
             self.drawn += 1
             return self.drawn - 1, request
 
-    def end_round(self) -> Round | None:
+    def end_round(self, answered: float) -> Round | None:
         """Wait until all lanes have ended the round, and return it; None when none was left.
+
+        ``answered`` is when this lane's worker gave its last answer; when that of the slowest did,
+        ``last_answered`` then says.
 
         Raises:
             threading.BrokenBarrierError: another lane failed, or :meth:`stop` was called.
         """
+        with self._lock:
+            self._answered = max(self._answered, answered)
         self._barrier.wait()
         # No lane can end another round, and so change this, before all have read it.
         return self._ended
 
     def _turn(self) -> None:
+        self.last_answered = self._answered
         self._ended = self._round
         if self._round is not None:
             self.observed_segments += self._round.observed is not None
@@ -195,7 +209,7 @@ class _Lane:
         try:
             with Arithmetic(self.threads) as arithmetic:
                 self._drive(arithmetic)
-                while (ended := self.source.end_round()) is not None:
+                while (ended := self._meet()) is not None:
                     if ended.observed is not None:
                         began = time.monotonic()
                         serial = self.source.observed_segments
@@ -208,6 +222,13 @@ class _Lane:
         except BaseException as error:  # noqa: BLE001
             self.source.stop()
             self.failure = error
+
+    def _meet(self) -> Round | None:
+        """End the round with the others; while one of them computes, we are not waited for."""
+        summed = time.monotonic()
+        ended = self.source.end_round(self.link.waiting.since)
+        self.link.waiting.excuse(self.source.last_answered - summed)
+        return ended
 
     def _drive(self, arithmetic: Arithmetic) -> None:
         """One round. While the worker computes one slot, the answer in the other is summed."""

@@ -1,15 +1,18 @@
 """What a worker may say of its answer: nothing that was not asked, and one of three types."""
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from harness.inside import worker as wire
-from harness.scoring.link import ITEM_BYTES, AnswerError, Link
+from harness.scoring.link import ITEM_BYTES, AnswerError, Link, WorkerGone
 
 WINDOWS, LENGTH, FIRST, VOCABULARY = 2, 8, 3, 5
+PAUSE = 0.3
 Ends = tuple[Link, socket.socket]
 
 
@@ -34,6 +37,10 @@ def ends() -> Iterator[Ends]:
 def asked(link: Link) -> wire.Message:
     tokens = np.zeros((WINDOWS, LENGTH), np.int64)
     return link.send(serial=7, slot=1, tokens=tokens, first=FIRST)
+
+
+def reply(request: wire.Message) -> bytes:
+    return request._replace(kind=wire.REPLY, dtype=wire.FLOAT32).pack()
 
 
 @pytest.mark.parametrize("code", wire.DTYPES)
@@ -74,3 +81,83 @@ def test_a_type_belongs_to_an_answer_alone(ends: Ends, code: int) -> None:
     worker.sendall(wire.Message(wire.READY, dtype=code).pack())
     with pytest.raises(AnswerError, match="not asked for"):
         link.wait_ready(lambda: True)
+
+
+class TestHowLongAWorkerWaited:
+    """Only lower bounds of time: a busy machine makes every wait longer."""
+
+    def test_counts_from_its_last_answer_to_the_next_request(self, ends: Ends) -> None:
+        link, worker = ends
+        request = asked(link)
+        worker.sendall(reply(request))
+        time.sleep(PAUSE)  # we sum, and have not looked whether an answer came
+        link.receive(request, lambda: True)
+        before = link.waiting.seconds
+        asked(link)
+        assert link.waiting.seconds - before > PAUSE * 0.7
+
+    def test_does_not_count_while_a_request_is_open(self, ends: Ends) -> None:
+        link, worker = ends
+        first, second = asked(link), asked(link)
+        before = link.waiting.seconds
+        worker.sendall(reply(first))
+        link.receive(first, lambda: True)
+        time.sleep(PAUSE)
+        asked(link)
+        worker.sendall(reply(second))
+        link.receive(second, lambda: True)
+        time.sleep(PAUSE)
+        asked(link)
+        assert link.waiting.seconds == before
+
+    def test_is_less_what_others_are_to_blame_for(self, ends: Ends) -> None:
+        link, _ = ends
+        link.waiting.begin()
+        link.waiting.excuse(-1.0)
+        assert link.waiting.seconds == 0
+        time.sleep(PAUSE)
+        asked(link)
+        link.waiting.excuse(PAUSE)
+        assert link.waiting.seconds >= 0
+
+    def test_a_forged_answer_makes_no_debt(self, ends: Ends) -> None:
+        link, worker = ends
+        worker.sendall(wire.Message(wire.READY).pack() * 3)
+        for _ in range(3):
+            link.wait_ready(lambda: True)
+        asked(link)
+        before = link.waiting.seconds
+        time.sleep(PAUSE)
+        asked(link)
+        assert link.waiting.seconds == before
+
+
+def test_a_flood_is_left_in_the_socket(ends: Ends) -> None:
+    link, worker = ends
+    worker.settimeout(0.5)
+    flood = wire.Message(wire.READY).pack() * (1 << 15)
+    with pytest.raises(TimeoutError):
+        for _ in range(1000):
+            worker.sendall(flood)
+    link.wait_ready(lambda: True)
+
+
+def test_no_thread_outlives_its_link() -> None:
+    before = threading.active_count()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        link = Link(ours, max_windows=1, length=2, logit_values=10, vocabulary_size=5)
+        theirs.sendall(wire.Message(wire.READY).pack() * 100)
+        link.close()
+    assert threading.active_count() == before
+
+
+def test_a_worker_that_ended_is_noticed_after_its_last_message(ends: Ends) -> None:
+    link, worker = ends
+    worker.sendall(wire.Message(wire.READY).pack())
+    worker.close()
+    link.wait_ready(lambda: True)
+    with pytest.raises(WorkerGone):
+        link.wait_ready(lambda: True)
+    with pytest.raises(WorkerGone):
+        link.wait_ready(lambda: False)

@@ -2,13 +2,16 @@
 
 import contextlib
 import math
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from harness.safeio import ownership
+from harness.scoring.arithmetic import Arithmetic
 from harness.scoring.link import AnswerError, WorkerGone
 from harness.scoring.scorer import Stream
 from tests.scoring.conftest import BIGRAM, Played, make_stream
@@ -178,6 +181,49 @@ def test_one_huge_logit_costs_what_it_should(play: Played) -> None:
         MODEL.format(load="", answer="logits[..., 5] = 1e38; return logits"), make_stream()
     )
     assert facts.val_bpb > 1e30
+
+
+def test_a_model_waits_for_a_slow_harness(play: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = Arithmetic.costs
+
+    def slowly(self: Arithmetic, *arguments: Any, **named: Any) -> Any:
+        time.sleep(0.3)
+        return costs(self, *arguments, **named)
+
+    monkeypatch.setattr(Arithmetic, "costs", slowly)
+    facts = play(MODEL.format(load="", answer="return logits"), make_stream())
+    assert facts.waited_seconds is not None
+    assert facts.model_seconds * 0.3 < facts.waited_seconds < facts.model_seconds
+
+
+ONE_IS_SLOW = """
+    import os, time, torch
+
+    def load_model(artifact, device):
+        try:
+            os.close(os.open("first", os.O_CREAT | os.O_EXCL))
+            return Model(0.5)
+        except FileExistsError:
+            return Model(0)
+
+    class Model:
+        def __init__(self, pause):
+            self.pause = pause
+
+        def observe(self, tokens):
+            pass
+
+        def __call__(self, tokens, first):
+            time.sleep(self.pause)
+            return torch.zeros(tokens.shape[0], tokens.shape[1] - first, 13)
+"""
+
+
+def test_a_model_that_waits_for_another_does_not_wait_for_the_harness(play: Played) -> None:
+    facts = play(ONE_IS_SLOW, make_stream(), segment=40, workers=2)
+    assert facts.waited_seconds is not None
+    assert facts.segments_observed > 1
+    assert 0 < facts.waited_seconds < facts.model_seconds * 0.3
 
 
 HIJACK = """
