@@ -106,6 +106,13 @@ class Scores(Fact):
     tokens_per_second: float
     documents_sha256: str
 
+    @property
+    def waited_share(self) -> float | None:
+        """``waited_seconds`` as a share of ``model_seconds``; None where it was not measured."""
+        if self.waited_seconds is None or self.model_seconds <= 0:
+            return None
+        return self.waited_seconds / self.model_seconds
+
     @model_validator(mode="after")
     def _adds_up(self) -> "Scores":
         if self.total_nats < 0:

@@ -153,6 +153,7 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         beside_bpb=run.beside,
         place=looks.index(draw) + 1 if draw in looks else None,
         lost=True if run.lost else None,
+        waited_share=scores.waited_share if scores else None,
     )
 
 

@@ -62,6 +62,7 @@ class SeedResult(Fact):
     it was run. ``beside_bpb`` are the scores of earlier tries that
     were scored and then lost by our side: the seed's score is the mean of theirs and ``val_bpb``.
     ``lost``: our side lost this try too, so that no look and no confirmation goes by its score.
+    ``waited_share``: of the seconds in which the model was scored, those it waited for the harness.
     """
 
     seed: int
@@ -88,6 +89,7 @@ class SeedResult(Fact):
     beside_bpb: Later[tuple[float, ...]] = None
     place: Later[int] = None
     lost: Later[bool] = None
+    waited_share: Later[float] = None
 
     @property
     def counted_bpb(self) -> float | None:

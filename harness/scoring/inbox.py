@@ -4,6 +4,7 @@ The thread that sums an answer can't say when the next one arrived: it looks whe
 Here another thread waits at the socket.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -85,6 +86,10 @@ class Inbox:
     def close(self) -> None:
         """End the thread; ``receive`` must return or raise soon."""
         self._closed.set()
+        # The thread may wait for room; it puts no more than one message after this.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._messages.get_nowait()
         self._thread.join()
 
     def _run(self) -> None:
@@ -97,11 +102,4 @@ class Inbox:
             # Raised again by the thread that reads, which alone decides what it means.
             except BaseException as error:  # noqa: BLE001
                 message, failed = error, True
-            self._put(message)
-
-    def _put(self, message: bytes | BaseException) -> None:
-        while self.is_open:
-            try:
-                return self._messages.put(message, timeout=POLL_SECONDS)
-            except queue.Full:
-                continue
+            self._messages.put(message)
