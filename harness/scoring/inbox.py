@@ -53,21 +53,17 @@ class Inbox:
     """Messages in the order of their arrival, taken by a thread of its own.
 
     Args:
-        receive: waits for the next message; raises when none can come any more.
+        receive: waits for the next message; raises when none can come any more. It is given a
+            function that says whether anybody will still read it, and asks it now and then.
         waiting: is told of each.
     """
 
-    def __init__(self, receive: Callable[[], bytes], waiting: Waiting) -> None:
+    def __init__(self, receive: Callable[[Callable[[], bool]], bytes], waiting: Waiting) -> None:
         self._receive, self._waiting = receive, waiting
         self._messages: queue.Queue[bytes | BaseException] = queue.Queue(MOST_UNREAD)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether anybody will read what comes."""
-        return not self._closed.is_set()
 
     def get(self) -> bytes | None:
         """The next message, or None if none came in a while.
@@ -92,12 +88,15 @@ class Inbox:
                 self._messages.get_nowait()
         self._thread.join()
 
+    def _is_open(self) -> bool:
+        return not self._closed.is_set()
+
     def _run(self) -> None:
         failed = False
-        while self.is_open and not failed:
+        while self._is_open() and not failed:
             message: bytes | BaseException
             try:
-                message = self._receive()
+                message = self._receive(self._is_open)
                 self._waiting.answered()
             # Raised again by the thread that reads, which alone decides what it means.
             except BaseException as error:  # noqa: BLE001

@@ -118,7 +118,9 @@ class Link:
             os.close(token_file)
             os.close(logit_file)
         self.waiting = Waiting()
-        self._inbox = Inbox(self._next_bytes, self.waiting)
+        self._inbox = Inbox(
+            lambda is_open: receive_exactly(connection, wire.MESSAGE_BYTES, is_open), self.waiting
+        )
 
     def close(self) -> None:
         """Drop the connection; the worker, if it still listens, ends by itself."""
@@ -213,9 +215,6 @@ class Link:
             return wire.Message.unpack(content)
         except ValueError:
             raise AnswerError("the worker sent bytes that are not a message") from None
-
-    def _next_bytes(self) -> bytes:
-        return receive_exactly(self._socket, wire.MESSAGE_BYTES, lambda: self._inbox.is_open)
 
     @staticmethod
     def _expect(message: wire.Message, expected: wire.Message, when: str) -> None:

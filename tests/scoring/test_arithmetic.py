@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,13 @@ def drawn(
 
 def place(window: int, position: int) -> str:
     return f"at {window}, {position}"
+
+
+def seconds_for(arithmetic: Arithmetic, answer: Answer, targets: np.ndarray) -> float:
+    """Of this thread alone, whatever else runs."""
+    began = time.thread_time()
+    arithmetic.costs(answer, targets, where=place)
+    return time.thread_time() - began
 
 
 @st.composite
@@ -129,6 +137,20 @@ class TestTheFigures:
         logits[..., 2] = 7.3
         nats, _ = Arithmetic().costs(answer_of(logits), np.full((1, 4), 2), where=place)
         assert nats.tolist() == [[0.0] * 4]
+
+    @pytest.mark.parametrize("logit", [-95.0, -150.0, -1e9, -math.inf, 95.0])
+    def test_take_no_longer_for_strange_logits(self, logit: float) -> None:
+        """An exp that leaves the normal numbers is up to 200 times as slow."""
+        logits, targets = drawn((1, 512, 1024), "float32")
+        targets[:] = 1000
+        strange = logits.clone()
+        strange[..., :500] = logit
+        with Arithmetic() as arithmetic:
+            usual, found = (
+                min(seconds_for(arithmetic, answer_of(each), targets) for _ in range(5))
+                for each in (logits, strange)
+            )
+        assert found < 5 * usual
 
     def test_answers_of_any_size_follow_each_other(self) -> None:
         with Arithmetic(2) as arithmetic:
