@@ -73,7 +73,7 @@ def answer_all(
         vocabulary_size: last dimension of an answer.
         workers: how many connect, one for each device.
         tokens_at_once: tokens in a request.
-        threads: of ours, which sum the answers of one worker.
+        threads: of torch, which sum the answers of one worker.
         alive: whether the sandbox still runs.
         handle: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
@@ -83,8 +83,8 @@ def answer_all(
         WorkerGone: a worker ended before its work was done.
         InfrastructureError: memory of ours failed.
     """
-    # Each worker has threads of ours; more threads in torch would only take cores from the model.
-    torch.set_num_threads(1)
+    # For each worker a thread of ours has so many; more would only take cores from the model.
+    torch.set_num_threads(threads)
     at_once = windows_at_once(
         plan,
         vocabulary_size=vocabulary_size,
@@ -102,7 +102,7 @@ def answer_all(
         for link in links:
             link.waiting.begin()
         source = _Shared(rounds(at_once), len(links))
-        lanes = [_Lane(link, source, tokens, threads, alive, handle) for link in links]
+        lanes = [_Lane(link, source, tokens, alive, handle) for link in links]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
         for link in links:
             link.say_goodbye()
@@ -194,12 +194,11 @@ class _Shared:
 
 @dataclass
 class _Lane:
-    """One worker and the thread of ours that keeps it busy; ``threads`` sum its answers."""
+    """One worker and the thread of ours that keeps it busy."""
 
     link: Link
     source: _Shared
     tokens: npt.NDArray[np.uint16]
-    threads: int
     alive: Callable[[], bool]
     handle: Handler
     failure: BaseException | None = None
@@ -207,15 +206,15 @@ class _Lane:
 
     def run(self) -> None:
         try:
-            with Arithmetic(self.threads) as arithmetic:
+            arithmetic = Arithmetic()
+            self._drive(arithmetic)
+            while (ended := self._meet()) is not None:
+                if ended.observed is not None:
+                    began = time.monotonic()
+                    serial = self.source.observed_segments
+                    self.link.observe(ended.observed, self.alive, serial=serial)
+                    self.observe_seconds += time.monotonic() - began
                 self._drive(arithmetic)
-                while (ended := self._meet()) is not None:
-                    if ended.observed is not None:
-                        began = time.monotonic()
-                        serial = self.source.observed_segments
-                        self.link.observe(ended.observed, self.alive, serial=serial)
-                        self.observe_seconds += time.monotonic() - began
-                    self._drive(arithmetic)
         except threading.BrokenBarrierError:
             return
         # Raised again by the main thread, which alone decides what it means.
