@@ -12,11 +12,8 @@ nothing else is read from memory at all.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +21,8 @@ import torch
 
 from harness.scoring.link import Answer, AnswerError
 
-# 768 KiB: it fits a core's second cache, and calls into torch take a tenth of the time.
+# 768 KiB for each thread: that fits a core's second cache, and calls into torch take little of the
+# time. Threads of Python, a block each, were no quicker than one: they wait for each other there.
 BLOCK_VALUES = 3 << 16
 MOST_THREADS = 4
 # Sums of exponentials of rows whose largest logit is so near 0 neither overflow nor lose a part.
@@ -47,7 +45,7 @@ class Kept(NamedTuple):
 
 
 def threads_for(lanes: int, *, accelerators: bool) -> int:
-    """How many threads sum the answers of one of ``lanes`` workers.
+    """How many threads torch may have to sum the answers of one of ``lanes`` workers.
 
     Without accelerators the model needs the cores. With them the cores idle: half are taken. One
     thread keeps up with any model; more shorten the wait where a model is told what was summed.
@@ -59,32 +57,14 @@ def threads_for(lanes: int, *, accelerators: bool) -> int:
 
 
 class Arithmetic:
-    """The threads that sum the answers of one worker, and their private memory; close it.
+    """Sums the answers of one worker, on as many threads as torch is set to.
 
-    Figures don't depend on how many threads there are. torch itself must be set to one thread
-    (``torch.set_num_threads``), or each of these would have as many.
+    Figures do not depend on how many those are. It owns the private memory, so only one thread may
+    call it at a time.
     """
 
-    def __init__(self, threads: int = 1) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-        self._memories = [torch.empty(0) for _ in range(threads)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
+    def __init__(self) -> None:
+        self._memory = torch.empty(0)
 
     def costs(
         self,
@@ -140,39 +120,16 @@ class Arithmetic:
     def _run(self, sums: "_Sums", wanted: npt.NDArray[np.bool_] | None) -> None:
         """Sum all rows of which one is wanted."""
         rows, vocabulary = sums.logits.shape
-        most = max(1, min(BLOCK_VALUES // vocabulary, -(-rows // self._threads)))
-        blocks = deque(
-            (begin, min(begin + most, rows))
-            for begin in range(0, rows, most)
-            if wanted is None or wanted[begin : begin + most].any()
-        )
-
-        def work(number: int) -> None:
-            memory = self._memory(number, most * vocabulary)
-            while blocks:
-                try:
-                    begin, end = blocks.popleft()
-                except IndexError:  # another thread took the last one
-                    return
-                sums.add(begin, end, memory[: (end - begin) * vocabulary].view(-1, vocabulary))
-
-        helpers = min(self._threads, len(blocks)) - 1
-        if self._pool is None or helpers < 1:
-            work(0)
-            return
-        tasks = [self._pool.submit(work, number) for number in range(1, helpers + 1)]
-        try:
-            work(0)
-        finally:
-            blocks.clear()
-            for task in tasks:
-                task.result()
-
-    def _memory(self, number: int, values: int) -> torch.Tensor:
-        """A thread's private memory, kept from answer to answer so that it stays in its cache."""
-        if len(self._memories[number]) < values:
-            self._memories[number] = torch.empty(values)
-        return self._memories[number]
+        # torch gives each of its threads the same share of a block's rows in every step.
+        most = max(1, BLOCK_VALUES // vocabulary) * torch.get_num_threads()
+        if len(self._memory) < most * vocabulary:
+            # Kept from answer to answer, so that it stays in the cache.
+            self._memory = torch.empty(most * vocabulary)
+        for begin in range(0, rows, most):
+            end = min(begin + most, rows)
+            if wanted is None or wanted[begin:end].any():
+                block = self._memory[: (end - begin) * vocabulary].view(-1, vocabulary)
+                sums.add(begin, end, block)
 
 
 class _Sums(NamedTuple):
@@ -207,7 +164,7 @@ class _Sums(NamedTuple):
         )
 
     def add(self, begin: int, end: int, block: torch.Tensor) -> None:
-        """Sum rows ``begin`` to ``end`` in ``block`` float32[end - begin, V]; several threads may.
+        """Sum rows ``begin`` to ``end`` in ``block`` float32[end - begin, V].
 
         The first line is the only one that looks at what the worker can still write.
         """

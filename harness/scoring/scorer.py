@@ -93,7 +93,7 @@ def score(
         alive: whether the sandbox still runs.
         documents_file: where per-document nats, bytes and targets are written (.npz).
         progress: called a few times a second with targets scored and targets per second.
-        threads: of ours, which sum the answers of one worker.
+        threads: of torch, which sum the answers of one worker.
 
     Raises:
         AnswerError: the submission's model answered wrongly.

@@ -78,7 +78,7 @@ def play(
         slot: the most that a request holds.
         vocabulary_size: last dimension of an answer.
         workers: how many connect, one for each device.
-        threads: of ours, which sum the answers of one worker.
+        threads: of torch, which sum the answers of one worker.
         alive: whether the sandbox still runs.
         listen: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
@@ -88,8 +88,8 @@ def play(
         WorkerGone: a worker ended before its work was done.
         InfrastructureError: memory of ours failed.
     """
-    # Each worker has threads of ours; more threads in torch would only take cores from the model.
-    torch.set_num_threads(1)
+    # For each worker a thread of ours has so many; more would only take cores from the model.
+    torch.set_num_threads(threads)
     began = time.monotonic()
     links: list[Link] = []
     try:
@@ -103,7 +103,7 @@ def play(
             link.waiting.begin()
         meeting = _Meeting(workers)
         lanes = [
-            _Lane(number, link, schedule, tokens, meeting, threads, alive, listen)
+            _Lane(number, link, schedule, tokens, meeting, alive, listen)
             for number, link in enumerate(links)
         ]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
@@ -167,14 +167,13 @@ class _Meeting:
 
 @dataclass
 class _Lane:
-    """One worker and the thread of ours that keeps it busy; ``threads`` sum its answers."""
+    """One worker and the thread of ours that keeps it busy."""
 
     number: int
     link: Link
     schedule: Schedule
     tokens: Tokens
     meeting: _Meeting
-    threads: int
     alive: Callable[[], bool]
     listen: Listener
     failure: BaseException | None = None
@@ -186,15 +185,15 @@ class _Lane:
 
     def run(self) -> None:
         try:
-            with Arithmetic(self.threads) as arithmetic:
-                for turn in self.schedule.turns(self.number):
-                    self._ask(turn, arithmetic)
-                    if turn.meets:
-                        self._meet()
-                    for tell in turn.tells:
-                        began = time.monotonic()
-                        self._tell(tell)
-                        self.observe_seconds += time.monotonic() - began
+            arithmetic = Arithmetic()
+            for turn in self.schedule.turns(self.number):
+                self._ask(turn, arithmetic)
+                if turn.meets:
+                    self._meet()
+                for tell in turn.tells:
+                    began = time.monotonic()
+                    self._tell(tell)
+                    self.observe_seconds += time.monotonic() - began
         except threading.BrokenBarrierError:
             return
         # Raised again by the main thread, which alone decides what it means.

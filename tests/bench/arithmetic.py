@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
-    torch.set_num_threads(1)
     memory = shared_memory(BUFFER_BYTES)
     for vocabulary in (1024, 8192):
         for dtype in ITEM_BYTES:
@@ -82,7 +81,9 @@ def as_tensor(answer: Answer) -> torch.Tensor:
 
 def report(answer: Answer, targets: npt.NDArray[np.int64], *, threads: int, rounds: int) -> None:
     """Print what some rounds measured."""
-    with Arithmetic(threads) as arithmetic, ThreadPoolExecutor(threads) as pool:
+    torch.set_num_threads(threads)
+    arithmetic = Arithmetic()
+    with ThreadPoolExecutor(threads) as pool:
         measured = [measure(answer, targets, arithmetic, pool, threads) for _ in range(rounds)]
     _, rows, vocabulary = answer.shape
     # The quickest of each: whatever else runs on this machine only ever adds.
@@ -111,21 +112,12 @@ def measure(
     logits, chosen = as_tensor(answer), torch.from_numpy(targets[0])
     copied = torch.zeros_like(logits)  # touched, so that no copy is the first to use it
     parts = [slice(*ends) for ends in _parts(len(logits), threads)]
-
-    def on_all(work: Callable[[slice], object]) -> Callable[[], object]:
-        return lambda: list(pool.map(work, parts))
-
+    loss = torch.nn.functional.cross_entropy
     return Measured(
         ours=_seconds(lambda: arithmetic.costs(answer, targets, where=lambda *_: "")),
-        read=_seconds(on_all(lambda part: read(answer, part))),
-        copy=_seconds(on_all(lambda part: copied[part].copy_(logits[part]))),
-        loss=_seconds(
-            on_all(
-                lambda part: torch.nn.functional.cross_entropy(
-                    logits[part].float(), chosen[part], reduction="none"
-                )
-            )
-        ),
+        read=_seconds(lambda: list(pool.map(lambda part: read(answer, part), parts))),
+        copy=_seconds(lambda: copied.copy_(logits)),
+        loss=_seconds(lambda: loss(logits.float(), chosen, reduction="none")),
     )
 
 
