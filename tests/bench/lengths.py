@@ -77,7 +77,7 @@ def log_normal(
 
 def scaled(lengths: npt.NDArray[np.float64], tokens: int) -> Indices:
     """int64[D]: lengths float64[D] as whole tokens, at least 2, that come to ``tokens``."""
-    whole = np.maximum(2, np.floor(lengths * (tokens / lengths.sum()))).astype(np.int64)
+    whole: Indices = np.maximum(2, np.floor(lengths * (tokens / lengths.sum()))).astype(np.int64)
     missing = tokens - int(whole.sum())
     if missing < 0:
         raise ValueError(f"{len(lengths):,} documents do not fit {tokens:,} tokens")
