@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from harness.contest.track import LARGEST_SEGMENT
 from harness.models import Fact
@@ -154,13 +154,20 @@ class Score(Fact):
 
     load: str = Field(pattern=_FUNCTION)
     describe: str | None = Field(default=None, pattern=_FUNCTION)
+    streams: Literal["corpus", "documents"] = "corpus"
     sequence_length: int = Field(ge=1, le=1 << 16, strict=True)
-    stride: int | None = Field(default=None, ge=1, le=1 << 16, strict=True)
+    stride: int | None = Field(default=None, validate_default=True, ge=1, le=1 << 16, strict=True)
     adaptive: bool = Field(default=False, strict=True)
     segment: int | None = Field(default=None, ge=1, le=LARGEST_SEGMENT, strict=True)
-    streams: Literal["corpus", "documents"] = "corpus"
     rows: int | None = Field(default=None, ge=1, le=MOST_ROWS, strict=True)
     study_after: tuple[int, ...] = Field(default=(), max_length=100)
+
+    @field_validator("stride")
+    @classmethod
+    def _given_for_one_stream(cls, stride: int | None, info: ValidationInfo) -> int | None:
+        if stride is None and info.data.get("streams") == "corpus":
+            raise ValueError("missing; expected how many new targets each window scores")
+        return stride
 
     @model_validator(mode="after")
     def _fits_its_streams(self) -> "Score":
@@ -170,9 +177,7 @@ class Score(Fact):
         return self
 
     def _of_corpus(self) -> Iterator[str]:
-        if self.stride is None:
-            yield "stride is missing: how many new targets each window scores"
-        elif self.stride > self.sequence_length:
+        if self.stride is not None and self.stride > self.sequence_length:
             yield (
                 f"stride {self.stride} is larger than sequence_length {self.sequence_length}: "
                 "some targets would never be scored"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path, PurePosixPath
 
 from harness.contest.brought_along import brought_along, counted_bytes, in_words
-from harness.contest.manifest import CONTRACT_VARIABLES
+from harness.contest.manifest import CONTRACT_VARIABLES, ROWS, Score
 from harness.contest.submission import CLAIMS, MANIFEST, Submission, check_on_track
 from harness.contest.track import Track
 from harness.models import Finding, Status
@@ -24,7 +24,6 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
     check_on_track(submission, track)
     train, score = submission.manifest.on(track.name)
     files = len(submission.contents)
-    segment = f", adaptive (segment {score.segment:,})" if score.segment else ""
     return [
         Finding(
             id="contract",
@@ -39,15 +38,23 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
             submission,
             "score",
             "score.load",
-            f"{score.load}, sequence length {score.sequence_length}, stride {score.stride}"
-            + segment,
+            f"{score.load}, sequence length {score.sequence_length}, {_asked(score)}",
         ),
         _of_manifest(submission, "train", "train.command", " ".join(train.command)),
         _seed(submission),
-        *_observe(submission),
+        *_methods(submission),
         *_claim(submission, track),
         *warnings(submission),
     ]
+
+
+def _asked(score: Score) -> str:
+    """In which steps a model is scored, and whether it learns."""
+    segment = f", adaptive (segment {score.segment:,})" if score.adaptive else ""
+    if score.streams == "corpus":
+        return f"stride {score.stride}{segment}"
+    studies = f", {len(score.study_after)} studies" if score.study_after else ""
+    return f"by document, {score.rows or ROWS} rows of segment {score.segment:,}{segment}{studies}"
 
 
 def warnings(submission: Submission) -> list[Finding]:
@@ -158,24 +165,39 @@ def _seed(submission: Submission) -> Finding:
     )
 
 
-def _observe(submission: Submission) -> list[Finding]:
-    """Warn if the code does not name ``observe``; only a warning, since code may be packed."""
-    mentioned = any(
-        re.search(rb"\bobserve\b", content)
-        for name, content in submission.contents.items()
-        if name.endswith(".py")
-    )
-    if not submission.manifest.score.adaptive or mentioned:
-        return []
+def _methods(submission: Submission) -> list[Finding]:
+    """Warn if the code does not name a method that its model needs; packed code may have it."""
+    score = submission.manifest.score
+    by_document = score.streams == "documents"
+    told = "rows, tokens, counts" if by_document else "tokens: int64[M]"
+    wanted = [
+        (re.compile(rb"\bobserve\b"), f"observe({told})", "adaptive", score.adaptive),
+        (
+            re.compile(rb"\breset\b"),
+            "reset(rows: int64[R])",
+            "streams",
+            score.adaptive and by_document,
+        ),
+        (
+            re.compile(rb"\bstudy\b"),
+            "study(documents: list of int64[M])",
+            "study_after",
+            score.study_after,
+        ),
+    ]
+    code = [text for name, text in submission.contents.items() if name.endswith(".py")]
     return [
         _of_manifest(
             submission,
-            "observe",
-            "score.adaptive",
-            "[score] adaptive = true, and no listed file mentions observe",
+            name,
+            f"score.{key}",
+            f"[score] {key} asks for it, and no listed file mentions {name}",
             status="unknown",
-            remedy="give the model a method observe(tokens: int64[M]), or remove adaptive",
+            remedy=f"give the model a method {method}, or remove {key}",
         )
+        for pattern, method, key, needed in wanted
+        if needed and not any(pattern.search(text) for text in code)
+        for name in [method.partition("(")[0]]
     ]
 
 

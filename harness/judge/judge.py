@@ -8,6 +8,7 @@ import functools
 
 from harness.evidence.digests import judged_by
 from harness.evidence.phase import PhaseFacts
+from harness.evidence.results import Scores
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.comparison import spending_under
@@ -24,6 +25,7 @@ from harness.judge.verdict import (
     ReproductionResult,
     RuleFacts,
     SeedResult,
+    StreamsResult,
     TokenizerResult,
     Verdict,
 )
@@ -88,6 +90,7 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         evidence=evidence,
         rescored_from=plan.copies.directory if plan.copies else "",
         segment=next((run.scores.segment for run in case.seeds if run.scores), None),
+        streams=_streams_result(case),
         brought=brought_result(case),
         confirmation=case.confirmation,
         spending=spending_under(plan, track),
@@ -153,6 +156,25 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         beside_bpb=run.beside,
         place=looks.index(draw) + 1 if draw in looks else None,
         lost=True if run.lost else None,
+        waited_share=_waited_share(scores),
+    )
+
+
+def _waited_share(scores: Scores | None) -> float | None:
+    if scores is None or scores.waited_seconds is None or not scores.model_seconds:
+        return None
+    return min(1.0, scores.waited_seconds / scores.model_seconds)
+
+
+def _streams_result(case: Case) -> StreamsResult | None:
+    score = case.plan.entry.score
+    if score.streams == "corpus" or score.rows is None or score.segment is None:
+        return None
+    return StreamsResult(
+        rows=score.rows,
+        segment=score.segment,
+        observes=score.adaptive,
+        studies=max((run.scores.studies for run in case.seeds if run.scores), default=0),
     )
 
 

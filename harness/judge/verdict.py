@@ -1,7 +1,7 @@
 """The verdict: a maintainer publishes it, and a scorecard shows it."""
 
 from statistics import fmean
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, computed_field, model_validator
 
@@ -62,6 +62,7 @@ class SeedResult(Fact):
     it was run. ``beside_bpb`` are the scores of earlier tries that
     were scored and then lost by our side: the seed's score is the mean of theirs and ``val_bpb``.
     ``lost``: our side lost this try too, so that no look and no confirmation goes by its score.
+    ``waited_share`` is the share of the scoring in which models waited for the harness.
     """
 
     seed: int
@@ -88,11 +89,26 @@ class SeedResult(Fact):
     beside_bpb: Later[tuple[float, ...]] = None
     place: Later[int] = None
     lost: Later[bool] = None
+    waited_share: Later[Annotated[float, Field(ge=0, le=1)]] = None
 
     @property
     def counted_bpb(self) -> float | None:
         """What counts as the seed's score, BPB; null without one."""
         return None if self.val_bpb is None else fmean((self.val_bpb, *(self.beside_bpb or ())))
+
+
+class StreamsResult(Fact):
+    """How each document was scored as a stream of its own.
+
+    ``rows`` were open on each device, of which ``segment`` targets each were scored in a step. A
+    model that ``observes`` was told what was scored, and studied finished documents ``studies``
+    times in each run.
+    """
+
+    rows: int = Field(ge=1)
+    segment: int = Field(ge=1)
+    observes: bool
+    studies: int = Field(default=0, ge=0)
 
 
 class ReproductionResult(Fact):
@@ -194,9 +210,10 @@ class Verdict(Fact):
     ``isolated``: the sandbox proves all that a verdict needs; if not, it can only rehearse.
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
-    null. ``doubts`` are empty where no check bounds what it cannot exclude; ``brought`` is null
-    where the track or the plan knows no such figure, ``spending`` where the track charges no tries.
-    ``confirmation`` is null unless the track asks for it and its looks have accepted.
+    null. ``streams`` is null where the split is one stream. ``doubts`` are empty where no check
+    bounds what it cannot exclude; ``brought`` is null where the track or the plan knows no such
+    figure, ``spending`` where the track charges no tries. ``confirmation`` is null unless the track
+    asks for it and its looks have accepted.
     """
 
     verdict: VerdictName
@@ -232,6 +249,7 @@ class Verdict(Fact):
     evidence: str
     rescored_from: str = ""
     segment: int | None = None
+    streams: Later[StreamsResult] = None
     brought: Later[BroughtResult] = None
     spending: Later[SpendingResult] = None
     confirmation: Later[ConfirmationResult] = None

@@ -3,7 +3,7 @@
 import math
 
 from harness.judge.tested import LookResult, StatisticsResult
-from harness.judge.verdict import SeedResult, Verdict, VerdictName
+from harness.judge.verdict import SeedResult, StreamsResult, Verdict, VerdictName
 from harness.report.figures import against, number, odds
 from harness.safeio.text import plain
 
@@ -29,11 +29,24 @@ def qualifiers(verdict: Verdict) -> list[str]:
         lines.append("rehearsal: never a verified record")
     if not verdict.seeds_drawn:
         lines.append("seeds chosen by hand: these runs cannot verify a record")
-    if verdict.segment is not None:
+    if verdict.streams is not None:
+        lines.append(_by_document(verdict.streams))
+    elif verdict.segment is not None:
         lines.append(f"adaptive (segment {verdict.segment:,}): learns from what was scored")
     if verdict.rescored_from:
         lines.append(f"scored again, not trained again, from {plain(verdict.rescored_from, 200)}")
     return lines
+
+
+def _by_document(streams: StreamsResult) -> str:
+    rows = "1 document" if streams.rows == 1 else f"{streams.rows:,} documents"
+    line = f"by document ({rows} at once on each device, segment {streams.segment:,})"
+    if streams.observes:
+        line += ": learns from what was scored"
+    if streams.studies:
+        times = "once" if streams.studies == 1 else f"{streams.studies:,} times"
+        line += f", and {times} from all documents that were finished"
+    return line
 
 
 def sandbox(verdict: Verdict) -> str:

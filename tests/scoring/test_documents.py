@@ -129,6 +129,28 @@ def test_several_workers_share_the_documents_and_study_the_same(play: Played) ->
     assert two.total_nats == pytest.approx(one.total_nats, rel=1e-6)
 
 
+def test_devices_may_share_the_work_of_a_study(play: Played) -> None:
+    """Each counts a part of what all are shown, and they add up what they counted."""
+    share = """
+            mine = torch.zeros(V, V)
+            for document in documents[torch.distributed.get_rank()::2]:
+                for before, after in zip(document.tolist(), document.tolist()[1:]):
+                    mine[before, after] += 1
+            torch.distributed.all_reduce(mine)
+            self.studied += mine
+    """
+    stream = make_stream(documents=30)
+    how = ByDocument(segment=6, rows=2, study_after=(5, 11))
+    alone = play(counts(6), stream, by_document=how, workers=2)
+    begin = COUNTS.index("            for document in documents:")
+    end = COUNTS.index("        def __call__")
+    code = COUNTS[:begin] + share.strip("\n") + "\n\n" + COUNTS[end:]
+    code = code.format(count="self.rows[row][self.last[row], token] += 1", ask="pass")
+    shared = play(code.replace("SEGMENT", "6"), stream, by_document=how, workers=2)
+    assert shared.studies == 2
+    assert shared.total_nats == pytest.approx(alone.total_nats, rel=1e-6)
+
+
 @pytest.mark.parametrize("studies", [(), (5, 12)])
 @pytest.mark.parametrize("by_gap", [0, 60])
 def test_an_honest_model_changes_nothing(

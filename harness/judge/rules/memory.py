@@ -4,6 +4,9 @@ The windows are shown whole, so whoever knows that he is asked in another order 
 make each target as cheap as his memory did on average. Then the mean says nothing; but he does not
 know what his memory gave to which window, so the changes vary more than those of windows that were
 asked twice in one request. That is bounded too.
+
+A model that is scored by document, and studies none, may remember its document alone. Its windows
+are pieces, each asked when the document's earlier ones were told, and hardly another document.
 """
 
 from collections.abc import Sequence
@@ -53,13 +56,18 @@ def _memory(case: Case) -> Finding | None:
     )
 
 
+def _others(case: Case) -> str:
+    by_document = case.plan.entry.score.streams == "documents"
+    return "other documents" if by_document else "earlier windows"
+
+
 def _of_seed(case: Case, bound: Bound, run: Run, recall: Recall) -> Answer | None:
     change, largest = recall.changes.sample, recall.largest_change_nats
     random = differs_by_itself(run.probes, change=largest) if run.probes else None
     if largest > case.track.probes.largest_change_nats:
         said = (
             f"asked in another order, it answered otherwise for token {recall.worst_target} of the "
-            "stream: it remembers earlier windows, and declares no memory"
+            f"stream: it remembers {_others(case)}, and declares no memory"
         )
         return random.of_seed(run.seed) if random else Answer("fail", f"seed {run.seed}: {said}")
     if abs(change.mean) - FAILS_AT * change.error > bound.tolerance_nats:

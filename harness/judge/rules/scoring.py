@@ -52,7 +52,9 @@ def _observed_all(scores: Scores) -> bool:
 def observed(scored: Sequence[Scores]) -> str:
     """What an adaptive model has observed, as the end of a sentence; empty for any other."""
     count = max((scores.segments_observed for scores in scored), default=0)
-    return f"; {count:,} segments observed, each after all of it was scored" if count else ""
+    studies = max((scores.studies for scores in scored), default=0)
+    said = f"; {count:,} segments observed, each after all of it was scored" if count else ""
+    return said + (f"; finished documents studied {studies:,} times" if studies else "")
 
 
 SCORING = Rule(
