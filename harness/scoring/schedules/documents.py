@@ -6,13 +6,14 @@ targets as those of one stream. They are cut into pieces of ``segment`` targets.
 are open on each device; in one step each row plays one piece. When a document ends, its row goes to
 the next one (:mod:`harness.scoring.schedules.dealing`).
 
-**Nothing tells where a document ends**, before it has ended. Documents come in a drawn order. What
-is asked of a row follows from how far its document is: a piece is as long as any other, the last
-one too, and behind its last target stands text from elsewhere, in the windows of all pieces alike.
-Windows have one of few lengths, the segment's, doubled up to the sequence length, by the same
-count; so rows of different ages share a request. A row without a document plays one that has no
-end and no targets. So the number of requests, their shapes and their rows are a function of what
-was told before: of which documents have ended already.
+**Nothing tells where a document ends**, before it has ended. Documents come in a drawn order (the
+best of some, see :func:`harness.scoring.schedules.dealing.drawn_order`). What is asked of a row
+follows from how far its document is: a piece is as long as any other, the last one too, and behind
+its last target stands text from elsewhere, in the windows of all pieces alike. Windows have one of
+few lengths, the segment's, doubled up to the sequence length, by the same count; so rows of
+different ages share a request. A row without a document plays one that has no end and no targets.
+So the number of requests, their shapes and their rows are a function of what was told before: of
+which documents have ended already.
 """
 
 from collections.abc import Iterator, Sequence

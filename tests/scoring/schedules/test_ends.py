@@ -13,6 +13,7 @@ with a BOS, and lengths are independent.
 
 import itertools
 import math
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -110,18 +111,22 @@ class Minds:
     targets: list[Target] = field(default_factory=list)
 
 
+def plan_for(world: World, devices: Devices) -> DocumentPlan:
+    """The plan of one world, and behind it a BOS."""
+    return plan_of(
+        [*world, 1],
+        segment=SEGMENT,
+        sequence_length=6,
+        rows=devices.rows,
+        study_after=devices.study_after,
+    )
+
+
 def minds(worlds: Worlds, devices: Devices, change: Change = lambda plan: plan) -> Minds:
     """What is thought of every target of every world."""
     found = Minds()
     for world, likely in worlds:
-        plan = plan_of(
-            [*world, 1],
-            segment=SEGMENT,
-            sequence_length=6,
-            rows=devices.rows,
-            study_after=devices.study_after,
-        )
-        for target in targets_of(change(plan), devices.lanes):
+        for target in targets_of(change(plan_for(world, devices)), devices.lanes):
             found.targets.append(target)
             found.all.add(everything(target), target, likely)
             found.told.add((target.told, target.row, target.before), target, likely)
@@ -197,6 +202,32 @@ def test_of_a_public_split_what_is_asked_says_no_more_than_what_was_told(devices
         assert found.all.of(everything(target)) == pytest.approx(told, abs=1e-12)
     assert found.all.nats == pytest.approx(found.told.nats, abs=1e-9)
     assert found.told.nats < found.age.nats - 0.1
+
+
+@pytest.mark.parametrize("orders", [2, 64])
+def test_an_order_that_is_the_best_of_some_tells_of_all_ends_together_a_few_nats(
+    orders: int,
+) -> None:
+    """Against who believes that every order is as likely: he is at most ``ln orders`` worse off."""
+    drawn, devices = known_split(), Devices(1, 2)
+    steps = [int(plan_for(world, devices).moves(lanes=1).steps.max()) for world, _ in drawn]
+    at_least, above = (
+        np.array([sum(low(other, own) for other in steps) / len(steps) for own in steps])
+        for low in (operator.ge, operator.gt)
+    )
+    # The best of so many lies among those with so many steps; the first of these is taken.
+    chosen = (at_least**orders - above**orders) / (at_least - above) / len(steps)
+    assert chosen.sum() == pytest.approx(1)
+    assert chosen.max() <= orders / len(steps)
+    better = [(world, float(p)) for (world, _), p in zip(drawn, chosen, strict=True) if p > 0]
+    knows, believes = minds(better, devices), minds(drawn, devices)
+    pays = 0.0
+    for known, comes in knows.all.comes.items():
+        ends = knows.all.ends[known]
+        guess = believes.all.of(known)
+        for share, likely in ((ends, guess), (comes - ends, 1 - guess)):
+            pays -= share * math.log(likely) if share > 1e-12 else 0.0
+    assert 0 < pays - knows.all.nats <= math.log(orders)
 
 
 class AsNeeded(DocumentPlan):
