@@ -5,10 +5,11 @@ probes at full size, 50,000 documents as long as FineWeb's (:mod:`tests.bench.le
 code that plays them in a verification; only no model is asked. ``--write`` puts the tables into
 ``docs/streams.md``.
 
-Three ways to deal documents to rows are compared. *Refilled*: a row whose document ends goes to the
-next one, in a drawn order; that is how it is done. *Batches, drawn*: a device's rows begin
-together, and wait for the longest of them. *Batches, sorted*: the same, the longest documents
-first, as the field does; but then a document's batch tells its length.
+Ways to deal documents to rows are compared. *Refilled*: a row whose document ends goes to the next
+one, in the best of 64 drawn orders; that is how it is done. *Any order*: the same, in a drawn one,
+the median of some; *the unluckiest* of them; one with the *longest last*. *Batches, drawn*: a
+device's rows begin together, and wait for the longest of them. *Batches, sorted*: the same, the
+longest documents first, as the field does; but then a document's batch tells its length.
 
 Requests are counted with windows of three kinds of lengths: *exact*, every multiple of the segment;
 *doubled*, the segment's, doubled up to the sequence length, which is how it is done; *full*.
@@ -36,16 +37,18 @@ from tests.bench.unanswered import (
     LANES,
     SEGMENT,
     VOCABULARY,
-    drawn_order,
+    any_order,
     plan_of,
     played,
     room,
+    taken,
 )
 
 PAGE = REPOSITORY / "docs" / "streams.md"
 EMPTY = "".join(f"<!-- {name}: begin -->\n<!-- {name}: end -->\n" for name in ("busy", "again"))
 ROWS = (8, 16, 32, 64)
 ORDERS = 40
+TAKEN = 5
 DEVIATION = 1.04
 REQUESTS_OF = (ADVISED_ROWS, 64)
 SHAPES = ((64, 2_048), (64, 1_024), (32, 2_048))
@@ -124,35 +127,34 @@ def busy(moves: Moves, *, rows: int) -> Busy:
 def busy_table(*, documents: int, orders: int) -> list[str]:
     """Shares of row-steps with targets, by vocabulary and rows a device."""
     lines = [
-        "| vocabulary | rows a device | steps | refilled, in the median of orders | in the worst "
-        "| longest document last | batches, drawn | batches, sorted | a row has no more for "
-        "| a device for |",
-        "|---" * 10 + "|",
+        "| vocabulary | rows a device | refilled | steps | a row has no more "
+        "| a device has no more | any order | the unluckiest | longest last | batches, drawn "
+        "| batches, sorted |",
+        "|---" * 11 + "|",
     ]
     for vocabulary, tokens in TOKENS.items():
         lengths = fineweb(documents=documents, tokens=tokens * documents // DOCUMENTS)
         for rows in ROWS:
-            one = plan_of(lengths, rows=rows, order=drawn_order(documents, 0))
-            every = [
-                busy(replace(one, order=drawn_order(documents, seed)).moves(lanes=LANES), rows=rows)
-                for seed in range(orders)
+            plan = plan_of(lengths, rows=rows, order=any_order(documents, 0))
+
+            def of(order: Indices, plan: DocumentPlan = plan) -> Busy:
+                return busy(replace(plan, order=order).moves(lanes=LANES), rows=plan.rows)
+
+            done = [of(taken(plan, seed).order) for seed in range(TAKEN)]
+            every = [of(any_order(documents, seed)).share for seed in range(orders)]
+            late = of(any_order(documents, 0, last=int(lengths.argmax())))
+            batches = [
+                busy(in_batches(plan, order, lanes=LANES), rows=rows).share
+                for order in (plan.order, np.argsort(-lengths))
             ]
-            late = drawn_order(documents, 0, last=int(lengths.argmax()))
-            last = busy(replace(one, order=late).moves(lanes=LANES), rows=rows)
-            drawn = busy(in_batches(one, one.order, lanes=LANES), rows=rows)
-            by_length = busy(in_batches(one, np.argsort(-lengths), lanes=LANES), rows=rows)
-            shares = (
-                median(each.share for each in every),
-                min(each.share for each in every),
-                last.share,
-                drawn.share,
-                by_length.share,
-                median(each.tail for each in every),
-                median(each.device for each in every),
+            share, tail, device = (
+                f"{100 * median(each[field] for each in done):.0f} %" for field in (0, 2, 3)
             )
-            steps = median(each.steps for each in every)
+            steps = median(each.steps for each in done)
+            shares = (median(every), min(every), late.share, *batches)
             cells = " | ".join(f"{100 * share:.0f} %" for share in shares)
-            lines.append(f"| {vocabulary:,} | {rows} | {steps:,.0f} | {cells} |")
+            first = f"{vocabulary:,} | {rows} | {share} | {steps:,.0f} | {tail} | {device}"
+            lines.append(f"| {first} | {cells} |")
     return lines
 
 
@@ -169,13 +171,8 @@ def requests_table(*, documents: int) -> list[str]:
         for rows in REQUESTS_OF:
             cells = ""
             for windows in LENGTHS.values():
-                plan = plan_of(
-                    lengths,
-                    rows=rows,
-                    order=drawn_order(documents, 0),
-                    segment=segment,
-                    context=context,
-                    windows=windows,
+                plan = taken(
+                    plan_of(lengths, rows=rows, segment=segment, context=context, windows=windows)
                 )
                 asked = played(plan.schedule(room=room(), lanes=LANES))
                 cells += f" {asked.requests / asked.lane_steps:.1f} | {asked.padding:.2f} |"
@@ -186,14 +183,13 @@ def requests_table(*, documents: int) -> list[str]:
 def summary(*, documents: int, deviation: float) -> str:
     """Where the figures come from, and what of them follows from the lengths alone."""
     lengths = fineweb(documents=documents)
-    plan = plan_of(lengths, rows=ADVISED_ROWS, order=drawn_order(documents, 0))
+    plan = plan_of(lengths, rows=ADVISED_ROWS, order=any_order(documents, 0))
     filled = plan.targets / (len(plan) * plan.segment)
     other = log_normal(
         np.random.default_rng(0), deviation=deviation, documents=documents, tokens=plan.tokens
     )
     drawn = [
-        busy(plan_of(other, rows=rows, order=plan.order).moves(lanes=LANES), rows=rows).share
-        for rows in ROWS
+        busy(taken(plan_of(other, rows=rows)).moves(lanes=LANES), rows=rows).share for rows in ROWS
     ]
     return (
         f"{documents:,} documents of {plan.tokens:,} tokens, a vocabulary of {VOCABULARY:,} where "

@@ -9,7 +9,7 @@ from harness.scoring.schedules.documents import DocumentPlan
 from tests.bench.asked_again import Again, again, causality, recall
 from tests.bench.lengths import DOCUMENTS, TOKENS, fineweb, log_normal
 from tests.bench.occupancy import EMPTY, LENGTHS, PAGE, busy, in_batches, page
-from tests.bench.unanswered import Asked, drawn_order, plan_of, played, room
+from tests.bench.unanswered import Asked, any_order, plan_of, played, room
 
 SMALL = 400
 LANES, ROWS = 2, 4
@@ -17,7 +17,7 @@ LANES, ROWS = 2, 4
 
 def small(kind: str = "doubled") -> DocumentPlan:
     """A plan for few documents."""
-    lengths, order = fineweb(documents=SMALL), drawn_order(SMALL, 0)
+    lengths, order = fineweb(documents=SMALL), any_order(SMALL, 0)
     return plan_of(lengths, rows=ROWS, order=order, context=256, windows=LENGTHS[kind])
 
 

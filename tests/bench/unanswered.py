@@ -1,11 +1,12 @@
 """Schedules that are played without a model: what is asked and told, and what that costs us."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.scoring.schedules.asking import Indices, ObserveRows, Schedule
+from harness.scoring.schedules.dealing import drawn_order
 from harness.scoring.schedules.documents import DocumentPlan, Elsewhere
 from harness.scoring.schedules.plan import Room
 from harness.scoring.worker_pool import TOKENS_AT_ONCE_GPU
@@ -20,13 +21,13 @@ def plan_of(
     lengths: Indices,
     *,
     rows: int,
-    order: Indices,
+    order: Indices | None = None,
     segment: int = SEGMENT,
     context: int = CONTEXT,
     windows: type[DocumentPlan] = DocumentPlan,
     study_after: tuple[int, ...] = (),
 ) -> DocumentPlan:
-    """A plan for documents int64[D] of so many tokens, dealt in an order int64[D]."""
+    """A plan for documents int64[D] of so many tokens, dealt in an order int64[D], or as it is."""
     ends = np.cumsum(lengths)
     return windows(
         tokens=int(ends[-1]),
@@ -34,16 +35,22 @@ def plan_of(
         sequence_length=context,
         segment=segment,
         rows=rows,
-        order=order,
+        order=np.arange(len(lengths)) if order is None else order,
         elsewhere=Elsewhere(np.zeros(1 << 10, np.uint16), 0),
         study_after=study_after,
     )
 
 
-def drawn_order(documents: int, seed: int, *, last: int | None = None) -> Indices:
+def any_order(documents: int, seed: int, *, last: int | None = None) -> Indices:
     """A permutation int64[D]; ``last``: this document comes at its end."""
     order = np.random.default_rng([1, seed]).permutation(documents).astype(np.int64)
     return order if last is None else np.append(order[order != last], last)
+
+
+def taken(plan: DocumentPlan, seed: int = 0) -> DocumentPlan:
+    """The same in the order that a verification takes, of those that it draws."""
+    rng = np.random.default_rng([2, seed])
+    return replace(plan, order=drawn_order(rng, plan.pieces, places=LANES * plan.rows))
 
 
 @dataclass
@@ -70,9 +77,9 @@ class Asked:
 
 
 def played(schedule: Schedule, *, lanes: int = LANES) -> Asked:
-    """Play a schedule without anybody who answers; ``seconds`` are ours alone."""
+    """Play a schedule without anybody who answers; ``seconds`` are of a core of ours."""
     found = Asked()
-    began = time.perf_counter()
+    began = time.thread_time()
     for lane in range(lanes):
         for turn in schedule.turns(lane):
             before = found.requests
@@ -86,7 +93,7 @@ def played(schedule: Schedule, *, lanes: int = LANES) -> Asked:
             for told in turn.tells:
                 if isinstance(told, ObserveRows):
                     found.observed += len(told.rows)
-    found.seconds = time.perf_counter() - began
+    found.seconds = time.thread_time() - began
     return found
 
 
