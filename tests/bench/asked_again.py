@@ -11,7 +11,7 @@ from harness.contest.track import load_track
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.recall import RecallSet
 from harness.scoring.probes.walks.documents import Replay
-from harness.scoring.schedules.documents import DocumentPlan
+from harness.scoring.schedules.documents import DocumentPlan, Scoring
 from tests.bench.lengths import DOCUMENTS, fineweb
 from tests.bench.unanswered import (
     ADVISED_ROWS,
@@ -150,6 +150,7 @@ def ours(*, documents: int) -> list[str]:
         ("a step of a device, scored", plan.schedule(room=room(), lanes=LANES)),
         ("a step of a device, asked again", questions.schedule(room=room(), lanes=LANES)),
     ):
-        asked = played(schedule)
-        lines.append(f"| {name} | {asked.seconds / asked.lane_turns:.5f} | |")
+        assert isinstance(schedule, Scoring | Replay)
+        steps = int(schedule.moves.steps.max()) + 1
+        lines.append(f"| {name} | {played(schedule).seconds / LANES / steps:.5f} | |")
     return lines

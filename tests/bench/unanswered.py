@@ -58,7 +58,7 @@ class Asked:
     """What a schedule asks and tells, in all lanes together.
 
     ``shown``: tokens in all windows; ``needed``: those of them that are the split's own.
-    ``lane_steps``: turns in which something was asked; ``lane_turns``: all of them.
+    ``lane_steps``: turns in which something was asked.
     """
 
     requests: int = 0
@@ -67,7 +67,6 @@ class Asked:
     needed: int = 0
     observed: int = 0
     lane_steps: int = 0
-    lane_turns: int = 0
     seconds: float = 0.0
 
     @property
@@ -83,7 +82,6 @@ def played(schedule: Schedule, *, lanes: int = LANES) -> Asked:
     for lane in range(lanes):
         for turn in schedule.turns(lane):
             before = found.requests
-            found.lane_turns += 1
             for ask in turn.asks:
                 found.requests += 1
                 found.windows += len(ask.windows)
