@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak docs operating-characteristics contest clean
+.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak docs operating-characteristics contest occupancy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ operating-characteristics: $(VENV)/.installed ## measure what the official rules
 
 contest: $(VENV)/.developer ## a simulated contest of 2,000 entries through the judging code: minutes
 	@$(BIN)/python -m tests.bench.contest $(ARGS)
+
+occupancy: $(VENV)/.developer ## how busy devices are kept where documents are streams, and what probes cost: minutes
+	@$(BIN)/python -m tests.bench.occupancy $(ARGS)
 
 clean: ## remove the environment and everything cached (not runs/ and data/)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

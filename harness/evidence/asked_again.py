@@ -90,8 +90,9 @@ class Probes(_AskedAgain):
 class Recall(_AskedAgain):
     """What whole windows showed that were asked again in another order, in a fresh sandbox.
 
-    ``changes`` are the mean changes of each window's targets; ``largest_change_nats`` is the
-    largest one of a target, at stream index ``worst_target``. ``of_windows`` is how many there are.
+    ``changes`` are the mean changes of each window's targets, or less of a window that holds fewer
+    than others, so that their mean is that of all targets. ``largest_change_nats`` is the largest
+    one of a target, at stream index ``worst_target``. ``of_windows`` is how many there are.
     """
 
     kind: Literal["recall"] = "recall"

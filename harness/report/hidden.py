@@ -17,9 +17,39 @@ from harness.statistics.probe_bounds import (
     upper_bound,
 )
 
-SMALL_STREAM = 125_000
+SMALL_STREAM, SMALL_DOCUMENTS = 125_000, 100
 """Targets of the demo dataset, where a track does not say how many its own has."""
 USUAL_STRIDE = 64
+
+
+class Kind(NamedTuple):
+    """An entry as far as it matters here: whether it declares that it remembers what it scored."""
+
+    name: str
+    remembers: bool
+    by_document: bool
+
+
+KINDS = (
+    Kind("without memory", remembers=False, by_document=False),
+    Kind("adaptive", remembers=True, by_document=False),
+    Kind("by document, no studies", remembers=False, by_document=True),
+    Kind("by document, with studies", remembers=True, by_document=True),
+)
+
+
+def windows_of(track: Track, *, by_document: bool) -> int:
+    """How many windows there are, each scoring so many targets as is usual.
+
+    Where documents are streams, the last one of each is half full, on average.
+    """
+    documents = track.dataset.validation_documents or SMALL_DOCUMENTS
+    return targets_of(track) // USUAL_STRIDE + (documents // 2 if by_document else 0)
+
+
+def targets_of(track: Track) -> int:
+    """Targets of the validation split."""
+    return (track.dataset.validation_tokens or SMALL_STREAM) - 1
 
 
 def gains_text() -> str:
@@ -31,14 +61,14 @@ def gains_text() -> str:
     for name in track_names():
         track = load_track(name)
         runs, margin = track.significance.fewest_runs, track.significance.margin_nats_per_token
-        targets = (track.dataset.validation_tokens or SMALL_STREAM) - 1
-        for way, bound in (
-            ("looks ahead", track.probes.bound),
-            ("remembers windows", track.probes.memory),
+        targets, memory = targets_of(track), track.probes.memory
+        for way, bound, there in (
+            ("looks ahead", track.probes.bound, targets),
+            ("remembers windows", memory, windows_of(track, by_document=False)),
+            ("remembers other documents", memory, windows_of(track, by_document=True)),
         ):
             if bound is None or margin is None:
                 continue
-            there = targets if bound is track.probes.bound else targets // USUAL_STRIDE
             each = bound.questions(runs=runs, population=there)
             hidden = largest_hidden_gain(
                 tolerance=bound.tolerance_nats,
@@ -62,6 +92,13 @@ def gains_text() -> str:
         f"Windows are counted where each scores {USUAL_STRIDE} targets. Who thinks longer where he "
         "is asked again is bounded by the variance: about 0.0004 nats in a simulation on the costs "
         "of n-gram models.",
+        "",
+        "Where documents are streams, the targets are the same, and so is what a look ahead hides. "
+        "A model that studies no documents must answer the same whatever others it was shown; one "
+        "that studies some declares that it remembers, and is not asked in another order. What it "
+        "learned of a document before it was finished is another thing where it is asked again, "
+        "because documents come in the opposite order: it shows in the variance. Of where a "
+        "document ends nobody is told anything.",
     ]
     return "\n".join(rows) + "\n"
 
@@ -80,21 +117,22 @@ class Charges(NamedTuple):
         return sum(self)
 
 
-def charges_of(track: Track, *, brought_bytes: int, adaptive: bool = False) -> Charges | None:
+def charges_of(track: Track, kind: Kind, *, brought_bytes: int) -> Charges | None:
     """What an honest entry pays on a track that bounds what is hidden; None on another.
 
     Args:
         track: the rules.
+        kind: of the entry; memory that is declared is not bounded.
         brought_bytes: compressed bytes that it brings along, as they are counted.
-        adaptive: whether it declares memory, which is then not bounded.
     """
     probes, runs = track.probes, track.significance.fewest_runs
-    targets = (track.dataset.validation_tokens or SMALL_STREAM) - 1
+    targets = targets_of(track)
     if probes.bound is None or track.brought_along is None:
         return None
     memory = 0.0
-    if probes.memory is not None and not adaptive:
-        memory = _shown(probes.memory, runs=runs, population=targets // USUAL_STRIDE)
+    if probes.memory is not None and not kind.remembers:
+        windows = windows_of(track, by_document=kind.by_document)
+        memory = _shown(probes.memory, runs=runs, population=windows)
     over = max(0, brought_bytes - track.brought_along.free_bytes)
     return Charges(
         looking_ahead=_shown(probes.bound, runs=runs, population=targets),
@@ -143,11 +181,10 @@ def charges_text() -> str:
             f"Each of the {len(sizes)} submissions of this repository brings {least:.1f} to "
             f"{most:.1f} kB of {allowed.free_bytes / 1000:.1f} kB that are free."
         )
-        for kind, adaptive in (("without memory", False), ("adaptive", True)):
-            found = charges_of(track, brought_bytes=max(sizes.values()), adaptive=adaptive)
+        for kind in KINDS:
+            found = charges_of(track, kind, brought_bytes=max(sizes.values()))
             if found is not None:
-                each = " | ".join(f"{nats:.2g}" for nats in found)
-                rows.append(
-                    f"| {name} | {kind} | {each} | {found.total:.2g} | {found.total / margin:.2g} |"
-                )
+                cells = (*found, found.total, found.total / margin)
+                each = " | ".join(f"{cell:.2g}" for cell in cells)
+                rows.append(f"| {name} | {kind.name} | {each} |")
     return "\n".join([*rows, "", ours]) + "\n"

@@ -122,7 +122,12 @@ class ScoringSession:
             vocabulary_size=dataset.manifest.vocabulary_size,
         )
         self._windows = stream_plan(
-            bench.plan, bench.draw, self._stream, dataset, suffixes=suffixes
+            bench.plan,
+            bench.draw,
+            self._stream,
+            dataset,
+            lanes=self._workers,
+            suffixes=suffixes,
         )
         self._runs = bench.plan.probed_runs
         self._scores: Scores | None = None

@@ -1,5 +1,7 @@
 """How the validation stream of a run is scored: as one, or by document in a drawn order."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.data.format.dataset import Dataset
@@ -8,12 +10,19 @@ from harness.evidence.draws import HOLDOUT, ORDER, Draw
 from harness.evidence.plan import Plan
 from harness.run.probing import other_text
 from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.dealing import drawn_order
 from harness.scoring.schedules.documents import DocumentPlan, Elsewhere, documents_of
 from harness.scoring.scorer import Stream
 
 
 def stream_plan(
-    plan: Plan, draw: Draw, stream: Stream, dataset: Dataset, *, suffixes: Dataset | None
+    plan: Plan,
+    draw: Draw,
+    stream: Stream,
+    dataset: Dataset,
+    *,
+    lanes: int,
+    suffixes: Dataset | None,
 ) -> WindowPlan | DocumentPlan:
     """All windows over a stream, each target in one of them.
 
@@ -22,6 +31,7 @@ def stream_plan(
         draw: the run's.
         stream: what is scored.
         dataset: whose stream it is.
+        lanes: how many devices it is scored on.
         suffixes: whose train shards stand behind targets, where the dataset, of unpublished
             documents, has none; those have draws of their own.
     """
@@ -32,19 +42,21 @@ def stream_plan(
     if suffixes is not None:
         secret = HOLDOUT.of(plan.nonce, draw.seed, "order")
     rng = np.random.default_rng(int.from_bytes(secret, "big"))
-    opened = documents_of(tokens, stream.bos_id)
     assert score.segment is not None and score.rows is not None  # noqa: S101 - of documents
-    return DocumentPlan(
+    opened = documents_of(tokens, stream.bos_id)
+    windows = DocumentPlan(
         tokens=len(tokens),
         opened=opened,
         sequence_length=score.sequence_length,
         segment=score.segment,
         rows=score.rows,
-        order=rng.permutation(len(opened)).astype(np.int64),
+        order=np.arange(len(opened)),
         elsewhere=Elsewhere(_filler(suffixes or dataset, stream, rng), int(rng.integers(1 << 62))),
         adaptive=score.adaptive,
         study_after=score.study_after,
     )
+    order = drawn_order(rng, windows.pieces, places=lanes * windows.rows)
+    return replace(windows, order=order)
 
 
 def _filler(dataset: Dataset, stream: Stream, rng: np.random.Generator) -> Tokens:

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.evidence.isolation import PROPERTIES
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
-from harness.report.hidden import charges_of, gains_text
+from harness.report.hidden import KINDS, charges_of, gains_text
 from harness.report.reference import (
     CHANNELS_PAGE,
     DIRECTORY,
@@ -65,7 +65,7 @@ def test_the_table_of_hidden_gains_is_fresh_and_small_on_the_official_track() ->
     page = PROBES_PAGE.read_text()
     assert page == with_gains(page), "run `make docs` and commit the result"
     rows = [row.split("|") for row in gains_text().splitlines() if row.startswith("| 10min_16mb")]
-    assert len(rows) == 4
+    assert len(rows) == 5
     *bounded, free = rows
     for row in bounded:
         assert float(row[-2]) <= 0.1  # of the margin
@@ -78,17 +78,17 @@ def test_honest_entries_pay_less_than_a_fifth_of_the_official_margin() -> None:
     track = load_track("10min_16mb")
     margin = track.significance.margin_nats_per_token
     assert margin is not None
-    for adaptive in (False, True):
-        found = charges_of(track, brought_bytes=15_000, adaptive=adaptive)
+    for kind in KINDS:
+        found = charges_of(track, kind, brought_bytes=15_000)
         assert found is not None and 0 < found.total < margin / 5
-        assert (found.memory == 0) == adaptive
+        assert (found.memory == 0) == kind.remembers
 
 
 def test_what_is_brought_beyond_the_free_bytes_is_charged() -> None:
     track = load_track("10min_16mb")
     assert track.brought_along is not None
     free = track.brought_along.free_bytes
-    found, more = (charges_of(track, brought_bytes=size) for size in (free, free + 1000))
+    found, more = (charges_of(track, KINDS[0], brought_bytes=n) for n in (free, free + 1000))
     assert found is not None and more is not None and found.brought == 0
     # 8 bits a byte, in nats a target.
     assert more.brought == pytest.approx(8000 * math.log(2) / 62_021_845)

@@ -4,11 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.contest.track import load_track
 from harness.evidence.asked_again import Recall
+from harness.scoring.probes.answers import FirstAnswers
+from harness.scoring.probes.recall import RecallSet
+from harness.scoring.schedules.corpus import WindowPlan
+from harness.scoring.schedules.documents import DocumentPlan
+from harness.scoring.schedules.plan import Room
 from harness.statistics.probe_bounds import Sample, excess_variance
 from tests.scoring.conftest import Played, make_stream
+from tests.scoring.schedules.test_documents import plan_of
 from tests.scoring.test_probes import LEAKY, NEXT
 
 SEEN = "nxt = seen.get(tuple(row[t - 3:t + 1]))"
@@ -94,3 +103,29 @@ def test_whoever_is_as_good_on_average_by_looking_ahead_shows_in_the_variance(pl
     bound, none = load_track("smoke").probes.memory, Sample(0, 0.0, 0.0, 0.0)
     assert bound is not None
     assert excess_variance(found.changes.sample, none) > 10 * bound.excess_variance
+
+
+@given(
+    st.lists(st.integers(2, 30), min_size=1, max_size=9),
+    st.integers(1, 7),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_the_mean_of_windows_is_that_of_targets_however_few_a_window_holds(
+    lengths: list[int], segment: int, more: int, by_document: bool
+) -> None:
+    """Who is dearer in short windows does not hide what he gained in full ones."""
+    plan: WindowPlan | DocumentPlan = WindowPlan(sum(lengths), segment + more, segment)
+    if by_document:
+        plan = plan_of(lengths, segment=segment, sequence_length=segment + more, rows=2)
+    drawn = np.random.default_rng(0)
+    first, second = drawn.random((2, plan.tokens)).astype(np.float32)
+    windows = RecallSet.draw(plan, FirstAnswers(first), secret=b"", count=len(plan))
+    for turn in windows.schedule(room=Room(tokens=64, vocabulary_size=7), lanes=1).turns(0):
+        for ask in turn.asks:
+            nats = torch.from_numpy(second[ask.targets])
+            windows.compare(ask, nats, torch.empty(0))
+    found = windows.facts(segments_observed=0, seconds=1.0)
+    assert found.windows == len(plan)
+    expected = float((second - first)[1:].astype(float).mean())
+    assert found.changes.mean_nats == pytest.approx(expected, abs=1e-5)

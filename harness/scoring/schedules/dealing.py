@@ -17,6 +17,9 @@ import numpy as np
 
 from harness.scoring.schedules.asking import Indices
 
+ORDERS = 64
+"""Of so many drawn orders the best one is taken."""
+
 
 class Step(NamedTuple):
     """What one lane plays in one step: ``pieces`` int64[M] in ``rows`` int64[M], ascending.
@@ -98,6 +101,34 @@ def deal(lengths: Sequence[int], free: Mapping[int, int]) -> Dealt:
         steps[number], places[number] = step, place
         heapq.heapreplace(waiting, (step + length, place))
     return Dealt(steps, places)
+
+
+def drawn_order(
+    rng: np.random.Generator, pieces: Indices, *, places: int, orders: int = ORDERS
+) -> Indices:
+    """int64[D]: of some orders of documents, all drawn from ``rng``, that with the fewest steps.
+
+    A long document that comes late keeps one row busy, and all others waiting: at 128 places one
+    order in two is 93 % busy, and the unluckiest 80 %; of 64 orders the best is 98 % busy.
+
+    What a chosen order tells of ends, in all of the split together, is bounded by ``ln orders``
+    nats, less than five: no order is chosen with more than ``orders`` times the probability with
+    which it is drawn.
+
+    Args:
+        rng: what they are drawn from.
+        pieces: int64[D], how many each document has.
+        places: rows of all devices together.
+        orders: how many are drawn.
+    """
+
+    def steps(order: Indices) -> int:
+        lengths = pieces[order]
+        dealt = deal(lengths.tolist(), dict.fromkeys(range(places), 0))
+        return int((dealt.steps + lengths).max())
+
+    drawn = (rng.permutation(len(pieces)).astype(np.int64) for _ in range(orders))
+    return min(drawn, key=steps)
 
 
 def moves_of(dealt: Dealt, first_pieces: Indices, lengths: Indices, *, lanes: int) -> Moves:

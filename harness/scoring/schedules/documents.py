@@ -6,13 +6,14 @@ targets as those of one stream. They are cut into pieces of ``segment`` targets.
 are open on each device; in one step each row plays one piece. When a document ends, its row goes to
 the next one (:mod:`harness.scoring.schedules.dealing`).
 
-**Nothing tells where a document ends**, before it has ended. Documents come in a drawn order. What
-is asked of a row follows from how far its document is: a piece is as long as any other, the last
-one too, and behind its last target stands text from elsewhere, in the windows of all pieces alike.
-Windows have one of few lengths, the segment's, doubled up to the sequence length, by the same
-count; so rows of different ages share a request. A row without a document plays one that has no
-end and no targets. So the number of requests, their shapes and their rows are a function of what
-was told before: of which documents have ended already.
+**Nothing tells where a document ends**, before it has ended. Documents come in a drawn order (the
+best of some, see :func:`harness.scoring.schedules.dealing.drawn_order`). What is asked of a row
+follows from how far its document is: a piece is as long as any other, the last one too, and behind
+its last target stands text from elsewhere, in the windows of all pieces alike. Windows have one of
+few lengths, the segment's, doubled up to the sequence length, by the same count; so rows of
+different ages share a request. A row without a document plays one that has no end and no targets.
+So the number of requests, their shapes and their rows are a function of what was told before: of
+which documents have ended already.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.scoring.schedules.asking import (
     Ask,
@@ -260,25 +262,33 @@ class Scoring:
         plan = self.plan
         rng = plan.elsewhere.drawn(1, lane)
         idle_since = np.full(plan.rows, -1, np.int64)
+        again = np.zeros(len(plan), np.bool_)
+        again[self.twice] = True
         for step in self.moves.of(lane):
-            busy = np.isin(np.arange(plan.rows), step.rows)
+            busy = np.zeros(plan.rows, np.bool_)
+            busy[step.rows] = True
             begins_idle = np.flatnonzero(~busy & (idle_since < 0))
             idle_since[begins_idle] = step.number
             idle_since[busy] = -1
             yield from plan.before(step, begins_idle.tolist() if len(step.rows) else ())
             if len(step.rows):
-                asks = self._asks(step, idle_since, rng)
+                asks = self._asks(step, idle_since, again, rng)
                 yield Turn(asks, plan.told(step))
 
-    def _asks(self, step: Step, idle_since: Indices, rng: np.random.Generator) -> Iterator[Ask]:
+    def _asks(
+        self,
+        step: Step,
+        idle_since: Indices,
+        again: npt.NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> Iterator[Ask]:
         rows = np.arange(self.plan.rows, dtype=np.int64)
         pieces, ages = np.full(len(rows), -1, np.int64), step.number - idle_since
         pieces[step.rows], ages[step.rows] = step.pieces, self.plan.ages[step.pieces]
         for ask, _ in self.plan.asks(pieces, rows, ages, room=self.room):
             yield filled(ask, self.plan.elsewhere.text, rng)
         # One by one: in whatever request a piece is asked, its two rows are alone in this one.
-        again = np.flatnonzero(np.isin(step.pieces, self.twice))
-        for place in again.tolist():
+        for place in np.flatnonzero(again[step.pieces]).tolist():
             one = slice(place, place + 1)
             piece, row = step.pieces[one], step.rows[one]
             for ask, _ in self.plan.asks(piece, row, self.plan.ages[piece], room=self.room):

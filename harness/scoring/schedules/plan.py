@@ -91,3 +91,12 @@ class Plan(Protocol):
 
         ``twice`` int64[W], windows in order, are asked again at once, each twice in one request.
         """
+
+
+def targets_each(plan: Plan) -> float:
+    """Targets of a window, on average.
+
+    A sum over a window's targets, divided by this, has over all windows the mean that a target has:
+    short windows, such as the last ones of documents, count for as little as they hold.
+    """
+    return plan.targets / len(plan)

@@ -1,10 +1,13 @@
 """Documents as streams: every target once, no end is told, and probes show only a past."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.scoring.schedules.asking import Ask, ObserveRows, Reset, Study, Turn
+from harness.scoring.schedules.dealing import drawn_order
 from harness.scoring.schedules.documents import DocumentPlan, Elsewhere
 from harness.scoring.schedules.plan import Room
 
@@ -221,3 +224,19 @@ def test_windows_of_one_length_are_cut_into_requests_that_fit() -> None:
             assert len(ask.windows) * ask.length <= 1024
             assert len(ask.windows) * (ask.length + 2) <= slot.tokens
             assert len(ask.windows) * ask.positions <= slot.positions
+
+
+@given(plans(), st.integers(1, 3), st.integers(1, 5))
+def test_of_drawn_orders_the_one_with_the_fewest_steps_is_taken(
+    plan: DocumentPlan, lanes: int, orders: int
+) -> None:
+    def steps(order: np.ndarray) -> int:
+        return int(replace(plan, order=order).moves(lanes=lanes).steps.max())
+
+    drawn = np.random.default_rng(2)
+    every = [drawn.permutation(len(plan.opened)) for _ in range(orders)]
+    found = drawn_order(
+        np.random.default_rng(2), plan.pieces, places=lanes * plan.rows, orders=orders
+    )
+    assert found.tolist() in [order.tolist() for order in every]
+    assert steps(found) == min(map(steps, every))
