@@ -274,8 +274,11 @@ class Scoring:
         rows = np.arange(self.plan.rows, dtype=np.int64)
         pieces, ages = np.full(len(rows), -1, np.int64), step.number - idle_since
         pieces[step.rows], ages[step.rows] = step.pieces, self.plan.ages[step.pieces]
+        # A window that is asked twice ends as it did: where two texts begin to differ, it ends.
+        text = self.plan.elsewhere.text
+        begins = rng.integers(0, max(1, len(text)), self.plan.rows)
         for ask, _ in self.plan.asks(pieces, rows, ages, room=self.room):
-            yield filled(ask, self.plan.elsewhere.text, rng)
+            yield filled(ask, text, begins)
         # One by one: in whatever request a piece is asked, its two rows are alone in this one.
         again = np.flatnonzero(np.isin(step.pieces, self.twice))
         for place in again.tolist():
@@ -284,13 +287,13 @@ class Scoring:
             for ask, _ in self.plan.asks(piece, row, self.plan.ages[piece], room=self.room):
                 if self.plan.at_once(ask.length, self.room) > 1:
                     number = np.searchsorted(self.twice, piece)
-                    yield filled(ask, self.plan.elsewhere.text, rng).twice(number)
+                    yield filled(ask, text, begins).twice(number)
 
 
-def filled(ask: Ask, text: Tokens, rng: np.random.Generator) -> Ask:
-    """An ask with text from elsewhere behind its targets."""
-    begins = rng.integers(0, max(1, len(text)), len(ask.windows))
-    return replace(ask, filler=Filler(text, begins))
+def filled(ask: Ask, text: Tokens, begins: Indices) -> Ask:
+    """An ask with text from elsewhere behind its targets, from ``begins`` int64[rows] on."""
+    assert ask.rows is not None  # noqa: S101 - of documents
+    return replace(ask, filler=Filler(text, begins[ask.rows]))
 
 
 def documents_of(tokens: Tokens, bos_id: int) -> Indices:
