@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from harness.contest.track import load_track
 from harness.evidence.asked_again import Recall
+from harness.scoring.probes.answers import FirstAnswers
+from harness.scoring.probes.recall import RecallSet
+from harness.scoring.schedules.plan import Room
 from harness.statistics.probe_bounds import Sample, excess_variance
-from tests.scoring.conftest import Played, make_stream
+from tests.scoring.conftest import ByDocument, Played, make_stream
 from tests.scoring.test_probes import LEAKY, NEXT
 
 SEEN = "nxt = seen.get(tuple(row[t - 3:t + 1]))"
@@ -94,3 +98,24 @@ def test_whoever_is_as_good_on_average_by_looking_ahead_shows_in_the_variance(pl
     bound, none = load_track("smoke").probes.memory, Sample(0, 0.0, 0.0, 0.0)
     assert bound is not None
     assert excess_variance(found.changes.sample, none) > 10 * bound.excess_variance
+
+
+@pytest.mark.parametrize("segment", [4, 16, 64])
+def test_the_mean_over_pieces_of_documents_is_that_over_targets(segment: int) -> None:
+    """A gain in full pieces alone: last ones, which have fewer targets, would count as much."""
+    stream = make_stream(documents=60)
+    plan = ByDocument(segment=segment).plan(stream, 64)
+    windows = np.arange(len(plan))
+    full = plan.windows.counts >= plan.windows.counts.max() / 2
+    first = FirstAnswers.of_stream(plan.tokens)
+    first.nats[:] = 0
+    again = RecallSet(plan, windows, first)
+    rows = np.zeros_like(windows)
+    room = Room(tokens=1024, vocabulary_size=13)
+    for ask, places in plan.asks(windows, rows, plan.ages, room=room):
+        nats = torch.from_numpy(np.where(full[windows[places]], 0.5, 0.0))
+        again.compare(ask, nats[:, None].expand(-1, segment).float(), torch.empty(0))
+    found = again.facts(segments_observed=0, seconds=1.0).changes
+    targets = plan.windows.counts[full].sum() / plan.targets
+    assert found.mean_nats == pytest.approx(0.5 * targets)
+    assert found.largest_nats <= 0.5 * plan.fullest * (1 + 1e-9)

@@ -47,6 +47,7 @@ from harness.scoring.probes.drawing import (
     Questionnaire,
     Questions,
     Walk,
+    divisors,
     draw_targets,
     draw_unchanged,
     questions_about,
@@ -183,7 +184,7 @@ class ProbeSet:
         """Compare the two answers to each window of a request of pairs: float32[2 B, P]."""
         one, other = nats.double().chunk(2)
         changes = other - one
-        means = changes.sum(dim=1).numpy() / ask.counts[: len(changes)]
+        means = changes.sum(dim=1).numpy() / divisors(self.plan, ask.counts[: len(changes)])
         for row, worst in enumerate(changes.abs().argmax(dim=1).tolist()):
             self._random.add(
                 float(means[row]),

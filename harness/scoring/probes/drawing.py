@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.scoring.schedules.asking import Ask, Filler, Indices, Schedule, Tokens
+from harness.scoring.schedules.documents import DocumentPlan
 from harness.scoring.schedules.plan import Plan, Room
 
 UNCHANGED_SHARE = 1 / 8
@@ -125,6 +126,17 @@ def draw_unchanged(
     # Where other text stands behind a window's targets, its place tells nothing.
     suffixes = rng.integers(0, max(1, len(text)), len(cuts))
     return drawn._replace(cuts=cuts, suffixes=suffixes)
+
+
+def divisors(plan: Plan, counts: Indices) -> npt.NDArray[np.float64]:
+    """float64[B]: what sums over windows of ``counts`` int64[B] targets are divided by.
+
+    The mean over windows then is that over targets. Those of one stream have as many, all but its
+    first and last; a document's last piece has few, and would count as much as any.
+    """
+    if isinstance(plan, DocumentPlan):
+        return np.full(len(counts), plan.targets / len(plan))
+    return counts.astype(np.float64)
 
 
 def places_within(groups: Indices) -> Indices:

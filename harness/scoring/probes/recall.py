@@ -20,7 +20,7 @@ import torch
 
 from harness.evidence.asked_again import Recall
 from harness.scoring.probes.answers import Differences, FirstAnswers
-from harness.scoring.probes.drawing import Questionnaire, Questions
+from harness.scoring.probes.drawing import Questionnaire, Questions, divisors
 from harness.scoring.probes.walks.documents import DocumentWalk
 from harness.scoring.schedules.asking import Ask, Indices, Schedule, SharedTurns, Supplied
 from harness.scoring.schedules.corpus import WindowPlan
@@ -80,10 +80,11 @@ class RecallSet:
         """Compare second answers with first: float32[B, P] nats of whole windows."""
         before, targets = torch.from_numpy(self.first.nats[ask.targets]), ask.targets
         changes = torch.where(torch.from_numpy(ask.wanted), (nats - before).double(), 0.0)
+        each = divisors(self.plan, ask.counts)
         for row, of_window in enumerate(changes):
             worst = int(of_window.abs().argmax())
             self._differences.add(
-                float(of_window.sum()) / int(ask.counts[row]),
+                float(of_window.sum()) / float(each[row]),
                 largest=float(of_window[worst]),
                 target=int(targets[row, worst]),
             )

@@ -102,6 +102,11 @@ class WindowPlan:
         begin = 1 + segment * self._segment
         return Observe(begin, min(begin + self._segment, self.tokens))
 
+    @property
+    def fullest(self) -> float:
+        """See :class:`harness.scoring.schedules.plan.Plan`."""
+        return 1.0
+
     def layout(self, *, lanes: int) -> Layout:
         """See :class:`harness.scoring.schedules.plan.Plan`. Nothing is drawn: no digest."""
         return Layout(self.sequence_length, self.stride, self.segment)

@@ -170,6 +170,11 @@ class DocumentPlan:
         studies = studies_of(dealt, self.order, lengths, self.study_after)
         return Moves(moves.lanes, moves.places, moves.steps, moves.pieces, studies)
 
+    @property
+    def fullest(self) -> float:
+        """See :class:`harness.scoring.schedules.plan.Plan`."""
+        return self.segment * len(self) / self.targets
+
     def layout(self, *, lanes: int) -> Layout:
         """See :class:`harness.scoring.schedules.plan.Plan`."""
         return Layout(

@@ -77,6 +77,13 @@ class Plan(Protocol):
     def windows(self) -> Windows:
         """All windows."""
 
+    @property
+    def fullest(self) -> float:
+        """How many times as many targets the fullest window has as the mean one.
+
+        1 where but for the first and the last one all have as many.
+        """
+
     def layout(self, *, lanes: int) -> Layout:
         """What a score's evidence says of all this."""
 
