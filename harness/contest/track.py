@@ -193,9 +193,16 @@ class Probes(Fact):
             room = targets if self.bound.by_gap else room
         return min(wanted, self.most, targets, room)
 
-    def windows_in_another_order(self, *, windows: int, runs: int) -> int:
-        """How many windows are asked again in another order."""
-        return self.memory.questions(runs=runs, population=windows) if self.memory else 0
+    def windows_in_another_order(self, *, windows: int, runs: int, fullest: float = 1.0) -> int:
+        """How many windows are asked again in another order.
+
+        ``fullest``: how many times as many targets the fullest of them has as the mean one. By so
+        much the dearest window is dearer.
+        """
+        if self.memory is None:
+            return 0
+        dearest = {"dearest_nats": self.memory.dearest_nats * fullest}
+        return self.memory.model_copy(update=dearest).questions(runs=runs, population=windows)
 
 
 class Adaptive(Fact):

@@ -185,7 +185,7 @@ class ScoringSession:
 
         plan = self._bench.plan
         count = plan.track.probes.windows_in_another_order(
-            windows=len(self._windows), runs=self._runs
+            windows=len(self._windows), runs=self._runs, fullest=self._windows.fullest
         )
         secret = RECALL.of(plan.nonce, self._bench.draw.seed)
         windows = RecallSet.draw(self._windows, self._probes.first, secret=secret, count=count)

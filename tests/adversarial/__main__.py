@@ -21,12 +21,14 @@ from tests.adversarial.gallery import (
     Cheater,
     Kind,
     Result,
+    Twin,
     cheaters,
+    honest,
     readme,
     run,
     verify,
 )
-from tests.factories.playground import BIGRAM, Outcome, build_small_dataset
+from tests.factories.playground import Outcome, build_small_dataset
 
 
 def main() -> int:
@@ -54,16 +56,26 @@ def main() -> int:
     ):
         place = Path(folder)
         data = build_small_dataset(place / "data", place / "whole")
-        controls = [
-            pool.submit(verify, BIGRAM, place / name, data, sandbox, seeds=seeds)
-            for name, seeds in (("honest", "auto"), ("control", SEED))
-        ]
-        honest, control = (future.result() for future in controls)
-        rows: list[tuple[Cheater, Future[Result]]] = [
-            (c, pool.submit(run, c, place / c.name.replace("/", "-"), data, sandbox, control))
-            for c in here
-        ]
-        bad = _print(console, sandbox, honest, rows)
+        twins: set[Twin] = {"bigram", *(cheater.card.twin for cheater in here)}
+        controls = {
+            (twin, seeds): pool.submit(
+                verify,
+                honest(twin, place / "twins"),
+                place / f"{twin}-{seeds}",
+                data,
+                sandbox,
+                seeds=seeds,
+            )
+            for twin in twins
+            for seeds in ("auto", SEED)
+        }
+        done = {control: future.result() for control, future in controls.items()}
+        rows: list[tuple[Cheater, Future[Result]]] = []
+        for c in here:
+            control = done[c.card.twin, SEED]
+            where = place / c.name.replace("/", "-")
+            rows.append((c, pool.submit(run, c, where, data, sandbox, control)))
+        bad = _print(console, sandbox, {twin: done[twin, "auto"] for twin in twins}, rows)
     if left := len(wanted) - len(here):
         other = "Docker" if sandbox == "process" else "the process sandbox"
         console.print(f"{left} more make sense in {other} alone.")
@@ -89,7 +101,7 @@ def _sandbox(asked: str, console: Console) -> Kind:
 def _print(
     console: Console,
     sandbox: Kind,
-    honest: Outcome,
+    honest: dict[Twin, Outcome],
     rows: list[tuple[Cheater, Future[Result]]],
 ) -> int:
     """Print the table; how many rows are wrong."""
@@ -99,21 +111,18 @@ def _print(
     # What may pass between two sandboxes is charged where they are isolated, and of so short a text
     # it is most.
     tolerated = {"isolation"} if sandbox == "process" else {"doubts"}
-    not_passed = [
-        f"{check['id']}: {check['detail']}"
-        for check in honest.verdict.get("checks", [])
-        if check["status"] != "pass" and check["id"] not in tolerated
-    ] or ([] if honest.verdict else [honest.err])
-    sound = not not_passed and honest.verdict["verdict"] == "REHEARSED"
-    bad = 0 if sound else 1
-    table.add_row(
-        "honest/bigram",
-        "none",
-        "every check passes",
-        "every check passes" if sound else "; ".join(not_passed),
-        "",
-        "ok" if sound else "WRONG",
-    )
+    bad = 0
+    for twin, outcome in honest.items():
+        not_passed = [
+            f"{check['id']}: {check['detail']}"
+            for check in outcome.verdict.get("checks", [])
+            if check["status"] != "pass" and check["id"] not in tolerated
+        ] or ([] if outcome.verdict else [outcome.err])
+        sound = not not_passed and outcome.verdict["verdict"] == "REHEARSED"
+        bad += not sound
+        said = "every check passes" if sound else "; ".join(not_passed)
+        status = "ok" if sound else "WRONG"
+        table.add_row(f"honest/{twin}", "none", "every check passes", said, "", status)
     for cheater, future in track(rows, console=Console(stderr=True), transient=True):
         cells = [cheater.name, cheater.card.trick]
         if error := future.exception():

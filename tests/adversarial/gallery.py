@@ -3,8 +3,9 @@
 A cheater is the honest control (``tests/factories/honest/bigram``) with the files of its own
 folder copied over it. ``cheat.py`` replaces the control's script when it has a main part, and its
 loader when it has a ``load_model``. Where there is a ``make.py``, its ``make(folder)`` adds what is
-too large to be kept. ``cheater.toml`` is its card. Its shelf, the folder around it, says what is
-expected:
+too large to be kept. ``cheater.toml`` is its card; where that names a ``twin``, the honest control
+is that one of ``twins/``, which is scored by document. Its shelf, the folder around it, says what
+is expected:
 
 ``<check>/``      that check alone refuses it;
 ``ineffective/``  nothing refuses it, and it gains nothing: every check answers as for the honest
@@ -28,12 +29,14 @@ from harness.safeio.text import has_unseen
 from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
 
 GALLERY = ROOT / "tests/adversarial"
+TWINS = GALLERY / "twins"
 CARD = "cheater.toml"
 MAKER = "make.py"
 CHECKS = tuple(rule.id for rule in RULES)
 SHELVES = (*CHECKS, "ineffective", "malformed", "known_gaps")
 SEED = "1"
 Kind = Literal["docker", "process"]
+Twin = Literal["bigram", "documents", "studies"]
 # Prose for people, not copied over the control.
 _NOT_CODE = {CARD, MAKER, "__pycache__"}
 
@@ -48,7 +51,8 @@ class Card(BaseModel):
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
     is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
     ``suite``: the unit tests run it too, not ``make cheaters`` alone; ``holdout``: the
-    track has unpublished documents, in a dataset of that name.
+    track has unpublished documents, in a dataset of that name. ``twin`` is the honest submission
+    that it is made of.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +70,26 @@ class Card(BaseModel):
     speaks: bool = True
     suite: bool = True
     holdout: str = ""
+    twin: Twin = "bigram"
+
+
+def honest(twin: Twin, place: Path) -> Path:
+    """The folder of an honest twin, which passes every check; its own is not written to."""
+    if twin == "bigram":
+        return BIGRAM
+    folder = place / twin
+    shutil.copytree(BIGRAM, folder)
+    shutil.copy(TWINS / "documents.py", folder)
+    text = _manifest(twin).read_text().replace("cheat:load_model", "documents:load_model")
+    text = text.replace('"python", "cheat.py"]', '"python", "bigram.py"]')
+    text = text.replace(', "cheat.py"]', "]")
+    (folder / "submission.toml").write_text(text)
+    return folder
+
+
+def _manifest(twin: Twin) -> Path:
+    """The manifest of those that are made of a twin."""
+    return GALLERY / "submission.toml" if twin == "bigram" else TWINS / f"{twin}.toml"
 
 
 @dataclass(frozen=True)
@@ -89,8 +113,8 @@ class Cheater:
         """The submission's folder: the control's code, the gallery's manifest, its own files."""
         place.mkdir(parents=True, exist_ok=True)
         target = place / self.folder.name
-        shutil.copytree(BIGRAM, target)
-        shutil.copy(GALLERY / "submission.toml", target)
+        shutil.copytree(honest(self.card.twin, place / "honest"), target)
+        shutil.copy(_manifest(self.card.twin), target / "submission.toml")
         ignore = shutil.ignore_patterns(*_NOT_CODE)
         shutil.copytree(self.folder, target, dirs_exist_ok=True, symlinks=True, ignore=ignore)
         if (self.folder / MAKER).exists():
@@ -291,9 +315,10 @@ _PREFACE = """\
 # The rogues' gallery
 
 One small submission for each way to cheat, on the shelf that says what must become of it. Each is
-the honest control, `tests/factories/honest/bigram`, with the files of its folder copied over it;
-`cheater.toml` is its card. `make cheaters` verifies all of them in Docker; without an engine, those
-that make sense in the process sandbox. `python -m tests.adversarial --readme` writes this file.
+the honest control, `tests/factories/honest/bigram`, or one of `twins/`, which are scored by
+document, with the files of its folder copied over it; `cheater.toml` is its card. `make cheaters`
+verifies all of them in Docker; without an engine, those that make sense in the process sandbox.
+`python -m tests.adversarial --readme` writes this file.
 
 ## A new one in ten minutes
 
@@ -302,7 +327,8 @@ that make sense in the process sandbox. `python -m tests.adversarial --readme` w
    or both.
 2. Write `cheater.toml`: `trick`, a sentence; where it fits `field` (where it happened), `reason`
    (words of the verdict's reason), `seeds = "auto"`, `track` (lines of the smoke track), `also`
-   (checks that see it too), `sandboxes`, `suite = false` if it is slow. `gallery.py` has every key.
+   (checks that see it too), `sandboxes`, `twin = "documents"` or `"studies"` for one that is scored
+   by document, `suite = false` if it is slow. `gallery.py` has every key.
 3. `python -m tests.adversarial --only SHELF/NAME --sandbox process` says what became of it.
 4. If nothing refuses it and it gains something, you have found a hole. Move it to the shelf of the
    check that you write against it, and see that it passes when that check is switched off: the

@@ -4,10 +4,12 @@
 without isolation, and Docker one for each of its own mechanisms.
 """
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,9 @@ from tests.adversarial.gallery import (
     SEED,
     SHELVES,
     Cheater,
+    Twin,
     cheaters,
+    honest,
     readme,
     run,
     verify,
@@ -48,18 +52,27 @@ def named(cheater: Cheater) -> str:
 
 
 @pytest.fixture(scope="module")
-def control(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Outcome:
-    """The honest control, with the one seed that most cheaters are run with."""
-    return verify(BIGRAM, tmp_path_factory.mktemp("control"), data_root, "process", seeds=SEED)
+def control(
+    tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None
+) -> Callable[[Twin], Outcome]:
+    """Each honest control, with the one seed that most cheaters are run with."""
+
+    @functools.cache
+    def of(twin: Twin) -> Outcome:
+        place = tmp_path_factory.mktemp("control")
+        return verify(honest(twin, place), place, data_root, "process", seeds=SEED)
+
+    return of
 
 
 @pytest.mark.parametrize(
     "cheater", [c for c in ALL if c.card.suite and "process" in c.card.sandboxes], ids=named
 )
 def test_every_cheater_comes_to_what_its_shelf_says(
-    cheater: Cheater, tmp_path: Path, data_root: Path, control: Outcome
+    cheater: Cheater, tmp_path: Path, data_root: Path, control: Callable[[Twin], Outcome]
 ) -> None:
-    result = run(cheater, tmp_path, data_root, "process", control)
+    compared = control(cheater.card.twin) if cheater.shelf not in CHECKS else None
+    result = run(cheater, tmp_path, data_root, "process", compared)
     assert not result.problems
     if cheater.shelf not in CHECKS:
         return
@@ -98,6 +111,16 @@ def test_the_honest_control_passes_everything(finished: Outcome) -> None:
     assert left == {"isolation"}
     assert finished.verdict["verdict"] == "REHEARSED"
     assert finished.verdict["findings"] == []
+
+
+@pytest.mark.parametrize("twin", ["documents", "studies"])
+def test_an_honest_twin_that_is_scored_by_document_passes_everything(
+    twin: Twin, tmp_path: Path, data_root: Path
+) -> None:
+    done = verify(honest(twin, tmp_path), tmp_path, data_root, "process", seeds="auto")
+    left = {c["id"] for c in done.verdict["checks"] if c["status"] != "pass"}
+    assert left == {"isolation"}
+    assert done.verdict["verdict"] == "REHEARSED"
 
 
 def test_a_second_try_is_counted(tmp_path: Path, data_root: Path) -> None:

@@ -224,6 +224,30 @@ def test_a_study_of_what_was_asked_but_not_finished_is_seen(play: Played) -> Non
     assert found.largest_change_nats > 0.1
 
 
+@pytest.mark.parametrize("studies", [(), (20,)])
+def test_what_a_worker_hears_from_another_is_seen(play: Played, studies: tuple[int, ...]) -> None:
+    """Workers may talk. What one says of its documents is no part of the other's past."""
+    tell = "open('heard', 'a').write(f'{self.last[row]} {token}\\n')"
+    hear = "logits = logits + 3 * (self.__class__.heard()[shown[place]] > 0)"
+    code = counts(6, count=f"{tell}; self.rows[row][self.last[row], token] += 1", ask=hear)
+    code = code.replace(
+        "def load_model",
+        "def heard():\n"
+        "        table = torch.zeros(V, V)\n"
+        "        for line in open('heard').read().splitlines()[-40:]:\n"
+        "            if len(line.split()) == 2:\n"
+        "                table[tuple(map(int, line.split()))] = 1\n"
+        "        return table\n\n"
+        "    open('heard', 'w').close()\n"
+        "    Model.heard = staticmethod(heard)\n\n"
+        "    def load_model",
+    )
+    how = ByDocument(segment=6, rows=2, study_after=studies)
+    stream = make_stream(documents=60)
+    _, found = play.probed(code, stream, by_document=how, count=200, workers=2)
+    assert found.largest_change_nats > 0.2
+
+
 @pytest.mark.parametrize(
     ("lacks", "said"),
     [

@@ -12,11 +12,9 @@ from harness.contest.track import load_track
 from harness.evidence.asked_again import Recall
 from harness.scoring.probes.answers import FirstAnswers
 from harness.scoring.probes.recall import RecallSet
-from harness.scoring.schedules.corpus import WindowPlan
-from harness.scoring.schedules.documents import DocumentPlan
 from harness.scoring.schedules.plan import Room
 from harness.statistics.probe_bounds import Sample, excess_variance
-from tests.scoring.conftest import Played, make_stream
+from tests.scoring.conftest import ByDocument, Played, make_stream
 from tests.scoring.schedules.test_documents import plan_of
 from tests.scoring.test_probes import LEAKY, NEXT
 
@@ -109,15 +107,12 @@ def test_whoever_is_as_good_on_average_by_looking_ahead_shows_in_the_variance(pl
     st.lists(st.integers(2, 30), min_size=1, max_size=9),
     st.integers(1, 7),
     st.integers(0, 9),
-    st.booleans(),
 )
-def test_the_mean_of_windows_is_that_of_targets_however_few_a_window_holds(
-    lengths: list[int], segment: int, more: int, by_document: bool
+def test_the_mean_of_pieces_is_that_of_targets_however_few_one_holds(
+    lengths: list[int], segment: int, more: int
 ) -> None:
-    """Who is dearer in short windows does not hide what he gained in full ones."""
-    plan: WindowPlan | DocumentPlan = WindowPlan(sum(lengths), segment + more, segment)
-    if by_document:
-        plan = plan_of(lengths, segment=segment, sequence_length=segment + more, rows=2)
+    """Who is dearer in short pieces does not hide what he gained in full ones."""
+    plan = plan_of(lengths, segment=segment, sequence_length=segment + more, rows=2)
     drawn = np.random.default_rng(0)
     first, second = drawn.random((2, plan.tokens)).astype(np.float32)
     windows = RecallSet.draw(plan, FirstAnswers(first), secret=b"", count=len(plan))
@@ -129,3 +124,24 @@ def test_the_mean_of_windows_is_that_of_targets_however_few_a_window_holds(
     assert found.windows == len(plan)
     expected = float((second - first)[1:].astype(float).mean())
     assert found.changes.mean_nats == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("segment", [4, 16, 64])
+def test_the_mean_over_pieces_of_documents_is_that_over_targets(segment: int) -> None:
+    """A gain in full pieces alone: last ones, which have fewer targets, would count as much."""
+    stream = make_stream(documents=60)
+    plan = ByDocument(segment=segment).plan(stream, 64)
+    windows = np.arange(len(plan))
+    full = plan.windows.counts >= plan.windows.counts.max() / 2
+    first = FirstAnswers.of_stream(plan.tokens)
+    first.nats[:] = 0
+    again = RecallSet(plan, windows, first)
+    rows = np.zeros_like(windows)
+    room = Room(tokens=1024, vocabulary_size=13)
+    for ask, places in plan.asks(windows, rows, plan.ages, room=room):
+        nats = torch.from_numpy(np.where(full[windows[places]], 0.5, 0.0))
+        again.compare(ask, nats[:, None].expand(-1, segment).float(), torch.empty(0))
+    found = again.facts(segments_observed=0, seconds=1.0).changes
+    targets = plan.windows.counts[full].sum() / plan.targets
+    assert found.mean_nats == pytest.approx(0.5 * targets)
+    assert found.largest_nats <= 0.5 * plan.fullest * (1 + 1e-9)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from harness.contest.track import Bound
 from harness.evidence.asked_again import Recall
+from harness.evidence.results import Scores
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -88,7 +89,7 @@ def _of_all(case: Case, bound: Bound, runs: Sequence[tuple[Run, Recall]]) -> Ans
         return incomplete
     if varied := _varied(bound, runs):
         return varied
-    below = _change_below(bound, asked)
+    below = _change_below(case, bound, asked)
     if below >= bound.tolerance_nats:
         return Answer(
             "unknown",
@@ -131,19 +132,31 @@ def _varied(bound: Bound, runs: Sequence[tuple[Run, Recall]]) -> Answer | None:
     return None
 
 
-def _change_below(bound: Bound, asked: Sequence[Recall]) -> float:
+def _change_below(case: Case, bound: Bound, asked: Sequence[Recall]) -> float:
     """Nats a target by which the order of questions may have moved the score, either way."""
+    fullest = max((_fullest(run.scores) for run in case.seeds if run.scores), default=1.0)
     every = pooled([recall.changes.sample for recall in asked])
     reached = sum(reach(recall.windows, recall.of_windows) for recall in asked)
     size = Sample(every.count, abs(every.mean), every.sd, every.variance_error)
-    return upper_bound(size, dearest=bound.dearest_nats, reached=reached)
+    return upper_bound(size, dearest=bound.dearest_nats * fullest, reached=reached)
+
+
+def _fullest(scores: Scores) -> float:
+    """How many times as many targets the fullest window has as the mean one.
+
+    Where documents are streams, the mean of a window's targets is taken for as many as a mean one
+    has, so that a full one may gain as much more.
+    """
+    if scores.streams == "corpus":
+        return 1.0
+    return scores.stride * scores.windows / scores.targets
 
 
 def change_below(case: Case) -> float | None:
     """What memory may have gained unseen, in nats a target; None where nothing bounds it."""
     bound = case.track.probes.memory
     asked = [run.recall for run in case.seeds if run.recall is not None]
-    return _change_below(bound, asked) if bound is not None and asked else None
+    return _change_below(case, bound, asked) if bound is not None and asked else None
 
 
 MEMORY = Rule(

@@ -57,7 +57,7 @@ from harness.scoring.probes.walks import walk_of
 from harness.scoring.schedules.asking import Ask, Indices, Schedule, Tokens
 from harness.scoring.schedules.corpus import WindowPlan
 from harness.scoring.schedules.documents import DocumentPlan
-from harness.scoring.schedules.plan import Room, targets_each
+from harness.scoring.schedules.plan import Room
 
 TWICE = 64
 """Windows asked twice in one request while scoring, at most; of few windows, a quarter."""
@@ -183,7 +183,7 @@ class ProbeSet:
         """Compare the two answers to each window of a request of pairs: float32[2 B, P]."""
         one, other = nats.double().chunk(2)
         changes = other - one
-        means = changes.sum(dim=1).numpy() / targets_each(self.plan)
+        means = changes.sum(dim=1).numpy() / self.plan.divisors(ask.counts[: len(changes)])
         for row, worst in enumerate(changes.abs().argmax(dim=1).tolist()):
             self._random.add(
                 float(means[row]),

@@ -25,7 +25,7 @@ from harness.scoring.probes.walks.documents import DocumentWalk
 from harness.scoring.schedules.asking import Ask, Indices, Schedule, SharedTurns, Supplied
 from harness.scoring.schedules.corpus import WindowPlan
 from harness.scoring.schedules.documents import DocumentPlan
-from harness.scoring.schedules.plan import Room, targets_each
+from harness.scoring.schedules.plan import Room
 
 
 @dataclass
@@ -79,12 +79,12 @@ class RecallSet:
     def compare(self, ask: Ask, nats: torch.Tensor, distributions: torch.Tensor) -> None:
         """Compare second answers with first: float32[B, P] nats of whole windows."""
         before, targets = torch.from_numpy(self.first.nats[ask.targets]), ask.targets
-        each = targets_each(self.plan)
         changes = torch.where(torch.from_numpy(ask.wanted), (nats - before).double(), 0.0)
+        each = self.plan.divisors(ask.counts)
         for row, of_window in enumerate(changes):
             worst = int(of_window.abs().argmax())
             self._differences.add(
-                float(of_window.sum()) / each,
+                float(of_window.sum()) / float(each[row]),
                 largest=float(of_window[worst]),
                 target=int(targets[row, worst]),
             )

@@ -28,7 +28,7 @@ from harness.scoring.schedules.asking import (
     SharedTurns,
     Supplied,
 )
-from harness.scoring.schedules.plan import NONE, Layout, Room, Slot, Windows
+from harness.scoring.schedules.plan import NONE, Floats, Layout, Room, Slot, Windows
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,15 @@ class WindowPlan:
         """What is told when all targets of a segment are scored."""
         begin = 1 + segment * self._segment
         return Observe(begin, min(begin + self._segment, self.tokens))
+
+    @property
+    def fullest(self) -> float:
+        """See :class:`harness.scoring.schedules.plan.Plan`."""
+        return 1.0
+
+    def divisors(self, counts: Indices) -> Floats:
+        """See :class:`harness.scoring.schedules.plan.Plan`: their own numbers."""
+        return counts.astype(np.float64)
 
     def layout(self, *, lanes: int) -> Layout:
         """See :class:`harness.scoring.schedules.plan.Plan`. Nothing is drawn: no digest."""

@@ -8,6 +8,7 @@ lengths in pieces, and from nothing else. Places are rows of all lanes together:
 
 import hashlib
 import heapq
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -170,9 +171,11 @@ def replayed(
 ) -> Moves:
     """The same documents again, each only up to a piece, with the same studies where they were.
 
-    Between two studies the documents are dealt anew, in another order. One that was open when a
-    study began is open then again, in its old place and as far as it was: it is played first, or
-    last, of that place. Its row holds what it learned, so no other document may come between.
+    Without studies they are dealt anew, in another order. With studies each has its old place, so
+    that one that was open when a study began is open then again, as far as it was. Between two
+    studies a place plays first what was open, then what began and ended, in another order, then
+    what stays open: as while scoring, where the first of these is any document, too. Dealt anew,
+    those that stay open would be known to go on. Rows of odd number wait until the others are done.
 
     Args:
         moves: those of the scoring.
@@ -181,56 +184,46 @@ def replayed(
         lengths: int64[D], pieces of each document.
         until: int64[K], how many pieces of each document in ``order`` are played, at least 1.
     """
+    if not moves.studies:
+        everywhere = sorted(set(moves.places.tolist()))
+        dealt = deal(until.tolist(), dict.fromkeys(everywhere, 0))
+        return moves_of(dealt, first_pieces[order], until, lanes=moves.lanes)
     inverse = np.argsort(moves.pieces)
     studied = np.array([step for step, _ in moves.studies], np.int64)
     begins = moves.steps[inverse[first_pieces[order]]]
     homes = moves.places[inverse[first_pieces[order]]]
-    # Pieces of each document that are played before each study, and in all.
-    upto = np.clip(studied[None, :] - begins[:, None], 0, until[:, None])
-    upto = np.concatenate([np.zeros_like(until)[:, None], upto, until[:, None]], axis=1)
+    # Pieces of each document that were played before each study, and those that now are.
+    nothing = np.zeros_like(until)[:, None]
     whole = np.clip(studied[None, :] - begins[:, None], 0, lengths[order][:, None])
-    open_then = (whole > 0) & (whole < lengths[order][:, None])  # at each study
-    never = np.zeros((len(order), 1), np.bool_)
-    kept_open = np.concatenate([never, open_then & (upto[:, -1:] > whole), never], axis=1)
-    placed, steps, pieces, studies = [], [], [], []
-    now = 0
-
-    def play(number: int, epoch: int, place: int, step: int) -> int:
-        played = np.arange(upto[number, epoch], upto[number, epoch + 1])
-        placed.append(np.full(len(played), place))
-        steps.append(step + np.arange(len(played)))
-        pieces.append(first_pieces[order[number]] + played)
-        return step + len(played)
-
-    everywhere = sorted(set(moves.places.tolist()))
-    for epoch in range(len(studied) + 1):
-        here = upto[:, epoch + 1] > upto[:, epoch]
-        came, stays = kept_open[:, epoch], kept_open[:, epoch + 1]
-        free = dict.fromkeys(everywhere, now)
-        shut: set[int] = set()
-        for number in np.flatnonzero(came).tolist():
-            place = int(homes[number])
-            free[place] = play(number, epoch, place, now)
-            if stays[number]:
-                shut.add(place)
-        inner = np.flatnonzero(here & ~came & ~stays)
-        parts = (upto[inner, epoch + 1] - upto[inner, epoch]).tolist()
-        dealt = deal(parts, {p: s for p, s in free.items() if p not in shut})
-        for number, place, step in zip(
-            inner.tolist(), dealt.places.tolist(), dealt.steps.tolist(), strict=True
-        ):
-            free[place] = play(number, epoch, place, step)
-        for number in np.flatnonzero(stays & ~came).tolist():
-            place = int(homes[number])
-            free[place] = play(number, epoch, place, free[place])
-        now = max(free.values(), default=now)
+    upto = np.hstack([nothing, np.minimum(whole, until[:, None]), until[:, None]])
+    stays = (whole > 0) & (whole < lengths[order][:, None]) & (until[:, None] > whole)
+    open_at = np.hstack([nothing > 0, stays, nothing > 0])
+    steps, places, pieces, studies, now = [], [], [], [], 0
+    for epoch, (before, after) in enumerate(itertools.pairwise(upto.T)):
+        for odd in (0, 1):
+            mine = np.flatnonzero((after > before) & (homes // moves.lanes % 2 == odd))
+            rank = open_at[mine, epoch + 1].astype(np.int64) - 2 * open_at[mine, epoch]
+            mine = mine[np.lexsort((mine, rank, homes[mine]))]
+            parts = (after - before)[mine]
+            there = _after_each_other(homes[mine], parts)
+            within = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+            steps.append(now + np.repeat(there, parts) + within)
+            places.append(np.repeat(homes[mine], parts))
+            pieces.append(np.repeat(first_pieces[order[mine]] + before[mine], parts) + within)
+            now += int((there + parts).max(initial=0))
         if epoch < len(studied):
             studies.append((now, moves.studies[epoch][1]))
-    nothing = [np.empty(0, np.int64)]
     return Moves(
         lanes=moves.lanes,
-        places=np.concatenate(placed or nothing),
-        steps=np.concatenate(steps or nothing),
-        pieces=np.concatenate(pieces or nothing),
+        places=np.concatenate(places),
+        steps=np.concatenate(steps),
+        pieces=np.concatenate(pieces),
         studies=tuple(studies),
     )
+
+
+def _after_each_other(places: Indices, parts: Indices) -> Indices:
+    """int64[K]: when each of some parts begins, those of a place, side by side, in order."""
+    begins = np.cumsum(parts) - parts
+    firsts = np.flatnonzero(np.diff(places, prepend=-1))
+    return begins - np.repeat(begins[firsts], np.diff(firsts, append=len(parts)))

@@ -37,7 +37,7 @@ from harness.scoring.schedules.asking import (
     Turn,
 )
 from harness.scoring.schedules.dealing import Moves, Step, deal, moves_of, studies_of
-from harness.scoring.schedules.plan import NONE, Layout, Room, Slot, Windows
+from harness.scoring.schedules.plan import NONE, Floats, Layout, Room, Slot, Windows
 
 
 class Shape(NamedTuple):
@@ -172,6 +172,18 @@ class DocumentPlan:
         studies = studies_of(dealt, self.order, lengths, self.study_after)
         return Moves(moves.lanes, moves.places, moves.steps, moves.pieces, studies)
 
+    @property
+    def fullest(self) -> float:
+        """See :class:`harness.scoring.schedules.plan.Plan`."""
+        return self.segment * len(self) / self.targets
+
+    def divisors(self, counts: Indices) -> Floats:
+        """See :class:`harness.scoring.schedules.plan.Plan`.
+
+        A document's last piece has few targets, and would count as much as any other.
+        """
+        return np.full(len(counts), self.targets / len(self))
+
     def layout(self, *, lanes: int) -> Layout:
         """See :class:`harness.scoring.schedules.plan.Plan`."""
         return Layout(
@@ -285,8 +297,11 @@ class Scoring:
         rows = np.arange(self.plan.rows, dtype=np.int64)
         pieces, ages = np.full(len(rows), -1, np.int64), step.number - idle_since
         pieces[step.rows], ages[step.rows] = step.pieces, self.plan.ages[step.pieces]
+        # A window that is asked twice ends as it did: where two texts begin to differ, it ends.
+        text = self.plan.elsewhere.text
+        begins = rng.integers(0, max(1, len(text)), self.plan.rows)
         for ask, _ in self.plan.asks(pieces, rows, ages, room=self.room):
-            yield filled(ask, self.plan.elsewhere.text, rng)
+            yield filled(ask, text, begins)
         # One by one: in whatever request a piece is asked, its two rows are alone in this one.
         for place in np.flatnonzero(again[step.pieces]).tolist():
             one = slice(place, place + 1)
@@ -294,13 +309,13 @@ class Scoring:
             for ask, _ in self.plan.asks(piece, row, self.plan.ages[piece], room=self.room):
                 if self.plan.at_once(ask.length, self.room) > 1:
                     number = np.searchsorted(self.twice, piece)
-                    yield filled(ask, self.plan.elsewhere.text, rng).twice(number)
+                    yield filled(ask, text, begins).twice(number)
 
 
-def filled(ask: Ask, text: Tokens, rng: np.random.Generator) -> Ask:
-    """An ask with text from elsewhere behind its targets."""
-    begins = rng.integers(0, max(1, len(text)), len(ask.windows))
-    return replace(ask, filler=Filler(text, begins))
+def filled(ask: Ask, text: Tokens, begins: Indices) -> Ask:
+    """An ask with text from elsewhere behind its targets, from ``begins`` int64[rows] on."""
+    assert ask.rows is not None  # noqa: S101 - of documents
+    return replace(ask, filler=Filler(text, begins[ask.rows]))
 
 
 def documents_of(tokens: Tokens, bos_id: int) -> Indices:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.scoring.schedules.asking import Indices, Schedule
 
+Floats = npt.NDArray[np.float64]
 NONE: Indices = np.empty(0, np.int64)
 
 
@@ -77,6 +79,19 @@ class Plan(Protocol):
     def windows(self) -> Windows:
         """All windows."""
 
+    @property
+    def fullest(self) -> float:
+        """How many times as many targets the fullest window has as the mean one.
+
+        1 where but for the first and the last one all have as many.
+        """
+
+    def divisors(self, counts: Indices) -> Floats:
+        """float64[B]: what sums over windows of ``counts`` int64[B] targets are divided by.
+
+        The mean over windows then is that over targets.
+        """
+
     def layout(self, *, lanes: int) -> Layout:
         """What a score's evidence says of all this."""
 
@@ -91,12 +106,3 @@ class Plan(Protocol):
 
         ``twice`` int64[W], windows in order, are asked again at once, each twice in one request.
         """
-
-
-def targets_each(plan: Plan) -> float:
-    """Targets of a window, on average.
-
-    A sum over a window's targets, divided by this, has over all windows the mean that a target has:
-    short windows, such as the last ones of documents, count for as little as they hold.
-    """
-    return plan.targets / len(plan)

@@ -6,7 +6,8 @@ no more of the document than lies before its target. Behind the last of them the
 and its row goes to another one. What the sandbox was shown of a document is thus its past alone.
 
 For probes documents come in the opposite order, between the same studies; so whatever a model keeps
-of one for another is another thing than it was, and what it answers too.
+of one for another is another thing than it was, and what it answers too. When a document comes, and
+in which row, says nothing of what lies behind its questions.
 """
 
 from collections.abc import Iterator
