@@ -1,5 +1,7 @@
 """The simulation of busy devices, at a reduced size: its lengths, its counts, its tables."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -98,5 +100,5 @@ def test_the_page_has_all_tables_and_any_size_makes_them() -> None:
     for name in ("busy", "again"):
         assert between(kept, name, "", path=PAGE) != kept  # it has the markers, and text between
     lines = made.splitlines()
-    heads = [head for head, line in zip(lines, lines[1:], strict=False) if line.startswith("|---")]
+    heads = [head for head, line in itertools.pairwise(lines) if line.startswith("|---")]
     assert len(heads) == 4 and set(heads) <= set(kept.splitlines())
