@@ -51,7 +51,8 @@ lint: $(VENV)/.developer ## style, types, and imports that run downwards
 format: $(VENV)/.developer ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(VENV)/.developer ## scoring through the harness against a bare loop, side by side
+bench: $(VENV)/.developer ## our arithmetic against a read and a copy; scoring through the harness against a bare loop
+	@$(BIN)/python -m tests.bench.arithmetic
 	@$(BIN)/python -m tests.bench.scoring $(ARGS)
 
 fuzz: $(VENV)/.developer ## hostile bytes for every parser (ARGS="--seconds 60")

@@ -75,8 +75,9 @@ class Scores(Fact):
     ``segments_observed`` segments of ``segment`` targets, which took ``observe_seconds`` of
     ``model_seconds``; ``segment`` is null for any other. Where ``streams`` is ``documents``,
     ``rows`` were open on each device, and the model studied ``studies`` times.
-    ``schedule_digest`` is that of the order of questions; ``waited_seconds`` is how long models
-    waited for the harness.
+    ``schedule_digest`` is that of the order of questions; ``waited_seconds`` are those of
+    ``model_seconds`` in which a model, the mean of all devices, had nothing to do because the
+    harness had not asked yet.
     """
 
     kind: Literal["scores"] = "scores"
@@ -104,6 +105,13 @@ class Scores(Fact):
     waited_seconds: float | None = None
     tokens_per_second: float
     documents_sha256: str
+
+    @property
+    def waited_share(self) -> float | None:
+        """``waited_seconds`` as a share of ``model_seconds``; None where it was not measured."""
+        if self.waited_seconds is None or self.model_seconds <= 0:
+            return None
+        return self.waited_seconds / self.model_seconds
 
     @model_validator(mode="after")
     def _adds_up(self) -> "Scores":

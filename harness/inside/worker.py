@@ -6,7 +6,7 @@ format lives here, and the harness imports it from here, so that both sides agre
 
 A message is one fixed-size struct on a Unix stream socket. Tokens and logits pass through two
 shared memories whose descriptors come with HELLO: ``slots`` areas of int64 numbers, tokens [B, L]
-first, and of float32 logits [B, P, V].
+first, and of logits [B, P, V], in float32, bfloat16 or float16 as the REPLY says.
 """
 
 import argparse
@@ -35,7 +35,10 @@ _TELLS = {
     RESET: RESET_FAILED,
     STUDY: STUDY_FAILED,
 }
-_STRUCT = struct.Struct("<IIIIQIIII")
+# What logits cross in, by the code in a REPLY; an area has room for the first.
+FLOAT32 = 1
+DTYPES = {FLOAT32: "float32", 2: "bfloat16", 3: "float16"}
+_STRUCT = struct.Struct("<IIIIQIIIII")
 MESSAGE_BYTES = _STRUCT.size
 LENGTH = struct.Struct("<Q")
 
@@ -48,7 +51,8 @@ class Message(NamedTuple):
     positions of each; behind the tokens stand the first position [B] and the row [B] of each.
     OBSERVE: ``length`` tokens. OBSERVE_ROWS: tokens [B, L], rows [B], counts [B]. RESET: rows [B].
     What is told lies in slot 0. STUDY: behind the message come ``windows`` lengths as uint32 and,
-    of all documents together, ``length`` tokens as uint16. REPLY repeats what it answers.
+    of all documents together, ``length`` tokens as uint16. REPLY repeats what it answers;
+    ``dtype`` says what its logits are in.
     """
 
     kind: int
@@ -59,6 +63,7 @@ class Message(NamedTuple):
     windows: int = 0
     length: int = 0
     first: int = 0
+    dtype: int = 0
 
     @property
     def positions(self) -> int:
@@ -166,10 +171,9 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
     channel.sendall(Message(READY).pack())
     served = _Served(model, device, channel, token_memory, logit_memory, hello)
     while (request := Message.unpack(_receive(channel))).kind != CLOSE:
-        status = (
-            served.ask(request) if request.kind in (REQUEST, ASK_ROWS) else served.tell(request)
-        )
-        channel.sendall(request._replace(kind=REPLY, status=status).pack())
+        asked = request.kind in (REQUEST, ASK_ROWS)
+        status, dtype = served.ask(request) if asked else (served.tell(request), 0)
+        channel.sendall(request._replace(kind=REPLY, status=status, dtype=dtype).pack())
     return 0
 
 
@@ -183,8 +187,8 @@ class _Served(NamedTuple):
     logit_memory: mmap.mmap
     hello: Message
 
-    def ask(self, request: Message) -> int:
-        """Answer a request; returns a status."""
+    def ask(self, request: Message) -> tuple[int, int]:
+        """Answer a request; returns a status, and what the logits are in."""
         import torch
 
         count, length = request.windows, request.length
@@ -199,18 +203,19 @@ class _Served(NamedTuple):
         try:
             with torch.no_grad():
                 logits = self.model(tokens, *asked)
-            status = _complaint(logits, expected)
+            status, dtype = _complaint(logits, expected), 0
             if status == OK:
+                dtype = _crosses_in(logits)
                 torch.frombuffer(
                     self.logit_memory,
-                    dtype=torch.float32,
+                    dtype=getattr(torch, DTYPES[dtype]),
                     count=expected[0] * expected[1] * expected[2],
                     offset=request.slot * ((self.hello.length << 32) + self.hello.first),
                 ).view(expected).copy_(logits)
         except BaseException:  # noqa: BLE001
             traceback.print_exc()
-            status = MODEL_FAILED
-        return status
+            status, dtype = MODEL_FAILED, 0
+        return status, dtype
 
     def tell(self, request: Message) -> int:
         """Tell the model what was scored, or what begins; returns a status."""
@@ -270,6 +275,14 @@ def _complaint(logits: Any, expected: tuple[int, int, int]) -> int:
         print(f"expected logits {expected}, got {tuple(logits.shape)}", file=sys.stderr)
         return WRONG_SHAPE
     return OK
+
+
+def _crosses_in(logits: Any) -> int:
+    """The code of the logits' own type, or of float32, to which any other is converted."""
+    import torch
+
+    codes = {getattr(torch, name): code for code, name in DTYPES.items()}
+    return codes.get(logits.dtype, FLOAT32)
 
 
 def _receive(channel: socket.socket, size: int = MESSAGE_BYTES) -> bytes:

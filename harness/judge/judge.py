@@ -8,7 +8,6 @@ import functools
 
 from harness.evidence.digests import judged_by
 from harness.evidence.phase import PhaseFacts
-from harness.evidence.results import Scores
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.comparison import spending_under
@@ -156,14 +155,8 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         beside_bpb=run.beside,
         place=looks.index(draw) + 1 if draw in looks else None,
         lost=True if run.lost else None,
-        waited_share=_waited_share(scores),
+        waited_share=scores.waited_share if scores else None,
     )
-
-
-def _waited_share(scores: Scores | None) -> float | None:
-    if scores is None or scores.waited_seconds is None or not scores.model_seconds:
-        return None
-    return min(1.0, scores.waited_seconds / scores.model_seconds)
 
 
 def _streams_result(case: Case) -> StreamsResult | None:

@@ -67,6 +67,15 @@ def headline(statistics: StatisticsResult) -> str:
     return f"{shown} BPB ({seeds}); needed: below {needed} BPB"
 
 
+def waited_in_words(verdict: Verdict) -> str:
+    """How much of the scoring was ours, at worst; empty where nobody measured it."""
+    shares = [seed.waited_share for seed in verdict.seeds if seed.waited_share is not None]
+    if not shares:
+        return ""
+    share = f"{100 * max(shares):.1f} %"
+    return f"While it was scored, the model waited for the harness for {share} of the time."
+
+
 def confirmed(verdict: Verdict) -> str:
     """The mean of the seeds that nobody selected; empty where there are none."""
     found = verdict.confirmation

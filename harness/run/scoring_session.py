@@ -238,6 +238,12 @@ class ScoringSession:
 
         return TOKENS_AT_ONCE_GPU if self._bench.accelerators else TOKENS_AT_ONCE_CPU
 
+    @property
+    def _threads(self) -> int:
+        from harness.scoring.arithmetic import threads_for
+
+        return threads_for(self._workers, accelerators=bool(self._bench.accelerators))
+
     def _ask(
         self,
         file: Sealed,
@@ -273,6 +279,7 @@ class ScoringSession:
                     self._stream,
                     workers=self._workers,
                     tokens_at_once=self._tokens_at_once,
+                    threads=self._threads,
                     alive=lambda: running.wait(0) is None,
                     progress=progress,
                 )

@@ -5,6 +5,7 @@ memory is sealed against resizing, so that no worker can take it away from us.
 """
 
 import array
+import contextlib
 import fcntl
 import math
 import mmap
@@ -13,16 +14,19 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import InfrastructureError, SubmissionError
 from harness.inside import worker as wire
+from harness.scoring.inbox import Inbox, Waiting
 from harness.scoring.schedules.asking import Ask, Indices, ObserveRows, Tokens
 from harness.scoring.schedules.plan import Slot
 
 SLOTS = 2
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 POLL_SECONDS = 0.2
@@ -34,6 +38,18 @@ class AnswerError(SubmissionError):
 
 class WorkerGone(Exception):
     """A worker closed its end; the sandbox's facts say why."""
+
+
+class Answer(NamedTuple):
+    """Logits [B, P, V] as they lie in ``memory``, to which the worker can write at any time.
+
+    ``memory`` holds exactly so many values of ``dtype``, one of those in ``ITEM_BYTES``. It is
+    theirs again with the next request for its slot.
+    """
+
+    memory: npt.NDArray[np.uint8]
+    shape: tuple[int, int, int]
+    dtype: str
 
 
 _COMPLAINTS = {
@@ -66,6 +82,8 @@ class Link:
         connection: from :meth:`Channel.accept`; owned and closed by the link.
         slot: the most that a request, or one thing told, holds.
         vocabulary_size: last dimension of the logits.
+
+    ``waiting`` says how long the worker has had nothing of ours to do.
     """
 
     def __init__(self, connection: socket.socket, *, slot: Slot, vocabulary_size: int) -> None:
@@ -73,8 +91,7 @@ class Link:
         self._socket.settimeout(POLL_SECONDS)
         self._vocabulary_size = vocabulary_size
         self._told = 0
-        self.logit_values = slot.positions * vocabulary_size
-        logit_bytes = _page_multiple(self.logit_values * 4)
+        logit_bytes = _page_multiple(slot.positions * vocabulary_size * 4)
         token_bytes = _page_multiple(slot.tokens * 8)
         token_file, logit_file = _memory(SLOTS * token_bytes), _memory(SLOTS * logit_bytes)
         try:
@@ -82,7 +99,7 @@ class Link:
                 mmap.mmap(token_file, SLOTS * token_bytes), dtype=np.int64
             ).reshape(SLOTS, -1)
             self._logits = np.frombuffer(
-                mmap.mmap(logit_file, SLOTS * logit_bytes), dtype=np.float32
+                mmap.mmap(logit_file, SLOTS * logit_bytes), dtype=np.uint8
             ).reshape(SLOTS, -1)
             hello = wire.Message(
                 wire.HELLO,
@@ -101,9 +118,16 @@ class Link:
         finally:
             os.close(token_file)
             os.close(logit_file)
+        self.waiting = Waiting()
+        self._inbox = Inbox(
+            lambda is_open: receive_exactly(connection, wire.MESSAGE_BYTES, is_open), self.waiting
+        )
 
     def close(self) -> None:
         """Drop the connection; the worker, if it still listens, ends by itself."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._inbox.close()
         self._socket.close()
 
     def wait_ready(self, alive: Callable[[], bool]) -> None:
@@ -145,24 +169,22 @@ class Link:
             np.copyto(self._tokens[slot, begin:end].reshape(part.shape), part)
             begin = end
 
-    def receive(
-        self, request: wire.Message, into: npt.NDArray[np.float32], alive: Callable[[], bool]
-    ) -> npt.NDArray[np.float32]:
-        """The answer to ``request``, copied once into our own memory ``into`` (flat float32).
-
-        Returns:
-            float32[B, P, V], a view of ``into``: the worker cannot touch it any more.
+    def receive(self, request: wire.Message, alive: Callable[[], bool]) -> Answer:
+        """The answer to ``request``, where the worker left it: to be copied before it is used.
 
         Raises:
             AnswerError: the worker refused, or its answer does not match the request.
             WorkerGone: the worker closed its end.
         """
         message = self._receive(alive)
-        self._expect(message, request._replace(kind=wire.REPLY), "while the model was scored")
+        dtype = wire.DTYPES.get(message.dtype) if message.status == wire.OK else None
+        expected = request._replace(kind=wire.REPLY, dtype=message.dtype if dtype else 0)
+        self._expect(message, expected, "while the model was scored")
+        if dtype is None:
+            raise AnswerError("the worker did not say what its logits are in")
         shape = (request.windows, request.positions, self._vocabulary_size)
-        size = math.prod(shape)
-        np.copyto(into[:size], self._logits[request.slot, :size])
-        return into[:size].reshape(shape)
+        size = math.prod(shape) * ITEM_BYTES[dtype]
+        return Answer(self._logits[request.slot, :size], shape, dtype)
 
     def observe(self, tokens: Tokens, alive: Callable[[], bool]) -> None:
         """Have the model observe ``tokens`` uint16[M]; no request may be unanswered meanwhile.
@@ -214,9 +236,12 @@ class Link:
     def _send(
         self, message: wire.Message, content: bytes = b"", alive: Callable[[], bool] = lambda: True
     ) -> None:
-        try:
+        def send() -> None:
             self._socket.sendall(message.pack())
             send_patiently(self._socket, content, alive)
+
+        try:
+            self.waiting.ask(send)
         except (BrokenPipeError, ConnectionResetError):
             raise WorkerGone from None
         except TimeoutError:
@@ -225,8 +250,11 @@ class Link:
             raise broken_channel(error) from error
 
     def _receive(self, alive: Callable[[], bool]) -> wire.Message:
+        while (content := self._inbox.get()) is None:
+            if not alive():
+                raise WorkerGone
         try:
-            return wire.Message.unpack(receive_exactly(self._socket, wire.MESSAGE_BYTES, alive))
+            return wire.Message.unpack(content)
         except ValueError:
             raise AnswerError("the worker sent bytes that are not a message") from None
 

@@ -1,9 +1,4 @@
-"""The scorer: sends windows, receives logits, and does the arithmetic that decides.
-
-Nats of a target are ``log(sum(exp(x - max))) - (x[target] - max)`` in float32, from our own
-copy of the logits; sums are float64. The maximum is subtracted first: if all logits had a huge
-common offset, adding a logsumexp to it would round a target's cost to nothing.
-"""
+"""The scorer: what is asked, and what becomes of the costs; their sums are float64."""
 
 import io
 import math
@@ -19,8 +14,9 @@ import torch
 
 from harness.evidence.results import Scores
 from harness.safeio.files import sha256_of, write_atomically
+from harness.scoring.arithmetic import Arithmetic, Kept
 from harness.scoring.channel import Channel
-from harness.scoring.link import AnswerError
+from harness.scoring.link import Answer
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.schedules.asking import Ask, Schedule
 from harness.scoring.schedules.plan import Plan, Room
@@ -74,37 +70,6 @@ class _Totals:
             self.scored += positions.size
 
 
-def target_nats(
-    logits: torch.Tensor,
-    targets: torch.Tensor,
-    *,
-    wanted: torch.Tensor,
-    where: Callable[[int, int], str],
-    kept: tuple[torch.Tensor, torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cost of each target: float32[B, P] from logits float32[B, P, V] and targets int64[B, P].
-
-    ``logits`` is overwritten. ``wanted`` bool[B, P] says what is a target; all else costs nothing,
-    whatever was answered. ``where`` names a window and position for the message. The second result
-    is float32[K, V]: the log-probabilities at the K ``kept`` windows and positions, both int64[K].
-
-    Raises:
-        AnswerError: a NaN, a +inf, or -inf on a target. (-inf elsewhere is a probability of 0.)
-    """
-    logits.sub_(logits.amax(dim=-1, keepdim=True))
-    chosen = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    rows = logits[kept]
-    log_sums = logits.exp_().sum(dim=-1).log_()
-    nats = torch.where(wanted, log_sums - chosen, 0.0)
-    # NaN anywhere, +inf anywhere (inf - inf) and a row of -inf make the sum NaN.
-    bad = ~torch.isfinite(nats)
-    if bool(bad.any()):
-        window, position = (int(index) for index in bad.nonzero()[0])
-        what = "-inf on the target" if bool(torch.isinf(nats[window, position])) else "NaN or inf"
-        raise AnswerError(f"the model answered {what} {where(window, position)}")
-    return nats, rows - log_sums[kept].unsqueeze(-1)
-
-
 def score(
     channel: Channel,
     stream: Stream,
@@ -115,6 +80,7 @@ def score(
     alive: Callable[[], bool],
     documents_file: Path,
     progress: Callable[[int, float], None],
+    threads: int = 1,
 ) -> Scores:
     """Score every target of ``stream`` once with the workers that connect to ``channel``.
 
@@ -127,6 +93,7 @@ def score(
         alive: whether the sandbox still runs.
         documents_file: where per-document nats, bytes and targets are written (.npz).
         progress: called a few times a second with targets scored and targets per second.
+        threads: of torch, which sum the answers of one worker.
 
     Raises:
         AnswerError: the submission's model answered wrongly.
@@ -137,15 +104,15 @@ def score(
     totals = _Totals.empty(plan, stream)
     room = Room(tokens_at_once, stream.vocabulary_size)
 
-    def listen(ask: Ask, logits: npt.NDArray[np.float32]) -> None:
+    def listen(ask: Ask, answer: Answer, arithmetic: Arithmetic) -> None:
         if ask.questions is not None:
-            none = np.empty(0, np.int64)
-            probes.keep_pairs(ask, costs(ask, logits, stream, none, none)[0])
+            probes.keep_pairs(ask, costs(arithmetic, ask, answer, stream, Kept.none())[0])
             return
         rows, numbers = probes.among(ask)
-        nats, kept = costs(ask, logits, stream, rows, probes.kept_cuts[numbers])
+        kept = Kept(rows, probes.kept_cuts[numbers])
+        nats, distributions = costs(arithmetic, ask, answer, stream, kept)
         totals.add(ask, nats)
-        probes.keep(ask, nats, kept)
+        probes.keep(ask, nats, distributions)
 
     timing = play(
         channel,
@@ -154,6 +121,7 @@ def score(
         slot=plan.slot(room),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
+        threads=threads,
         alive=alive,
         listen=listen,
         tick=lambda seconds: progress(totals.scored, totals.scored / max(seconds, 1e-9)),
@@ -179,37 +147,34 @@ def score(
         workers=workers,
         load_seconds=timing.load_seconds,
         model_seconds=timing.model_seconds,
+        waited_seconds=timing.waited_seconds,
         tokens_per_second=totals.scored / timing.model_seconds,
         documents_sha256=sha256_of(documents_file),
     )
 
 
 def costs(
-    ask: Ask,
-    logits: npt.NDArray[np.float32],
-    stream: Stream,
-    rows: npt.NDArray[np.int64],
-    cuts: npt.NDArray[np.int64],
+    arithmetic: Arithmetic, ask: Ask, answer: Answer, stream: Stream, kept: Kept
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cost of each target that was asked for, and log-probabilities where wanted.
 
     Args:
+        arithmetic: that of the worker which answered.
         ask: what was asked.
-        logits: float32[B, P, V], overwritten.
+        answer: [B, P, V].
         stream: the targets.
-        rows: int64[K], windows of which one position's log-probabilities are wanted.
-        cuts: int64[K], which position of the window that is.
+        kept: K windows and positions in them of which log-probabilities are wanted.
 
     Returns:
         float32[B, P] nats, 0 where a position is no target, and float32[K, V].
     """
-    targets = ask.targets
-    return target_nats(
-        torch.from_numpy(logits),
-        torch.from_numpy(stream.tokens[targets].astype(np.int64)),
-        wanted=torch.from_numpy(ask.wanted),
+    targets, wanted = ask.targets, ask.wanted
+    return arithmetic.costs(
+        answer,
+        stream.tokens[targets].astype(np.int64),
+        wanted=None if wanted.all() else wanted,
         where=lambda window, position: f"for token {targets[window, position]} of the stream",
-        kept=(torch.from_numpy(rows), torch.from_numpy(cuts - ask.firsts[rows])),
+        kept=Kept(kept.windows, kept.positions - ask.firsts[kept.windows]),
     )
 
 
@@ -254,16 +219,17 @@ def ask_again(
     tokens_at_once: int,
     alive: Callable[[], bool],
     progress: Callable[[int, float], None],
+    threads: int = 1,
 ) -> Timing:
     """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`."""
     done = 0
     room = Room(tokens_at_once, stream.vocabulary_size)
 
-    def listen(ask: Ask, logits: npt.NDArray[np.float32]) -> None:
+    def listen(ask: Ask, answer: Answer, arithmetic: Arithmetic) -> None:
         nonlocal done
-        rows = np.arange(len(ask.windows))
-        again.compare(ask, *costs(ask, logits, stream, rows, again.cuts(ask)))
-        done += len(rows)
+        kept = Kept(np.arange(len(ask.windows)), again.cuts(ask))
+        again.compare(ask, *costs(arithmetic, ask, answer, stream, kept))
+        done += len(ask.windows)
 
     return play(
         channel,
@@ -272,6 +238,7 @@ def ask_again(
         slot=again.plan.slot(room),
         vocabulary_size=stream.vocabulary_size,
         workers=workers,
+        threads=threads,
         alive=alive,
         listen=listen,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),

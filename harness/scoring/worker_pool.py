@@ -8,15 +8,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from statistics import fmean
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from harness.inside import worker as wire
+from harness.scoring.arithmetic import Arithmetic
 from harness.scoring.channel import Channel
-from harness.scoring.link import SLOTS, Link
+from harness.scoring.link import SLOTS, Answer, Link
 from harness.scoring.schedules.asking import (
     Ask,
     Observe,
@@ -33,8 +33,9 @@ TOKENS_AT_ONCE_CPU = 16_384
 TOKENS_AT_ONCE_GPU = 131_072
 POLL_SECONDS = 0.1
 
-# Gets an ask and its answer float32[B, P, V], which it may overwrite; from several threads.
-Listener = Callable[[Ask, npt.NDArray[np.float32]], None]
+# Gets an ask, its answer, and what sums it; from several threads. When it returns, the answer is
+# the worker's again.
+Listener = Callable[[Ask, Answer, Arithmetic], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Timing:
     """How long loading and answering took, and how much was asked and told.
 
     ``observe_seconds``, spent in telling, are those of the slowest worker, within
-    ``model_seconds``. ``segments_observed`` are those of one stream, or of all rows together.
+    ``model_seconds``; ``waited_seconds`` are the mean worker's, in which it waited for us.
+    ``segments_observed`` are those of one stream, or of all rows together.
     """
 
     load_seconds: float
@@ -51,6 +53,7 @@ class Timing:
     segments_observed: int
     studies: int
     observe_seconds: float
+    waited_seconds: float
 
 
 def play(
@@ -61,6 +64,7 @@ def play(
     slot: Slot,
     vocabulary_size: int,
     workers: int,
+    threads: int,
     alive: Callable[[], bool],
     listen: Listener,
     tick: Callable[[float], None],
@@ -74,6 +78,7 @@ def play(
         slot: the most that a request holds.
         vocabulary_size: last dimension of an answer.
         workers: how many connect, one for each device.
+        threads: of torch, which sum the answers of one worker.
         alive: whether the sandbox still runs.
         listen: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
@@ -83,8 +88,8 @@ def play(
         WorkerGone: a worker ended before its work was done.
         InfrastructureError: memory of ours failed.
     """
-    # Each worker has a thread of ours; more threads in torch would only take cores from the model.
-    torch.set_num_threads(1)
+    # For each worker a thread of ours has so many; more would only take cores from the model.
+    torch.set_num_threads(threads)
     began = time.monotonic()
     links: list[Link] = []
     try:
@@ -94,15 +99,17 @@ def play(
         for link in links:
             link.wait_ready(alive)
         loaded = time.monotonic()
-        meeting = _Meeting(threading.Barrier(workers))
+        for link in links:
+            link.waiting.begin()
+        meeting = _Meeting(workers)
         lanes = [
             _Lane(number, link, schedule, tokens, meeting, alive, listen)
             for number, link in enumerate(links)
         ]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
-        elapsed = time.monotonic() - loaded
         for link in links:
             link.say_goodbye()
+        elapsed = time.monotonic() - loaded
     finally:
         for link in links:
             link.close()
@@ -114,19 +121,38 @@ def play(
         segments_observed=max(lane.segments for lane in lanes) + sum(lane.rows for lane in lanes),
         studies=max(lane.studies for lane in lanes),
         observe_seconds=max(lane.observe_seconds for lane in lanes),
+        waited_seconds=fmean(link.waiting.seconds for link in links),
     )
 
 
-@dataclass
 class _Meeting:
     """Where lanes wait for each other, until one of them fails."""
 
-    barrier: threading.Barrier
-    over: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, lanes: int) -> None:
+        self.over = threading.Event()
+        self._barrier = threading.Barrier(lanes, action=self._met)
+        self._lock = threading.Lock()
+        self._answered = self._last_answered = 0.0
 
-    def wait(self) -> None:
-        """Wait for all lanes; raises BrokenBarrierError when one has failed."""
-        self.barrier.wait()
+    def wait(self, answered: float) -> float:
+        """Wait for all lanes.
+
+        Args:
+            answered: when this lane's worker gave its last answer.
+
+        Returns:
+            When that of the slowest did.
+
+        Raises:
+            threading.BrokenBarrierError: a lane has failed.
+        """
+        with self._lock:
+            self._answered = max(self._answered, answered)
+        self._barrier.wait()
+        return self._last_answered
+
+    def _met(self) -> None:
+        self._last_answered, self._answered = self._answered, 0.0
 
     def go_on(self) -> None:
         """Raises BrokenBarrierError when a lane has failed."""
@@ -136,7 +162,7 @@ class _Meeting:
     def end(self) -> None:
         """Nothing more is asked or told by any lane."""
         self.over.set()
-        self.barrier.abort()
+        self._barrier.abort()
 
 
 @dataclass
@@ -159,11 +185,11 @@ class _Lane:
 
     def run(self) -> None:
         try:
-            buffer = np.empty(self.link.logit_values, np.float32)
+            arithmetic = Arithmetic()
             for turn in self.schedule.turns(self.number):
-                self._ask(turn, buffer)
+                self._ask(turn, arithmetic)
                 if turn.meets:
-                    self.meeting.wait()
+                    self._meet()
                 for tell in turn.tells:
                     began = time.monotonic()
                     self._tell(tell)
@@ -175,7 +201,13 @@ class _Lane:
             self.failure = error
             self.meeting.end()
 
-    def _ask(self, turn: Turn, buffer: npt.NDArray[np.float32]) -> None:
+    def _meet(self) -> None:
+        """Wait for the other lanes; while one of them computes, we are not waited for."""
+        summed = time.monotonic()
+        slowest = self.meeting.wait(self.link.waiting.since)
+        self.link.waiting.excuse(slowest - summed)
+
+    def _ask(self, turn: Turn, arithmetic: Arithmetic) -> None:
         """All asks of a turn. While the worker computes one slot, the other's answer is summed."""
         pending: deque[tuple[Ask, wire.Message]] = deque()
 
@@ -190,9 +222,8 @@ class _Lane:
             send_next(slot)
         while pending:
             ask, message = pending.popleft()
-            logits = self.link.receive(message, buffer, self.alive)
+            self.listen(ask, self.link.receive(message, self.alive), arithmetic)
             send_next(message.slot)
-            self.listen(ask, logits)
 
     def _tell(self, tell: Tell) -> None:
         stream, alive = self.tokens, self.alive

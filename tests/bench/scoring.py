@@ -4,6 +4,11 @@
 the same windows and batch size both ways, in turn, and prints the ratio of each pair.
 
 The bare loop is what a submission would do for itself: windows in, logits, log-softmax, sum.
+
+With ``--paced`` the model is none: it takes, for each target, the time that the frontier's takes on
+one of eight devices, and answers bfloat16 logits of a vocabulary of 8,192. What the harness adds to
+that is its share of a real scoring, the worker's copy into the shared memory (here by the CPU)
+and the first touch of that memory included.
 """
 
 import argparse
@@ -13,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +27,7 @@ import torch
 
 from harness.contest.track import load_track
 from harness.data.build.demo import build_demo
+from harness.evidence.results import Scores
 from harness.sandbox.protocol import Job, Mount, Sandbox
 from harness.sandbox.registry import choose
 from harness.scoring.channel import Channel
@@ -29,7 +36,9 @@ from harness.scoring.schedules.corpus import WindowPlan
 from harness.scoring.schedules.plan import Room
 from harness.scoring.scorer import Stream, score
 from harness.scoring.worker_pool import TOKENS_AT_ONCE_CPU
+from tests.bench.arithmetic import FRONTIER_TARGETS, FRONTIER_VOCABULARY, LANES
 
+FRONTIER_SECONDS = 435
 SUBMISSION = Path(__file__).parents[2] / "submissions/naive_baseline"
 
 
@@ -40,11 +49,15 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=1024)
     parser.add_argument("--stride", type=int, default=1024)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--paced", action="store_true")
     parser.add_argument("--sandbox", choices=("auto", "docker", "process"), default="auto")
     parser.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare:
         print(json.dumps(bare(options.bare, options.length, options.stride)))
+        return
+    if options.paced:
+        paced()
         return
     dataset = build_demo(Path("data"))
     count = options.length + (options.windows - 1) * options.stride + 1
@@ -59,7 +72,8 @@ def main() -> None:
         make_artifact(folder / "model.bin")
         np.save(folder / "tokens.npy", tokens)
         for pair in range(options.pairs):
-            ours, nats = through_harness(sandbox, folder, tokens, options.length, options.stride)
+            scores = through_harness(sandbox, folder, tokens, options.length, options.stride)
+            ours, nats = scores.tokens_per_second, scores.total_nats
             command = [sys.executable, "-m", "tests.bench.scoring", "--bare", str(folder)]
             command += ["--length", str(options.length), "--stride", str(options.stride)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -68,6 +82,7 @@ def main() -> None:
             print(
                 f"pair {pair + 1}: harness ({facts.kind}) {ours:,.0f} tokens/s, "
                 f"bare loop {theirs:,.0f} tokens/s, ratio {ratios[-1]:.3f}; "
+                f"the model waited {100 * (scores.waited_share or 0):.1f} %; "
                 f"total nats agree to {abs(nats / bare_nats - 1):.1e}"
             )
     print(f"median ratio {statistics.median(ratios):.3f}")
@@ -83,11 +98,64 @@ def make_artifact(path: Path) -> None:
     path.chmod(0o644)
 
 
+PACED = """
+    import time
+    import torch
+
+    SECONDS_PER_TARGET = {seconds_per_target}
+
+    def load_model(artifact, device):
+        logits = torch.randn(64, {vocabulary}).mul_(3).bfloat16()
+
+        def model(tokens, first):
+            began = time.monotonic()
+            shape = tokens.shape[0], tokens.shape[1] - first, {vocabulary}
+            answer = logits[torch.arange(shape[0] * shape[1]) % 64].view(shape)
+            # The answer takes time to make, which a device would not need.
+            time.sleep(max(0.0, answer.shape[0] * answer.shape[1] * SECONDS_PER_TARGET
+                           - (time.monotonic() - began)))
+            return answer
+
+        return model
+"""
+
+
+def paced(*, requests: int = 16, vocabulary: int = FRONTIER_VOCABULARY) -> None:
+    """Print how much longer than its model a scoring takes that is as quick as the frontier's."""
+    seconds_per_target = FRONTIER_SECONDS / (FRONTIER_TARGETS / LANES)
+    length, at_once = 1024, Room(1024, vocabulary).logit_bytes // 4 // vocabulary
+    tokens = np.ones(requests * at_once + 1, np.uint16)
+    sandbox = choose("process", track=load_track("smoke"), note=print)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "model.bin").write_bytes(b"")
+        code = PACED.format(seconds_per_target=seconds_per_target, vocabulary=vocabulary)
+        (folder / "code").mkdir()
+        (folder / "code/train_gpt.py").write_text(textwrap.dedent(code))
+        facts = through_harness(
+            sandbox, folder, tokens, length, length, code=folder / "code", vocabulary=vocabulary
+        )
+    model_seconds = facts.targets * seconds_per_target
+    added = facts.model_seconds / model_seconds - 1
+    print(
+        f"paced: {facts.targets:,} targets of a vocabulary of {vocabulary:,} in {facts.requests} "
+        f"requests; the model took {model_seconds:.1f} s, the scoring {100 * added:.1f} % more; "
+        f"the model waited {100 * (facts.waited_share or 0):.1f} %"
+    )
+
+
 def through_harness(
-    sandbox: Sandbox, folder: Path, tokens: np.ndarray, length: int, stride: int
-) -> tuple[float, float]:
-    """Targets per second and total nats, scored as a verification does it."""
-    stream = Stream(tokens, np.ones(int((tokens == 1).sum()), np.int64), 1, 1024)
+    sandbox: Sandbox,
+    folder: Path,
+    tokens: np.ndarray,
+    length: int,
+    stride: int,
+    *,
+    code: Path = SUBMISSION,
+    vocabulary: int = 1024,
+) -> Scores:
+    """Some tokens scored as a verification does it."""
+    stream = Stream(tokens, np.ones(int((tokens == 1).sum()), np.int64), 1, vocabulary)
     artifact = Mount(folder / "model.bin", PurePosixPath("/artifact/model.bin"))
     with Channel() as channel:
         shared = Mount(channel.directory, PurePosixPath("/channel"), shared=True)
@@ -97,14 +165,14 @@ def through_harness(
             label="score",
             command=command,
             environment={},
-            code=Mount(SUBMISSION, PurePosixPath("/submission")),
+            code=Mount(code, PurePosixPath("/submission")),
             mounts=(artifact, shared),
             limits=load_track("smoke").sandbox,
             wallclock_seconds=3600,
             log=folder / "score.log",
         )
         with sandbox.start(job) as running:
-            facts = score(
+            return score(
                 channel,
                 stream,
                 ProbeSet.none(WindowPlan(len(tokens), length, stride)),
@@ -114,7 +182,6 @@ def through_harness(
                 documents_file=folder / "documents.npz",
                 progress=lambda done, rate: None,
             )
-    return facts.tokens_per_second, facts.total_nats
 
 
 def bare(folder: Path, length: int, stride: int) -> tuple[float, float]:

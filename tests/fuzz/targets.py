@@ -141,14 +141,13 @@ def _worker_messages(content: bytes, scratch: Path) -> None:
     theirs.sendall(content[: 1 << 14])
     theirs.shutdown(socket.SHUT_WR)
     link = Link(ours, slot=Slot(tokens=2 * 8, positions=2 * 8), vocabulary_size=5)
-    into = np.empty(2 * 8 * 5, dtype=np.float32)
     stream = np.zeros(17, dtype=np.uint16)
     [(ask, _)] = WindowPlan(17, 8, 8).placed(np.arange(2), room=Room(2 * 8, 5))
     try:
         link.wait_ready(lambda: True)
         for serial in range(2):
             request = link.send(ask, ask.tokens(stream), serial=serial, slot=serial)
-            link.receive(request, into, lambda: True)
+            link.receive(request, lambda: True)
     except WorkerGone:
         return
     finally:
@@ -161,7 +160,7 @@ def _messages() -> tuple[bytes, ...]:
 
     replies = [
         wire.Message(
-            wire.REPLY, vocabulary=5, serial=serial, slot=serial, windows=2, length=8, first=0
+            wire.REPLY, vocabulary=5, serial=serial, slot=serial, windows=2, length=8, dtype=2
         )
         for serial in range(2)
     ]

@@ -107,6 +107,19 @@ def test_a_record_has_no_reservations() -> None:
     assert "by hand" not in text
 
 
+@pytest.mark.parametrize("shares", [(0.0125, 0.0314, None), (None, 0.0314, 0.0)])
+def test_the_worst_share_of_waiting_is_shown(shares: tuple[float | None, ...]) -> None:
+    """And nothing is said of it where nobody measured it."""
+    sample = samples.verdict()
+    seeds = [
+        seed.model_copy(update={"waited_share": share})
+        for seed, share in zip(sample.seeds, shares, strict=True)
+    ]
+    text = render_text(sample.model_copy(update={"seeds": tuple(seeds)}), width=80)
+    assert "the model waited for the harness for 3.1 % of the time." in flat(text)
+    assert "waited" not in render_text(sample, width=80)
+
+
 def test_the_next_baseline_stands_beside() -> None:
     text = flat(render_text(samples.rehearsed()))
     assert "next to beat witten_bell_bigram, 2.193310 BPB: 0.424557 to go" in text

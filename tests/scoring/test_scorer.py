@@ -2,15 +2,18 @@
 
 import contextlib
 import math
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from harness.safeio import ownership
+from harness.scoring.arithmetic import Arithmetic
 from harness.scoring.link import AnswerError, WorkerGone
-from harness.scoring.scorer import Stream, target_nats
+from harness.scoring.scorer import Stream
 from tests.scoring.conftest import BIGRAM, Played, make_stream
 
 
@@ -82,6 +85,25 @@ def test_several_workers_give_the_same_figures(play: Played) -> None:
     assert together.total_nats == alone.total_nats
     assert together.requests == alone.requests
     assert together.workers == 3
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_logits_cross_as_the_model_computed_them(play: Played, dtype: str) -> None:
+    """Half precision is widened, not rounded again; double is rounded to single."""
+    stream = make_stream()
+    table = torch.from_numpy(np.random.default_rng(1).normal(size=(13, 13)) * 9)
+    table = table.to(getattr(torch, dtype))
+    code = f"""
+    import torch
+
+    def load_model(artifact, device):
+        table = torch.frombuffer(bytearray(artifact.read_bytes()), dtype=torch.{dtype}).view(13, 13)
+        return lambda tokens, first: table[tokens][:, first:]
+    """
+    artifact = table.view(torch.uint8).numpy().tobytes()
+    facts = play(code, stream, artifact=artifact)
+    expected = plain_loop(stream, table.double().numpy(), length=1, stride=1)
+    assert facts.total_nats == pytest.approx(math.fsum(expected), rel=1e-6)
 
 
 MODEL = """
@@ -161,6 +183,49 @@ def test_one_huge_logit_costs_what_it_should(play: Played) -> None:
     assert facts.val_bpb > 1e30
 
 
+def test_a_model_waits_for_a_slow_harness(play: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = Arithmetic.costs
+
+    def slowly(self: Arithmetic, *arguments: Any, **named: Any) -> Any:
+        time.sleep(0.3)
+        return costs(self, *arguments, **named)
+
+    monkeypatch.setattr(Arithmetic, "costs", slowly)
+    facts = play(MODEL.format(load="", answer="return logits"), make_stream())
+    assert facts.waited_seconds is not None
+    assert facts.model_seconds * 0.3 < facts.waited_seconds < facts.model_seconds
+
+
+ONE_IS_SLOW = """
+    import os, time, torch
+
+    def load_model(artifact, device):
+        try:
+            os.close(os.open("first", os.O_CREAT | os.O_EXCL))
+            return Model(0.5)
+        except FileExistsError:
+            return Model(0)
+
+    class Model:
+        def __init__(self, pause):
+            self.pause = pause
+
+        def observe(self, tokens):
+            pass
+
+        def __call__(self, tokens, first):
+            time.sleep(self.pause)
+            return torch.zeros(tokens.shape[0], tokens.shape[1] - first, 13)
+"""
+
+
+def test_a_model_that_waits_for_another_does_not_wait_for_the_harness(play: Played) -> None:
+    facts = play(ONE_IS_SLOW, make_stream(), segment=40, workers=2)
+    assert facts.waited_seconds is not None
+    assert facts.segments_observed > 1
+    assert 0 < facts.waited_seconds < facts.model_seconds * 0.3
+
+
 HIJACK = """
     import gc, os, socket, torch
 
@@ -230,21 +295,3 @@ def test_what_a_process_made_can_be_told() -> None:
         assert _my_directories(Path("/dev/shm")) == [directory]
     finally:
         ownership.remove_tree(directory)
-
-
-def test_target_nats_matches_float64() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(3, 50, 1024, generator=generator) * 8
-    targets = torch.randint(0, 1024, (3, 50), generator=generator)
-    expected = -torch.log_softmax(logits.double(), -1).gather(-1, targets[..., None])[..., 0]
-    kept = (torch.tensor([0, 2]), torch.tensor([3, 49]))
-    found, rows = target_nats(
-        logits.clone(),
-        targets,
-        wanted=torch.ones(3, 50, dtype=torch.bool),
-        where=lambda window, position: "",
-        kept=kept,
-    )
-    torch.testing.assert_close(rows, torch.log_softmax(logits, -1)[kept], rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
-    assert found.double().sum().item() == pytest.approx(expected.sum().item(), rel=1e-7)

@@ -27,7 +27,10 @@ def budgets(verdict: Verdict) -> Block | None:
             shown, shown_limit = against(worst, limit, unit)
             text = f"{shown} of {shown_limit} {unit}, {percent_used(worst, limit)}"
             bars.append(Bar(label, worst, limit, text))
-    return Bars(bars) if bars else None
+    if not bars:
+        return None
+    waited = sentences.waited_in_words(verdict)
+    return Stack((Bars(bars), Paragraph(Words(waited, "dim")))) if waited else Bars(bars)
 
 
 def timeline(verdict: Verdict) -> Block | None:
