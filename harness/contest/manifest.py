@@ -82,7 +82,7 @@ class OwnTokenizer(Fact):
             raise ValueError('kind = "bytes" is built in and takes no code; remove one of them')
         if self.code is None and (self.model is None) == (self.kind is None):
             raise ValueError(
-                'give one of model = "FILE", kind = "bytes" and code = "MODULE:FUNCTION", the last '
+                'give either model = "FILE", kind = "bytes" or code = "MODULE:FUNCTION", the last '
                 "with a model or without"
             )
         return self

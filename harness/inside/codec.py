@@ -195,7 +195,7 @@ def _packed(ids: Any) -> tuple[int, bytes]:
     if hasattr(ids, "tolist"):
         ids = ids.tolist()
     try:
-        packed = array.array("H", ids)
+        packed = array.array("H", list(ids))  # of bytes, each would be half an id
     except OverflowError:
         return BEYOND, b""
     except (TypeError, ValueError):

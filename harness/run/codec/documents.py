@@ -16,6 +16,14 @@ IDS_PER_BYTE, MORE_IDS = 2, 16
 _TOKEN = np.dtype("<u2")
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What a tokenizer says of itself."""
+
+    vocabulary_size: int
+    bos_id: int
+
+
 class CodecError(Exception):
     """An answer that breaks the contract, as a sentence without its subject.
 

@@ -41,11 +41,11 @@ from harness.run.codec.documents import (
     PART_BYTES,
     CodecError,
     Document,
+    Stated,
     unpacked,
 )
-from harness.run.codec.parts import PartFacts, Parts, Phases, stated_alike
+from harness.run.codec.parts import PartFacts, Parts, Phases
 from harness.run.codec.phase import Coder, Spoken, speak
-from harness.run.codec.talk import Stated
 from harness.run.derived import drop_other_parts, make_room, only_one, parts_of, use
 from harness.run.tokenizing import opened, same_text
 from harness.safeio.files import digest_of_named, disk_errors, write_atomically
@@ -199,11 +199,10 @@ def _build(
     val_names = []
     for number, part in enumerate(in_parts(numbered(texts, train=False)), start=1):
         name = f"validation-{number}"
-        done.append(parts.kept(name) or _encode(coder, parts, name, part))
+        expected = done[0].stated if done else None
+        done.append(parts.kept(name) or _encode(coder, parts, name, part, expected))
         val_names.append(name)
     first = done[0]
-    for facts in done:
-        stated_alike(facts, first.vocabulary_size, first.bos_id)
     phases = tuple(facts.phase for facts in done)
     with staging(destination) as directory:
         files = (
@@ -233,6 +232,7 @@ def _train_parts(
 ) -> Iterator[tuple[str, PartFacts]]:
     """Encode the train documents part by part; those that are kept are only read over."""
     left, first = iter(texts), 1
+    expected: Stated | None = None
     for number in itertools.count(1):
         name = f"train-{number}"
         facts = parts.kept(name)
@@ -240,15 +240,18 @@ def _train_parts(
             part = next(in_parts(numbered(left, train=True, first=first)), None)
             if part is None:
                 return
-            facts = _encode(coder, parts, name, part)
+            facts = _encode(coder, parts, name, part, expected)
         else:
             for _ in itertools.islice(left, facts.documents):
                 continue
         first += facts.documents
+        expected = facts.stated
         yield name, facts
 
 
-def _encode(coder: Coder, parts: Parts, name: str, documents: list[Document]) -> PartFacts:
+def _encode(
+    coder: Coder, parts: Parts, name: str, documents: list[Document], expected: Stated | None
+) -> PartFacts:
     """Encode one part in a sandbox of its own, check all its ids, and keep them."""
     ids: dict[int, bytes] = {}
 
@@ -256,7 +259,7 @@ def _encode(coder: Coder, parts: Parts, name: str, documents: list[Document]) ->
         check_ids(document, content, stated)
         ids[document.number] = content
 
-    spoken = speak(coder, f"encode-{name}", wire.ENCODE, documents, answered)
+    spoken = speak(coder, f"encode-{name}", wire.ENCODE, documents, answered, expected=expected)
     if spoken.problem or spoken.lost or spoken.stated is None:
         raise _Stop(spoken)
     bos = spoken.stated.bos_id.to_bytes(2, "little")

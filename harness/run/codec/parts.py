@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from harness.errors import InfrastructureError
 from harness.evidence.phase import PhaseFacts
 from harness.models import Exact, Fact
+from harness.run.codec.documents import Stated
 from harness.safeio.files import disk_errors, sha256_of_bytes, write_atomically
 
 _LARGEST_FACTS_BYTES = 16 << 20
@@ -27,6 +27,11 @@ class PartFacts(Fact):
     sha256: str = ""
     vocabulary_size: int = Field(ge=2, le=1 << 16)
     bos_id: int = Field(ge=0, lt=1 << 16)
+
+    @property
+    def stated(self) -> Stated:
+        """What the tokenizer said of itself there."""
+        return Stated(self.vocabulary_size, self.bos_id)
 
 
 class Phases(Exact):
@@ -68,9 +73,3 @@ class Parts:
     def _digest(self, name: str) -> str:
         with self.path(name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def stated_alike(facts: PartFacts, vocabulary_size: int, bos_id: int) -> None:
-    """Raise InfrastructureError where a part is of another vocabulary than the others."""
-    if (facts.vocabulary_size, facts.bos_id) != (vocabulary_size, bos_id):
-        raise InfrastructureError("parts of two vocabularies", remedy="clear the derived datasets")

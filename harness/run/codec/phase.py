@@ -13,8 +13,8 @@ from harness.evidence.draws import TOKENIZER
 from harness.evidence.phase import PhaseFacts
 from harness.inside import codec as wire
 from harness.package import PACKAGE
-from harness.run.codec.documents import CodecError, Document
-from harness.run.codec.talk import Conversation, Stated
+from harness.run.codec.documents import CodecError, Document, Stated
+from harness.run.codec.talk import Conversation
 from harness.run.endings import ending
 from harness.run.paths import CHANNEL, CODE
 from harness.safeio.files import disk_errors
@@ -104,6 +104,7 @@ def speak(
     answered: Callable[[Document, bytes, Stated], None],
     *,
     alone: bool = False,
+    expected: Stated | None = None,
 ) -> Spoken:
     """Ask a fresh sandbox about documents, in an order that is drawn for this label.
 
@@ -114,6 +115,7 @@ def speak(
         documents: at least one.
         answered: called with each answer; it raises CodecError where that is wrong.
         alone: each server gets one document after the other, not lots of them.
+        expected: what the tokenizer said of itself elsewhere, if it was asked before.
 
     Raises:
         SubmissionError, InfrastructureError: the sandbox could not be started.
@@ -128,7 +130,7 @@ def speak(
         with Channel() as channel:
             job = _job(coder, label, channel.directory, servers=servers, seconds=seconds, log=place)
             with coder.sandbox.start(job) as running:
-                asked = _Asked(coder, what, lots, answered, servers, alone)
+                asked = _Asked(coder, what, lots, answered, servers, alone, expected)
                 return _spoken(asked, channel, running)
     finally:
         _keep_log(coder, label, place)
@@ -144,6 +146,7 @@ class _Asked:
     answered: Callable[[Document, bytes, Stated], None]
     servers: int
     alone: bool
+    expected: Stated | None
 
 
 def _spoken(asked: _Asked, channel: Channel, running: Running) -> Spoken:
@@ -159,6 +162,8 @@ def _spoken(asked: _Asked, channel: Channel, running: Running) -> Spoken:
     try:
         with Conversation(channel, servers=asked.servers, alive=alive) as conversation:
             said = stated = conversation.stated
+            if asked.expected not in (None, said):
+                raise CodecError("says another vocabulary_size or bos_id than in another sandbox")
             try:
                 conversation.ask(
                     what,

@@ -7,7 +7,7 @@ it remembers) gives another answer, and one that lost something cannot give it b
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,10 @@ from harness.errors import InfrastructureError
 from harness.evidence.draws import TOKENIZER
 from harness.evidence.phase import PhaseFacts
 from harness.inside import codec as wire
-from harness.run.codec.documents import CodecError, Document, ids_of, unpacked
+from harness.run.codec.documents import CodecError, Document, Stated, ids_of, unpacked
 from harness.run.codec.making import in_parts, numbered, train_documents
 from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import Coder, Spoken, speak
-from harness.run.codec.talk import Stated
 
 TRAIN_SHARE = 0.02
 """Of the train text that is asked about again."""
@@ -85,13 +84,13 @@ def prove(
     ]
     coder.note(f"asking {coder.name} again about {len(validation) + len(sample):,} documents")
     phases: list[PhaseFacts] = []
+    stated = Stated(made.manifest.vocabulary_size, made.manifest.bos_id)
     for label, what, pairs in todo:
         name = f"{label}-{nonce}"
         facts = parts.kept(name)
         if facts is None:
-            spoken = (
-                _again(coder, label, pairs) if what == wire.ENCODE else _back(coder, label, pairs)
-            )
+            ask = _again if what == wire.ENCODE else _back
+            spoken = ask(coder, label, pairs, stated)
             if spoken.problem or spoken.lost or spoken.stated is None:
                 return Proved((*phases, spoken.phase), 0, spoken)
             facts = PartFacts(
@@ -106,11 +105,11 @@ def prove(
     return Proved(tuple(phases), len(validation) + len(sample))
 
 
-def _again(coder: Coder, label: str, pairs: Sequence[Pair]) -> Spoken:
+def _again(coder: Coder, label: str, pairs: Sequence[Pair], stated: Stated) -> Spoken:
     """Encode documents once more, each alone."""
     expected = {(one.document.split, one.document.number): one.ids for one in pairs}
 
-    def answered(document: Document, content: bytes, stated: Stated) -> None:
+    def answered(document: Document, content: bytes, said: Stated) -> None:
         before = expected[document.split, document.number]
         if len(content) % 2:
             raise CodecError("sends what is no answer", document)
@@ -119,14 +118,14 @@ def _again(coder: Coder, label: str, pairs: Sequence[Pair]) -> Spoken:
             raise CodecError(f"gives other ids the second time: {_apart(before, now)}", document)
 
     documents = [pair.document for pair in pairs]
-    return speak(coder, label, wire.ENCODE, documents, answered, alone=True)
+    return speak(coder, label, wire.ENCODE, documents, answered, alone=True, expected=stated)
 
 
-def _back(coder: Coder, label: str, pairs: Sequence[Pair]) -> Spoken:
+def _back(coder: Coder, label: str, pairs: Sequence[Pair], stated: Stated) -> Spoken:
     """Decode the ids of documents, and compare the texts."""
     texts = {one.document.number: one.document.content for one in pairs}
 
-    def answered(document: Document, content: bytes, stated: Stated) -> None:
+    def answered(document: Document, content: bytes, said: Stated) -> None:
         expected = texts[document.number]
         if content != expected:
             found = content.decode(errors="replace")
@@ -136,7 +135,7 @@ def _back(coder: Coder, label: str, pairs: Sequence[Pair]) -> Spoken:
             raise CodecError(f"does not give it back: {where}", document)
 
     documents = [pair.document.encoded(pair.ids) for pair in pairs]
-    return speak(coder, label, wire.DECODE, documents, answered, alone=True)
+    return speak(coder, label, wire.DECODE, documents, answered, alone=True, expected=stated)
 
 
 def _apart(before: Tokens, now: Tokens) -> str:
@@ -160,16 +159,30 @@ def _sample(coder: Coder, dataset: Dataset, made: Dataset) -> Iterator[Pair]:
     So what a tokenizer could do to documents that nobody asks about again is bounded by their
     bytes, however long those are that it would choose.
     """
-    totals = dataset.manifest.of_kind("docs_train")
-    count = sum(entry.documents or 0 for entry in totals)
-    mean = sum(entry.text_bytes or 0 for entry in totals) / max(1, count)
-    secret = TOKENIZER.of(coder.nonce, "train documents")
-    draw = np.random.default_rng(int.from_bytes(secret, "big"))
+    entries = dataset.manifest.of_kind("docs_train")
+    count = sum(entry.documents or 0 for entry in entries)
+    mean = sum(entry.text_bytes or 0 for entry in entries) / max(1, count)
+    is_drawn = draw_by_bytes(coder.nonce, mean_bytes=mean)
     documents = numbered(train_documents(dataset), train=True)
     for pair in _pairs(documents, made, train=True):
-        spared = (1 - TRAIN_SHARE) ** (max(1, pair.document.text_bytes) / max(1.0, mean))
-        if draw.random() >= spared:
+        if is_drawn(pair.document.text_bytes):
             yield pair
+
+
+def draw_by_bytes(nonce: str, *, mean_bytes: float) -> Callable[[int], bool]:
+    """Whether the next train document is asked about again, called with its bytes, in order.
+
+    One of the mean size is drawn with a chance of ``TRAIN_SHARE``, and any two together as likely
+    as one of the size of both.
+    """
+    secret = TOKENIZER.of(nonce, "train documents")
+    draw = np.random.default_rng(int.from_bytes(secret, "big"))
+
+    def is_drawn(text_bytes: int) -> bool:
+        spared = (1 - TRAIN_SHARE) ** (max(1, text_bytes) / max(1.0, mean_bytes))
+        return bool(draw.random() >= spared)
+
+    return is_drawn
 
 
 def _pairs(documents: Iterator[Document], made: Dataset, *, train: bool) -> Iterator[Pair]:

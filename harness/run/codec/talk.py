@@ -11,10 +11,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from harness.inside import codec as wire
-from harness.run.codec.documents import CodecError, Document
+from harness.run.codec.documents import CodecError, Document, Stated
 from harness.scoring.channel import Channel
 from harness.scoring.link import WorkerGone, broken_channel, receive_exactly
 
@@ -40,14 +39,6 @@ _WRONG_TYPE = {
     wire.ENCODE: "returns something that is no sequence of integers",
     wire.DECODE: "returns something that is no str",
 }
-
-
-@dataclass(frozen=True)
-class Stated:
-    """What a tokenizer says of itself."""
-
-    vocabulary_size: int
-    bos_id: int
 
 
 class _Server:

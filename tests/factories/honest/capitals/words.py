@@ -18,8 +18,9 @@ class Capitals:
             small = character.lower()
             if small != character and len(small) == 1 and small.upper() == character:
                 ids.append(CAPITAL)
-                character = small
-            ids += [FIRST_BYTE + byte for byte in character.encode()]
+            else:
+                small = character
+            ids += [FIRST_BYTE + byte for byte in small.encode()]
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
