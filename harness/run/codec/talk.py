@@ -131,6 +131,7 @@ class Conversation:
         """
         self._alive = alive
         self._servers: list[_Server] = []
+        self._at_fault: _Server | None = None
         self._selector = selectors.DefaultSelector()
         try:
             stated = {self._connect(channel) for _ in range(servers)}
@@ -204,6 +205,7 @@ class Conversation:
         while any(server.due for server in self._servers):
             for key, ready in self._selector.select(POLL_SECONDS):
                 server = key.data
+                self._at_fault = server
                 if ready & selectors.EVENT_WRITE:
                     server.send()
                 if ready & selectors.EVENT_READ:
@@ -211,14 +213,17 @@ class Conversation:
                         answered(document, content)
                     self._fill(server, what, lots, ahead)
                 self._watch(server)
+                self._at_fault = None
             if time.monotonic() - ticked > POLL_SECONDS:
                 ticked = time.monotonic()
                 tick()
                 self._check_patience(patience_seconds)
 
     def at_work(self) -> Document | None:
-        """The document on which a server has worked longest without an answer."""
+        """The document whose server closed its end, or that one has worked on longest."""
         waiting = [server for server in self._servers if server.due]
+        if self._at_fault in waiting:
+            waiting = [self._at_fault]
         return min(waiting, key=lambda server: server.since).due[0][1] if waiting else None
 
     def say_goodbye(self) -> None:

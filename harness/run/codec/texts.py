@@ -1,5 +1,6 @@
 """The texts of a track in the tokens of an entry's code: proven once, found again by each run."""
 
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -133,6 +134,7 @@ def _proven(
         proved = prove(coder, dataset, made.dataset, place, train=train, unpublished=unpublished)
         phases = (*made.phases, *proved.phases)
         if proved.failed is None:
+            shutil.rmtree(place, ignore_errors=True)
             holds.push(own.pop_all())
             return _One(made.dataset, phases, proved.repeated)
     if proved.failed.problem:
