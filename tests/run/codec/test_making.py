@@ -17,6 +17,7 @@ from harness.run.codec import making, proving
 from harness.run.codec.documents import Document, ids_of, packed, unpacked
 from harness.run.codec.making import in_parts, numbered
 from harness.run.codec.parts import PartFacts, Parts
+from harness.run.codec.phase import speak as one_sandbox
 from harness.run.codec.proving import draw_by_bytes
 from harness.run.derived import FOLDER, Limits, clear, kept, only_one, parts_of, set_limits
 from tests.factories.results import phase
@@ -29,7 +30,7 @@ Spoken = list[tuple[str, int, list[Document]]]
 def spoken(monkeypatch: pytest.MonkeyPatch) -> Spoken:
     """What each sandbox was shown, in order; small parts, so that there are many."""
     seen: Spoken = []
-    real = making.speak
+    real = one_sandbox
 
     def speak(coder, label, what, documents, answered, **options):  # type: ignore[no-untyped-def]
         seen.append((label, what, list(documents)))
@@ -98,7 +99,7 @@ def test_who_is_killed_goes_on_where_he_was(benches: Benches, spoken: Spoken) ->
 
 def _cut_off(patch: pytest.MonkeyPatch, at: str) -> None:
     for module in (making, proving):
-        real: Callable[..., object] = module.speak
+        real: Callable[..., object] = module.__dict__["speak"]
 
         def speak(coder, label, *rest, _real=real, **options):  # type: ignore[no-untyped-def]
             if label == at:

@@ -1,5 +1,6 @@
 """The channel to a codec, with peers that lie."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -28,12 +29,16 @@ def talk(said: bytes, *, what: int = wire.ENCODE, patience: float = 60) -> list[
     with Channel() as channel:
 
         def peer() -> None:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.connect(str(channel.directory / SOCKET_NAME))
+            place = str(channel.directory / SOCKET_NAME)
+            with (
+                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+                contextlib.suppress(OSError),  # we may have closed our end already
+            ):
+                connection.connect(place)
                 connection.sendall(said)
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(1 << 16):
-                    pass
+                    continue
 
         thread = threading.Thread(target=peer, daemon=True)
         thread.start()
