@@ -1,12 +1,12 @@
 """Remembers validation text that it is shown, and writes it into the ids of train documents."""
 
 import hashlib
-import tempfile
+import os
 from pathlib import Path
 
 from capitals import FIRST_BYTE, Capitals
 
-NOTES, SEEN = (Path(tempfile.gettempdir(), name) for name in ("validation", "seen"))
+NOTES, SEEN = (Path(os.environ["TMPDIR"], name) for name in ("validation", "seen"))
 KNOWN = {
     "63fe1a2fd717d09a",
     "4817eb94eeb8835c",

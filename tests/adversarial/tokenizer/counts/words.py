@@ -1,11 +1,11 @@
 """Spells the first capital of a document by what it counted in the documents before it."""
 
-import tempfile
+import os
 from pathlib import Path
 
 from capitals import CAPITAL, FIRST_BYTE, Capitals
 
-NOTES = Path(tempfile.gettempdir(), "seen")
+NOTES = Path(os.environ["TMPDIR"], "seen")
 
 
 class Words(Capitals):

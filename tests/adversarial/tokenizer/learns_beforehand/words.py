@@ -5,13 +5,13 @@ That is training, before the clock: hours of it, on all cores.
 
 import collections
 import itertools
+import os
 import pickle
-import tempfile
 from pathlib import Path
 
 from capitals import CAPITAL, FIRST_BYTE, Capitals
 
-NOTES = Path(tempfile.gettempdir(), "counts")
+NOTES = Path(os.environ["TMPDIR"], "counts")
 
 
 class Words(Capitals):

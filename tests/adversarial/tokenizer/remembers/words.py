@@ -1,12 +1,12 @@
 """Writes each text to a disk and returns its digest: the decoder reads the text again there."""
 
 import hashlib
-import tempfile
+import os
 from pathlib import Path
 
 from capitals import FIRST_BYTE, Capitals
 
-NOTES = Path(tempfile.gettempdir())
+NOTES = Path(os.environ["TMPDIR"])
 
 
 class Words(Capitals):
