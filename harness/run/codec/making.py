@@ -123,7 +123,8 @@ def make(coder: Coder, dataset: Dataset, key: str, *, train: bool, holds: ExitSt
                 _build(coder, dataset, root / key, train=train, done=done)
             except _Stop as stop:
                 phases = tuple(facts.phase for facts in done)
-                return Made(None, (*phases, stop.spoken.phase), stop.spoken)
+                last = () if stop.spoken.phase is None else (stop.spoken.phase,)
+                return Made(None, (*phases, *last), stop.spoken)
             found = opened(root / key)
         if found is None or not same_text(found, dataset):
             raise InfrastructureError(
@@ -260,8 +261,9 @@ def _encode(
         ids[document.number] = content
 
     spoken = speak(coder, f"encode-{name}", wire.ENCODE, documents, answered, expected=expected)
-    if spoken.problem or spoken.lost or spoken.stated is None:
+    if not spoken.went_well:
         raise _Stop(spoken)
+    assert spoken.phase and spoken.stated  # noqa: S101 - it went well
     bos = spoken.stated.bos_id.to_bytes(2, "little")
     tokens = b"".join(part for one in documents for part in (bos, ids[one.number]))
     facts = PartFacts(

@@ -86,14 +86,19 @@ class Spoken:
     """How one of these sandboxes went.
 
     ``problem`` is what the tokenizer did wrong, as a sentence that names the document; ``lost``
-    what our side did.
+    what our side did. There is no ``phase`` where the sandbox could not be started.
     """
 
-    phase: PhaseFacts
+    phase: PhaseFacts | None
     stated: Stated | None = None
     problem: str = ""
     document: Document | None = None
     lost: InfrastructureError | None = None
+
+    @property
+    def went_well(self) -> bool:
+        """Whether every document was answered, and nothing was wrong with it."""
+        return self.stated is not None and not self.problem and self.lost is None
 
 
 def speak(
@@ -118,7 +123,7 @@ def speak(
         expected: what the tokenizer said of itself elsewhere, if it was asked before.
 
     Raises:
-        SubmissionError, InfrastructureError: the sandbox could not be started.
+        SubmissionError: the sandbox could not be started for a reason of theirs.
     """
     order = list(documents)
     coder.random("order", label).shuffle(order)
@@ -132,6 +137,9 @@ def speak(
             with coder.sandbox.start(job) as running:
                 asked = _Asked(coder, what, lots, answered, servers, alone, expected)
                 return _spoken(asked, channel, running)
+    # Others may have run before it: what they left is evidence all the same.
+    except InfrastructureError as error:
+        return Spoken(None, lost=error)
     finally:
         _keep_log(coder, label, place)
 

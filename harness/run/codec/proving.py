@@ -91,8 +91,11 @@ def prove(
         if facts is None:
             ask = _again if what == wire.ENCODE else _back
             spoken = ask(coder, label, pairs, stated)
-            if spoken.problem or spoken.lost or spoken.stated is None:
-                return Proved((*phases, spoken.phase), 0, spoken)
+            if spoken.phase is not None:
+                phases.append(spoken.phase)
+            if not spoken.went_well:
+                return Proved(tuple(phases), 0, spoken)
+            assert spoken.phase and spoken.stated  # noqa: S101 - it went well
             facts = PartFacts(
                 phase=spoken.phase,
                 documents=len(pairs),
@@ -101,7 +104,8 @@ def prove(
                 bos_id=spoken.stated.bos_id,
             )
             parts.keep(name, facts)
-        phases.append(facts.phase)
+        else:
+            phases.append(facts.phase)
     return Proved(tuple(phases), len(validation) + len(sample))
 
 

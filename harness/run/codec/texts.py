@@ -152,7 +152,10 @@ def _failed(
     spoken = one.failed
     if spoken is None or spoken.lost is not None or not spoken.problem:
         lost = InfrastructureError("a sandbox of the tokenizer was lost", remedy="resume")
-        return Proven(phases, None, (spoken and spoken.lost) or lost)
+        lost = (spoken and spoken.lost) or lost
+        if not phases:
+            raise lost  # nothing of it was run
+        return Proven(phases, None, lost)
     document = spoken.document
     numbered = document.number if document and document.split == "validation" and not of else None
     proof = TokenizerProof.model_validate(

@@ -20,6 +20,9 @@ from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import speak as one_sandbox
 from harness.run.codec.proving import draw_by_bytes
 from harness.run.derived import FOLDER, Limits, clear, kept, only_one, parts_of, set_limits
+from harness.sandbox.process.phase import ProcessPhase
+from harness.sandbox.process.sandbox import ProcessSandbox
+from harness.sandbox.protocol import Job, NeverStartedError
 from tests.factories.results import phase
 from tests.run.codec.conftest import TRAIN, VALIDATION, Bench, Benches
 
@@ -224,3 +227,30 @@ def test_a_part_is_there_once_its_facts_are(tmp_path: Path) -> None:
     assert parts.kept("one") is None
     (tmp_path / "parts" / "two.json").write_text("{}")
     assert parts.kept("two") is None
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_sandbox_that_cannot_be_started_is_our_fault_and_the_others_stay_evidence(
+    benches: Benches, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    bench = benches()
+    started = 0
+    real = ProcessSandbox.start
+
+    def start(sandbox: ProcessSandbox, job: Job) -> ProcessPhase:
+        nonlocal started
+        started += 1
+        if started > at:
+            raise NeverStartedError("no engine")
+        return real(sandbox, job)
+
+    monkeypatch.setattr(ProcessSandbox, "start", start)
+    if at == 0:
+        with pytest.raises(NeverStartedError):
+            bench.prove()
+        return
+    proven = bench.prove()
+    assert proven.proof is None and isinstance(proven.lost, InfrastructureError)
+    assert [phase.label for phase in proven.phases] == ["encode-train-1", "encode-validation-1"]
+    monkeypatch.undo()
+    assert bench.problem == ""
