@@ -8,7 +8,9 @@ from capitals import FIRST_BYTE, Capitals
 
 
 class Words(Capitals):
-    vocabulary_size = Capitals.vocabulary_size + 16
+    def __init__(self):
+        super().__init__()
+        self.vocabulary_size += 16
 
     def encode(self, text):
         kinds = len(set(text)) * 15 // (len(text) + 1) if len(text) > 1 else 0
