@@ -100,3 +100,24 @@ def ids_of(shards: Iterable[Tokens], bos_id: int) -> Iterator[Tokens]:
         carried.append(shard[end:])
     if begun:
         yield np.concatenate(carried)
+
+
+def numbered(texts: Iterable[str], *, train: bool, first: int = 1) -> Iterator[Document]:
+    """Documents to be encoded, numbered in order."""
+    for number, text in enumerate(texts, start=first):
+        content = text.encode()
+        yield Document("train" if train else "validation", number, content, len(content))
+
+
+def in_parts(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents in order, as many together as one sandbox gets."""
+    part: list[Document] = []
+    size = 0
+    for document in documents:
+        part.append(document)
+        size += document.text_bytes
+        if size >= PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

@@ -7,55 +7,43 @@ has a sandbox of its own, and is kept when it is done.
 
 import itertools
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from harness.data.build.publishing import publish, staging
-from harness.data.build.written_files import ShardsWriter, file_entry
-from harness.data.format.dataset import Dataset, check_files
+from harness.data.format.dataset import Dataset
 from harness.data.format.documents import DocumentFiles
 from harness.data.format.manifest import (
-    FOLDERS,
     MANIFEST_NAME,
-    FileEntry,
-    Kind,
-    Manifest,
-    totals_of,
 )
-from harness.data.format.reading import silent
 from harness.data.format.shards import shard_bytes
 from harness.errors import InfrastructureError
 from harness.evidence.digests import measured_by
 from harness.evidence.host import SandboxFacts
 from harness.evidence.phase import PhaseFacts
 from harness.inside import codec as wire
+from harness.run.codec.assembling import assemble, phases_of
 from harness.run.codec.documents import (
     IDS_PER_BYTE,
     MORE_IDS,
-    PART_BYTES,
     CodecError,
     Document,
     Stated,
+    in_parts,
+    numbered,
     unpacked,
 )
-from harness.run.codec.parts import PartFacts, Parts, Phases
+from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import Coder, Spoken, speak
-from harness.run.derived import drop_other_parts, make_room, only_one, parts_of, use
+from harness.run.derived import derived, drop_other_parts, make_room, only_one, parts_of, use
 from harness.run.tokenizing import opened, same_text
-from harness.safeio.files import digest_of_named, disk_errors, write_atomically
+from harness.safeio.files import digest_of_named
 
 FORMAT = b"code 1"
 """Part of the digest they are kept by; a new one when the same inputs give other files."""
-PHASES = "phases.json"
-_SHARD_TOKENS = 100_000_000
 _SMALL_FILES_BYTES = 64 << 20
-_READ_TOKENS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -113,7 +101,7 @@ def make(coder: Coder, dataset: Dataset, key: str, *, train: bool, holds: ExitSt
         SubmissionError, InfrastructureError: a sandbox could not be started, there is no room, or
             the dataset has no raw documents.
     """
-    root = dataset.directory.parent / "derived"
+    root = derived(dataset.directory.parent)
     with only_one(root):
         found = opened(root / key)
         if found is None:
@@ -131,7 +119,7 @@ def make(coder: Coder, dataset: Dataset, key: str, *, train: bool, holds: ExitSt
                 "not what was to be made there", file=root / key, remedy="remove it and try again"
             )
         use(found.directory, holds)
-    return Made(found, _phases_of(found))
+    return Made(found, phases_of(found))
 
 
 def train_documents(dataset: Dataset) -> DocumentFiles:
@@ -146,27 +134,6 @@ def train_documents(dataset: Dataset) -> DocumentFiles:
             "from its documents (harness data tokenize), which keeps them",
         )
     return DocumentFiles([dataset.directory / entry.path for entry in files])
-
-
-def numbered(texts: Iterable[str], *, train: bool, first: int = 1) -> Iterator[Document]:
-    """Documents to be encoded, numbered in order."""
-    for number, text in enumerate(texts, start=first):
-        content = text.encode()
-        yield Document("train" if train else "validation", number, content, len(content))
-
-
-def in_parts(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in order, as many together as one sandbox gets."""
-    part: list[Document] = []
-    size = 0
-    for document in documents:
-        part.append(document)
-        size += document.text_bytes
-        if size >= PART_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
 
 
 def need_bytes(dataset: Dataset, *, train: bool) -> int:
@@ -203,28 +170,11 @@ def _build(
         expected = done[0].stated if done else None
         done.append(parts.kept(name) or _encode(coder, parts, name, part, expected))
         val_names.append(name)
-    first = done[0]
-    phases = tuple(facts.phase for facts in done)
-    with staging(destination) as directory:
-        files = (
-            *_shards(directory, "train", [parts.path(name) for name in train_names]),
-            *_shards(directory, "val", [parts.path(name) for name in val_names]),
-            _tokenizer_file(coder, directory),
-            _documents(dataset, directory),
-        )
-        manifest = Manifest(
-            name=destination.name,
-            source=f"{dataset.manifest.name} in the tokens of a submission's code",
-            vocabulary_size=first.vocabulary_size,
-            bos_id=first.bos_id,
-            tokenizer=next(entry.path for entry in files if entry.kind == "tokenizer"),
-            files=files,
-            totals=totals_of(files),
-        )
-        write_atomically(directory / PHASES, Phases(phases=phases).model_dump_json().encode())
-        write_atomically(directory / MANIFEST_NAME, manifest.to_json())
-        check_files(Dataset(directory=directory, manifest=manifest), silent)
-        publish(directory, destination)
+    cut: dict[Kind, list[Path]] = {
+        "train": [parts.path(name) for name in train_names],
+        "val": [parts.path(name) for name in val_names],
+    }
+    assemble(coder, dataset, destination, done=done, shards=cut)
     shutil.rmtree(parts.directory, ignore_errors=True)
 
 
@@ -293,49 +243,3 @@ def check_ids(document: Document, content: bytes, stated: Stated) -> None:
             f"returns id {stated.bos_id}, its bos_id, which only we put before a document",
             document,
         )
-
-
-def _shards(directory: Path, kind: Kind, paths: list[Path]) -> list[FileEntry]:
-    shards = ShardsWriter(directory, kind, _SHARD_TOKENS)
-    for path in paths:
-        with disk_errors(path), path.open("rb") as file:
-            while len(tokens := np.fromfile(file, dtype="<u2", count=_READ_TOKENS)):
-                shards.write(tokens.astype(np.uint16, copy=False))
-    return shards.close()
-
-
-def _tokenizer_file(coder: Coder, directory: Path) -> FileEntry:
-    """What training finds under TOKENIZER_PATH: the model, or else the module itself."""
-    if coder.tokenizer.file is not None:
-        source, name = coder.code / coder.tokenizer.file, "tokenizer.model"
-    else:
-        module = (coder.tokenizer.code or "").partition(":")[0].replace(".", "/")
-        files = (coder.code / f"{module}.py", coder.code / module / "__init__.py")
-        source, name = next(path for path in files if path.exists()), "tokenizer.py"
-    path = f"{FOLDERS['tokenizer']}/{name}"
-    write_atomically(directory / path, source.read_bytes())
-    (directory / path).chmod(0o644)
-    return file_entry(directory, path, "tokenizer")
-
-
-def _documents(dataset: Dataset, directory: Path) -> FileEntry:
-    """The validation documents as they are: the text that bits per byte are measured against."""
-    entry = dataset.manifest.documents
-    target = directory / entry.path
-    with disk_errors(target):
-        shutil.copyfile(dataset.documents_path, target)
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
-    return entry
-
-
-def _phases_of(found: Dataset) -> tuple[PhaseFacts, ...]:
-    path = found.directory / PHASES
-    try:
-        return Phases.model_validate_json(path.read_bytes()).phases
-    except (OSError, ValueError) as error:
-        raise InfrastructureError(
-            "damaged: it does not say in which sandboxes it was made",
-            file=path,
-            remedy="remove the derived dataset (harness data derived --clear)",
-        ) from error

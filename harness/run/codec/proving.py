@@ -21,8 +21,16 @@ from harness.errors import InfrastructureError
 from harness.evidence.draws import TOKENIZER
 from harness.evidence.phase import PhaseFacts
 from harness.inside import codec as wire
-from harness.run.codec.documents import CodecError, Document, Stated, ids_of, unpacked
-from harness.run.codec.making import in_parts, numbered, train_documents
+from harness.run.codec.documents import (
+    CodecError,
+    Document,
+    Stated,
+    ids_of,
+    in_parts,
+    numbered,
+    unpacked,
+)
+from harness.run.codec.making import train_documents
 from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import Coder, Spoken, speak
 
@@ -198,7 +206,7 @@ def _pairs(documents: Iterator[Document], made: Dataset, *, train: bool) -> Iter
         raise InfrastructureError(
             "does not hold one document for each text",
             file=made.directory,
-            remedy="remove it (harness data derived --clear)",
+            remedy="remove it (harness data derived --remove all)",
         ) from error
 
 

@@ -14,8 +14,7 @@ from harness.data.format.documents import DocumentFiles
 from harness.errors import InfrastructureError
 from harness.inside import codec as wire
 from harness.run.codec import making, proving
-from harness.run.codec.documents import Document, ids_of, packed, unpacked
-from harness.run.codec.making import in_parts, numbered
+from harness.run.codec.documents import Document, ids_of, in_parts, numbered, packed, unpacked
 from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import speak as one_sandbox
 from harness.run.codec.proving import draw_by_bytes
@@ -41,7 +40,7 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> Spoken:
 
     monkeypatch.setattr(making, "speak", speak)
     monkeypatch.setattr(proving, "speak", speak)
-    monkeypatch.setattr("harness.run.codec.making.PART_BYTES", 5000)
+    monkeypatch.setattr("harness.run.codec.documents.PART_BYTES", 5000)
     return seen
 
 
@@ -165,7 +164,7 @@ def test_what_it_is_kept_by(benches: Benches) -> None:
 
 
 def test_parts_are_cut_by_bytes_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.run.codec.making.PART_BYTES", 10)
+    monkeypatch.setattr("harness.run.codec.documents.PART_BYTES", 10)
     texts = ["abc", "", "d" * 30, "ef", "g" * 8, "h"]
     parts = list(in_parts(numbered(texts, train=True)))
     assert [[d.content.decode() for d in part] for part in parts] == [
