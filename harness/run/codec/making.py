@@ -15,9 +15,7 @@ from pathlib import Path
 
 from harness.data.format.dataset import Dataset
 from harness.data.format.documents import DocumentFiles
-from harness.data.format.manifest import (
-    MANIFEST_NAME,
-)
+from harness.data.format.manifest import MANIFEST_NAME, Kind
 from harness.data.format.shards import shard_bytes
 from harness.errors import InfrastructureError
 from harness.evidence.digests import measured_by
@@ -26,8 +24,6 @@ from harness.evidence.phase import PhaseFacts
 from harness.inside import codec as wire
 from harness.run.codec.assembling import assemble, phases_of
 from harness.run.codec.documents import (
-    IDS_PER_BYTE,
-    MORE_IDS,
     CodecError,
     Document,
     Stated,
@@ -38,7 +34,7 @@ from harness.run.codec.documents import (
 from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import Coder, Spoken, speak
 from harness.run.derived import derived, drop_other_parts, make_room, only_one, parts_of, use
-from harness.run.tokenizing import opened, same_text
+from harness.run.tokenizing import most_tokens, opened, same_text
 from harness.safeio.files import digest_of_named
 
 FORMAT = b"code 1"
@@ -138,14 +134,8 @@ def train_documents(dataset: Dataset) -> DocumentFiles:
 
 def need_bytes(dataset: Dataset, *, train: bool) -> int:
     """The most bytes that making it may take: its parts, and the shards made of them."""
-    entries = [dataset.manifest.documents]
-    if train:
-        entries += dataset.manifest.of_kind("docs_train")
-    tokens = sum(
-        IDS_PER_BYTE * (entry.text_bytes or 0) + (MORE_IDS + 1) * (entry.documents or 0)
-        for entry in entries
-    )
-    return 2 * shard_bytes(tokens) + dataset.manifest.documents.bytes + _SMALL_FILES_BYTES
+    tokens = 2 * shard_bytes(most_tokens(dataset, train=train))
+    return tokens + dataset.manifest.documents.bytes + _SMALL_FILES_BYTES
 
 
 def _build(
@@ -162,6 +152,7 @@ def _build(
         for name, facts in _train_parts(coder, parts, train_texts):
             train_names.append(name)
             done.append(facts)
+            _check_room(coder, dataset, done, train=train)
     # From here on, and not before, there is validation text.
     texts = DocumentFiles([dataset.documents_path])
     val_names = []
@@ -170,12 +161,21 @@ def _build(
         expected = done[0].stated if done else None
         done.append(parts.kept(name) or _encode(coder, parts, name, part, expected))
         val_names.append(name)
+        _check_room(coder, dataset, done, train=train)
     cut: dict[Kind, list[Path]] = {
         "train": [parts.path(name) for name in train_names],
         "val": [parts.path(name) for name in val_names],
     }
     assemble(coder, dataset, destination, done=done, shards=cut)
     shutil.rmtree(parts.directory, ignore_errors=True)
+
+
+def _check_room(coder: Coder, dataset: Dataset, done: list[PartFacts], *, train: bool) -> None:
+    """Stop a tokenizer that would fill our disk; one document alone may have more ids."""
+    most = most_tokens(dataset, train=train)
+    if sum(facts.tokens for facts in done) > most:
+        problem = f"makes more than {most:,} tokens, which is more than the texts have bytes"
+        raise _Stop(Spoken(None, problem=f"{coder.name}: {problem}"))
 
 
 def _train_parts(

@@ -23,7 +23,7 @@ from harness.sandbox.process.phase import ProcessPhase
 from harness.sandbox.process.sandbox import ProcessSandbox
 from harness.sandbox.protocol import Job, NeverStartedError
 from tests.factories.results import phase
-from tests.run.codec.conftest import TRAIN, VALIDATION, Bench, Benches
+from tests.run.codec.conftest import TRAIN, VALIDATION, Bench, Benches, changed
 
 Spoken = list[tuple[str, int, list[Document]]]
 
@@ -143,6 +143,16 @@ def test_it_is_not_made_where_there_is_no_room(benches: Benches) -> None:
         set_limits(root, Limits(bytes=1000))
     with pytest.raises(InfrastructureError, match="more than the 1,000 that may be kept"):
         bench.prove()
+
+
+def test_one_that_would_fill_the_disk_is_stopped(benches: Benches) -> None:
+    source = changed(
+        encode="return [one for one in text.encode() for _ in (1, 2)]",
+        decode="return bytes(ids[::2]).decode()",
+    )
+    found = benches(source).problem
+    assert found.startswith("words:make: makes more than 1")
+    assert found.endswith("tokens, which is more than the texts have bytes")
 
 
 def test_a_dataset_without_its_train_texts_cannot_serve(benches: Benches) -> None:
