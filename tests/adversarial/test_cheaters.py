@@ -43,6 +43,7 @@ IN_DOCKER = {
     "ineffective/left_pages",
     "ineffective/network",
     "scoring/bomb",  # killed for its memory
+    "tokenizer/remembers",  # nor between those of a tokenizer
     "train_wallclock/late_quantiser",
 }
 

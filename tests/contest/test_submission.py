@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.contest.brought_along import brought_along
 from harness.contest.loading import load_submission
+from harness.contest.submission import check_on_track
 from harness.contest.track import load_track
 from harness.errors import SubmissionError
 from harness.gate.precheck import precheck, warnings
@@ -305,3 +307,53 @@ def test_any_manifest_loads_or_is_refused(
     (folder / "submission.toml").write_bytes(content)
     with pytest.raises(SubmissionError):
         load_submission(folder)
+
+
+def with_words(folder: Path, section: str) -> None:
+    """Add a module with a tokenizer, and a section that names it."""
+    (folder / "words.py").write_text("def make(model):\n    return None\n")
+    change(folder, 'files = ["train.py"]', 'files = ["train.py", "words.py"]')
+    with (folder / "submission.toml").open("a") as file:
+        file.write(f"\n[tokenizer]\n{section}\n")
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ('code = "words"', "tokenizer.code"),
+        ('code = "other:make"', "module 'other' is other.py, which [code] files does not list"),
+        ('code = "words:build"', "words.py defines no 'build'; expected `def build(model: Path"),
+        ('code = "words:make"\nkind = "bytes"', "built in and takes no code"),
+        ('code = "words:make"\nmodel = "absent.bin"', "absent.bin: no such file"),
+        ('code = "words:make"\nmodel = "../words.py"', "not a plain relative path"),
+        ('code = "words:make"\nother = 1', "tokenizer.other"),
+        ("", "give either model"),
+    ],
+)
+def test_a_tokenizer_of_code_must_be_there(folder: Path, section: str, expected: str) -> None:
+    with_words(folder, section)
+    assert expected in complaint(folder)
+
+
+def test_a_tokenizer_of_code_is_counted_with_its_model_whatever_the_track(folder: Path) -> None:
+    model = bytes(5 << 20)  # larger than any model that we would parse
+    (folder / "table.bin").write_bytes(model)
+    with_words(folder, 'code = "words:make"\nmodel = "table.bin"')
+    submission = load_submission(folder)
+    entered = submission.entry("smoke")
+    assert entered.tokenizer.kind == "code" and entered.tokenizer.file == "table.bin"
+    assert entered.counted_bytes(tokenizer_counted=False) == submission.code_bytes > len(model)
+    brought = brought_along(entered, submission.contents)
+    assert brought.tokenizer_bytes is None
+    assert "table.bin" in [file.name for file in brought.files]
+    track = load_track("smoke")
+    check_on_track(submission, track)
+    with pytest.raises(SubmissionError, match="gives code no time to tokenize"):
+        check_on_track(submission, track.model_copy(update={"tokenizing": None}))
+
+
+def test_a_tokenizers_module_too_large_to_be_parsed_is_refused(folder: Path) -> None:
+    with_words(folder, 'code = "words:make"')
+    (folder / "words.py").write_text("x\n" * (1 << 19))
+    assert "tokenizer.code" in complaint(folder)
+    assert "keep the tokenizer's module below 262,144" in complaint(folder)

@@ -128,6 +128,13 @@ def test_a_track_that_does_not_draw_by_gap_keeps_its_digest(tmp_path: Path) -> N
     assert track.digest != load_track("smoke").digest
 
 
+def test_a_track_that_gives_code_no_time_to_tokenize_keeps_its_digest(tmp_path: Path) -> None:
+    before, after = SMOKE.index("[tokenizing]"), SMOKE.index("[imposed]")
+    track = load_track(write(tmp_path, SMOKE[:before] + SMOKE[after:]))
+    assert track.tokenizing is None and "tokenizing" not in track.model_dump_json()
+    assert track.digest != load_track("smoke").digest
+
+
 def test_welchs_test_needs_the_records_own_seeds() -> None:
     official = load_track("10min_16mb")
     assert official.bar is not None

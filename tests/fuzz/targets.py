@@ -167,6 +167,50 @@ def _messages() -> tuple[bytes, ...]:
     return (b"".join(message.pack() for message in (wire.Message(wire.READY), *replies)),)
 
 
+def _codec_answers(content: bytes, scratch: Path) -> None:
+    """What a codec sends: READY, and answers about two documents."""
+    from harness.inside import codec as wire
+    from harness.run.codec.documents import CodecError, Document
+    from harness.run.codec.talk import Conversation
+    from harness.scoring.channel import Channel
+    from harness.scoring.link import WorkerGone
+
+    ours, theirs = socket.socketpair()
+    theirs.sendall(content[: 1 << 14])
+    theirs.shutdown(socket.SHUT_WR)
+
+    class OneConnection(Channel):
+        def accept(self, alive: Callable[[], bool]) -> socket.socket:
+            return ours
+
+    lot = [Document("validation", number, b"abc", 3) for number in (1, 2)]
+    try:
+        with (
+            OneConnection() as channel,
+            Conversation(channel, servers=1, alive=lambda: True) as conversation,
+        ):
+            conversation.ask(
+                wire.ENCODE,
+                iter([lot]),
+                ahead=1,
+                patience_seconds=lambda document: 60,
+                answered=lambda document, ids: None,
+            )
+    except (CodecError, WorkerGone):
+        return
+    finally:
+        theirs.close()
+
+
+def _answers() -> tuple[bytes, ...]:
+    from harness.inside import codec as wire
+
+    ready = wire.READY.pack(wire.MAGIC, wire.OK, 300, 256)
+    ids = (wire.ANSWER.pack(wire.MAGIC, place, wire.OK, 4) + b"\1\0\2\0" for place in range(2))
+    died = wire.ANSWER.pack(wire.MAGIC, 0, wire.DIED, 9) + b"signal 11"
+    return ready + b"".join(ids), ready + died
+
+
 def _archive(content: bytes, scratch: Path) -> None:
     """The tar stream in which the engine hands over the output directory's file."""
     from harness.sandbox.docker.container import _Chunks
@@ -220,6 +264,7 @@ TARGETS = (
     Target("dataset manifest", _dataset_manifest, _dataset_manifests),
     Target("tensor description", _tensor_list, _tensor_lists),
     Target("worker messages", _worker_messages, _messages),
+    Target("codec answers", _codec_answers, _answers),
     Target("artifact archive", _archive, _archives, (HarnessError, tarfile.TarError)),
     Target("plan", evidence.fixed_plan, evidence.plans),
     Target("evidence", evidence.run, evidence.runs, cost=4),
