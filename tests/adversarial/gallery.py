@@ -78,7 +78,7 @@ def honest(twin: Twin, place: Path) -> Path:
     if twin == "bigram":
         return BIGRAM
     folder = place / twin
-    shutil.copytree(BIGRAM, folder)
+    shutil.copytree(BIGRAM, folder, dirs_exist_ok=True)
     shutil.copy(TWINS / "documents.py", folder)
     text = _manifest(twin).read_text().replace("cheat:load_model", "documents:load_model")
     text = text.replace('"python", "cheat.py"]', '"python", "bigram.py"]')

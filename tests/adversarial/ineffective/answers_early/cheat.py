@@ -18,15 +18,15 @@ def load_model(artifact, device):
     socket.socket.sendall = send_once
 
     def model(tokens, first):
-        worker = sys._getframe(1).f_locals
-        request = worker["request"]
-        shape = tokens.shape[0], tokens.shape[1] - first, worker["hello"].vocabulary
-        begin, count = request.slot * worker["logit_bytes"], shape[0] * shape[1] * shape[2]
-        memory = worker["logit_memory"]
+        caller = sys._getframe(1).f_locals
+        worker, request = caller["self"], caller["request"]
+        shape = tokens.shape[0], tokens.shape[1] - first, worker.hello.vocabulary
+        memory, count = worker.logit_memory, shape[0] * shape[1] * shape[2]
+        begin = request.slot * (len(memory) // worker.hello.slot)
         torch.frombuffer(memory, dtype=torch.float32, count=count, offset=begin).zero_()
         reply = request._replace(kind=3).pack()
         early.add(reply)
-        send(worker["channel"], reply)
+        send(worker.channel, reply)
         honest_model(tokens, first)
         # Too late for this request: to write it now would only spoil the next one in its place.
         return torch.zeros(shape)

@@ -18,9 +18,10 @@ def load_model(artifact, device):
 
     def model(tokens, first):
         logits = honest_model(tokens, first)
-        worker = sys._getframe(1).f_locals
-        begin = worker["request"].slot * worker["logit_bytes"]
-        arguments = (worker["logit_memory"], begin, logits.numel())
+        caller = sys._getframe(1).f_locals
+        memory, slots = caller["self"].logit_memory, caller["self"].hello.slot
+        begin = caller["request"].slot * (len(memory) // slots)
+        arguments = (memory, begin, logits.numel())
         threading.Thread(target=rewrite, args=arguments, daemon=True).start()
         return logits
 

@@ -11,10 +11,11 @@ def load_model(artifact, device):
 
     def model(tokens, first):
         logits = honest_model(tokens, first)
-        worker = sys._getframe(1).f_locals
-        begin = worker["request"].slot * worker["token_bytes"]
+        caller = sys._getframe(1).f_locals
+        memory, slots = caller["self"].token_memory, caller["self"].hello.slot
+        begin = caller["request"].slot * (len(memory) // slots)
         shown = torch.frombuffer(
-            worker["token_memory"], dtype=torch.int64, count=tokens.numel(), offset=begin
+            memory, dtype=torch.int64, count=tokens.numel(), offset=begin
         ).view(tokens.shape)
         shown[:, first + 1 :] = logits.argmax(-1)[:, :-1]
         return logits
