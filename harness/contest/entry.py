@@ -224,7 +224,10 @@ class Entry(Fact):
         return sum(file.bytes for file in self.files)
 
     def counted_bytes(self, *, tokenizer_counted: bool) -> int:
-        """``bytes``, without the model of its own tokenizer if the track does not count that."""
-        if tokenizer_counted:
+        """``bytes``, without the model of its own tokenizer if the track does not count that.
+
+        A tokenizer that is code is counted in any case, and so is the file that it reads.
+        """
+        if tokenizer_counted or self.tokenizer.kind == "code":
             return self.bytes
         return sum(file.bytes for file in self.files if file.name != self.tokenizer.file)

@@ -60,14 +60,17 @@ class Code(Fact):
 
 
 class OwnTokenizer(Fact):
-    """A tokenizer to use instead of the dataset's: a SentencePiece model, or pure bytes.
+    """A tokenizer to use instead of the dataset's: a SentencePiece model, pure bytes, or code.
 
     ``model`` is a file of the folder; it is mounted and counted like those of ``[code]``.
     ``kind = "bytes"`` needs no file: ids 0 to 3 are special (BOS is 1), byte ``b`` is ``4 + b``.
+    ``code`` is a function of the listed files that makes the tokenizer, of ``model`` where there
+    is one, which may then be any file.
     """
 
     model: str | None = None
     kind: Literal["bytes"] | None = None
+    code: str | None = Field(default=None, pattern=_FUNCTION)
 
     @field_validator("model")
     @classmethod
@@ -75,9 +78,14 @@ class OwnTokenizer(Fact):
         return None if model is None else _check_name(model)
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> "OwnTokenizer":
-        if (self.model is None) == (self.kind is None):
-            raise ValueError('give either model = "FILE" or kind = "bytes"')
+    def _one_kind(self) -> "OwnTokenizer":
+        if self.kind is not None and self.code is not None:
+            raise ValueError('kind = "bytes" is built in and takes no code; remove one of them')
+        if self.code is None and (self.model is None) == (self.kind is None):
+            raise ValueError(
+                'give either model = "FILE", kind = "bytes" or code = "MODULE:FUNCTION", the last '
+                "with a model or without"
+            )
         return self
 
 

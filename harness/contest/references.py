@@ -7,13 +7,17 @@ from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
 
 def check_functions(submission: Submission) -> None:
-    """Check that listed files define the functions of ``[score]``; raises SubmissionError."""
+    """Check that listed files define the functions that are named; raises SubmissionError."""
     score = submission.manifest.score
     load = "def {}(artifact: Path, device: torch.device)` that returns the model"
     _check_function(submission, "score.load", score.load, expected=load)
     if score.describe:
         describe = "def {}(artifact: Path, checkpoint: Path | None)` that lists its tensors"
         _check_function(submission, "score.describe", score.describe, expected=describe)
+    own = submission.manifest.tokenizer
+    if own is not None and own.code:
+        make = "def {}(model: Path | None)` that returns the tokenizer"
+        _check_function(submission, "tokenizer.code", own.code, expected=make)
 
 
 def _check_function(submission: Submission, field: str, named: str, *, expected: str) -> None:
@@ -31,10 +35,11 @@ def _check_function(submission: Submission, field: str, named: str, *, expected:
             "correct the name",
         )
     if len(contents[name]) > LARGEST_PARSED_BYTES:
+        part = "tokenizer" if field == "tokenizer.code" else "loader"
         raise manifest_error(
             submission,
             field,
-            f"{name} has {len(contents[name]):,} bytes; keep the loader's module "
+            f"{name} has {len(contents[name]):,} bytes; keep the {part}'s module "
             f"below {LARGEST_PARSED_BYTES:,}: move data and other code into files of their own",
         )
     defined = examine(submission.folder, name, contents[name]).defined

@@ -50,7 +50,8 @@ class Submission:
         train, score = self.manifest.on(track)
         tokenizer = Tokenizer()
         if own is not None:
-            tokenizer = Tokenizer(kind=own.kind or "model", file=own.model)
+            kind = "code" if own.code else own.kind or "model"
+            tokenizer = Tokenizer(kind=kind, file=own.model, code=own.code)
         return Entry(
             layout="submission",
             name=about.name,
@@ -93,8 +94,15 @@ def check_on_track(submission: Submission, track: Track) -> None:
 
     Raises:
         SubmissionError: its windows are too long for the track to probe them, or it is adaptive
-            in a way that the track does not allow.
+            or has a tokenizer in a way that the track does not allow.
     """
+    own = submission.manifest.tokenizer
+    if own is not None and own.code and track.tokenizing is None:
+        raise manifest_error(
+            submission,
+            "tokenizer.code",
+            f"track {track.name} gives code no time to tokenize; expected model or kind alone",
+        )
     _, score = submission.manifest.on(track.name)
     override = f"tracks.{track.name}.score"
     longest = track.probes.longest_sequence

@@ -94,6 +94,20 @@ class BroughtAlong(Fact):
         return self
 
 
+class Tokenizing(Fact):
+    """What a tokenizer that is code may use, the same for all; times are core seconds.
+
+    ``encode_seconds_per_mb`` and ``decode_seconds_per_mb`` are for each 1,000,000 bytes of text,
+    ``start_seconds`` for loading it. ``memory_bytes`` is what one sandbox has for all of its
+    processes.
+    """
+
+    start_seconds: float = Field(gt=0, le=3600)
+    encode_seconds_per_mb: float = Field(gt=0, le=1000)
+    decode_seconds_per_mb: float = Field(gt=0, le=1000)
+    memory_bytes: PositiveBytes
+
+
 class Imposed(Fact):
     """What differs between the runs whether a submission wants it or not.
 
@@ -256,6 +270,7 @@ class Track(Fact):
     holdout: Holdout | None = None
     brought_along: Later[BroughtAlong] = None
     imposed: Later[Imposed] = None
+    tokenizing: Later[Tokenizing] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:

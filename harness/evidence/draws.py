@@ -62,7 +62,13 @@ SHARDS = Secret(
     "which train documents a run is denied, and how the others are cut into files",
     "to the submission when its run begins",
 )
-SECRETS = (SEED, PROBES, SUFFIXES, ORDER, RECALL, HOLDOUT, SHARDS)
+TOKENIZER = Secret(
+    "tokenizer",
+    "which train documents a tokenizer that is code must encode again, and in which order it is "
+    "shown documents",
+    "never",
+)
+SECRETS = (SEED, PROBES, SUFFIXES, ORDER, RECALL, HOLDOUT, SHARDS, TOKENIZER)
 
 
 class Draw(Fact):

@@ -137,6 +137,13 @@ def _tokenizer(submission: Submission, track: Track) -> list[Finding]:
     section = submission.manifest.tokenizer
     if section is None:
         return []
+    if section.code:
+        beside = f" with {section.model}" if section.model else ""
+        detail = (
+            f"its own: {section.code}{beside}, counted; harness verify proves first, in sandboxes, "
+            "that every validation document comes back from its tokens, and has the same ones again"
+        )
+        return [_of_manifest(submission, "tokenizer", "tokenizer.code", detail)]
     if section.model is None:
         detail = "its own: pure bytes, 260 ids"
         return [_of_manifest(submission, "tokenizer", "tokenizer.kind", detail)]

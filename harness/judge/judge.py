@@ -200,9 +200,11 @@ def _tokenizer_result(case: Case) -> TokenizerResult | None:
 
     return TokenizerResult(
         file=own.file or "",
+        code=own.code,
         sha256=proof.sha256,
         bytes=proof.bytes,
-        counted=own.file is not None and case.track.budget.tokenizer_counted,
+        counted=own.kind == "code"
+        or (own.file is not None and case.track.budget.tokenizer_counted),
         vocabulary_size=proof.vocabulary_size,
         bytes_per_token=dataset.validation_bytes / tokens if tokens else None,
         bpb_per_nat=worth(tokens) if tokens else None,

@@ -135,9 +135,12 @@ class TokenizerResult(Fact):
     Losses in nats per token cannot be compared between vocabularies. ``bpb_per_nat`` converts one
     nat per token of this tokenizer into BPB; ``dataset_bpb_per_nat`` does so for the dataset's
     tokenizer, in which the margin is given. Null where the tokenizer's round trip is not lossless.
+    ``code`` is the function that makes it, where it is code; ``bytes`` are then those of all files
+    of the submission.
     """
 
     file: str
+    code: Later[str] = None
     sha256: str
     bytes: int
     counted: bool

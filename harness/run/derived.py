@@ -37,6 +37,7 @@ FOLDER = "derived"
 """Where they lie, beside the datasets themselves."""
 LIMITS = "limits.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
+_PARTS = ".parts"
 _LARGEST_LIMITS_BYTES = 1 << 16
 
 
@@ -144,6 +145,18 @@ def set_limits(root: Path, limits: Limits) -> None:
     write_atomically(root / LIMITS, limits.model_dump_json(indent=2).encode() + b"\n")
 
 
+def parts_of(root: Path, key: str) -> Path:
+    """The directory of what was made already of a dataset that is being made part by part."""
+    return root / f".{key}{_PARTS}"
+
+
+def drop_other_parts(root: Path, key: str = "") -> None:
+    """Remove what was left of other datasets that nobody completed; within :func:`only_one`."""
+    for place in root.glob(f".*{_PARTS}"):
+        if place != parts_of(root, key):
+            shutil.rmtree(place, ignore_errors=True)
+
+
 def kept(root: Path) -> list[Kept]:
     """All kept datasets, the least recently used one first."""
     found = []
@@ -225,6 +238,8 @@ def clear(root: Path, keys: Collection[str] = ()) -> tuple[list[Kept], list[Kept
         )
     with only_one(root):
         chosen = _chosen(root, keys)
+        if not keys:
+            drop_other_parts(root)
         gone = [each for each in chosen if remove(each)]
         return gone, [each for each in chosen if each not in gone]
 

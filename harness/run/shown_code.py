@@ -28,7 +28,7 @@ def files_shown(
         InfrastructureError: the entry brings a model without a normal form.
     """
     name = entry.tokenizer.file
-    if name is None:
+    if entry.tokenizer.kind != "model" or name is None:
         return dict(files)
     if normal is None:
         raise InfrastructureError("the entry's tokenizer has not been proven")
@@ -48,7 +48,7 @@ def code_shown(
         InfrastructureError: see :func:`files_shown`; or the disk is full.
     """
     entry = directory.plan.entry
-    if entry.tokenizer.file is None:
+    if entry.tokenizer.kind != "model":
         yield directory.entry
         return
     files = read_files(directory.entry, [file.name for file in entry.files])

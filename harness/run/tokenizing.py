@@ -72,9 +72,12 @@ class NormalTokenizer:
 
 
 def own_tokenizer(entry: Entry, files: Mapping[str, bytes]) -> OwnTokenizer | None:
-    """The entry's own tokenizer, if it brings one; ``files`` are the entry's files."""
+    """The entry's own tokenizer, if it brings one that has a normal form.
+
+    One that is code has none: ``run/codec`` proves it. ``files`` are the entry's files.
+    """
     kind, file = entry.tokenizer.kind, entry.tokenizer.file
-    if kind == "stock":
+    if kind in ("stock", "code"):
         return None
     if kind == "bytes":
         model = ByteTokenizer().model
@@ -164,14 +167,14 @@ def retokenize(
     )
     root = derived(dataset.directory.parent)
     with only_one(root):
-        found = _opened(root / key)
+        found = opened(root / key)
         if found is None:
             note(f"tokenizing {dataset.manifest.name} with {own.name}")
             word = _build(dataset, own, root / key, note=note, train=train)
             if word.kind == "rejected":
                 return Retokenized(None, _complaint(own.name, word), word.document)
-            found = _opened(root / key)
-        if found is None or not _same_text(found, dataset):
+            found = opened(root / key)
+        if found is None or not same_text(found, dataset):
             raise InfrastructureError(
                 "not what was to be made there", file=root / key, remedy="remove it and try again"
             )
@@ -183,7 +186,7 @@ def _complaint(name: str, word: Word) -> str:
     return f"{name}: {plain(word.text, 1000)}"
 
 
-def _opened(directory: Path) -> Dataset | None:
+def opened(directory: Path) -> Dataset | None:
     """A dataset made earlier, every file compared with its manifest; None if absent or damaged.
 
     The tokens are not decoded again: that was done before the manifest was written.
@@ -199,7 +202,8 @@ def _opened(directory: Path) -> Dataset | None:
     return dataset
 
 
-def _same_text(found: Dataset, dataset: Dataset) -> bool:
+def same_text(found: Dataset, dataset: Dataset) -> bool:
+    """Whether two datasets are of the same validation text."""
     mine, theirs = found.manifest.totals, dataset.manifest.totals
     return (mine.validation_documents, mine.validation_bytes) == (
         theirs.validation_documents,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from harness.errors import InfrastructureError
@@ -22,6 +22,8 @@ from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.machine import accelerator_uuids, machine
 from harness.package import VERSION
+from harness.run.codec.phase import Coder
+from harness.run.codec.texts import texts_of_code
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
@@ -120,6 +122,10 @@ class Workbench:
         preparation = preparation_of(self.directory)
         proof = preparation.tokenizer if preparation else None
         note, holds = self.progress.note, self.holds
+        if self.plan.entry.tokenizer.kind == "code":
+            return texts_of_code(
+                self.coder(), self.plan.entry, self.host.sandbox, self.stock, proof, holds=holds
+            )
         return texts_of(self.plan, self.stock, self._normal, proof, note=note, holds=holds)
 
     @cached_property
@@ -127,6 +133,28 @@ class Workbench:
         """The directory that sandboxes see as the entry's code."""
         shown = code_shown(self.directory, self._normal, self.place / "code")
         return self.holds.enter_context(shown)
+
+    def coder(self, step: Step | None = None) -> Coder:
+        """What runs the entry's tokenizer, where that is code.
+
+        ``step``: whose phases its sandboxes are; without one, a dataset is only made again, whose
+        ids are known.
+        """
+        plan, tick = self.plan, self.progress.tick
+        if plan.track.tokenizing is None:
+            raise InfrastructureError(f"track {plan.track.name} gives code no time to tokenize")
+        return Coder(
+            sandbox=self.sandbox,
+            code=self.code,
+            tokenizer=plan.entry.tokenizer,
+            track_limits=plan.track.sandbox,
+            allowed=plan.track.tokenizing,
+            nonce=plan.nonce,
+            log=self.log(step) if step is not None else self.place / "texts.log",
+            starting=partial(self.code_starts, step) if step is not None else lambda: None,
+            note=self.progress.note,
+            tick=tick,
+        )
 
     @cached_property
     def _normal(self) -> NormalTokenizer | None:

@@ -15,6 +15,7 @@ from tests.factories.plans import SMOKE_TOML
 
 ROOT = Path(__file__).parents[2]
 BIGRAM = ROOT / "tests/factories/honest/bigram"
+CAPITALS = ROOT / "tests/factories/honest/capitals"
 UNIFORM = """
     def load_model(artifact, device):
         import torch

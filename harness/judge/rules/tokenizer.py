@@ -31,10 +31,21 @@ def _tokenizer(case: Case) -> Finding:
             update={"status": "fail", "measured": measured, "detail": proof.problem}
         )
     per_token = case.dataset.validation_bytes / (proof.validation_tokens or 1)
-    name = file or ("pure bytes" if kind == "bytes" else case.plan.entry.tokenizer.code)
+    name = case.plan.entry.tokenizer.code or file or "pure bytes"
+    # Evidence from before such tokenizers were run says what it says.
+    if kind == "code" and case.track.tokenizing is not None and proof.repeated < documents:
+        detail = f"{proof.repeated:,} documents were encoded again, {documents:,} must be"
+        return finding.model_copy(
+            update={"status": "unknown", "measured": proof.repeated, "detail": detail}
+        )
+    ran = case.preparation.step("tokenize") if case.preparation else None
+    if kind == "code" and not (ran and ran.phases):
+        detail = "the evidence does not say in which sandboxes it ran"
+        return finding.model_copy(update={"status": "unknown", "measured": 0, "detail": detail})
+    again = f", and {proof.repeated:,} documents encoded again alike" if kind == "code" else ""
     detail = (
         f"the submission's own ({name}, {proof.vocabulary_size:,} ids, {per_token:.3f} bytes per "
-        "token): lossless on every validation document"
+        f"token): lossless on every validation document{again}"
     )
     return finding.model_copy(update={"detail": detail})
 

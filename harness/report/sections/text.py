@@ -15,7 +15,7 @@ def tokenizer(verdict: Verdict) -> Block | None:
     if own is None:
         return None
     rows: list[tuple[str, str | Words]] = [
-        ("tokenizer", plain(own.file, NAME_LIMIT) or "pure bytes"),
+        ("tokenizer", _name(own)),
         ("weight", _weight(own)),
     ]
     if own.vocabulary_size is not None:
@@ -40,7 +40,16 @@ def tokenizer(verdict: Verdict) -> Block | None:
     return Stack((Paragraph(Words(words, "dim")), Pairs(rows)))
 
 
+def _name(own: TokenizerResult) -> str:
+    if own.code is None:
+        return plain(own.file, NAME_LIMIT) or "pure bytes"
+    beside = f" with {plain(own.file, NAME_LIMIT)}" if own.file else ""
+    return f"{plain(own.code, NAME_LIMIT)}{beside}"
+
+
 def _weight(own: TokenizerResult) -> str:
+    if own.code is not None:
+        return "code, counted with the other files"
     if not own.file:
         return "built in"
     return f"{own.bytes:,} bytes, " + ("counted" if own.counted else "not counted on this track")

@@ -1,0 +1,1 @@
+"""All of the trick is in the tokenizer."""
