@@ -39,13 +39,12 @@ class Adaptation:
     context: int = 1024
     adapter_rank: int = 8
     adapter_lr: float = 0.01
-    adapter_bias_lr: float = 0.01
+    adapter_bias_lr: float = 0.02
     adapter_beta: float = 0.99
     adapter_seed: int = 1
-    study_lr: float = 0.001
+    study_lr: float = 0.0005
     study_batch_tokens: int = 65_536
     study_epochs: int = 1
-    study_weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -238,9 +237,7 @@ class AdaptedModel:
         )
         batches = order.split(at_once)
         parameters = [p.requires_grad_() for p in self.model.parameters()]
-        optimizer = torch.optim.AdamW(
-            parameters, lr=how.study_lr, betas=(0.9, 0.95), weight_decay=how.study_weight_decay
-        )
+        optimizer = torch.optim.Adam(parameters, lr=how.study_lr, betas=(0.9, 0.95))
         for number, batch in enumerate(batches):
             for group in optimizer.param_groups:
                 group["lr"] = how.study_lr * (1 - number / len(batches))

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from adapters import NO_ADAPTERS, AdaptedModel, Adapters, Adaptation, LowRank
+from adapters import NO_ADAPTERS, Adaptation, AdaptedModel, Adapters, LowRank
 from torch import Tensor, nn
 
 # --- settings -------------------------------------------------------------------------------
