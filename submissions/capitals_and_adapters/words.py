@@ -8,7 +8,7 @@ A run ends at whatever is no letter with two cases, an operator too: `HTTPServer
 server`. An operator stands before the space before its word, so that the word keeps the space, and
 a piece such as ` hello` serves ` Hello` too.
 
-What has no small letter from which it comes back (`ß`, `İ`, `ſ`) stays as it is, and the model
+What has no small letter from which it comes back (`ß`, `İ`) stays as it is, and the model
 falls back to bytes: every text comes back exactly.
 """
 
