@@ -1,4 +1,4 @@
-"""Capitals become operators and come back; what belongs to other entries is theirs word for word."""
+"""Capitals become operators and come back; parts of other entries are theirs word for word."""
 
 import importlib.util
 import json
@@ -29,7 +29,8 @@ capitals = words.Capitals()
 tokenizer = words.make(FOLDER / "words.model")
 UP, UPPER, ESCAPE = words.OPERATORS
 # Capitals and not, letters without a partner, what has a meaning of its own, parts of a word.
-DELICATE = "abAB \u00c9\u00e9\u00df\u017f\u0130\u0131\u03a3\u03c3\u03c2K\u212ak\u01c4\u01c5\u01c6\ufb01\0\n\t_.7"
+DELICATE = "abAB \u00c9\u00e9\u00df\u017f\u0130\u0131\u03a3\u03c3\u03c2K\u212ak"
+DELICATE += "\u01c4\u01c5\u01c6\ufb01\0\n\t_.7"
 DELICATE += "e\u0301\U00010400\U00010428" + "".join(words.ESCAPED)
 
 
