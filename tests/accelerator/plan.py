@@ -1,0 +1,115 @@
+"""Which steps there are, in which order, and how long each may take.
+
+What is wanted most comes first: a run that is cut off, or a machine that is slow, costs the end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.accelerator.recipe import FIRST
+from tests.accelerator.sizes import Size
+
+_TIMES: dict[str, tuple[float, float, float]] = {
+    "found": (45, 15, 4),
+    "text": (60, 15, 4),
+    "hardware": (60, 30, 8),
+    "training": (0, 0, 0),
+    "by_itself": (50, 15, 4),
+    "scoring": (60, 30, 8),
+    "rescoring": (50, 30, 12),
+    "lookahead": (50, 25, 8),
+    "ranks": (75, 30, 10),
+    "workers": (60, 30, 10),
+    "containers": (150, 60, 20),
+}
+"""Of each module its limit, and what it is expected to take: in full, and in miniature."""
+_VARIANTS_SECONDS = 40.0
+TRAINING_SLACK = 20.0
+"""What a training may take beyond its budget, to be seen to be late."""
+LEAST_SECONDS = 8.0
+"""With less than this left nothing is begun."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step to come; ``needs`` names the step without whose files it is nothing."""
+
+    name: str
+    module: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    limit_seconds: float = 0.0
+    expected_seconds: float = 0.0
+    needs: str = ""
+
+    @property
+    def trains(self) -> bool:
+        """Whether its time is what is left for it."""
+        return self.module == "training"
+
+
+def planned(size: Size, submissions: Sequence[str], *, engine: bool = True) -> list[Planned]:
+    """All steps for these submissions, in order."""
+    steps = [_step(size, "text"), _step(size, "hardware")]
+    for number, name in enumerate(submissions):
+        first = name in FIRST or number == 0
+        steps += _of_submission(size, name, first=first)
+        if number == 0:
+            steps += [
+                _step(size, "rescoring", name, needs=f"training {name}"),
+                _step(size, "lookahead", name, needs=f"scoring {name}"),
+            ]
+        if number == min(1, len(submissions) - 1):
+            steps += [_step(size, "ranks"), _step(size, "workers", name, needs=f"training {name}")]
+            if engine:
+                steps.append(
+                    _step(size, "containers", submissions[0], needs=f"training {submissions[0]}")
+                )
+    return steps
+
+
+def _of_submission(size: Size, name: str, *, first: bool) -> list[Planned]:
+    training = Planned(
+        f"training {name}",
+        "training",
+        {"submission": name, "share_cache": not first},
+        needs="text",
+    )
+    scoring = _step(size, "scoring", name, needs=training.name)
+    # Compiling takes long: once for the baseline's way of scoring, once for a sliding window.
+    extra = _VARIANTS_SECONDS if first and not size.smoke else 0.0
+    scoring = Planned(
+        scoring.name,
+        scoring.module,
+        {**scoring.arguments, "variants": first},
+        scoring.limit_seconds + extra,
+        scoring.expected_seconds + extra,
+        scoring.needs,
+    )
+    return [training, _step(size, "by_itself", name, needs=training.name), scoring]
+
+
+def _step(size: Size, module: str, submission: str = "", *, needs: str = "") -> Planned:
+    limit, full, small = _TIMES[module]
+    return Planned(
+        name=f"{module} {submission}".strip(),
+        module=module,
+        arguments={"submission": submission} if submission else {},
+        limit_seconds=limit,
+        expected_seconds=small if size.smoke else full,
+        needs=needs,
+    )
+
+
+def first_step(size: Size) -> Planned:
+    """The step that says what is there; what the others do depends on it."""
+    return _step(size, "found")
+
+
+def training_seconds(size: Size, waiting: Sequence[Planned], *, left_seconds: float) -> float:
+    """The budget of the next training: an equal share of what the other steps leave."""
+    most, fewest = size.train_seconds
+    trainings = sum(step.trains for step in waiting)
+    others = sum(step.expected_seconds for step in waiting)
+    share = (left_seconds - others) / max(1, trainings) - 2.0
+    return max(fewest, min(most, share))
