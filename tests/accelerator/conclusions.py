@@ -19,8 +19,9 @@ Steps = Sequence[dict[str, Any]]
 
 
 def conclusions(steps: Steps) -> dict[str, Any]:
-    """All that follows, as far as there are figures."""
-    found: dict[str, Any] = {"ratios": _ratios(steps)}
+    """All that follows, as far as there are figures; ``of_accelerator``: whether of a GPU's."""
+    gpus = [figures.get("gpus") for _, figures in of_module(steps, "found")]
+    found: dict[str, Any] = {"of_accelerator": any(gpus), "ratios": _ratios(steps)}
     noise = measured_noise(steps)
     if noise:
         found["noise"] = noise

@@ -80,8 +80,12 @@ class Desk:
         return "cuda" if self.cuda else "cpu"
 
     def environment(self) -> dict[str, str]:
-        """What a phase needs besides the fixed variables to find packages that were brought."""
-        return {"PYTHONPATH": self.site} if self.site else {}
+        """What a phase gets besides its own variables: packages that were brought; a thread each.
+
+        In miniature threads of torch would wait for each other on a machine that others use too.
+        """
+        brought = {"PYTHONPATH": self.site} if self.site else {}
+        return {**brought, "OMP_NUM_THREADS": "1"} if self.size.smoke else brought
 
 
 def found(figures: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:

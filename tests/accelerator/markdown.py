@@ -6,11 +6,14 @@ from typing import Any
 from tests.accelerator.conclusions import TARGET_RATIO, of_module
 
 _TRAINING = (
-    ("budget s", "budget_seconds"), ("wallclock s", "wallclock_seconds"),
+    ("on", "trained_on"), ("budget s", "budget_seconds"), ("wallclock s", "wallclock_seconds"),
     ("start-up s", "start_seconds"), ("compile s", "compile_seconds"), ("steps", "steps"),
     ("steps/s", "steps_a_second"), ("tokens/s", "tokens_a_second"), ("first loss", "first_loss"),
     ("last loss", "last_loss"), ("artifact bytes", "artifact_bytes"), ("code bytes", "code_bytes"),
 )  # fmt: skip
+_NO_STATEMENT = (
+    "**Measured on a CPU in float32: the step works, and this says nothing of an accelerator.**"
+)
 
 
 def markdown(content: dict[str, Any]) -> str:
@@ -177,6 +180,8 @@ def _track(found: dict[str, Any]) -> str:
             for row in probes["rows"]]  # fmt: skip
     rows.append((probes["today"]["tolerance"], probes["today"]["questions"], "the track today"))
     lines = [probes["reason"]]
+    if not found["of_accelerator"]:
+        lines.insert(0, _NO_STATEMENT)
     lines.append(
         f"Largest change {probes['largest_seen']:.3g} nats, allowed {probes['largest_allowed']:g}."
     )
@@ -196,6 +201,9 @@ def _rescoring(content: dict[str, Any]) -> str:
     if not found:
         return ""
     rows = [(name, f"{apart:.3e}") for name, apart in found["apart_bpb"].items()]
+    if not content["conclusions"]["of_accelerator"]:
+        return _titled("Scoring one artifact again",
+                       table(("scored again", "apart, BPB"), rows), _NO_STATEMENT)  # fmt: skip
     line = (f"A tolerance of {found['tolerance_bpb']:g} BPB is ten times the largest, or more, "
             "rounded up to 1, 2 or 5.")  # fmt: skip
     return _titled("Scoring one artifact again",

@@ -60,7 +60,9 @@ def channel_phase(
             *("--load", load or recipe.load, "--artifact", sandbox.inside(sealed)),
             *("--device", desk.device, "--methods", recipe.methods),
         )
-        if workers > 1:
+        if 1 < workers <= len(desk.devices):
+            command = (*command, "--workers", str(workers))
+        elif workers > 1:
             command = (command[0], "-c", _SEVERAL, str(workers), *command)
         job = Job(
             label="score",

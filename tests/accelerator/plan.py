@@ -60,11 +60,13 @@ def planned(size: Size, submissions: Sequence[str], *, engine: bool = True) -> l
                 _step(size, "lookahead", name, needs=f"scoring {name}"),
             ]
         if number == min(1, len(submissions) - 1):
-            steps += [_step(size, "ranks"), _step(size, "workers", name, needs=f"training {name}")]
+            trained = f"training {submissions[0]}"
+            steps += [
+                _step(size, "ranks"),
+                _step(size, "workers", submissions[0], needs=trained),
+            ]
             if engine:
-                steps.append(
-                    _step(size, "containers", submissions[0], needs=f"training {submissions[0]}")
-                )
+                steps.append(_step(size, "containers", submissions[0], needs=trained))
     return steps
 
 

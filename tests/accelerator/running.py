@@ -53,7 +53,11 @@ def run_step(
         process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env={
+                **os.environ,
+                **({"OMP_NUM_THREADS": "1"} if told["size"]["smoke"] else {}),
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -60,8 +60,11 @@ def _telemetry(desk: Desk, left: torch.Tensor, right: torch.Tensor) -> None:
     if not desk.devices:
         desk.cannot("telemetry at 5 Hz, reasons for lower clocks", "there is no GPU")
         return
-    from harness.hardware.telemetry import Telemetry
-
+    try:
+        from harness.hardware.telemetry import Telemetry
+    except ModuleNotFoundError as error:
+        desk.cannot("the harness's own telemetry", f"the package {error.name} is missing")
+        return
     for interval in (2.0, 0.2):
         with Telemetry(desk.devices, interval_seconds=interval) as telemetry:
             began = time.monotonic()

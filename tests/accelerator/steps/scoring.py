@@ -45,8 +45,11 @@ def run(desk: Desk) -> None:
                     "what it observed")  # fmt: skip
     elif desk.arguments.get("variants", True):
         for load in ("load_captured", "load_compiled"):
-            variant = asking.with_extra("captured", load)
-            _tell(desk, load.removeprefix("load_"), variant, variant.score())
+            variant, way = asking.with_extra("captured", load), load.removeprefix("load_")
+            try:
+                _tell(desk, way, variant, variant.score())
+            except RuntimeError as error:
+                desk.cannot(f"a worker whose model is {way}", str(error)[-400:])
 
 
 def _tell(desk: Desk, name: str, asking: Asking, scores: Any) -> None:

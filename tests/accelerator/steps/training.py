@@ -17,6 +17,7 @@ _SLACK_SECONDS = 15.0
 _STEP = re.compile(
     r"step:(\d+)/\d+ (?:train_loss:([\d.naif-]+) )?(?:stopping:\w+ )?train_time:([\d.]+)ms"
 )
+_DEVICE = re.compile(r"world_size:(\d+) .*device:(\w+)")
 _BATCH = re.compile(r"train_batch_tokens:(\d+)")
 _WARM_UP = re.compile(r"warmup_step:(\d+)/")
 _PACKED = re.compile(r"quantised \S+: (\d+) bytes")
@@ -166,6 +167,8 @@ def read_log(log: Path) -> dict[str, Any]:
         stamp, line = float(stamped[1]), stamped[2]
         if match := _BATCH.match(line):
             batch = int(match[1])
+        elif match := _DEVICE.match(line):
+            found["trained_on"] = f"{match[1]} x {match[2]}"
         elif match := _WARM_UP.match(line):
             warmed = int(match[1])
             found.setdefault("start_seconds", round(before, 2))
