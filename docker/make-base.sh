@@ -8,7 +8,7 @@ set -eu
 
 tag="${1:-parameter-golf-base:bookworm}"
 packages=python3,python3-venv,python3-pip,ca-certificates
-[ "${2:-cpu}" = cpu ] || packages="$packages,gcc,libc6-dev,python3-dev"
+[ "${2:-cpu}" = cpu ] || packages="$packages,g++,python3-dev"
 folder="$(mktemp -d)"
 trap 'rm -rf -- "$folder"' EXIT
 

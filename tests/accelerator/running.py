@@ -35,19 +35,21 @@ class Outcome:
 def run_step(
     module: str, told: dict[str, Any], *, limit_seconds: float, without: tuple[str, ...] = ()
 ) -> Outcome:
-    """Run ``tests.accelerator.steps.MODULE`` in a process of its own.
+    """Run a step in a process of its own.
 
     Args:
-        module: of the step.
+        module: of the step: in ``tests.accelerator.steps``, or with its whole name.
         told: what its desk is made of.
         limit_seconds: after so many it is killed with all that descends from it.
         without: packages that it must do without, as if they were not installed.
     """
     figures, log = Path(told["figures"]), Path(told["figures"]).with_suffix(".log")
+    figures.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.accelerator.step", module, json.dumps(told)]
     command += [f"--without={','.join(without)}"] if without else []
     site = str(told["site"])
-    paths = [str(REPOSITORY), *([site] if site else []), os.environ.get("PYTHONPATH", "")]
+    paths = [*([site] if site else []), os.environ.get("PYTHONPATH", "")]
+    brought = os.pathsep.join(filter(None, paths))
     began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -56,7 +58,7 @@ def run_step(
             env={
                 **os.environ,
                 **({"OMP_NUM_THREADS": "1"} if told["size"]["smoke"] else {}),
-                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+                **({"PYTHONPATH": brought} if brought else {}),
             },
             stdin=subprocess.DEVNULL,
             stdout=output,

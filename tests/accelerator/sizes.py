@@ -45,7 +45,7 @@ FULL = Size(
     name="full",
     smoke=False,
     total_seconds=530,
-    train_seconds=(90, 35),
+    train_seconds=(90, 30),
     validation_tokens=130_000,
     rate_windows=8_192,
     probes=20_000,
@@ -53,7 +53,7 @@ FULL = Size(
     repeats=10,
     tensor=8_192,
     block_mib=1_024,
-    watch_seconds=8,
+    watch_seconds=5,
 )
 SMALL = Size(
     name="small",
@@ -75,7 +75,7 @@ TINY = Size(
     name="tiny",
     smoke=True,
     total_seconds=150,
-    train_seconds=(6, 6),
+    train_seconds=(30, 30),
     validation_tokens=2_500,
     rate_windows=16,
     probes=30,
@@ -84,7 +84,13 @@ TINY = Size(
     tensor=64,
     block_mib=4,
     watch_seconds=0.5,
-    environment=(("FINISH_RESERVE_SECONDS", "1"), ("NUM_LAYERS", "2"), ("MODEL_DIM", "32")),
+    environment=(
+        ("ITERATIONS", "3"),  # it ends by itself: on a busy machine no budget is short and enough
+        ("TRAIN_LOG_EVERY", "1"),
+        ("NUM_LAYERS", "2"),
+        ("MODEL_DIM", "32"),
+        ("CALIBRATION_SECONDS", "1"),
+    ),
     workers=2,
 )
 SIZES = {size.name: size for size in (FULL, SMALL, TINY)}

@@ -14,6 +14,7 @@ from types import ModuleType
 from tests.accelerator.desk import CannotTryError, open_desk
 from tests.accelerator.running import CANNOT
 
+_STEPS = "tests.accelerator.steps"
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
@@ -44,7 +45,8 @@ def main() -> int:
         sys.meta_path.insert(0, _Absent(options.without.split(",")))
     desk = open_desk(json.loads(options.told))
     try:
-        importlib.import_module(f"tests.accelerator.steps.{options.module}").run(desk)
+        name = options.module
+        importlib.import_module(name if "." in name else f"{_STEPS}.{name}").run(desk)
     except ModuleNotFoundError as error:
         desk.cannot("the step", f"the package {(error.name or '').partition('.')[0]} is missing")
         return CANNOT

@@ -157,6 +157,6 @@ def detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
             f"{base}: has no {' and no '.join(what.removeprefix('a ') for what in lacking)}, "
             "without which no kernel can be compiled in a sandbox",
             remedy=f"use {PUBLIC_BASES['cuda']} (not its slim variant), or add them to the base "
-            "(on Debian: gcc libc6-dev python3-dev); see docker/README.md",
+            "(on Debian: g++ python3-dev); see docker/README.md",
         )
     return target
