@@ -25,6 +25,8 @@ from tests.accelerator.steps.text import BOS, VOCABULARY
 
 EXTRA = Path(__file__).parent / "extra"
 _COUNTED = 1 << 21
+_ASKED_TOKENS = 24_000_000
+_ASKED_LOGITS = 4_000_000
 _SETTLED = 0.4
 
 
@@ -60,7 +62,12 @@ class Asking:
         return TOKENS_AT_ONCE_GPU if self.desk.cuda else TOKENS_AT_ONCE_CPU
 
     def probes(self, count: int, *, by_gap: bool = True) -> ProbeSet:
-        """Targets to be asked again, half of them drawn by gap, as the official track has it."""
+        """Targets to be asked again, half of them drawn by gap, as the official track has it.
+
+        Fewer of long windows, and of those that answer for many targets, all of which are compared.
+        """
+        recipe = self.recipe
+        count = min(count, _ASKED_TOKENS // recipe.sequence_length, _ASKED_LOGITS // recipe.stride)
         count = min(count, self.plan.targets // 2)
         return ProbeSet.draw(
             self.plan,

@@ -57,11 +57,11 @@ def planned(size: Size, submissions: Sequence[str], *, engine: bool = True) -> l
         if number == 0:
             steps += [
                 _step(size, "rescoring", name, needs=f"training {name}"),
-                _step(size, "lookahead", name, needs=f"scoring {name}"),
             ]
         if number == second:
             trained = f"training {submissions[0]}"
             steps += [
+                _step(size, "lookahead", name, needs=f"scoring {name}"),
                 _step(size, "ranks"),
                 _step(size, "workers", submissions[0], needs=trained),
             ]

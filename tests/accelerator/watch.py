@@ -121,6 +121,8 @@ class Watch:
         """What was seen; clock rates of GPUs that were at least half busy."""
         samples, moments = list(self._samples), list(self._moments)
         found: dict[str, Any] = {"by": self._by if self._devices else "/proc"}
+        if self._process is not None:  # which has a line for each GPU
+            moments = moments[:: max(1, len(self._devices))]
         found["samples"] = len(moments)
         if len(moments) > 1:
             gaps = [after - before for before, after in itertools.pairwise(moments)]

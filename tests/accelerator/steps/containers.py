@@ -12,8 +12,10 @@ from typing import Any
 
 from harness.contest.track import load_track
 from harness.errors import HarnessError
+from harness.sandbox.backend import Asked
 from harness.sandbox.channels.figures import mark_of
 from harness.sandbox.channels.measure import measure
+from harness.sandbox.docker.backend import prove
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import usable
 from harness.sandbox.docker.sandbox import DockerSandbox
@@ -49,6 +51,8 @@ def run(desk: Desk) -> None:
     for name, command in (("seen", looks), (backend, reduces)):
         _part(desk, name, lambda c=command: _told(desk, sandbox, c))
     _part(desk, "scored", lambda: _scored(desk, sandbox))
+    if desk.size.name != "tiny":
+        _part(desk, "properties", lambda: _properties(desk))
     _part(desk, "channels", lambda: _channels(desk, sandbox, accelerator))
 
 
@@ -109,6 +113,14 @@ def _scored(desk: Desk, sandbox: DockerSandbox) -> dict[str, Any]:
         scores = asking.scored_in(phase)
     return {"val_bpb": scores.val_bpb, "load_seconds": round(scores.load_seconds, 2),
             "targets_a_second": round(scores.tokens_per_second)}  # fmt: skip
+
+
+def _properties(desk: Desk) -> dict[str, Any]:
+    """What ``harness doctor --sandbox`` proves, with this image."""
+    track = load_track("10min_16mb" if desk.cuda else "smoke")
+    proven = prove(Asked(track, partial(desk.tell, "image_step"), ""))
+    not_proven = [proof.id for proof in proven.proofs if not proof.stands]
+    return {"properties": len(proven.proofs), "not_proven": not_proven}
 
 
 def _channels(desk: Desk, sandbox: DockerSandbox, accelerator: str) -> dict[str, Any]:
