@@ -116,7 +116,9 @@ class Run:
     def _settle(self, outcome: Outcome) -> None:
         """Device and size from what was found."""
         figures = outcome.figures
-        gpus = figures.get("gpus") or []
+        gpus = figures.get("gpus")
+        if gpus is None:  # torch did not answer in time: then what the driver's program says
+            gpus = figures.get("nvidia_smi") or []
         self.cuda = bool(gpus)
         self.devices = tuple(gpu["uuid"] for gpu in gpus)
         self.toolkit = str(figures.get("nvidia_toolkit", "none"))

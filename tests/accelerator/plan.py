@@ -10,7 +10,7 @@ from typing import Any
 from tests.accelerator.sizes import Size
 
 _TIMES: dict[str, tuple[float, float, float]] = {
-    "found": (45, 15, 4),
+    "found": (90, 15, 4),
     "text": (60, 15, 4),
     "hardware": (60, 20, 8),
     "training": (0, 0, 0),

@@ -132,6 +132,16 @@ def test_a_driver_that_hangs_leaves_a_report_and_steps_in_miniature(tmp_path: Pa
     assert content["finished"]
 
 
+def test_where_torch_hangs_the_drivers_program_says_which_gpus_there_are(tmp_path: Path) -> None:
+    def answer(module: str, told: dict[str, Any]) -> Outcome:
+        if module == "found":
+            return Outcome("killed", 90.0, {"nvidia_smi": [GPU]}, [], "not done after 90 s")
+        assert told["cuda"] and told["devices"] == ["GPU-1"]
+        return canned(module, told)
+
+    assert run(tmp_path, answer)["head"]["device"] == "1 x NVIDIA H200"
+
+
 def test_when_no_time_is_left_that_is_the_reason(tmp_path: Path) -> None:
     content = run(tmp_path, canned, seconds=1.0)
     assert {each["state"] for each in content["steps"]} == {"not tried"}

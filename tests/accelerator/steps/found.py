@@ -113,6 +113,9 @@ def _torch(desk: Desk) -> None:
     desk.tell("torch_cuda", torch.version.cuda or "none")
     began = time.monotonic()
     if not torch.cuda.is_available():
+        if desk.figures.is_file() and '"nvidia_smi"' in desk.figures.read_text():
+            why = f"torch {torch.__version__} cannot use them: see the driver and torch_cuda"
+            desk.cannot("the GPUs that nvidia-smi shows", why)
         desk.tell("gpus", [])
         return
     gpus: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ import time
 from tests.accelerator.desk import REPOSITORY, Desk
 
 _PROGRAM = REPOSITORY / "tests/accelerator/extra/reduce.py"
-_SECONDS = 60.0
+_SECONDS = 35.0
 
 
 def run(desk: Desk) -> None:
@@ -29,7 +29,12 @@ def _reduced(backend: str, ranks: int, mib: int) -> dict[str, object]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc_per_node={ranks}", str(_PROGRAM), backend, str(mib)]
     began = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:  # its ranks are ended with the step
+        return {"failed": f"not done after {_SECONDS:.0f} s"}
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             told: dict[str, object] = json.loads(line)
