@@ -50,6 +50,8 @@ def run(desk: Desk) -> None:
     reduces = ("torchrun", "--standalone", f"--nproc_per_node={ranks}", "reduce.py", backend, "16")
     for name, command in (("seen", looks), (backend, reduces)):
         _part(desk, name, lambda c=command: _told(desk, sandbox, c))
+    if desk.cuda:
+        _part(desk, "seen by default", lambda: _default(desk, accelerator, looks))
     _part(desk, "scored", lambda: _scored(desk, sandbox))
     if desk.size.name != "tiny":
         _part(desk, "properties", lambda: _properties(desk))
@@ -98,6 +100,13 @@ def _told(desk: Desk, sandbox: DockerSandbox, command: tuple[str, ...]) -> Any:
         raise ValueError(f"{facts.outcome}, exit code {facts.exit_code}: {' | '.join(lines[-8:])}")
     return {**json.loads(told[-1]), "isolation": len(facts.isolation), "broken": broken,
             "phase_seconds": round(facts.wallclock_seconds, 2)}  # fmt: skip
+
+
+def _default(desk: Desk, accelerator: str, command: tuple[str, ...]) -> Any:
+    """The same in a container as it comes: what works there and not in ours, we broke."""
+    default = DefaultContainers(accelerator=accelerator, note=partial(desk.tell, "image_step"))
+    default.prepare()
+    return _told(desk, default, command)
 
 
 def _scored(desk: Desk, sandbox: DockerSandbox) -> dict[str, Any]:
