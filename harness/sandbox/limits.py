@@ -79,7 +79,7 @@ def environment(job: Job, *, path: str, scratch: str, token: str) -> dict[str, s
                 f"environment variable {name[:60]}: at most {ENVIRONMENT_BYTES:,} bytes"
             )
     # NCCL would share memory of the host in a way that needs calls for NUMA, which no sandbox has:
-    # some versions fail then, newer ones try, warn and take /dev/shm. With this they take it at once.
+    # some versions fail then, newer ones warn and take /dev/shm. With this they take it at once.
     ranks = {"NCCL_CUMEM_HOST_ENABLE": "0"} if job.accelerators else {}
     started = {job.start_variable: f"{time.time():.3f}"} if job.start_variable else {}
     return fixed | ranks | dict(job.environment) | started
