@@ -24,6 +24,8 @@ _TIMES: dict[str, tuple[float, float, float]] = {
 }
 """Of each module its limit, and what it is expected to take: in full, and in miniature."""
 _VARIANTS_SECONDS = 40.0
+_NEW_MODELS = ("naive_baseline", "int6_late_k", "int6_ste_qat")
+"""Submissions whose model none before them has; the others find it compiled."""
 TRAINING_SLACK = 20.0
 """What a training may take beyond its budget, to be seen to be late."""
 LEAST_SECONDS = 8.0
@@ -52,12 +54,12 @@ def planned(size: Size, submissions: Sequence[str], *, engine: bool = True) -> l
     steps = [_step(size, "text"), _step(size, "hardware")]
     second = min(1, len(submissions) - 1)
     for number, name in enumerate(submissions):
-        # The second is scored with a sliding window: there compiling may be worth its while.
-        steps += _of_submission(size, name, alone=number <= second, variants=number == second)
+        steps += _trained(size, name)
+        if number <= second:
+            # The second is scored with a sliding window: there compiling may be worth its while.
+            steps.append(_scored(size, name, variants=number == second))
         if number == 0:
-            steps += [
-                _step(size, "rescoring", name, needs=f"training {name}"),
-            ]
+            steps.append(_step(size, "rescoring", name, needs=f"training {name}"))
         if number == second:
             trained = f"training {submissions[0]}"
             steps += [
@@ -67,28 +69,30 @@ def planned(size: Size, submissions: Sequence[str], *, engine: bool = True) -> l
             ]
             if engine:
                 steps.append(_step(size, "containers", submissions[0], needs=trained))
-    return steps
+    return steps + [_scored(size, name, variants=False) for name in submissions[second + 1 :]]
 
 
-def _of_submission(size: Size, name: str, *, alone: bool, variants: bool) -> list[Planned]:
-    """``alone``: what it compiles in training is nobody else's, so that all of it is timed."""
+def _trained(size: Size, name: str) -> list[Planned]:
     training = Planned(
         f"training {name}",
         "training",
-        {"submission": name, "share_cache": not alone},
+        {"submission": name, "compiles": name in _NEW_MODELS},
         needs="text",
     )
-    scoring = _step(size, "scoring", name, needs=training.name)
+    return [training, _step(size, "by_itself", name, needs=training.name)]
+
+
+def _scored(size: Size, name: str, *, variants: bool) -> Planned:
+    step = _step(size, "scoring", name, needs=f"training {name}")
     extra = _VARIANTS_SECONDS if variants and not size.smoke else 0.0
-    scoring = Planned(
-        scoring.name,
-        scoring.module,
-        {**scoring.arguments, "variants": variants},
-        scoring.limit_seconds + extra,
-        scoring.expected_seconds + extra,
-        scoring.needs,
+    return Planned(
+        step.name,
+        step.module,
+        {**step.arguments, "variants": variants},
+        step.limit_seconds + extra,
+        step.expected_seconds + extra,
+        step.needs,
     )
-    return [training, _step(size, "by_itself", name, needs=training.name), scoring]
 
 
 def _step(size: Size, module: str, submission: str = "", *, needs: str = "") -> Planned:
@@ -111,6 +115,8 @@ def first_step(size: Size) -> Planned:
 def training_seconds(size: Size, waiting: Sequence[Planned], *, left_seconds: float) -> float:
     """The budget of the next training: an equal share of what the other steps leave."""
     most, fewest = size.train_seconds
+    if waiting[0].arguments.get("compiles", True):
+        fewest += size.compile_seconds
     trainings = sum(step.trains for step in waiting)
     others = sum(step.expected_seconds for step in waiting)
     share = (left_seconds - others) / max(1, trainings) - 2.0

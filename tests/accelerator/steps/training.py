@@ -60,14 +60,12 @@ def _counted(recipe: Recipe) -> list[str]:
 
 
 def _environment(desk: Desk, recipe: Recipe, *, output: str, seconds: float) -> dict[str, str]:
-    shared = {}
-    if desk.arguments.get("share_cache"):
-        # Recipes with one model need not compile it each; the first of them starts from nothing.
-        cache = desk.folder / "cache"
-        shared = {
-            "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
-            "TRITON_CACHE_DIR": str(cache / "triton"),
-        }
+    # Recipes with one model need not compile it each; the first of them starts from nothing.
+    cache = desk.folder / "cache"
+    shared = {
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+        "TRITON_CACHE_DIR": str(cache / "triton"),
+    }
     return {
         **recipe.environment,
         **desk.environment(),
