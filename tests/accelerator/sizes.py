@@ -70,7 +70,7 @@ SMALL = Size(
     name="small",
     smoke=True,
     total_seconds=420,
-    train_seconds=(11, 10),
+    train_seconds=(25, 25),
     validation_tokens=9_000,
     rate_windows=128,
     probes=200,
@@ -80,9 +80,9 @@ SMALL = Size(
     block_mib=32,
     watch_seconds=1,
     environment=(
+        ("ITERATIONS", "40"),  # it ends by itself: on a busy machine no budget is short and enough
         ("WARMDOWN_ITERS", "10"),
         ("TRAIN_LOG_EVERY", "10"),
-        ("FINISH_RESERVE_SECONDS", "3"),
         ("CALIBRATION_SECONDS", "1"),
     ),
     workers=2,
@@ -101,7 +101,7 @@ TINY = Size(
     block_mib=4,
     watch_seconds=0.5,
     environment=(
-        ("ITERATIONS", "3"),  # it ends by itself: on a busy machine no budget is short and enough
+        ("ITERATIONS", "3"),
         ("TRAIN_LOG_EVERY", "1"),
         ("NUM_LAYERS", "2"),
         ("MODEL_DIM", "32"),
