@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker cheaters lint format bench fuzz soak docs operating-characteristics contest occupancy clean
+.PHONY: help verify check data doctor image test test-docker cheaters lint format bench accelerator fuzz soak docs operating-characteristics contest occupancy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ format: $(VENV)/.developer ## format the code
 bench: $(VENV)/.developer ## our arithmetic against a read and a copy; scoring through the harness against a bare loop
 	@$(BIN)/python -m tests.bench.arithmetic
 	@$(BIN)/python -m tests.bench.scoring $(ARGS)
+
+accelerator: $(VENV)/.developer ## what a laptop cannot prove, on the GPUs that are here: 9 minutes (docs/accelerator.md)
+	@$(BIN)/python -m tests.accelerator $(ARGS)
 
 fuzz: $(VENV)/.developer ## hostile bytes for every parser (ARGS="--seconds 60")
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -17,6 +17,9 @@ from harness.hardware.nvidia_smi import (
     query_gpus,
 )
 
+OLDEST_DRIVER = 580
+"""Of CUDA 13, which the image's PyTorch is built for. With an older one PyTorch sees no GPU, and
+a submission would train on the processor, for which it is not to blame."""
 _MIB = 1 << 20
 _UUID = re.compile(r"GPU-[0-9a-fA-F-]{8,64}")
 
@@ -122,6 +125,12 @@ def missing_for(track: Track, machine: MachineFacts) -> list[str]:
     missing = []
     if not machine.system.startswith("Linux"):
         missing.append(f"track {track.name} needs Linux; this is {machine.system}")
+    version = machine.driver.partition(".")[0]
+    if version.isdecimal() and int(version) < OLDEST_DRIVER:
+        missing.append(
+            f"the image's PyTorch needs the NVIDIA driver {OLDEST_DRIVER} or newer; "
+            f"this is {machine.driver}"
+        )
     found = len(accelerator_uuids(track, machine))
     if found < wanted.accelerators:
         need = f"track {track.name} needs {wanted.accelerators} x {wanted.accelerator_name!r}"

@@ -133,8 +133,6 @@ def _join_group(path: str, *, index: int, workers: int, device: Any) -> None:
 
     for library in ("GLOO", "NCCL"):
         os.environ[f"{library}_SOCKET_IFNAME"] = "lo"  # the one that a sandbox has
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
     torch.distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         init_method=f"file://{path}",
@@ -155,6 +153,10 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
     import torch
 
     device = torch.device(f"cuda:{index}" if options.device == "cuda" else "cpu")
+    if device.type == "cuda":
+        # Kernels that a model brings run on the current device, wherever its tensors lie; and what
+        # is made on "cuda" without a number would lie on the first one, for all workers.
+        torch.cuda.set_device(device)
     if options.group:
         _join_group(options.group, index=index, workers=options.workers, device=device)
     try:

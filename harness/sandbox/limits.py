@@ -78,8 +78,11 @@ def environment(job: Job, *, path: str, scratch: str, token: str) -> dict[str, s
             raise SubmissionError(
                 f"environment variable {name[:60]}: at most {ENVIRONMENT_BYTES:,} bytes"
             )
+    # NCCL would share memory of the host in a way that needs calls for NUMA, which no sandbox has:
+    # some versions fail then, newer ones warn and take /dev/shm. With this they take it at once.
+    ranks = {"NCCL_CUMEM_HOST_ENABLE": "0"} if job.accelerators else {}
     started = {job.start_variable: f"{time.time():.3f}"} if job.start_variable else {}
-    return fixed | dict(job.environment) | started
+    return fixed | ranks | dict(job.environment) | started
 
 
 def volume_options(limits: Limits) -> dict[str, str]:

@@ -11,6 +11,7 @@ from harness.contest.track import load_track
 from harness.errors import InfrastructureError
 from harness.evidence.host import Accelerator, MachineFacts
 from harness.hardware.machine import (
+    OLDEST_DRIVER,
     accelerator_uuids,
     accelerators,
     disk_free_bytes,
@@ -26,7 +27,7 @@ def row(index: int, name: str = SXM, *, mig: str = "Disabled", memory: str = "81
     return f"echo '{name}, {UUID.format(index)}, {memory}, 570.86.15, {mig}'"
 
 
-def facts(*names: str, system: str = "Linux 6.1 x86_64") -> MachineFacts:
+def facts(*names: str, system: str = "Linux 6.1 x86_64", driver: str = "") -> MachineFacts:
     return MachineFacts(
         processor="p",
         cores=2,
@@ -37,6 +38,7 @@ def facts(*names: str, system: str = "Linux 6.1 x86_64") -> MachineFacts:
             Accelerator(name=name, uuid=UUID.format(i), memory_bytes=1)
             for i, name in enumerate(names)
         ),
+        driver=driver,
     )
 
 
@@ -155,3 +157,18 @@ def test_what_is_missing_is_said(found: MachineFacts, sentences: list[str]) -> N
 
 def test_free_space_of_a_path_that_does_not_exist_yet(tmp_path: Path) -> None:
     assert disk_free_bytes(tmp_path / "not" / "yet") > 0
+
+
+def test_a_driver_older_than_the_images_cuda_is_missing() -> None:
+    track = load_track("10min_16mb")
+    (said,) = missing_for(track, facts(*[SXM] * 8, driver="570.86.15"))
+    assert "needs the NVIDIA driver 580 or newer; this is 570.86.15" in said
+    for driver in ("580.65.06", "600.1", "", "unknown"):
+        assert missing_for(track, facts(*[SXM] * 8, driver=driver)) == []
+    assert missing_for(load_track("smoke"), facts(driver="470.1")) == []
+
+
+def test_the_oldest_driver_is_that_of_the_locked_cuda() -> None:
+    lock = Path(__file__).parents[2] / "docker/cuda-cp311-x86_64.lock"
+    (cuda,) = re.findall(r"^cuda-toolkit==(\d+)\.", lock.read_text(), re.MULTILINE)
+    assert {"12": 525, "13": 580}[cuda] == OLDEST_DRIVER

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.results import ArtifactFacts
+from harness.sandbox.process.sandbox import ProcessSandbox
 from harness.sandbox.protocol import ArtifactError
 from tests.sandbox.conftest import LIMITS, MIB, Phases, finished, leftovers
 
@@ -125,6 +126,8 @@ class TestEnd:
 
 class TestEnvironment:
     def test_it_is_exactly_ours(self, phases: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Where a container has no device files, a process sees no GPU of the machine.
+        of_processes = ["CUDA_VISIBLE_DEVICES"] * isinstance(phases.sandbox, ProcessSandbox)
         monkeypatch.setenv("SECRET_OF_THE_HARNESS", "1")
         before = time.time()
         phases.run(
@@ -141,7 +144,9 @@ class TestEnvironment:
             *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE"),
             *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "HARNESS_SANDBOX"),
             *("OUTPUT_DIR", "SEED", "EMPTY"),
+            *of_processes,
         }
+        assert not any(found[name] for name in of_processes)
         assert before < time.time()
 
     @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ LIMITS = Limits(
     log_bytes=64 * _MIB,
     processes=4096,
 )
+WITH_GPUS = LIMITS.model_copy(update={"memory_bytes": 32 * 1024 * _MIB})
+"""CUDA needs some GiB of the host's memory before it does anything."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _phase(
         environment={"OUTPUT_DIR": sandbox.output},
         code=stage.code,
         mounts=(stage.data, stage.artifact),
-        limits=LIMITS,
+        limits=WITH_GPUS if accelerators else LIMITS,
         wallclock_seconds=_SECONDS,
         log=log,
         accelerators=accelerators,

@@ -27,7 +27,10 @@ FOLDER = REPOSITORY / "docker"
 BASE_VARIABLE = "HARNESS_BASE_IMAGE"
 
 
-LOCAL_BASE = "parameter-golf-base:bookworm"
+LOCAL_BASES = {
+    "cpu": "parameter-golf-base:bookworm",
+    "cuda": "parameter-golf-base:bookworm-cuda",
+}
 
 
 PUBLIC_BASES = {"cpu": "python:3.11-slim-bookworm", "cuda": "python:3.11-bookworm"}
@@ -37,10 +40,15 @@ _BUILD_SECONDS = 1_800.0
 
 
 _DETECT = """
-import json, platform, sys, venv, ensurepip
+import json, os, platform, shutil, sys, sysconfig, venv, ensurepip
 libc, version = platform.libc_ver()
-print(json.dumps([libc, version, platform.machine(), sys.version_info[:2]]))
+compiler = any(map(shutil.which, ("cc", "gcc", "clang")))
+headers = os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h"))
+found = [compiler and "a C compiler", headers and "Python's headers"]
+print(json.dumps([libc, version, platform.machine(), sys.version_info[:2], found]))
 """
+_FOR_KERNELS = ("a C compiler", "Python's headers")
+"""What Triton needs to build the little program that starts a kernel: only on CUDA."""
 
 
 def find_base(client: "APIClient", named: str | None, accelerator: str, progress: Progress) -> str:
@@ -49,8 +57,8 @@ def find_base(client: "APIClient", named: str | None, accelerator: str, progress
     Raises:
         InfrastructureError: none can be had; the message lists every remedy.
     """
-    public = PUBLIC_BASES[accelerator]
-    candidates = [named] if named else [LOCAL_BASE, public] if accelerator == "cpu" else [public]
+    public, local = PUBLIC_BASES[accelerator], LOCAL_BASES[accelerator]
+    candidates = [named] if named else [local, public]
     for candidate in candidates:
         if image_id(client, candidate):
             return candidate
@@ -63,18 +71,18 @@ def find_base(client: "APIClient", named: str | None, accelerator: str, progress
             return wanted
     except InfrastructureError as error:
         progress(error.message)
-    if named is None and accelerator == "cpu" and _can_make_base():
-        progress(f"making {LOCAL_BASE} with debootstrap")
+    if named is None and _can_make_base():
+        progress(f"making {local} with debootstrap")
         done = subprocess.run(
-            ["/bin/sh", str(FOLDER / "make-base.sh"), LOCAL_BASE],
+            ["/bin/sh", str(FOLDER / "make-base.sh"), local, accelerator],
             check=False,
             capture_output=True,
             text=True,
             errors="replace",
             timeout=_BUILD_SECONDS,
         )
-        if done.returncode == 0 and image_id(client, LOCAL_BASE):
-            return LOCAL_BASE
+        if done.returncode == 0 and image_id(client, local):
+            return local
         for line in (done.stdout + done.stderr).splitlines()[-10:]:
             progress(plain_line(line, 300))
     raise InfrastructureError(
@@ -82,7 +90,7 @@ def find_base(client: "APIClient", named: str | None, accelerator: str, progress
         remedy=f"docker pull {wanted} on a machine with a registry, then docker save and "
         f"docker load it here; or set {BASE_VARIABLE} to an image with Python 3.11 or newer "
         "and its venv module; or, on Debian as root: apt install debootstrap && "
-        "sh docker/make-base.sh. See docker/README.md",
+        f"sh docker/make-base.sh {local} {accelerator}. See docker/README.md",
     )
 
 
@@ -129,7 +137,7 @@ def detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
         client.remove_container(created["Id"], force=True)
     text = plain(output.decode("utf-8", "replace").strip().rpartition("\n")[2], 300)
     try:
-        libc, version, machine, python = json.loads(text)
+        libc, version, machine, python, found = json.loads(text)
         glibc = tuple(int(part) for part in version.split(".")[:2])
         target = wheels.Target(
             accelerator=accelerator,
@@ -142,5 +150,13 @@ def detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
     if status != 0 or libc != "glibc" or target.python < (3, 11):
         raise InfrastructureError(
             f"{base}: found Python {target.python} and {libc} {version}", remedy=remedy
+        )
+    lacking = [what for what in _FOR_KERNELS if what not in found]
+    if accelerator == "cuda" and lacking:
+        raise InfrastructureError(
+            f"{base}: has no {' and no '.join(what.removeprefix('a ') for what in lacking)}, "
+            "without which no kernel can be compiled in a sandbox",
+            remedy=f"use {PUBLIC_BASES['cuda']} (not its slim variant), or add them to the base "
+            "(on Debian: g++ python3-dev); see docker/README.md",
         )
     return target

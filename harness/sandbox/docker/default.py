@@ -10,7 +10,7 @@ import time
 from harness.errors import InfrastructureError
 from harness.safeio import ownership
 from harness.sandbox.docker.container import ContainerPhase, Names, remove_all
-from harness.sandbox.docker.creation import attach
+from harness.sandbox.docker.creation import accelerators_of, attach
 from harness.sandbox.docker.engine import OWNER_LABEL
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import SCRATCH
@@ -21,8 +21,8 @@ from harness.sandbox.protocol import Job
 class DefaultContainers(DockerSandbox):
     """Starts phases as root in containers with the engine's defaults, mounts writable.
 
-    Of a job only command, mounts, log and time are used. There is no output directory: whatever
-    is written to :attr:`output` goes with the container.
+    Of a job only command, mounts, accelerators, log and time are used. There is no output
+    directory: whatever is written to :attr:`output` goes with the container.
     """
 
     @property
@@ -55,7 +55,8 @@ class DefaultContainers(DockerSandbox):
                     host_config=client.create_host_config(
                         binds=[
                             f"{mount.source}:{mount.target}" for mount in (job.code, *job.mounts)
-                        ]
+                        ],
+                        device_requests=accelerators_of(job),
                     ),
                 )
                 identity = str(created["Id"])

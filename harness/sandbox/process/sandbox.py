@@ -73,7 +73,7 @@ class ProcessSandbox:
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
         try:
             self._make_folders(job, folder, output)
-            environment = limits.environment(
+            environment = _devices(job) | limits.environment(
                 job, path=_path(folder / "bin"), scratch=str(folder / "tmp"), token=token
             )
             executable = _executable(job, environment["PATH"], folder / "code")
@@ -134,6 +134,16 @@ class ProcessSandbox:
             if output is not None:
                 output.mkdir(mode=0o700)
             shutil.copytree(job.code.source, folder / "code", symlinks=True)
+
+
+def _devices(job: Job) -> dict[str, str]:
+    """What takes the place of a container's device files: the GPUs that CUDA shows, if any.
+
+    Some machines have the driver where only the loader's variable of their shells finds it.
+    """
+    found = {"CUDA_VISIBLE_DEVICES": ",".join(job.accelerators)}
+    driver = os.environ.get("LD_LIBRARY_PATH") if job.accelerators else None
+    return found | ({"LD_LIBRARY_PATH": driver} if driver else {})
 
 
 def _provide_python(folder: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.isolation import required_of
 from harness.evidence.phase import IsolationFact
-from harness.sandbox.docker import engine, image, seccomp, settling
+from harness.sandbox.docker import base_image, engine, image, seccomp, settling
 from harness.sandbox.docker.engine import Engine
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.protocol import ArtifactError, Mount, NeverStartedError
@@ -396,3 +396,11 @@ def test_a_container_that_the_engine_refuses_to_start_has_run_nothing(
         containers.sandbox.start(job)
     assert called == ["starting"]
     assert leftovers() == []
+
+
+def test_a_base_without_a_compiler_is_refused_for_cuda_alone(docker_sandbox: DockerSandbox) -> None:
+    """Without one no kernel could be compiled, and submissions would be charged for it."""
+    with Engine().connection() as client:
+        assert base_image.detect(client, docker_sandbox.image_id, "cpu").accelerator == "cpu"
+        with pytest.raises(InfrastructureError, match=r"has no C compiler and no Python's headers"):
+            base_image.detect(client, docker_sandbox.image_id, "cuda")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_python_is_there_when_the_interpreter_has_another_name(
     facts = rehearsal.run(source, command=(name, "main.py", "a b"))
     assert facts.outcome == "completed", rehearsal.lines
     assert rehearsal.lines == ["1 ['a b']"]
+
+
+def test_a_phase_sees_the_gpus_of_its_job_and_the_driver_where_the_shell_finds_it(
+    rehearsal: Phases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/nvidia/lib64")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    names = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "NCCL_CUMEM_HOST_ENABLE")
+    source = f"import os; print([os.environ.get(name) for name in {names}])"
+    job = rehearsal.job(source)
+    for accelerators, expected in (
+        ((), ["", None, None]),
+        (("GPU-a", "GPU-b"), ["GPU-a,GPU-b", "/usr/local/nvidia/lib64", "0"]),
+    ):
+        with rehearsal.sandbox.start(replace(job, accelerators=accelerators)) as running:
+            assert finished(running).outcome == "completed"
+        assert rehearsal.lines == [str(expected)]
 
 
 def test_code_is_a_copy_and_nothing_is_written_back(rehearsal: Phases) -> None:

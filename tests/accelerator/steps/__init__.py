@@ -1,0 +1,1 @@
+"""The steps: each module has a function ``run(desk)``."""
