@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.scoring.arithmetic import Arithmetic
+from harness.scoring.link import Answer
 from harness.scoring.schedules.plan import Room
-from harness.scoring.scorer import target_nats
 from tests.accelerator.asking import Asking, judged
 from tests.accelerator.desk import Desk
 from tests.accelerator.official import official_probes
@@ -89,16 +90,20 @@ def _parts(desk: Desk, recipe: Recipe, asking: Asking, observed: float) -> None:
         seconds = {
             "model": _seconds(desk, lambda: model(on_device, first)),
             "copy to host": _seconds(desk, lambda: host.copy_(logits)),
-            "copy out of the channel": _seconds(desk, host.clone),
+            "a plain copy of them": _seconds(desk, host.clone),
         }
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # as the harness has it: a worker, a thread
-        seconds["log-softmax on one core"] = _own_seconds(desk, host, targets, wanted)
+        arithmetic = Arithmetic()
+        seconds["log-softmax on one core"] = _seconds(
+            desk, lambda: _here(arithmetic, host, targets, wanted)
+        )
         torch.set_num_threads(threads)
         if desk.cuda:
             there = (targets.to(device), wanted.to(device))
-            seconds["log-softmax on the device"] = _own_seconds(desk, logits, *there)
-            ours, theirs = _nats(host.clone(), targets, wanted), _nats(logits.clone(), *there)
+            seconds["log-softmax on the device"] = _seconds(desk, lambda: _there(logits, *there))
+            ours = _here(arithmetic, host, targets, wanted)
+            theirs = _there(logits, *there)
             desk.tell("log_softmax_apart", float((ours - theirs.cpu()).abs().max()))
         else:
             desk.cannot("log-softmax on the device", "there is no GPU")
@@ -109,24 +114,23 @@ def _parts(desk: Desk, recipe: Recipe, asking: Asking, observed: float) -> None:
     desk.tell("request_milliseconds_observed", round(1000 * observed, 3))
 
 
-def _own_seconds(
-    desk: Desk, logits: torch.Tensor, targets: torch.Tensor, wanted: torch.Tensor
-) -> float:
-    """Of our own arithmetic, which overwrites what it is given: less the copy that it is given."""
-    copied = torch.empty_like(logits)
-
-    def work() -> None:
-        copied.copy_(logits)
-        _nats(copied, targets, wanted)
-
-    return _seconds(desk, work) - _seconds(desk, lambda: copied.copy_(logits))
-
-
-def _nats(logits: torch.Tensor, targets: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    none = torch.empty(0, dtype=torch.int64, device=logits.device)
-    return target_nats(
-        logits, targets, wanted=wanted, where=lambda w, p: f"at {w}, {p}", kept=(none, none)
+def _here(
+    arithmetic: Arithmetic, logits: torch.Tensor, targets: torch.Tensor, wanted: torch.Tensor
+) -> torch.Tensor:
+    """Our own arithmetic, of logits float32[B, P, V] that lie in shared memory: float32[B, P]."""
+    windows, positions, vocabulary = logits.shape
+    memory = logits.reshape(-1).view(torch.uint8).numpy()
+    answer = Answer(memory, (windows, positions, vocabulary), "float32")
+    return arithmetic.costs(
+        answer, targets.numpy(), wanted=wanted.numpy(), where=lambda w, p: f"at {w}, {p}"
     )[0]
+
+
+def _there(logits: torch.Tensor, targets: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The same on the device that the logits are on, by torch alone."""
+    logits = logits.float()
+    chosen = logits.gather(-1, targets[..., None]).squeeze(-1)
+    return torch.where(wanted, logits.logsumexp(-1) - chosen, 0.0)
 
 
 def _seconds(desk: Desk, work: Callable[[], Any]) -> float:
