@@ -52,7 +52,7 @@ def test_a_submission_is_trained_measured_and_scored(
     assert scoring["probes"]["questions"] == 30
     assert scoring["probes"]["largest"] < 1e-4
     assert set(scoring["request_milliseconds"]) == {
-        "model", "copy to host", "copy out of the channel", "log-softmax on one core",
+        "model", "copy to host", "a plain copy of them", "log-softmax on one core",
     }  # fmt: skip
     why = {(each["step"], each["what"]): each["why"] for each in content["could_not"]}
     assert why["scoring naive_baseline", "log-softmax on the device"] == "there is no GPU"
