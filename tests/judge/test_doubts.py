@@ -12,7 +12,8 @@ from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
 from tests.factories.broken import PLAN
 from tests.factories.plans import TEXT_BYTES, TOKENS
-from tests.factories.runs import good_runs, seed_run, verdict_of
+from tests.factories.results import scores
+from tests.factories.runs import good_runs, seed_run, verdict_of, with_first
 
 BAR = 3.3969944
 
@@ -40,11 +41,7 @@ def test_memory_may_hide_more_where_windows_are_of_unequal_size() -> None:
     """Pieces of documents: the fullest has so many times the targets of a mean one."""
 
     def below(**shape: object) -> float:
-        runs = [
-            run.model_copy(update={"scores": run.scores.model_copy(update=shape)})
-            for run in good_runs(PLAN)
-            if run.scores is not None
-        ]
+        runs = with_first(PLAN, scores=scores(2.61, **shape))
         found = change_below(Case.of(PLAN, runs))
         assert found is not None
         return found
