@@ -6,12 +6,14 @@ from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rules.causality import gain_below
 from harness.judge.rules.doubts import DOUBTS, RESIDUAL_BITS, doubts_of
+from harness.judge.rules.memory import change_below
 from harness.judge.verdict import Verdict
 from harness.models import Finding
 from harness.statistics.units import nats_per_token_to_bpb
 from tests.factories.broken import PLAN
 from tests.factories.plans import TEXT_BYTES, TOKENS
-from tests.factories.runs import good_runs, seed_run, verdict_of
+from tests.factories.results import scores
+from tests.factories.runs import good_runs, seed_run, verdict_of, with_first
 
 BAR = 3.3969944
 
@@ -33,6 +35,21 @@ def test_all_that_no_check_excludes_is_added_up() -> None:
     bpb = nats_per_token_to_bpb(nats, tokens=TOKENS - 1, text_bytes=TEXT_BYTES)
     assert doubts["causality"] == pytest.approx(bpb, rel=0.05)
     assert doubts["brought_along"] == 0
+
+
+def test_memory_may_hide_more_where_windows_are_of_unequal_size() -> None:
+    """Pieces of documents: the fullest has so many times the targets of a mean one."""
+
+    def below(**shape: object) -> float:
+        runs = with_first(PLAN, scores=scores(2.61, **shape))
+        found = change_below(Case.of(PLAN, runs))
+        assert found is not None
+        return found
+
+    windows = 2 * (TOKENS - 1) // 64
+    by_document = {"streams": "documents", "rows": 2, "segment": 64, "windows": windows}
+    # Of so many pieces, the mean one has half as many targets as the fullest.
+    assert below(**by_document) == pytest.approx(2 * below(), rel=0.05)
 
 
 @pytest.mark.parametrize(
