@@ -53,7 +53,7 @@ def run(desk: Desk) -> None:
     if desk.cuda:
         _part(desk, "seen by default", lambda: _default(desk, accelerator, looks))
     _part(desk, "scored", lambda: _scored(desk, sandbox))
-    if desk.size.name != "tiny":
+    if not desk.size.smoke:
         _part(desk, "properties", lambda: _properties(desk))
     _part(desk, "channels", lambda: _channels(desk, sandbox, accelerator))
 
