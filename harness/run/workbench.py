@@ -167,7 +167,7 @@ class Workbench:
 
     def model_coder(self, normal: NormalTokenizer, step: Step | None = None) -> Coder:
         """The same for a SentencePiece model, with code of ours."""
-        place = self.place.absolute() / "pieces"
+        place = self.place.absolute() / f"{step.name if step is not None else 'texts'}-code"
         self.holds.callback(shutil.rmtree, place, ignore_errors=True)
         return coder_of(
             normal,
