@@ -28,12 +28,15 @@ MAGIC = 0x31434F44  # "DOC1"
 READY = struct.Struct("<IIII")
 """Magic, status, size of the vocabulary, id of BOS; zeros where the tokenizer has no such thing."""
 LOT = struct.Struct("<III")
-"""Magic, ``ENCODE`` or ``DECODE``, number of documents; then their sizes as uint32, then their
-contents: a text in UTF-8, or ids as little-endian uint16. A lot without documents is a goodbye."""
+"""Magic, what is to be done, number of documents; then their sizes as uint32, then their contents.
+
+That is a text in UTF-8 for ``ENCODE``, ids as little-endian uint16 for ``DECODE``, and two texts
+for ``ENCODE_EITHER``, the size of the first before it. A lot without documents is a goodbye."""
+FIRST = struct.Struct("<I")
 ANSWER = struct.Struct("<IIIQ")
 """Magic, place in the lot, status, bytes that follow: ids, or a text. With a status that is not
 ``OK`` none follow, but for ``DIED``: how the process ended, as a text."""
-ENCODE, DECODE = 1, 2
+ENCODE, DECODE, ENCODE_EITHER = 1, 2, 3
 LARGEST_VOCABULARY = 1 << 16
 (
     OK,
@@ -169,6 +172,10 @@ def _result(tokenizer: Any, what: int, content: bytearray) -> tuple[int, bytes]:
     try:
         if what == ENCODE:
             return _packed(tokenizer.encode(content.decode()))
+        if what == ENCODE_EITHER:
+            end = FIRST.size + FIRST.unpack_from(content)[0]
+            first, second = content[FIRST.size : end].decode(), content[end:].decode()
+            return _packed(tokenizer.encode_either(first, second))
         ids = array.array("H")
         ids.frombytes(content)
         text = tokenizer.decode(ids.tolist())

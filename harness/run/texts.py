@@ -13,15 +13,9 @@ from harness.contest.submission import MANIFEST
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset, open_dataset
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.plan import HoldoutFacts, Plan, TextFacts
+from harness.evidence.plan import HoldoutFacts, TextFacts
 from harness.evidence.results import TokenizerProof
-from harness.run.tokenizing import (
-    Normalized,
-    NormalTokenizer,
-    OwnTokenizer,
-    Retokenized,
-    retokenize,
-)
+from harness.run.tokenizing import Normalized, NormalTokenizer, OwnTokenizer, in_bytes
 
 LARGEST_WINDOW_BYTES = 4 << 30
 """Most logits of one window, in float32."""
@@ -99,26 +93,38 @@ def check_window(entry: Entry, *, vocabulary_size: int) -> None:
         )
 
 
-class _Brought(TypedDict):
+class Brought(TypedDict):
+    """What a proof says of the tokenizer as it was brought: see :class:`TokenizerProof`."""
+
     bytes: int
     sha256: str
     normal_form_bytes: int | None
     normal_form_sha256: str | None
 
 
-def prove_tokenizer(
-    own: OwnTokenizer,
-    normal: Normalized,
+def brought_by(own: OwnTokenizer, normal: Normalized) -> Brought:
+    """The facts of a tokenizer that has a normal form, or should have."""
+    return {
+        "bytes": len(own.model),
+        "sha256": own.sha256,
+        "normal_form_bytes": normal.weight_bytes,
+        "normal_form_sha256": normal.kept.sha256 if normal.kept else None,
+    }
+
+
+def prove_bytes(
+    own: NormalTokenizer,
+    brought: Brought,
     stock: StockTexts,
     *,
     note: Callable[[str], None],
     holds: ExitStack,
 ) -> TokenizerProof:
-    """Tokenize all texts with an entry's own tokenizer, and check the round trip of each.
+    """Take all texts as pure bytes, and check the round trip of each.
 
     Args:
-        own: the tokenizer as the entry brings it.
-        normal: its normal form, which makes the tokens; or why it has none.
+        own: the tokenizer of pure bytes.
+        brought: what the proof says of it.
         stock: the track's texts.
         note: called with a sentence on what is being done.
         holds: until it is closed, nobody removes the datasets that were made.
@@ -126,65 +132,68 @@ def prove_tokenizer(
     Raises:
         InfrastructureError: our side failed.
     """
-    brought: _Brought = {
-        "bytes": len(own.model),
-        "sha256": own.sha256,
-        "normal_form_bytes": normal.weight_bytes,
-        "normal_form_sha256": normal.kept.sha256 if normal.kept else None,
-    }
-    if normal.tokenizer is None:
-        return TokenizerProof(**brought, problem=normal.problem)
-    made = retokenize(normal.tokenizer, stock.dataset, note=note, holds=holds)
-    if made.dataset is None:
-        return TokenizerProof(**brought, problem=made.problem, document=made.document)
-    hidden = Retokenized(None)
-    if stock.holdout is not None:
-        hidden = retokenize(normal.tokenizer, stock.holdout, note=note, holds=holds, train=False)
-        if hidden.dataset is None:
-            problem = f"the unpublished documents: {hidden.problem}"
-            return TokenizerProof(**brought, problem=problem)
-    totals = made.dataset.manifest.totals
+    made = _in_bytes(own, stock, note=note, holds=holds)
+    return proof_of(brought, made.scored, made.holdout)
+
+
+def proof_of(
+    brought: Brought, made: Dataset, hidden: Dataset | None, *, repeated: int = 0
+) -> TokenizerProof:
+    """The proof of a tokenizer by which no document was changed."""
+    totals = made.manifest.totals
     return TokenizerProof(
         **brought,
-        vocabulary_size=made.dataset.manifest.vocabulary_size,
-        dataset_digest=made.dataset.digest,
+        vocabulary_size=made.manifest.vocabulary_size,
+        dataset_digest=made.digest,
         train_tokens=totals.train_tokens,
         validation_tokens=totals.validation_tokens,
-        holdout_digest=hidden.dataset.digest if hidden.dataset else "",
-        holdout_tokens=hidden.dataset.manifest.totals.validation_tokens if hidden.dataset else None,
+        holdout_digest=hidden.digest if hidden else "",
+        holdout_tokens=hidden.manifest.totals.validation_tokens if hidden else None,
+        repeated=repeated,
     )
 
 
-def texts_of(
-    plan: Plan,
+def texts_of_bytes(
     stock: StockTexts,
-    own: NormalTokenizer | None,
+    own: NormalTokenizer,
     proof: TokenizerProof | None,
     *,
     note: Callable[[str], None],
     holds: ExitStack,
 ) -> Texts:
-    """The texts in the tokens of the plan's entry, as they were proven.
+    """The texts as pure bytes, as they were proven; made again if they were removed meanwhile.
 
-    They are made again if they were removed meanwhile. ``holds`` is as in :func:`prove_tokenizer`.
+    ``holds`` is as in :func:`prove_bytes`.
 
     Raises:
-        InfrastructureError: they differ from the texts of the plan or of the proof.
+        InfrastructureError: they differ from the texts of the proof.
     """
-    if plan.entry.tokenizer.kind == "stock":
-        return Texts(stock.dataset, stock.holdout)
-    if own is None or proof is None or proof.problem:
+    made = _in_bytes(own, stock, note=note, holds=holds)
+    return as_proven(made.scored, made.holdout, proof)
+
+
+def as_proven(
+    scored: Dataset | None, holdout: Dataset | None, proof: TokenizerProof | None
+) -> Texts:
+    """The texts in an entry's own tokens; raises InfrastructureError if they were not proven."""
+    if proof is None or proof.problem:
         raise InfrastructureError("the entry's tokenizer has not been proven")
-    scored = retokenize(own, stock.dataset, note=note, holds=holds).dataset
-    holdout = None
-    if stock.holdout is not None:
-        holdout = retokenize(own, stock.holdout, note=note, holds=holds, train=False).dataset
     digests = (scored.digest if scored else "", holdout.digest if holdout else "")
     if scored is None or digests != (proof.dataset_digest, proof.holdout_digest):
         raise InfrastructureError(
             "the texts in the entry's own tokens are not those that its tokenizer was proven on",
             remedy="start a new verification without --resume",
         )
+    return Texts(scored, holdout)
+
+
+def _in_bytes(
+    own: NormalTokenizer, stock: StockTexts, *, note: Callable[[str], None], holds: ExitStack
+) -> Texts:
+    scored = in_bytes(own, stock.dataset, note=note, holds=holds)
+    holdout = None
+    if stock.holdout is not None:
+        holdout = in_bytes(own, stock.holdout, note=note, holds=holds, train=False)
     return Texts(scored, holdout)
 
 

@@ -1,18 +1,22 @@
-"""A submission's own tokenizer: makes the dataset again with it, before any clock runs.
+"""A submission's own tokenizer that has a normal form, and the dataset in pure bytes.
 
 The texts are the track's own; only the tokens differ. The untrusted tokenizer is first brought to
-its normal form (``data/format/normal_form.py``); only that form makes tokens, is proven on every
-document and is shown to sandboxes. A limited process does both (``tokenizing_process.py``). The
-result is stored under the digest of the normal form, up to a limit (``derived.py``).
+its normal form (``data/format/normal_form.py``) in a limited process (``normalizing_process.py``);
+only that form makes tokens, is proven on every document and is shown to sandboxes. A model makes
+its tokens in sandboxes (``run/codec``). Pure bytes are ours, and need none: they are made here.
+Both are stored by digest, up to a limit (``derived.py``).
 """
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contest.entry import Entry
+from harness.data.build.building import build_dataset
 from harness.data.format.dataset import Dataset, check_files
+from harness.data.format.documents import DocumentFiles
 from harness.data.format.manifest import MANIFEST_NAME, FileEntry, load_manifest
 from harness.data.format.normal_form import compressed_bytes
 from harness.data.format.reading import silent
@@ -20,14 +24,15 @@ from harness.data.format.shards import shard_bytes
 from harness.data.format.tokenizers import ByteTokenizer
 from harness.errors import InfrastructureError
 from harness.run.derived import derived, make_room, only_one, use
-from harness.run.tokenizing_process import Texts, Word, ask
+from harness.run.normalizing_process import ask
 from harness.safeio.files import digest_of_named, sha256_of_bytes
 from harness.safeio.text import plain
 
-FORMAT = b"2"
+FORMAT = b"3"
 """Part of the digest they are kept by; a new one when the same inputs give other files."""
 _SMALL_FILES_BYTES = 1 << 20
 """Manifest, headers and the like."""
+_NOTE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class NormalTokenizer:
     def sha256(self) -> str:
         """Digest of the file, and so of the normal form."""
         return sha256_of_bytes(self.model)
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether it is that of pure bytes, chosen or brought as a file."""
+        return self.model == ByteTokenizer().model
 
 
 def own_tokenizer(entry: Entry, files: Mapping[str, bytes]) -> OwnTokenizer | None:
@@ -114,49 +124,41 @@ def normalized(own: OwnTokenizer) -> Normalized:
         return Normalized(NormalTokenizer(own.name, own.file_name, own.model))
     answer = ask(own.model)
     if answer.word.kind == "rejected":
-        return Normalized(None, problem=_complaint(own.name, answer.word))
+        return Normalized(None, problem=f"{own.name}: {plain(answer.word.text, 1000)}")
     if tuple(map(len, answer.parts)) != answer.word.sizes or len(answer.parts) != 2:
         raise InfrastructureError(
-            "the process that tokenizes did not hand over what it made", remedy="try again"
+            "the process that reads the tokenizer did not hand over what it made",
+            remedy="try again",
         )
     model, serialized = answer.parts
     tokenizer = NormalTokenizer(own.name, own.file_name, model)
     return Normalized(tokenizer, weight_bytes=compressed_bytes(serialized))
 
 
-@dataclass(frozen=True)
-class Retokenized:
-    """A dataset's texts in another tokenizer's tokens, or the problem that makes it impossible."""
-
-    dataset: Dataset | None
-    problem: str = ""
-    document: int | None = None
-
-
-def retokenize(
+def in_bytes(
     own: NormalTokenizer,
     dataset: Dataset,
     *,
     note: Callable[[str], None],
     holds: ExitStack,
     train: bool = True,
-) -> Retokenized:
-    """``dataset`` in the entry's own tokens.
+) -> Dataset:
+    """``dataset`` in pure bytes.
 
-    It is made once, then found again by the digest of dataset and normal form, and compared with
-    its manifest each time. Concurrent callers wait for each other.
+    It is made once, then found again by its digest, and compared with its manifest each time.
+    Concurrent callers wait for each other.
 
     Args:
-        own: the entry's tokenizer.
+        own: the tokenizer of pure bytes.
         dataset: the track's dataset, already checked.
         note: called with a sentence on what is being done.
         holds: until it is closed, nobody removes the dataset.
         train: whether the train shards are wanted too, or only the validation split.
 
     Raises:
-        InfrastructureError: the dataset has no raw documents, there is no room, or the child was
-            killed from outside.
+        InfrastructureError: the dataset has no raw documents, or there is no room.
     """
+    assert own.is_bytes  # noqa: S101 - nothing else is parsed in this process
     key = digest_of_named(
         {
             "format": FORMAT,
@@ -170,20 +172,14 @@ def retokenize(
         found = opened(root / key)
         if found is None:
             note(f"tokenizing {dataset.manifest.name} with {own.name}")
-            word = _build(dataset, own, root / key, note=note, train=train)
-            if word.kind == "rejected":
-                return Retokenized(None, _complaint(own.name, word), word.document)
+            _build(dataset, own, root / key, note=note, train=train)
             found = opened(root / key)
         if found is None or not same_text(found, dataset):
             raise InfrastructureError(
                 "not what was to be made there", file=root / key, remedy="remove it and try again"
             )
         use(found.directory, holds)
-    return Retokenized(found)
-
-
-def _complaint(name: str, word: Word) -> str:
-    return f"{name}: {plain(word.text, 1000)}"
+    return found
 
 
 def opened(directory: Path) -> Dataset | None:
@@ -211,17 +207,10 @@ def same_text(found: Dataset, dataset: Dataset) -> bool:
     ) and found.manifest.documents.sha256 == dataset.manifest.documents.sha256
 
 
-def _build(
-    dataset: Dataset,
-    own: NormalTokenizer,
-    destination: Path,
-    *,
-    note: Callable[[str], None],
-    train: bool,
-) -> Word:
-    manifest = dataset.manifest
-    documents = manifest.of_kind("docs_train") if train else ()
-    if train and not documents:
+def train_documents(dataset: Dataset) -> DocumentFiles:
+    """The raw train documents; raises InfrastructureError where the dataset has none."""
+    files = dataset.manifest.of_kind("docs_train")
+    if not files:
         raise InfrastructureError(
             "lists no file of kind docs_train: without the raw train documents no train shards "
             "can be made with another tokenizer",
@@ -229,25 +218,42 @@ def _build(
             remedy="bring them (harness data fetch NAME --train-documents), or build the dataset "
             "from its documents (harness data tokenize), which keeps them",
         )
-    make_room(destination.parent, need_bytes=need_bytes(dataset, own, train=train), note=note)
-    texts = Texts(
-        train_documents=tuple(str(dataset.directory / entry.path) for entry in documents),
-        validation_documents=str(dataset.documents_path),
-        published_documents=next(
-            (str(dataset.directory / entry.path) for entry in manifest.of_kind("docs_raw")),
-            None,
-        ),
+    return DocumentFiles([dataset.directory / entry.path for entry in files])
+
+
+def _build(
+    dataset: Dataset,
+    own: NormalTokenizer,
+    destination: Path,
+    *,
+    note: Callable[[str], None],
+    train: bool,
+) -> None:
+    texts = train_documents(dataset) if train else ()
+    noted = time.monotonic()
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal noted
+        if time.monotonic() - noted > _NOTE_SECONDS:
+            noted = time.monotonic()
+            note(f"{what}: {done:,} of {total:,}")
+
+    make_room(destination.parent, need_bytes=_need_bytes(dataset, own, train=train), note=note)
+    build_dataset(
+        texts,
+        DocumentFiles([dataset.documents_path]),
+        own.model,
+        destination,
+        source=f"{dataset.manifest.name} in the tokens of a submission",
         tokenizer_name=own.file_name,
-        destination=str(destination),
-        source=f"{manifest.name} in the tokens of a submission",
         most_tokens=most_tokens(dataset, train=train),
+        replace=True,
+        progress=progress,
     )
-    text_bytes = sum(entry.text_bytes or 0 for entry in _documents(dataset, train=train))
-    return ask(own.model, texts, text_bytes=text_bytes, note=note).word
 
 
-def need_bytes(dataset: Dataset, own: NormalTokenizer, *, train: bool) -> int:
-    """The most bytes that a derived dataset may take: its texts, and the most tokens allowed."""
+def _need_bytes(dataset: Dataset, own: NormalTokenizer, *, train: bool) -> int:
+    """The most bytes that it may take: its texts, and the most tokens allowed."""
     texts = sum(entry.bytes for entry in _documents(dataset, train=train))
     tokens = most_tokens(dataset, train=train)
     return texts + shard_bytes(tokens) + len(own.model) + _SMALL_FILES_BYTES

@@ -5,6 +5,7 @@ another machine, if that machine meets the plan's requirements for a host.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.machine import accelerator_uuids, machine
 from harness.package import VERSION
+from harness.run.codec.models import coder_of
 from harness.run.codec.phase import Coder
 from harness.run.codec.texts import texts_of_code
 from harness.run.launcher.protocol import Task
@@ -29,7 +31,7 @@ from harness.run.progress import Progress
 from harness.run.scoring_session import ScoringSession
 from harness.run.shown import reap
 from harness.run.shown_code import code_shown, normal_tokenizer, preparation_of
-from harness.run.texts import StockTexts, Texts, open_texts, texts_of
+from harness.run.texts import StockTexts, Texts, open_texts, texts_of_bytes
 from harness.run.tokenizing import NormalTokenizer, OwnTokenizer, own_tokenizer
 from harness.safeio.text import is_plain
 from harness.sandbox.protocol import Sandbox
@@ -121,12 +123,19 @@ class Workbench:
         """The texts in the entry's own tokens."""
         preparation = preparation_of(self.directory)
         proof = preparation.tokenizer if preparation else None
-        note, holds = self.progress.note, self.holds
-        if self.plan.entry.tokenizer.kind == "code":
-            return texts_of_code(
-                self.coder(), self.plan.entry, self.host.sandbox, self.stock, proof, holds=holds
-            )
-        return texts_of(self.plan, self.stock, self._normal, proof, note=note, holds=holds)
+        entry, normal, holds = self.plan.entry, self._normal, self.holds
+        if entry.tokenizer.kind == "stock":
+            return Texts(self.stock.dataset, self.stock.holdout)
+        if entry.tokenizer.kind == "code":
+            coder = self.coder()
+        elif normal is None:
+            raise InfrastructureError("the entry's tokenizer has not been proven")
+        elif normal.is_bytes:
+            note = self.progress.note
+            return texts_of_bytes(self.stock, normal, proof, note=note, holds=holds)
+        else:
+            coder = self.model_coder(normal)
+        return texts_of_code(coder, entry, self.host.sandbox, self.stock, proof, holds=holds)
 
     @cached_property
     def code(self) -> Path:
@@ -154,6 +163,21 @@ class Workbench:
             starting=partial(self.code_starts, step) if step is not None else lambda: None,
             note=self.progress.note,
             tick=tick,
+        )
+
+    def model_coder(self, normal: NormalTokenizer, step: Step | None = None) -> Coder:
+        """The same for a SentencePiece model, with code of ours."""
+        place = self.place.absolute() / f"{step.name if step is not None else 'texts'}-code"
+        self.holds.callback(shutil.rmtree, place, ignore_errors=True)
+        return coder_of(
+            normal,
+            place,
+            sandbox=self.sandbox,
+            track_limits=self.plan.track.sandbox,
+            nonce=self.plan.nonce,
+            log=self.log(step) if step is not None else self.place / "texts.log",
+            note=self.progress.note,
+            tick=self.progress.tick,
         )
 
     @cached_property

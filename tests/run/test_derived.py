@@ -18,8 +18,10 @@ from harness.data.format.normal_form import normal
 from harness.data.format.tokenizers import train_bpe
 from harness.errors import InfrastructureError, UsageError
 from harness.run import derived as store
+from harness.run.codec.making import need_bytes
 from harness.run.derived import Limits, clear, derived, kept, limits_of, only_one, set_limits, use
-from harness.run.tokenizing import NormalTokenizer, need_bytes, retokenize
+from harness.run.tokenizing import NormalTokenizer
+from tests.factories.own_models import in_own_tokens
 from tests.factories.playground import ROOT, harness
 
 TEXTS = [f"document {number} says {number * number}\n" for number in range(60)]
@@ -46,7 +48,10 @@ def make(size: int, dataset: Dataset, holds: ExitStack | None = None) -> tuple[P
     """Make, or find, a derived dataset; it is held no longer, unless ``holds`` is given."""
     notes: list[str] = []
     with ExitStack() as own:
-        found = retokenize(tokenizer(size), dataset, note=notes.append, holds=holds or own)
+        place = dataset.directory.parent.parent
+        found = in_own_tokens(
+            tokenizer(size), dataset, place, note=notes.append, holds=holds or own
+        )
     assert found.dataset is not None
     return found.dataset.directory, notes
 
@@ -93,7 +98,7 @@ def test_what_is_in_use_is_never_removed(dataset: Dataset, root: Path) -> None:
 def test_bytes_are_bounded_too_and_nothing_is_removed_in_vain(dataset: Dataset, root: Path) -> None:
     one, _ = make(290, dataset)
     [first] = kept(root)
-    need = need_bytes(dataset, tokenizer(291), train=True)
+    need = need_bytes(dataset, train=True)
     assert need >= first.bytes
     set_limits(root, Limits(bytes=need - 1))
     with pytest.raises(InfrastructureError, match="that may be kept"):
@@ -112,7 +117,7 @@ def test_the_disk_is_looked_at_before_anything_is_made(
 ) -> None:
     old, _ = make(290, dataset)
     [first] = kept(root)
-    need = need_bytes(dataset, tokenizer(291), train=True)
+    need = need_bytes(dataset, train=True)
     free = [need - first.bytes - 1]
     monkeypatch.setattr(store, "disk_free_bytes", lambda path: free[0])
     with pytest.raises(InfrastructureError, match="can be had there") as caught:
@@ -138,12 +143,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import load_manifest
-from harness.run.tokenizing import NormalTokenizer, retokenize
+from harness.run.tokenizing import NormalTokenizer
+from tests.factories.own_models import in_own_tokens
 place, model, done = map(Path, sys.argv[1:])
 dataset = Dataset(place, load_manifest(place / "manifest.json"))
 own = NormalTokenizer("own.model", "tokenizer.model", model.read_bytes())
 with ExitStack() as holds:
-    found = retokenize(own, dataset, note=print, holds=holds)
+    found = in_own_tokens(own, dataset, model.parent, holds=holds)
     print(found.dataset.directory.name, flush=True)
     while not done.exists():
         time.sleep(0.02)
@@ -199,21 +205,14 @@ def test_a_derivation_that_is_killed_leaves_nothing_that_stays(
     model.write_bytes(tokenizer(290).model)
     child = process(long.parent, model, tmp_path / "done")
     begun = time.monotonic()
-    while not list(root.glob(".*.building-*/train")):
+    while not list(tmp_path.glob("*/tokenize.log.now")):  # its sandbox is at work
         assert child.poll() is None and time.monotonic() - begun < 100
         time.sleep(0.01)
     child.kill()
     child.communicate()
     assert kept(root) == []
     assert all(name.startswith(".") for name in names(root))
-    # Its own child ends with it; then whoever comes next clears up.
-    while True:
-        with only_one(root):
-            pass
-        if not names(root):
-            break
-        assert time.monotonic() - begun < 200
-        time.sleep(0.1)
+    # Its lock ended with it; whoever comes next clears up.
     directory, _ = make(290, dataset)
     assert names(root) == {directory.name}
 
@@ -243,10 +242,10 @@ def test_a_tokenizer_that_would_fill_the_disk_is_refused(
     )
     own = NormalTokenizer("own.model", "tokenizer.model", normal(model.getvalue()).model)
     with ExitStack() as holds:
-        found = retokenize(own, letters, note=print, holds=holds)
-    assert found.dataset is None
-    assert "own.model: makes more than" in found.problem
-    assert names(root) == set()
+        found = in_own_tokens(own, letters, tmp_path, holds=holds)
+    assert found.dataset is None and found.failed is not None
+    assert "own.model: makes more than" in found.failed.problem
+    assert kept(root) == []
 
 
 def test_what_is_half_removed_is_cleared_up(dataset: Dataset, root: Path) -> None:
@@ -258,13 +257,13 @@ def test_what_is_half_removed_is_cleared_up(dataset: Dataset, root: Path) -> Non
 
 
 def test_a_model_that_differs_in_what_makes_no_token_is_the_same(
-    dataset: Dataset, root: Path
+    dataset: Dataset, root: Path, tmp_path: Path
 ) -> None:
     raw = train_bpe(TEXTS, vocabulary_size=290)
     for noise in (b"", b"\xea\x04\x03abc", b"\xea\x04\x03abd"):
         own = NormalTokenizer("own.model", "tokenizer.model", normal(raw + noise).model)
         with ExitStack() as holds:
-            assert retokenize(own, dataset, note=print, holds=holds).dataset is not None
+            assert in_own_tokens(own, dataset, tmp_path, holds=holds).dataset is not None
     assert len(names(root)) == 1
 
 

@@ -60,7 +60,8 @@ def assemble(
         )
         manifest = Manifest(
             name=destination.name,
-            source=f"{dataset.manifest.name} in the tokens of a submission's code",
+            source=f"{dataset.manifest.name} in the tokens of a submission"
+            + ("'s code" if coder.pieces is None else ""),
             vocabulary_size=done[0].vocabulary_size,
             bos_id=done[0].bos_id,
             tokenizer=next(entry.path for entry in files if entry.kind == "tokenizer"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.data.format.shards import Tokens
 from harness.errors import InfrastructureError
+from harness.inside import codec as wire
 
 PART_BYTES = 1 << 29
 """Text of one sandbox, which is held in memory: a hundred sandboxes for the field's train text."""
@@ -45,12 +46,15 @@ class Document:
         number: its place there, from 1.
         content: a text in UTF-8, or ids as little-endian uint16.
         text_bytes: bytes of its text.
+        published: its text as it was published, in UTF-8; empty where that is the same, or where
+            the tokenizer is not to know it.
     """
 
     split: Literal["train", "validation"]
     number: int
     content: bytes
     text_bytes: int
+    published: bytes = b""
 
     @property
     def name(self) -> str:
@@ -61,6 +65,12 @@ class Document:
     def most_ids(self) -> int:
         """The most ids that it may have."""
         return IDS_PER_BYTE * self.text_bytes + MORE_IDS
+
+    def asked(self, what: int) -> bytes:
+        """What a server is sent of it, for something that is to be done with it."""
+        if what != wire.ENCODE_EITHER:
+            return self.content
+        return wire.FIRST.pack(len(self.published)) + self.published + self.content
 
     def encoded(self, ids: Tokens) -> "Document":
         """The same document as its ids, to be decoded."""
@@ -102,11 +112,24 @@ def ids_of(shards: Iterable[Tokens], bos_id: int) -> Iterator[Tokens]:
         yield np.concatenate(carried)
 
 
-def numbered(texts: Iterable[str], *, train: bool, first: int = 1) -> Iterator[Document]:
-    """Documents to be encoded, numbered in order."""
-    for number, text in enumerate(texts, start=first):
+def numbered(
+    texts: Iterable[str],
+    *,
+    train: bool,
+    first: int = 1,
+    published: Iterable[str] | None = None,
+) -> Iterator[Document]:
+    """Documents to be encoded, numbered in order; ``published`` are the same as published."""
+    split: Literal["train", "validation"] = "train" if train else "validation"
+    if published is None:
+        for number, text in enumerate(texts, start=first):
+            content = text.encode()
+            yield Document(split, number, content, len(content))
+        return
+    for number, (text, before) in enumerate(zip(texts, published, strict=True), start=first):
         content = text.encode()
-        yield Document("train" if train else "validation", number, content, len(content))
+        other = b"" if before == text else before.encode()
+        yield Document(split, number, content, len(content), other)
 
 
 def in_parts(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -115,7 +138,7 @@ def in_parts(documents: Iterable[Document]) -> Iterator[list[Document]]:
     size = 0
     for document in documents:
         part.append(document)
-        size += document.text_bytes
+        size += document.text_bytes + len(document.published)
         if size >= PART_BYTES:
             yield part
             part, size = [], 0

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from harness.data.format.dataset import Dataset
 from harness.data.format.documents import DocumentFiles
-from harness.data.format.manifest import MANIFEST_NAME, Kind
-from harness.data.format.shards import shard_bytes
+from harness.data.format.manifest import Kind
+from harness.data.format.shards import Tokens, shard_bytes
 from harness.errors import InfrastructureError
 from harness.evidence.digests import measured_by
 from harness.evidence.host import SandboxFacts
@@ -34,10 +34,10 @@ from harness.run.codec.documents import (
 from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import Coder, Spoken, speak
 from harness.run.derived import derived, drop_other_parts, make_room, only_one, parts_of, use
-from harness.run.tokenizing import most_tokens, opened, same_text
+from harness.run.tokenizing import most_tokens, opened, same_text, train_documents
 from harness.safeio.files import digest_of_named
 
-FORMAT = b"code 1"
+FORMAT = b"code 2"
 """Part of the digest they are kept by; a new one when the same inputs give other files."""
 _SMALL_FILES_BYTES = 64 << 20
 
@@ -61,9 +61,12 @@ class _Stop(Exception):
 
 
 def key_of(
-    dataset: Dataset, coder: Coder, *, entry_digest: str, sandbox: SandboxFacts, train: bool
+    dataset: Dataset, coder: Coder, *, brought: str, sandbox: SandboxFacts, train: bool
 ) -> str:
-    """What a dataset is kept by: all that its tokens, and what they prove, depend on."""
+    """What a dataset is kept by: all that its tokens, and what they prove, depend on.
+
+    ``brought`` is the digest of the entry, or of the model's normal form where the code is ours.
+    """
     words = {
         "tokenizer": coder.tokenizer.model_dump(mode="json"),
         "allowed": coder.allowed.model_dump(mode="json"),
@@ -75,7 +78,7 @@ def key_of(
         {
             "format": FORMAT,
             "dataset": dataset.digest.encode(),
-            "entry": entry_digest.encode(),
+            "brought": brought.encode(),
             "measured by": measured_by().encode(),
             "words": json.dumps(words, sort_keys=True).encode(),
             "train": b"1" if train else b"0",
@@ -118,18 +121,14 @@ def make(coder: Coder, dataset: Dataset, key: str, *, train: bool, holds: ExitSt
     return Made(found, phases_of(found))
 
 
-def train_documents(dataset: Dataset) -> DocumentFiles:
-    """The raw train documents; raises InfrastructureError where the dataset has none."""
-    files = dataset.manifest.of_kind("docs_train")
-    if not files:
-        raise InfrastructureError(
-            "lists no file of kind docs_train: without the raw train documents no train shards "
-            "can be made with another tokenizer",
-            file=dataset.directory / MANIFEST_NAME,
-            remedy="bring them (harness data fetch NAME --train-documents), or build the dataset "
-            "from its documents (harness data tokenize), which keeps them",
-        )
-    return DocumentFiles([dataset.directory / entry.path for entry in files])
+def published_documents(coder: Coder, dataset: Dataset) -> DocumentFiles | None:
+    """The validation documents before they were normalized, where they were.
+
+    A model may give back a normalized text only if it encodes what was published. None for a
+    tokenizer that is code: its text is the one that is counted.
+    """
+    files = dataset.manifest.of_kind("docs_raw") if coder.pieces is not None else ()
+    return DocumentFiles([dataset.directory / entry.path for entry in files]) if files else None
 
 
 def need_bytes(dataset: Dataset, *, train: bool) -> int:
@@ -148,20 +147,24 @@ def _build(
     make_room(destination.parent, need_bytes=need, note=coder.note)
     parts = Parts(parts_of(destination.parent, destination.name))
     train_names = []
+    most = most_tokens(dataset, train=train)
     if train_texts is not None:
-        for name, facts in _train_parts(coder, parts, train_texts):
+        for name, facts in _train_parts(coder, parts, train_texts, room=most):
             train_names.append(name)
             done.append(facts)
-            _check_room(coder, dataset, done, train=train)
     # From here on, and not before, there is validation text.
     texts = DocumentFiles([dataset.documents_path])
+    published = published_documents(coder, dataset)
     val_names = []
-    for number, part in enumerate(in_parts(numbered(texts, train=False)), start=1):
+    documents = numbered(texts, train=False, published=published)
+    for number, part in enumerate(in_parts(documents), start=1):
         name = f"validation-{number}"
         expected = done[0].stated if done else None
-        done.append(parts.kept(name) or _encode(coder, parts, name, part, expected))
+        room = Room(most, sum(facts.tokens for facts in done))
+        done.append(
+            parts.kept(name) or _encode(coder, parts, name, part, expected=expected, room=room)
+        )
         val_names.append(name)
-        _check_room(coder, dataset, done, train=train)
     cut: dict[Kind, list[Path]] = {
         "train": [parts.path(name) for name in train_names],
         "val": [parts.path(name) for name in val_names],
@@ -170,19 +173,30 @@ def _build(
     shutil.rmtree(parts.directory, ignore_errors=True)
 
 
-def _check_room(coder: Coder, dataset: Dataset, done: list[PartFacts], *, train: bool) -> None:
-    """Stop a tokenizer that would fill our disk; one document alone may have more ids."""
-    most = most_tokens(dataset, train=train)
-    if sum(facts.tokens for facts in done) > most:
-        problem = f"makes more than {most:,} tokens, which is more than the texts have bytes"
-        raise _Stop(Spoken(None, problem=f"{coder.name}: {problem}"))
+@dataclass
+class Room:
+    """How many tokens all documents together may have; one alone may have more than its share.
+
+    It stops a tokenizer that would fill our disk, and before that our memory.
+    """
+
+    most: int
+    taken: int = 0
+
+    def take(self, tokens: int) -> None:
+        """Count tokens; raises CodecError if they are too many."""
+        self.taken += tokens
+        if self.taken > self.most:
+            raise CodecError(
+                f"makes more than {self.most:,} tokens, which is more than the texts have bytes"
+            )
 
 
 def _train_parts(
-    coder: Coder, parts: Parts, texts: Iterable[str]
+    coder: Coder, parts: Parts, texts: Iterable[str], *, room: int
 ) -> Iterator[tuple[str, PartFacts]]:
     """Encode the train documents part by part; those that are kept are only read over."""
-    left, first = iter(texts), 1
+    left, first, taken = iter(texts), 1, 0
     expected: Stated | None = None
     for number in itertools.count(1):
         name = f"train-{number}"
@@ -191,23 +205,33 @@ def _train_parts(
             part = next(in_parts(numbered(left, train=True, first=first)), None)
             if part is None:
                 return
-            facts = _encode(coder, parts, name, part, expected)
+            facts = _encode(coder, parts, name, part, expected=expected, room=Room(room, taken))
         else:
             for _ in itertools.islice(left, facts.documents):
                 continue
         first += facts.documents
+        taken += facts.tokens
         expected = facts.stated
         yield name, facts
 
 
 def _encode(
-    coder: Coder, parts: Parts, name: str, documents: list[Document], expected: Stated | None
+    coder: Coder,
+    parts: Parts,
+    name: str,
+    documents: list[Document],
+    *,
+    expected: Stated | None,
+    room: Room,
 ) -> PartFacts:
     """Encode one part in a sandbox of its own, check all its ids, and keep them."""
     ids: dict[int, bytes] = {}
 
     def answered(document: Document, content: bytes, stated: Stated) -> None:
-        check_ids(document, content, stated)
+        found = check_ids(document, content, stated)
+        if coder.pieces is not None:
+            coder.pieces.check(document, found, stated)
+        room.take(len(found) + 1)
         ids[document.number] = content
 
     spoken = speak(coder, f"encode-{name}", wire.ENCODE, documents, answered, expected=expected)
@@ -228,8 +252,8 @@ def _encode(
     return facts
 
 
-def check_ids(document: Document, content: bytes, stated: Stated) -> None:
-    """Check that an answer is ids of the vocabulary, without BOS; raises CodecError."""
+def check_ids(document: Document, content: bytes, stated: Stated) -> Tokens:
+    """The ids of an answer; raises CodecError if they are not of the vocabulary, or have BOS."""
     if len(content) % 2:
         raise CodecError("sends what is no answer", document)
     ids = unpacked(content)
@@ -243,3 +267,4 @@ def check_ids(document: Document, content: bytes, stated: Stated) -> None:
             f"returns id {stated.bos_id}, its bos_id, which only we put before a document",
             document,
         )
+    return ids

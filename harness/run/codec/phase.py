@@ -14,6 +14,7 @@ from harness.evidence.phase import PhaseFacts
 from harness.inside import codec as wire
 from harness.package import PACKAGE
 from harness.run.codec.documents import CodecError, Document, Stated
+from harness.run.codec.pieces import Pieces
 from harness.run.codec.talk import Conversation
 from harness.run.endings import ending
 from harness.run.paths import CHANNEL, CODE
@@ -48,6 +49,7 @@ class Coder:
         starting: called just before the entry's code is started.
         note: called with a sentence before slow work.
         tick: called now and then with seconds and the last line of output.
+        pieces: what is known of the model, where the code is ours and only the model is theirs.
     """
 
     sandbox: Sandbox
@@ -60,12 +62,22 @@ class Coder:
     starting: Callable[[], None] = lambda: None
     note: Callable[[str], None] = lambda text: None
     tick: Callable[[float, str], None] = lambda seconds, line: None
+    pieces: Pieces | None = None
     servers: int = field(default_factory=lambda: min(MOST_SERVERS, len(os.sched_getaffinity(0))))
 
     @property
     def name(self) -> str:
         """What sentences call the tokenizer."""
-        return self.tokenizer.code or ""
+        return self.tokenizer.code or "" if self.pieces is None else self.pieces.name
+
+    def most_ids(self, document: Document) -> int:
+        """How many ids are taken of one document."""
+        return document.most_ids if self.pieces is None else self.pieces.most_ids(document)
+
+    @property
+    def restores_train(self) -> bool:
+        """Whether train documents must come back too: a model may normalize what is not scored."""
+        return self.pieces is None
 
     def random(self, *words: object) -> random.Random:
         """Draws that nobody can foresee, by label."""
@@ -116,7 +128,7 @@ def speak(
     Args:
         coder: what is asked.
         label: of the phase; it differs for each sandbox of a plan.
-        what: ``ENCODE`` or ``DECODE``.
+        what: ``ENCODE`` or ``DECODE``; documents with a published text are encoded from either.
         documents: at least one.
         answered: called with each answer; it raises CodecError where that is wrong.
         alone: each server gets one document after the other, not lots of them.
@@ -126,6 +138,8 @@ def speak(
         SubmissionError: the sandbox could not be started for a reason of theirs.
     """
     order = list(documents)
+    if what == wire.ENCODE and any(document.published for document in order):
+        what = wire.ENCODE_EITHER
     coder.random("order", label).shuffle(order)
     lots = _lots(order, most=1 if alone else LOT_DOCUMENTS)
     servers = max(1, min(coder.servers, len(order)))
@@ -159,7 +173,7 @@ class _Asked:
 
 def _spoken(asked: _Asked, channel: Channel, running: Running) -> Spoken:
     coder, what = asked.coder, asked.what
-    does = "encoding" if what == wire.ENCODE else "decoding"
+    does = "decoding" if what == wire.DECODE else "encoding"
     stated: Stated | None = None
     problem, document, gone = "", None, False
     lost: InfrastructureError | None = None
@@ -179,6 +193,7 @@ def _spoken(asked: _Asked, channel: Channel, running: Running) -> Spoken:
                     ahead=1 if asked.alone else AHEAD,
                     patience_seconds=lambda one: _patience(coder, what, one),
                     answered=lambda one, content: asked.answered(one, content, said),
+                    most_ids=coder.most_ids,
                     tick=lambda: coder.tick(running.elapsed_seconds, running.last_line),
                 )
                 conversation.say_goodbye()
@@ -210,7 +225,7 @@ def _lots(documents: Sequence[Document], *, most: int) -> Iterator[list[Document
     size = 0
     for document in documents:
         lot.append(document)
-        size += len(document.content)
+        size += len(document.content) + len(document.published)
         if len(lot) >= most or size >= LOT_BYTES:
             yield lot
             lot, size = [], 0
@@ -221,8 +236,8 @@ def _lots(documents: Sequence[Document], *, most: int) -> Iterator[list[Document
 def _rate(coder: Coder, what: int) -> float:
     """Core seconds for each byte of text."""
     allowed = coder.allowed
-    encodes = what == wire.ENCODE
-    return (allowed.encode_seconds_per_mb if encodes else allowed.decode_seconds_per_mb) / 1e6
+    decodes = what == wire.DECODE
+    return (allowed.decode_seconds_per_mb if decodes else allowed.encode_seconds_per_mb) / 1e6
 
 
 def _seconds(coder: Coder, what: int, documents: Sequence[Document], servers: int) -> float:

@@ -30,9 +30,10 @@ from harness.run.codec.documents import (
     numbered,
     unpacked,
 )
-from harness.run.codec.making import train_documents
+from harness.run.codec.making import published_documents
 from harness.run.codec.parts import PartFacts, Parts
 from harness.run.codec.phase import Coder, Spoken, speak
+from harness.run.tokenizing import train_documents
 
 TRAIN_SHARE = 0.02
 """Of the train text that is asked about again."""
@@ -74,7 +75,7 @@ def prove(
     """
     nonce = hashlib.sha256(coder.nonce.encode()).hexdigest()[:16]
     parts, kind = Parts(place), "unpublished" if unpublished else "validation"
-    validation = list(_validation(dataset, made))
+    validation = list(_validation(coder, dataset, made))
     sample = list(_sample(coder, dataset, made)) if train else []
     todo = [
         *(
@@ -87,7 +88,7 @@ def prove(
         ),
         *(
             (f"decode-train-{number}", wire.DECODE, part)
-            for number, part in enumerate(_grouped(sample), start=1)
+            for number, part in enumerate(_grouped(sample if coder.restores_train else []), start=1)
         ),
     ]
     coder.note(f"asking {coder.name} again about {len(validation) + len(sample):,} documents")
@@ -160,8 +161,9 @@ def _apart(before: Tokens, now: Tokens) -> str:
     return f"{len(before):,} ids before, {len(now):,} now"
 
 
-def _validation(dataset: Dataset, made: Dataset) -> Iterator[Pair]:
-    documents = numbered(DocumentFiles([dataset.documents_path]), train=False)
+def _validation(coder: Coder, dataset: Dataset, made: Dataset) -> Iterator[Pair]:
+    texts, published = DocumentFiles([dataset.documents_path]), published_documents(coder, dataset)
+    documents = numbered(texts, train=False, published=published)
     return _pairs(documents, made, train=False)
 
 

@@ -35,8 +35,10 @@ _COMPLAINTS = {
     wire.SURROGATE: "returns text with half of a surrogate pair",
     wire.MEMORY: "needs more memory than it may have",
 }
+_NO_IDS = "returns something that is no sequence of integers"
 _WRONG_TYPE = {
-    wire.ENCODE: "returns something that is no sequence of integers",
+    wire.ENCODE: _NO_IDS,
+    wire.ENCODE_EITHER: _NO_IDS,
     wire.DECODE: "returns something that is no str",
 }
 
@@ -62,10 +64,11 @@ class _Server:
         """Queue a lot."""
         if not self.due:
             self.since = time.monotonic()
-        sizes = array.array("I", [len(document.content) for document in lot])
+        contents = [document.asked(what) for document in lot]
+        sizes = array.array("I", map(len, contents))
         self._out += wire.LOT.pack(wire.MAGIC, what, len(lot)) + sizes.tobytes()
-        for document in lot:
-            self._out += document.content
+        for content in contents:
+            self._out += content
         self.due.extend(enumerate(lot))
         self.lots += 1
 
@@ -81,7 +84,9 @@ class _Server:
             raise broken_channel(error) from error
         del self._out[:sent]
 
-    def receive(self, what: int) -> Iterator[tuple[Document, bytes]]:
+    def receive(
+        self, what: int, most_ids: Callable[[Document], int]
+    ) -> Iterator[tuple[Document, bytes]]:
         """Read once, and yield the answers that are whole.
 
         Raises:
@@ -104,7 +109,7 @@ class _Server:
             if magic != wire.MAGIC or not self.due or place != self.due[0][0]:
                 raise CodecError("sends what is no answer", self.due[0][1] if self.due else None)
             document = self.due[0][1]
-            _check_size(what, document, status, size)
+            _check_size(what, document, status, size, most_ids)
             end = wire.ANSWER.size + size
             if len(self._in) < end:
                 return
@@ -182,16 +187,18 @@ class Conversation:
         ahead: int,
         patience_seconds: Callable[[Document], float],
         answered: Callable[[Document, bytes], None],
+        most_ids: Callable[[Document], int] = lambda document: document.most_ids,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         """Ask about all documents of ``lots``, which are handed out as servers become free.
 
         Args:
-            what: ``ENCODE`` or ``DECODE``.
+            what: what is to be done with them.
             lots: none is empty.
             ahead: the most lots that a server is given before it has answered.
             patience_seconds: how long the answer about one document may take.
             answered: called with each answer, in any order of documents.
+            most_ids: how many ids are taken of one document.
             tick: called now and then.
 
         Raises:
@@ -209,7 +216,7 @@ class Conversation:
                 if ready & selectors.EVENT_WRITE:
                     server.send()
                 if ready & selectors.EVENT_READ:
-                    for document, content in server.receive(what):
+                    for document, content in server.receive(what, most_ids):
                         answered(document, content)
                     self._fill(server, what, lots, ahead)
                 self._watch(server)
@@ -261,15 +268,21 @@ class Conversation:
                     raise CodecError(f"gives no answer within {most:.0f} s", document)
 
 
-def _check_size(what: int, document: Document, status: int, size: int) -> None:
+def _check_size(
+    what: int,
+    document: Document,
+    status: int,
+    size: int,
+    most_ids: Callable[[Document], int],
+) -> None:
     if status != wire.OK:
         if size > _LONGEST_ENDING:
             raise CodecError("sends what is no answer", document)
         return
-    if what == wire.ENCODE and size > 2 * document.most_ids:
+    if what != wire.DECODE and size > 2 * most_ids(document):
         raise CodecError(
             f"returns {size // 2:,} ids for {document.text_bytes:,} bytes; at most "
-            f"{document.most_ids:,} are taken",
+            f"{most_ids(document):,} are taken",
             document,
         )
     if what == wire.DECODE and size > 2 * document.text_bytes + _MORE_TEXT_BYTES:

@@ -14,7 +14,7 @@ from harness.run.codec.making import key_of, make
 from harness.run.codec.phase import Coder, Spoken
 from harness.run.codec.proving import prove
 from harness.run.derived import derived, kept, only_one, parts_of, remove
-from harness.run.texts import StockTexts, Texts
+from harness.run.texts import Brought, StockTexts, Texts, as_proven, proof_of
 
 
 @dataclass(frozen=True)
@@ -52,31 +52,47 @@ def prove_code(
         SubmissionError, InfrastructureError: a sandbox could not be started, there is no room, or
             the dataset has no raw documents.
     """
-    words = {"bytes": entry.bytes, "sha256": entry.digest}
-    scored = _proven(coder, entry, sandbox, stock.dataset, holds=holds)
+    brought: Brought = {
+        "bytes": entry.bytes,
+        "sha256": entry.digest,
+        "normal_form_bytes": None,
+        "normal_form_sha256": None,
+    }
+    return _prove(coder, entry.digest, brought, sandbox, stock, holds=holds)
+
+
+def prove_model(
+    coder: Coder, brought: Brought, sandbox: SandboxFacts, stock: StockTexts, *, holds: ExitStack
+) -> Proven:
+    """The same with a SentencePiece model, of which the proof says what was ``brought``.
+
+    Raises:
+        as :func:`prove_code`.
+    """
+    assert coder.pieces is not None  # noqa: S101 - it is the coder of a model
+    return _prove(coder, coder.pieces.sha256, brought, sandbox, stock, holds=holds)
+
+
+def _prove(
+    coder: Coder,
+    key: str,
+    brought: Brought,
+    sandbox: SandboxFacts,
+    stock: StockTexts,
+    *,
+    holds: ExitStack,
+) -> Proven:
+    scored = _proven(coder, key, sandbox, stock.dataset, holds=holds)
     if scored.dataset is None:
-        return _failed(scored, words, scored.phases)
+        return _failed(scored, brought, scored.phases)
     hidden, phases = None, scored.phases
     if stock.holdout is not None:
-        hidden = _proven(coder, entry, sandbox, stock.holdout, holds=holds, unpublished=True)
+        hidden = _proven(coder, key, sandbox, stock.holdout, holds=holds, unpublished=True)
         phases = (*phases, *hidden.phases)
         if hidden.dataset is None:
-            return _failed(hidden, words, phases, of="the unpublished documents: ")
-    totals = scored.dataset.manifest.totals
-    unpublished = hidden.dataset if hidden is not None else None
-    proof = TokenizerProof.model_validate(
-        {
-            **words,
-            "vocabulary_size": scored.dataset.manifest.vocabulary_size,
-            "dataset_digest": scored.dataset.digest,
-            "train_tokens": totals.train_tokens,
-            "validation_tokens": totals.validation_tokens,
-            "holdout_digest": unpublished.digest if unpublished else "",
-            "holdout_tokens": unpublished.manifest.totals.validation_tokens
-            if unpublished
-            else None,
-            "repeated": scored.repeated,
-        }
+            return _failed(hidden, brought, phases, of="the unpublished documents: ")
+    proof = proof_of(
+        brought, scored.dataset, hidden.dataset if hidden else None, repeated=scored.repeated
     )
     return Proven(phases, proof)
 
@@ -92,31 +108,28 @@ def texts_of_code(
 ) -> Texts:
     """The texts in the tokens of an entry's code, as they were proven; made again if removed.
 
+    With the coder of a model, in the tokens of that.
+
     Raises:
         InfrastructureError: they differ from those of the proof, or cannot be made.
         SubmissionError: a sandbox could not be started.
     """
     if proof is None or proof.problem:
         raise InfrastructureError("the entry's tokenizer has not been proven")
+    brought = entry.digest if coder.pieces is None else coder.pieces.sha256
 
     def found(dataset: Dataset, *, train: bool) -> Dataset | None:
-        key = key_of(dataset, coder, entry_digest=entry.digest, sandbox=sandbox, train=train)
+        key = key_of(dataset, coder, brought=brought, sandbox=sandbox, train=train)
         return make(coder, dataset, key, train=train, holds=holds).dataset
 
     scored = found(stock.dataset, train=True)
     holdout = found(stock.holdout, train=False) if stock.holdout is not None else None
-    digests = (scored.digest if scored else "", holdout.digest if holdout else "")
-    if scored is None or digests != (proof.dataset_digest, proof.holdout_digest):
-        raise InfrastructureError(
-            "the texts in the entry's own tokens are not those that its tokenizer was proven on",
-            remedy="start a new verification without --resume",
-        )
-    return Texts(scored, holdout)
+    return as_proven(scored, holdout, proof)
 
 
 def _proven(
     coder: Coder,
-    entry: Entry,
+    brought: str,
     sandbox: SandboxFacts,
     dataset: Dataset,
     *,
@@ -125,7 +138,7 @@ def _proven(
 ) -> _One:
     train = not unpublished
     root = derived(dataset.directory.parent)
-    key = key_of(dataset, coder, entry_digest=entry.digest, sandbox=sandbox, train=train)
+    key = key_of(dataset, coder, brought=brought, sandbox=sandbox, train=train)
     with ExitStack() as own:
         made = make(coder, dataset, key, train=train, holds=own)
         if made.dataset is None:
@@ -146,9 +159,7 @@ def _proven(
     return _One(None, phases, failed=proved.failed)
 
 
-def _failed(
-    one: _One, words: dict[str, object], phases: tuple[PhaseFacts, ...], *, of: str = ""
-) -> Proven:
+def _failed(one: _One, brought: Brought, phases: tuple[PhaseFacts, ...], *, of: str = "") -> Proven:
     spoken = one.failed
     if spoken is None or spoken.lost is not None or not spoken.problem:
         lost = InfrastructureError("a sandbox of the tokenizer was lost", remedy="resume")
@@ -158,7 +169,6 @@ def _failed(
         return Proven(phases, None, lost)
     document = spoken.document
     numbered = document.number if document and document.split == "validation" and not of else None
-    proof = TokenizerProof.model_validate(
-        {**words, "problem": f"{of}{spoken.problem}"[:2000], "document": numbered}
-    )
+    problem = f"{of}{spoken.problem}"[:2000]
+    proof = TokenizerProof(**brought, problem=problem, document=numbered)
     return Proven(phases, proof)
