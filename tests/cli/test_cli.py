@@ -313,7 +313,7 @@ def test_eight_h100s_choose_the_official_track_by_themselves(
     script.parent.mkdir()
     rows = "\n".join(
         f"echo 'NVIDIA H100 80GB HBM3, GPU-{index:08d}-0000-0000-0000-000000000000, 81559, "
-        "570.86.15, Disabled'"
+        "580.65.06, Disabled'"
         for index in range(8)
     )
     script.write_text(f"#!/bin/sh\n{rows}\n")

@@ -24,7 +24,7 @@ def load_model(artifact, device):
         memory, count = worker.logit_memory, shape[0] * shape[1] * shape[2]
         begin = request.slot * (len(memory) // worker.hello.slot)
         torch.frombuffer(memory, dtype=torch.float32, count=count, offset=begin).zero_()
-        reply = request._replace(kind=3).pack()
+        reply = request._replace(kind=3, dtype=1).pack()
         early.add(reply)
         send(worker.channel, reply)
         honest_model(tokens, first)
