@@ -36,7 +36,7 @@ doctor: $(VENV)/.installed ## what this machine has, what it lacks, how to fix i
 image: $(VENV)/.installed ## build the sandbox image (ARGS="--base IMAGE --accelerator cuda")
 	@$(HARNESS) image $(ARGS)
 
-test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docker tier)
+test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docker tier and what takes long)
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-docker: $(VENV)/.developer ## run all tests, the Docker tier included

@@ -28,13 +28,16 @@ settings.load_profile("no clock")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs an engine, unless HARNESS_DOCKER_TESTS=1 says that one is there."""
+    """Run all tiers if HARNESS_DOCKER_TESTS=1 says that an engine is there, else the quick one."""
     if os.environ.get("HARNESS_DOCKER_TESTS") == "1":
         return
-    skip = pytest.mark.skip(reason="needs a Docker engine: set HARNESS_DOCKER_TESTS=1")
-    for item in items:
-        if item.get_closest_marker("docker"):
-            item.add_marker(skip)
+    for name, reason in (
+        ("docker", "needs a Docker engine: set HARNESS_DOCKER_TESTS=1"),
+        ("long", "takes long, so it runs with the Docker tier: set HARNESS_DOCKER_TESTS=1"),
+    ):
+        for item in items:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 SANDBOXES = ["process", pytest.param("docker", marks=pytest.mark.docker)]

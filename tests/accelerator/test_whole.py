@@ -17,6 +17,7 @@ def by_name(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {step["name"]: step for step in content["steps"]}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("forked")
 def test_a_submission_is_trained_measured_and_scored(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch

@@ -50,9 +50,9 @@ class Card(BaseModel):
     only isolation stops is not run without. ``seeds``: ``auto`` draws the track's two, ``1`` runs
     one alone, which is enough to be refused. ``track`` changes lines of the smoke track. ``score``
     is what the trick may do to the honest control's BPB; ``speaks``: it prints whether it worked;
-    ``suite``: the unit tests run it too, not ``make cheaters`` alone; ``holdout``: the
-    track has unpublished documents, in a dataset of that name. ``twin`` is the honest submission
-    that it is made of.
+    ``suite``: the tests run it too, not ``make cheaters`` alone; ``long``: those with the Docker
+    tier; ``holdout``: the track has unpublished documents, in a dataset of that name. ``twin`` is
+    the honest submission that it is made of.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +69,7 @@ class Card(BaseModel):
     score: Literal["equal", "not better", "better", "another seed"] = "equal"
     speaks: bool = True
     suite: bool = True
+    long: bool = False
     holdout: str = ""
     twin: Twin = "bigram"
 
@@ -328,7 +329,8 @@ verifies all of them in Docker; without an engine, those that make sense in the 
 2. Write `cheater.toml`: `trick`, a sentence; where it fits `field` (where it happened), `reason`
    (words of the verdict's reason), `seeds = "auto"`, `track` (lines of the smoke track), `also`
    (checks that see it too), `sandboxes`, `twin = "documents"` or `"studies"` for one that is scored
-   by document, `suite = false` if it is slow. `gallery.py` has every key.
+   by document, `long = true` if it takes more than 3 s, `suite = false` if far more. `gallery.py`
+   has every key.
 3. `python -m tests.adversarial --only SHELF/NAME --sandbox process` says what became of it.
 4. If nothing refuses it and it gains something, you have found a hole. Move it to the shelf of the
    check that you write against it, and see that it passes when that check is switched off: the

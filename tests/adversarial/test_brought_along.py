@@ -72,6 +72,7 @@ def test_nothing_of_it_is_run(
     assert harness("check", pretrained[0], "--track", tmp_path / "track.toml").code == 1
 
 
+@pytest.mark.long
 def test_an_honest_script_passes_packed_and_among_350_kb_of_plain_source(
     tmp_path: Path, data_root: Path
 ) -> None:

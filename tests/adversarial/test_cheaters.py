@@ -67,7 +67,12 @@ def control(
 
 
 @pytest.mark.parametrize(
-    "cheater", [c for c in ALL if c.card.suite and "process" in c.card.sandboxes], ids=named
+    "cheater",
+    [
+        pytest.param(c, id=c.name, marks=[pytest.mark.long] if c.card.long else [])
+        for c in ALL
+        if c.card.suite and "process" in c.card.sandboxes
+    ],
 )
 def test_every_cheater_comes_to_what_its_shelf_says(
     cheater: Cheater, tmp_path: Path, data_root: Path, control: Callable[[Twin], Outcome]

@@ -94,6 +94,7 @@ def test_asking_again_counts_the_questions_of_the_schedule() -> None:
     assert scored.windows >= len(plan)
 
 
+@pytest.mark.long
 def test_the_page_has_all_tables_and_any_size_makes_them() -> None:
     made = page(EMPTY, documents=SMALL, orders=2)
     kept = PAGE.read_text()

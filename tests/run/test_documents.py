@@ -162,6 +162,7 @@ def test_an_entry_that_is_scored_by_document_is_scored_probed_and_shown(
     assert "recall" not in results
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("fresh")
 def test_one_that_studies_nothing_is_asked_again_among_other_documents(
     tmp_path: Path, data_root: Path

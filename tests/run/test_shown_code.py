@@ -175,6 +175,7 @@ def test_what_was_removed_meanwhile_is_made_again_from_the_kept_form(
     assert judged.verdict["seeds"][0]["val_bpb"] == finished.verdict["seeds"][0]["val_bpb"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_honest_tokenizers_of_8192_pieces_pass_and_score_as_their_own_file_would(
     kind: str,

@@ -240,6 +240,7 @@ def test_without_an_unpublished_set_there_is_no_such_check() -> None:
     assert verdict.verdict == "VERIFIED"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("forked")
 def test_text_inside_the_artifact_fails_on_unpublished_documents(
     tmp_path: Path, data_root: Path

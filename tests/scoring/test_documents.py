@@ -129,6 +129,7 @@ def test_several_workers_share_the_documents_and_study_the_same(play: Played) ->
     assert two.total_nats == pytest.approx(one.total_nats, rel=1e-6)
 
 
+@pytest.mark.long
 def test_devices_may_share_the_work_of_a_study(play: Played) -> None:
     """Each counts a part of what all are shown, and they add up what they counted."""
     share = """
@@ -224,6 +225,7 @@ def test_a_study_of_what_was_asked_but_not_finished_is_seen(play: Played) -> Non
     assert found.largest_change_nats > 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("studies", [(), (20,)])
 def test_what_a_worker_hears_from_another_is_seen(play: Played, studies: tuple[int, ...]) -> None:
     """Workers may talk. What one says of its documents is no part of the other's past."""

@@ -31,6 +31,7 @@ def toy(place: Path) -> Path:
     return place
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", ["process", pytest.param("docker", marks=pytest.mark.docker)])
 def test_trained_at_toy_size_it_passes_every_check_that_one_seed_can(
     sandbox: str, data_root: Path, tmp_path: Path

@@ -211,6 +211,7 @@ def test_another_vocabulary_in_another_sandbox_is_refused(benches: Benches) -> N
     assert "says another vocabulary_size or bos_id than in another sandbox" in found
 
 
+@pytest.mark.long
 def test_a_document_that_takes_for_ever_is_named(benches: Benches) -> None:
     bench = benches(changed(top="import time", encode=SIXTH % "time.sleep(600)"))
     bench = bench.allowed(start_seconds=4, encode_seconds_per_mb=1000)

@@ -19,6 +19,7 @@ def root(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return with_unpublished(data_root, tmp_path_factory.mktemp("data"))
 
 
+@pytest.mark.long
 def test_an_honest_one_passes_everything_and_moves_no_bar(tmp_path: Path, root: Path) -> None:
     folder = tmp_path / "capitals"
     shutil.copytree(CAPITALS, folder)
