@@ -48,10 +48,6 @@ IN_DOCKER = {
 }
 
 
-def named(cheater: Cheater) -> str:
-    return cheater.name
-
-
 @pytest.fixture(scope="module")
 def control(
     tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None
