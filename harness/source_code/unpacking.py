@@ -18,6 +18,7 @@ LARGEST_UNPACKED_BYTES = 8 << 20
 LARGEST_DICTIONARY_BYTES = 64 << 20
 MOST_LAYERS = 4
 _MOST_STEPS = 200
+_NEEDED = "is packed by {}, a package that is not installed here ({})"
 _DEEPEST = 40
 
 
@@ -124,6 +125,8 @@ class _Evaluator:
         if isinstance(node, ast.Call) and _called(node) == "__import__" and node.args:
             first = node.args[0]
             root = first.value if isinstance(first, ast.Constant) else ""
+        elif isinstance(node, ast.Call) and parts and not node.args and not node.keywords:
+            root = self.dotted(node.func)  # of an object with a method: ZstdDecompressor()
         elif isinstance(node, ast.Name):
             root = self.modules.get(node.id, node.id)
         else:
@@ -165,6 +168,33 @@ def _unxz(
     return _finished(engine.decompress(content, LARGEST_UNPACKED_BYTES + 1))
 
 
+def _unbrotli(content: bytes) -> bytes:
+    try:
+        import brotli  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise ValueError(_NEEDED.format("brotli", "pip install brotli")) from error
+    engine = brotli.Decompressor()
+    try:
+        first = engine.process(content, output_buffer_limit=LARGEST_UNPACKED_BYTES + 1)
+    except TypeError as error:  # older ones cannot be bounded
+        raise ValueError(_NEEDED.format("brotli 1.2", "pip install -U brotli")) from error
+    except brotli.error as error:
+        raise ValueError(f"cannot be unpacked: {error}") from error
+    return _finished(bytes(first))
+
+
+def _unzstd(content: bytes) -> bytes:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise ValueError(_NEEDED.format("zstandard", "pip install zstandard")) from error
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(content) as reader:
+            return _finished(reader.read(LARGEST_UNPACKED_BYTES + 1))
+    except zstandard.ZstdError as error:
+        raise ValueError(f"cannot be unpacked: {error}") from error
+
+
 def _finished(content: bytes) -> bytes:
     _bounded(content)
     return content
@@ -197,6 +227,9 @@ _DECODERS: dict[str, Callable[..., Any]] = {
     "gzip.decompress": _gunzip,
     "bz2.decompress": _bunzip,
     "lzma.decompress": _unxz,
+    "brotli.decompress": _unbrotli,
+    "zstandard.decompress": _unzstd,
+    "zstandard.ZstdDecompressor.decompress": _unzstd,
 }
 _METHODS: dict[str, Callable[..., Any]] = {
     "decode": lambda text, *how: text.decode(*how),
