@@ -1,5 +1,6 @@
 """What ``submission.json`` claims, in all the forms in use."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _SEED_CONTAINERS = (
     "results", "seed_metrics", "results_by_seed",
 )  # fmt: skip
 _MOST_SEEDS = 200
+_LONGEST_SHOWN = 60
 _SEED_KEY = re.compile(r"(?:seed|s)?[ _-]{0,2}(\d{1,10})", re.IGNORECASE)
 # "seed_42_val_bpb", "val_bpb_seed42"
 _FLAT_KEY = re.compile(
@@ -56,8 +58,24 @@ class SeedClaim:
 
 
 @dataclass(frozen=True)
+class UnreadFigure:
+    """What stands where a number is claimed, and is none that could be compared."""
+
+    key: str
+    value: str
+    line: int | None
+
+    def __str__(self) -> str:
+        return f"{self.key} is {self.value}"
+
+
+@dataclass(frozen=True)
 class Claims:
-    """Everything that a folder claims. ``file`` is None where it has no file of claims."""
+    """Everything that a folder claims. ``file`` is None where it has no file of claims.
+
+    ``unreadable`` are values under a known key that are no number of its kind; ``empty``: the file
+    holds no value at all.
+    """
 
     file: str | None = None
     broken: str = ""
@@ -71,6 +89,8 @@ class Claims:
     date: str | None = None
     prose: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
+    unreadable: tuple[UnreadFigure, ...] = ()
+    empty: bool = False
 
 
 def read_claims(folder: RecordFolder) -> Claims:
@@ -102,6 +122,8 @@ def read_claims(folder: RecordFolder) -> Claims:
         date=found[0] if found else None,
         prose=" ".join(_strings(document))[: 1 << 16],
         lines=lines,
+        unreadable=tuple(_unreadable(levels, lines)),
+        empty=not document,
     )
 
 
@@ -136,6 +158,24 @@ def _first(
             if figure and low < figure.value < high:
                 return figure
     return None
+
+
+def _unreadable(levels: list[dict[str, Any]], lines: Mapping[str, int]) -> Iterator[UnreadFigure]:
+    """Values under the keys of scores, losses and sizes that are no such figure.
+
+    A null is a figure that is not claimed; a number beyond all bounds is none either.
+    """
+    bounds = ((_BPB_KEYS, 20.0), (_LOSS_KEYS, 100.0), (_BYTES_KEYS, float(LARGEST_CLAIMED_BYTES)))
+    for level in levels:
+        for keys, high in bounds:
+            for key in keys:
+                value = level.get(key)
+                if isinstance(value, dict):
+                    value = value.get("mean")
+                figure = figure_of(value, key, lines.get(key))
+                fits = figure is not None and 0 < figure.value < high
+                if value is not None and not fits and not isinstance(value, list | dict):
+                    yield UnreadFigure(key, json.dumps(value)[:_LONGEST_SHOWN], lines.get(key))
 
 
 def _per_seed(document: dict[str, Any], lines: Mapping[str, int]) -> Iterator[SeedClaim]:

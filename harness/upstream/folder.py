@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.safeio.decoding import unmarked
 from harness.safeio.parsing import JsonSyntaxError, parse_json
-from harness.safeio.reading import open_inside
+from harness.safeio.reading import no_folder, open_inside
 from harness.safeio.text import storable
 
 MANIFEST = "MANIFEST.json"
@@ -54,6 +55,9 @@ class BrokenFileError(ValueError):
     """A file that cannot be read in its expected format; the message says why."""
 
 
+AN_ENTRY = "one with an entry in upstream's layout, such as records/track_10min_16mb/NAME"
+
+
 class RecordFolder:
     """A record folder. Links are never followed; ``links`` lists them."""
 
@@ -63,7 +67,7 @@ class RecordFolder:
         except (OSError, ValueError) as error:
             raise UsageError(f"cannot be read: {error}", file=path) from error
         if not is_folder:
-            raise UsageError("not a folder", file=path)
+            raise UsageError(no_folder(path, expected=AN_ENTRY), file=path)
         self.path = path
         self.links: list[str] = []
         self.special: list[str] = []
@@ -151,7 +155,7 @@ class RecordFolder:
     def text(self, name: str) -> str:
         """Read a text file; bytes that are not UTF-8 are replaced, and a too long text is cut."""
         content = self.read(name, LARGEST_TEXT_BYTES)[:LARGEST_TEXT_BYTES]
-        return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+        return unmarked(content).decode("utf-8", "replace")
 
     def json(self, name: str) -> dict[str, Any]:
         """The object in a JSON file.

@@ -11,30 +11,32 @@ from harness.upstream.logs.log_vocabulary import (
     LAUNCHER,
     PYTHON,
     SEED,
-    TOKENS,
     TORCH,
     TRAIN_TIME,
-    TRAINED,
     WORK,
     WORLD_SIZE,
     SizeKind,
     eval_seconds,
-    in_progress,
     is_bpb,
     is_loss,
-    is_progress,
+    is_not_finite,
+    is_own,
     scoring_name,
     size_in_words,
     size_of,
     slack,
     took,
+    trained,
+    validation_tokens,
 )
 from harness.upstream.logs.logged import Evaluation
+from harness.upstream.wording import in_progress, is_diagnostic
 
 MOST_SETTINGS = 400
 MOST_EVALUATIONS = 64
 MOST_SIZES = 200
 FIRST_LOSSES = 8
+LONGEST_NAME = 120
 
 
 @dataclass
@@ -68,12 +70,15 @@ class Draft:
     compile_seconds: float = 0.0
     settings: dict[str, str] = field(default_factory=dict)
     volatile: set[str] = field(default_factory=set)
+    not_finite: int | None = None
+    """The line of its last score that is no number, where no later one is."""
     _loss: tuple[int, Pair, Number] | None = None
 
     @property
     def begun(self) -> bool:
         """Whether it has trained or scored: after that, a header belongs to another run."""
-        return self.steps is not None or bool(self.evaluations)
+        scored = bool(self.evaluations) or self.not_finite is not None
+        return self.steps is not None or scored
 
     def header(self, line: int, text: str) -> None:
         """Read a line before training: settings and the machine."""
@@ -85,10 +90,13 @@ class Draft:
         if "ython" in text or "orch" in text:
             self._versions(line, text)
         found = list(pairs(text))
-        if ("bpb" in text or "loss" in text) and self._evaluation(line, text, found):
+        lower = text.lower()
+        scoring = "bpb" in lower or "loss" in lower or "byte" in lower
+        if scoring and self._evaluation(line, text, found):
             return
+        self._tokens(line, text, found)
         for pair in found:
-            self._setting(line, pair, text)
+            self._setting(line, pair)
         self._sizes(line, text, found[:1])
         self._work(line, text)
 
@@ -101,6 +109,7 @@ class Draft:
             self.planned_steps = int(planned)
         if self.steps == reached:
             self.last_step = line
+            self.not_finite = line if _diverged(text) else None
             if "time" in text or " t:" in text:
                 self.last_clock = (line, text)
         if len(self.first_losses) < FIRST_LOSSES:
@@ -114,6 +123,7 @@ class Draft:
         """Read any other line with figures: scores, sizes, clocks."""
         found = list(pairs(text))
         scored = self._evaluation(line, text, found)
+        self._tokens(line, text, found)
         for pair in found:
             self._clock(line, pair, found)
         if scored:
@@ -134,7 +144,7 @@ class Draft:
             if self.begun_scoring(text):
                 self.compile_seconds += spent
                 self.lines.setdefault("compile_seconds", line)
-        elif self.steps is not None and TRAINED.search(text):
+        elif self.steps is not None and trained(text):
             if self.train_seconds is None:
                 self.train_seconds = spent
                 self.lines["train_seconds"] = line
@@ -164,7 +174,7 @@ class Draft:
         if self.python is None and (python := PYTHON.search(text)):
             self.python = python[1]
 
-    def _setting(self, line: int, pair: Pair, text: str) -> None:
+    def _setting(self, line: int, pair: Pair) -> None:
         name = pair.key[:64]
         if name.isidentifier() and name not in self.volatile:
             if self.settings.get(name, pair.value[:200]) != pair.value[:200]:
@@ -175,8 +185,6 @@ class Draft:
         key = pair.key.lower()
         if key in ("tokenizer_path", "tokenizer", "tokenizer_model"):
             self.tokenizer = self.tokenizer or pair.value[:200]
-        if key == "tokens" and text.lstrip().startswith("val"):
-            self._set("tokens", line, pair.number)
         self._named(line, pair)
 
     def _named(self, line: int, pair: Pair) -> None:
@@ -186,8 +194,12 @@ class Draft:
             self._set("seed", line, pair.number)
         elif key in WORLD_SIZE or (key == "size" and pair.label.lower().endswith("world")):
             self._set("world_size", line, pair.number)
-        elif key in TOKENS or (key == "tokens" and pair.label.lower().endswith("val")):
-            self._set("tokens", line, pair.number)
+
+    def _tokens(self, line: int, text: str, found: list[Pair]) -> None:
+        count = validation_tokens(text, found) if self.tokens is None else None
+        if count is not None:
+            self.tokens = count
+            self.lines["tokens"] = line
 
     def _set(self, name: str, line: int, figure: Number | None) -> None:
         value = figure.integer if figure else None
@@ -237,23 +249,25 @@ class Draft:
             self.codes.append((line, size))
 
     def _evaluation(self, line: int, text: str, found: list[Pair]) -> bool:
-        bpb = next((pair for pair in found if is_bpb(pair)), None)
-        loss = next((pair for pair in found if is_loss(pair)), None)
+        scores = [pair for pair in found if is_bpb(pair)]
+        bpb = next((pair for pair in scores if is_own(pair, found, text)), None)
+        losses = (pair for pair in found if is_loss(pair))
+        loss = next((pair for pair in losses if is_own(pair, found, text)), None)
         earlier, self._loss = self._loss, None
         if bpb is None or (figure := bpb.number) is None:
-            if loss and loss.number and not in_progress(text):
+            if not scores and loss and loss.number and not in_progress(text):
                 self._loss = (line, loss, loss.number)  # the score may follow on the next line
-            return False
+            return bool(scores) or self._is_lost(line, text, found)
         name = scoring_name(found, loss, bpb)
-        if is_progress(name, bpb):
-            return True
         loss_figure = loss.number if loss else None
         if loss is None and earlier and line - earlier[0] <= 2:
             name, loss_figure = scoring_name([earlier[1]], earlier[1], bpb) or name, earlier[2]
+        if not is_diagnostic(name):
+            self.not_finite = None
         if len(self.evaluations) < MOST_EVALUATIONS:
             self.evaluations.append(
                 Evaluation(
-                    name=name[:120],
+                    name=_whole_words(name),
                     line=line,
                     val_bpb=figure.value,
                     val_loss=loss_figure.value if loss_figure else None,
@@ -262,3 +276,26 @@ class Draft:
                 )
             )
         return True
+
+    def _is_lost(self, line: int, text: str, found: list[Pair]) -> bool:
+        """Whether a line has a score of this run that is no number; it is taken note of."""
+        lost = next((p for p in found if is_not_finite(p) and is_own(p, found, text)), None)
+        if lost is None or is_diagnostic(scoring_name(found, None, lost)):
+            return False
+        self.not_finite = line
+        return True
+
+
+def _whole_words(name: str) -> str:
+    """A name that is not too long; one that is ends where a word of it does."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    kept = name[: LONGEST_NAME + 1].rpartition(" ")[0]
+    return kept or name[:LONGEST_NAME]
+
+
+def _diverged(text: str) -> bool:
+    """Whether a line of training has a loss that is no number."""
+    if "nan" not in text.lower() and "inf" not in text.lower():
+        return False
+    return any(is_not_finite(pair) for pair in pairs(text))

@@ -7,12 +7,14 @@ import re
 from typing import Literal
 
 from harness.upstream.logs.lexing import Number, Pair, seconds
+from harness.upstream.wording import aside, in_progress, in_words, printed_of_others
 
 # Once training has begun, only a line that holds one of these is parsed; the rest is progress.
 INTERESTING = re.compile(
-    rb"bpb|BPB|its.per.byte|its/byte|val.loss|train_loss|ytes\b|ize\b|rtifact|budget|train_time"
+    rb"[Bb][Pp][Bb]|its.per.byte|its/byte|val.loss|train_loss|ytes(?![a-z])|ize(?![a-z])|rtifact"
+    rb"|budget|train_time"
     rb"|raining|wallclock|GPTQ|gptq|essian|alibrat|uanti[zs]|erialize|ompress|ompil|[Ww]arm-?up"
-    rb"|tokens|NVIDIA|PyTorch|seed\b|SEED\b|world_size",
+    rb"|[Tt]oken|TOKEN|NVIDIA|PyTorch|seed(?![a-z])|SEED(?![A-Z])|world_size",
 )
 STEP = re.compile(
     r"(?:(?:step|iter(?:ation)?)\s?[:= ]\s?(\d{1,9})(?:\s?/\s?(\d{1,9}))?(?![\d.])"
@@ -34,8 +36,8 @@ WORK = re.compile(
     r"gptq|hessian|calibrat|quanti[zs]|seriali[sz]e|compress|prun|generated \d{1,9} sequences",
     re.IGNORECASE,
 )
-TRAINED = re.compile(
-    r"\btrain(?:ing)?\b.{0,40}\b(?:complete|completed|finished|done|took|ended|stopped)\b", re.I
+_TRAINED = re.compile(
+    r"\btrain(?:ing)?\b.{0,40}\b(?:complete|completed|finished|done|took|ended|stopped)\b"
 )
 COMPILE = re.compile(r"compil|warm-?up|warming up", re.IGNORECASE)
 TRAIN_TIME = frozenset(
@@ -43,34 +45,31 @@ TRAIN_TIME = frozenset(
     for train in ("train_", "training_", "total_train_", "total_training_")
     for what in ("time", "seconds", "time_s", "time_ms", "wallclock", "wallclock_s", "time_seconds")
 )
-TOKENS = frozenset(
-    f"{what}_{noun}" if noun == "tokens" else f"tokens_{what}"
-    for what in ("val", "validation", "eval", "scored")
-    for noun in ("tokens", "")
-)
 SEED = frozenset(("seed", "random_seed", "rng_seed", "global_seed"))
 WORLD_SIZE = frozenset(("world_size", "ws", "nproc_per_node", "num_gpus", "n_gpus"))
 _TOOK = re.compile(
-    r"(?:\b(?i:in|took|after|done)|\()[ (:]{0,3}(\d{1,6}(?:\.\d{1,6})?) ?"
+    r"(?:(?<![A-Za-z])(?i:in|took|after|done)|\()[ (:]{0,3}(\d{1,6}(?:\.\d{1,6})?) ?"
     r"(ms|s|secs?|seconds|m|mins?|minutes)\b"  # "M" are millions
-)
-_PROGRESS = re.compile(
-    r"(?:^|[\s_:\[(])(?:chunks?|batch(?:es)?|progress|running|partial|so far|window \d+|eta)\b"
-    r"|(?:^|[\s\[(|])\d{1,9}/\d{1,9}(?:[\s\])|]|$)|\d%",
-    re.IGNORECASE,
-)
-# Words beside figures of other entries, or of several runs.
-_FOREIGN = re.compile(
-    r"\b(?:baseline|target|sota|prev(?:ious)?|delta|gain|improvement|reference|expected|claimed"
-    r"|record|leaderboard|std|stddev|vs|mean|average|avg|improved?)\b",
-    re.IGNORECASE,
 )
 _EVAL_TIME = re.compile(
     r"(?:post_ttt_|ttt_|val_)?eval(?:uation)?_?(?:time|seconds|wallclock|duration)|time|elapsed|took"
 )
 _WORDS = re.compile(r"[a-z0-9]{1,40}")
-_BYTES = re.compile(r"(\d[\d,_]{3,17}) ?(?:bytes|B)\b")
-_NOT_BPB = ("batch", "running", "delta", "std", "target", "baseline", "best_so_far")
+_BYTES = re.compile(r"(\d[\d,_]{3,17}) ?(?:bytes|B)(?![A-Za-z])")
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+_TOKENS = frozenset(("token", "tokens"))
+_OF_VALIDATION = frozenset(("val", "valid", "validation", "eval", "evaluation", "scored"))
+_NOT_OF_ALL = frozenset(
+    ["train", "training", "batch", "chunk", "per", "step", "seq", "sequence", "context",
+     "window", "rank", "local", "segment"]
+)  # fmt: skip
+# "62,021,846 validation tokens", "validation tokens 62,021,846": a figure without a separator.
+_TOKENS_TOLD = re.compile(
+    r"(?<![\w.])(\d[\d,_]{3,18}) (?:\w{1,12} ){0,2}tokens?(?![a-z])"
+    r"|tokens? (\d[\d,_]{3,18})(?![\w.])",
+    re.IGNORECASE | re.ASCII,
+)
+_FEWEST_TOKENS = 1000
 _NO_SIZES = frozenset(
     ("params", "limit", "cap", "budget", "max", "target", "remaining", "headroom", "left", "raw")
 )
@@ -90,32 +89,73 @@ def slack(figure: Number) -> float:
 
 def is_bpb(pair: Pair) -> bool:
     """Whether a pair is a score in bits per byte, judged by its key and its value."""
-    key = pair.key.lower().removesuffix("_exact")
-    named = key.endswith("bpb") or key.startswith("bpb") or key in ("bits_per_byte", "bits/byte")
-    named = named or (key == "byte" and pair.label.lower().endswith("bits per"))
     figure = pair.number
     plausible = figure is not None and 0 < figure.value < 20 and figure.decimals > 0
-    return named and plausible and not key.startswith(_NOT_BPB)
+    return names_bpb(pair) and plausible
+
+
+def names_bpb(pair: Pair) -> bool:
+    """Whether a pair's key names a score in bits per byte, whatever its value is."""
+    key = pair.key.lower().removesuffix("_exact")
+    named = key.endswith("bpb") or key.startswith("bpb") or key in ("bits_per_byte", "bits/byte")
+    return named or (key == "byte" and pair.label.lower().endswith("bits per"))
 
 
 def is_loss(pair: Pair) -> bool:
     """Whether a pair is a loss in nats per token."""
-    key = pair.key.lower().removesuffix("_exact")
     figure = pair.number
-    named = key.endswith("val_loss") or key in ("loss", "nll", "eval_loss")
-    return named and figure is not None and 0 < figure.value < 100
+    return names_loss(pair) and figure is not None and 0 < figure.value < 100
 
 
-def is_progress(name: str, bpb: Pair) -> bool:
-    """Whether a score is an intermediate one, one of another entry, or one of several runs."""
-    return any(
-        pattern.search(text) for pattern in (_PROGRESS, _FOREIGN) for text in (name, bpb.label)
-    )
+def names_loss(pair: Pair) -> bool:
+    """Whether a pair's key names a loss, whatever its value is."""
+    key = pair.key.lower().removesuffix("_exact")
+    return key.endswith("val_loss") or key in ("loss", "nll", "eval_loss")
 
 
-def in_progress(text: str) -> bool:
-    """Whether a line counts the steps of something that still runs."""
-    return _PROGRESS.search(text) is not None
+def is_own(pair: Pair, found: list[Pair], text: str) -> bool:
+    """Whether a score or a loss is one of this run, and a final one, as far as words tell.
+
+    Other figures of the line have names of their own, which say nothing of this one.
+    """
+    first, others = found[0], {other.key for other in found if other is not pair}
+    words = [word for word in pair.label.split() if word not in others]
+    if first is not pair and not first.number:  # what kind of a line it is
+        words += [first.key, first.value]
+    said = " ".join([*words, pair.key, aside(text, pair.value)])
+    return not (printed_of_others(said) or in_progress(said))
+
+
+def is_not_finite(pair: Pair) -> bool:
+    """Whether a pair is a score or a loss that is no number: the run diverged."""
+    named = names_bpb(pair) or names_loss(pair) or pair.key == "train_loss"
+    return named and _NOT_FINITE.fullmatch(pair.value) is not None
+
+
+def validation_tokens(text: str, found: list[Pair]) -> int | None:
+    """How many tokens the validation split has, where a line says so by any name."""
+    begins = in_words(text[:40]).partition(" ")[0] in _OF_VALIDATION
+    for place, pair in enumerate(found):
+        figure = pair.number
+        size = figure.integer if figure and figure.unit in ("", "tokens") else None
+        others = {other.key for other in found[:place]}
+        label = [word for word in pair.label.split() if word not in others]
+        said = set(in_words(" ".join([*label[-4:], pair.key])).split())
+        whose = begins if pair.key.lower() == "tokens" else False
+        if size is not None and size >= _FEWEST_TOKENS and _of_all_tokens(said, whose=whose):
+            return size
+    for told in _TOKENS_TOLD.finditer(text):
+        size = int((told[1] or told[2]).replace(",", "").replace("_", ""))
+        around = text[max(told.start() - 40, 0) : told.end()]
+        if size < 1 << 50 and _of_all_tokens(set(in_words(around).split()), whose=False):
+            return size
+    return None
+
+
+def _of_all_tokens(words: set[str], *, whose: bool) -> bool:
+    if not words & _TOKENS or words & _NOT_OF_ALL:
+        return False
+    return whose or bool(words & _OF_VALIDATION)
 
 
 def scoring_name(found: list[Pair], loss: Pair | None, bpb: Pair) -> str:
@@ -123,14 +163,23 @@ def scoring_name(found: list[Pair], loss: Pair | None, bpb: Pair) -> str:
     first = found[0]
     if first.label:
         label = first.label.rstrip(":")
-        return label.removesuffix("val").removesuffix("bits per").strip() or label
+        words = label.split()
+        for ending in (["val"], ["bits", "per"]):
+            if words[-len(ending) :] == ending:
+                words = words[: -len(ending)]
+        return " ".join(words) or label
     if first not in (loss, bpb) and not first.number:
         return f"{first.key}:{first.value}"
     key = (loss or bpb).key.lower()
-    for ending in ("_val_bpb", "_val_loss", "_bpb", "_loss"):
-        if key.endswith(ending) and key != "val" + ending:
-            return key.removesuffix(ending)
+    for suffix in ("_val_bpb", "_val_loss", "_bpb", "_loss"):
+        if key.endswith(suffix) and key != "val" + suffix:
+            return key.removesuffix(suffix)
     return key
+
+
+def trained(text: str) -> bool:
+    """Whether a line says that training is over."""
+    return _TRAINED.search(in_words(text)) is not None
 
 
 def eval_seconds(found: list[Pair], text: str) -> float | None:

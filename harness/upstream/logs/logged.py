@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from harness.models import Fact
+from harness.models import Fact, Later
 
 
 class Evaluation(Fact):
@@ -23,7 +23,8 @@ class LoggedRun(Fact):
     ``trained_in`` names the log with the training figures, where this log only scores an artifact
     that was saved before. ``copy_of`` names the log whose content or figures this one repeats.
     ``train_slack_seconds`` is half of the last digit that the clock was printed with. The claim
-    rests on the runs that are ``counted``.
+    rests on the runs that are ``counted``. ``not_finite`` is the line of its last score, where that
+    is no number: the run diverged.
     """
 
     log: str
@@ -60,3 +61,4 @@ class LoggedRun(Fact):
     first_losses: tuple[float, ...] = ()
     hyperparameters: dict[str, str] = Field(default_factory=dict)
     lines: dict[str, int] = Field(default_factory=dict)
+    not_finite: Later[int] = None

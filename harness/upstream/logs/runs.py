@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.safeio.decoding import unmarked
 from harness.upstream.folder import BrokenFileError, RecordFolder
 from harness.upstream.logs.echo import Echo, EchoFilter
 from harness.upstream.logs.lexing import LINE_BYTES, cleaned, pairs, seconds
@@ -28,13 +29,16 @@ _START = re.compile(
 _PASSING = re.compile(rb"step:\d{3,9}/\d{1,9} train_loss:")
 _LOG_ENDINGS = (".log", ".txt", ".out", ".err", ".logs")
 _NO_LOGS = re.compile(
-    r"(?:requirements|license|readme|notes?|citation|vocab|todo|constraints)\b", re.I
+    r"(?:requirements|license|readme|notes?|citation|vocab|todo|constraints)(?![a-z])", re.I
 )
 
 
 @dataclass
 class Log:
-    """A log that was read: its runs in order, its echoed source, and its digest."""
+    """A log that was read: its runs in order, its echoed source, its digest.
+
+    ``blank``: nothing but white space is in it.
+    """
 
     name: str
     drafts: list[Draft]
@@ -43,6 +47,7 @@ class Log:
     lines: int
     cut: bool = False
     broken: str = ""
+    blank: bool = False
 
 
 def log_names(folder: RecordFolder) -> list[str]:
@@ -63,14 +68,25 @@ def read_log(folder: RecordFolder, name: str) -> Log:
         content = folder.read(name, LARGEST_LOG_BYTES)
     except BrokenFileError as error:
         return Log(name, [], [], "", 0, broken=str(error))
+    return read_content(name, content)
+
+
+def read_content(name: str, content: bytes) -> Log:
+    """The same of a log's content; what is beyond the bounds is cut."""
     digest = hashlib.sha256(content).hexdigest()
     cut = len(content) > LARGEST_LOG_BYTES
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # some shells write UTF-16
         content = content.decode("utf-16", "replace").encode()
-    reader = _Reader(name, _lines_of(content.removeprefix(b"\xef\xbb\xbf")))
+    reader = _Reader(name, _lines_of(unmarked(content)))
     count = reader.read()
     return Log(
-        name, reader.drafts, reader.filter.echoes, digest, count, cut=cut or count >= MOST_LINES
+        name,
+        reader.drafts,
+        reader.filter.echoes,
+        digest,
+        count,
+        cut=cut or count >= MOST_LINES,
+        blank=not content.strip(),
     )
 
 

@@ -13,12 +13,12 @@ from harness.evidence.results import TimelineSpan
 _LINE_BYTES = 4096
 _LOG_BYTES = 1 << 28
 _STAMPED = re.compile(r"\s*(\d{1,9}\.\d{3}) (.*)", re.DOTALL)
-_WARM_UP = re.compile(r"(?:loop_)?warm-?up(?:_step|_cu_buckets)?\b|compil(?:e|ing|ation)\b", re.I)
+_WARM_UP = re.compile(r"(?:loop_)?warm-?up(?![a-z])|compil(?:e|ing|ation)(?![a-z])", re.I)
 # Both of upstream's spellings: "step:100/20000 train_loss:2.1" and "100/20000 train_loss: 2.1".
 _STEP = re.compile(r"(?:step[:= ] ?\d{1,12}(?:/\d{1,12})?\b|\d{1,12}/\d{1,12} (?:train|val)_loss)")
 _TRAIN_TIME = re.compile(r"\btrain_time: ?(\d{1,12}(?:\.\d{1,6})?)(ms|s|m)\b")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_QUANTIZATION = re.compile(r"seriali[sz]|quanti[sz]|gptq|compress|\bint[4-8]\b", re.I)
+_QUANTIZATION = re.compile(r"seriali[sz]|quanti[sz]|gptq|compress|(?<![a-z])int[4-8](?!\d)", re.I)
 
 
 def timeline(log: Path, *, total_seconds: float) -> tuple[TimelineSpan, ...]:
