@@ -1,5 +1,7 @@
 """The few models that every room speaks in."""
 
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -7,9 +9,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     WrapSerializer,
 )
+from pydantic_core import CoreSchema, core_schema
 
 Status = Literal["pass", "fail", "unknown"]
 
@@ -30,6 +35,34 @@ AnyValue = TypeVar("AnyValue")
 Later = Annotated[AnyValue | None, Field(exclude_if=lambda value: value is None)]
 """A field that a stored format got later: not written while it is null, so that what was stored
 before is written back byte for byte. Give it the default ``None``."""
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """The annotation of a text that people write: it matches ``pattern``, all of it.
+
+    Where it does not, the error says in words what was ``expected``, and shows no pattern.
+    """
+
+    pattern: str
+    expected: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Check the text after its type."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The pattern, for programs."""
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _checked(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"expected {self.expected}")
+        return text
 
 
 class Finding(Fact):

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import HarnessError, InfrastructureError, UsageError
+from harness.safeio.text import is_plain
 
 GIT_SECONDS = 120
 OLDEST_GIT = (2, 38)
@@ -23,6 +24,8 @@ LARGEST_TREE_BYTES = 1 << 20
 LARGEST_ANSWER_BYTES = 1 << 20
 TREE = "040000"
 _KINDS = frozenset({"blob", "tree", "commit", "tag"})
+_LONGEST_REVISION = 200
+_OBJECT_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _MODE = re.compile(rb"[0-7]{5,6}")
 _VERSION = re.compile(rb"git version (\d{1,4})\.(\d{1,4})\b")
 _NO_NAMES = frozenset({b"", b".", b".."})
@@ -188,6 +191,29 @@ def git(
 ) -> bytes:
     """Run git and return what it printed; see :func:`git_answer`."""
     return git_answer(directory, *arguments, what=what, codes=codes, problem=problem)[1]
+
+
+def commit_named(repository: Path, name: str, *, told: str = "") -> str:
+    """The id of the commit that a revision names, which git never reads as an option.
+
+    ``told`` stands before the name in the error.
+
+    Raises:
+        UsageError: it names none.
+    """
+    shown = f"{told}{name[:_LONGEST_REVISION]!r}: names no commit in {repository}; "
+    problem = UsageError(shown + "expected a branch or the id of a commit that has been fetched")
+    if not name or name.startswith("-") or not is_plain(name, _LONGEST_REVISION):
+        raise problem
+    found = git(
+        repository,
+        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"),
+        what="a revision",
+        problem=problem,
+    ).strip()
+    if not _OBJECT_ID.fullmatch(found):
+        raise problem
+    return found.decode("ascii")
 
 
 def git_answer(

@@ -3,6 +3,8 @@
 It only decides where a message is shown: a string of several lines may mislead it.
 """
 
+from harness.safeio.decoding import unmarked
+
 
 class TomlLines:
     """The lines of a TOML file by the dotted names of the tables and keys that begin on them."""
@@ -10,7 +12,8 @@ class TomlLines:
     def __init__(self, content: bytes) -> None:
         self._lines: dict[str, int] = {}
         table: list[str] = []
-        for number, raw in enumerate(content.decode("utf-8", "replace").split("\n"), start=1):
+        text = unmarked(content).decode("utf-8", "replace")
+        for number, raw in enumerate(text.split("\n"), start=1):
             line = raw.strip()
             if line.startswith("["):
                 header, closed, rest = line.lstrip("[").partition("]")

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import Problem
+from harness.safeio.decoding import NotUtf8Error, decoded, unmarked
 from harness.safeio.key_lines import TomlLines
 from harness.safeio.text import plain
+from harness.safeio.wording import expectation
 
 # Long dotted keys cost the parser quadratic time: about 4 s for this many bytes.
 LARGEST_BYTES = 32 << 10
@@ -60,10 +62,9 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST_BYTES:
         raise ParseError(f"larger than {LARGEST_BYTES:,} bytes; shorten it")
     try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        line = _line_at(content, error.start)
-        raise ParseError(f"not UTF-8 at byte {error.start}; save it as UTF-8", line=line) from error
+        document = tomllib.loads(decoded(content))
+    except NotUtf8Error as error:
+        raise ParseError(str(error), line=error.line) from error
     except (ValueError, RecursionError) as error:
         raise TomlError(f"not valid TOML: {error}", line=_line_of(error)) from error
     check_shape(document)
@@ -129,7 +130,7 @@ def parse_model(
     """
     document = _loaded(content, limit_bytes)
     check_shape(document, deepest=deepest, longest_text=longest_text)
-    return model.model_validate_json(content)
+    return model.model_validate_json(unmarked(content))
 
 
 def check_shape(document: Any, *, deepest: int = DEEPEST, longest_text: int = LONGEST_TEXT) -> None:
@@ -171,8 +172,7 @@ def problems_of(error: ValidationError, *, within: str = "", toml: bytes = b"") 
         elif kind == "missing":
             detail = "missing; it must be given"
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            detail = f"{message} (found {_shown(problem['input'])})"
+            detail = f"{expectation(problem)} (found {_shown(problem['input'])})"
         shown = plain(field, _SHOWN_FIELD)
         problems.append(Problem(shown, plain(detail, _SHOWN_DETAIL), lines.of(field)))
     return problems
@@ -183,10 +183,6 @@ def _shown(value: Any) -> str:
         value = value[: _SHOWN_INPUT + 1]  # as a whole, the input may be the file itself
     shown = repr(value)
     return shown if len(shown) <= _SHOWN_INPUT else shown[: _SHOWN_INPUT - 3] + "..."
-
-
-def _line_at(content: bytes, position: int) -> int:
-    return content.count(b"\n", 0, position) + 1
 
 
 def _line_of(error: Exception) -> int | None:
@@ -205,10 +201,9 @@ def _loaded(content: bytes, limit_bytes: int, **hooks: Any) -> Any:
     if len(content) > limit_bytes:
         raise ParseError(f"larger than {limit_bytes:,} bytes")
     try:
-        return json.loads(content.decode("utf-8-sig"), **hooks)
-    except UnicodeDecodeError as error:
-        line = _line_at(content, error.start)
-        raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from error
+        return json.loads(decoded(content), **hooks)
+    except NotUtf8Error as error:
+        raise ParseError(str(error), line=error.line) from error
     except json.JSONDecodeError as error:
         raise JsonSyntaxError(error) from error
     except (ValueError, RecursionError) as error:

@@ -116,6 +116,15 @@ def read_named(path: Path, *, limit_bytes: int) -> bytes:
         return read_bounded(file, path, limit_bytes=limit_bytes)
 
 
+def no_folder(path: Path, *, expected: str) -> str:
+    """What is said of a path at which a folder was ``expected``, and none is."""
+    try:
+        there = path.exists()
+    except (OSError, ValueError):
+        there = False
+    return f"{'a file and no folder' if there else 'no such folder'}; expected {expected}"
+
+
 def kind_of(mode: int) -> str:
     """The name for the kind of file with such a mode."""
     for test, kind in (

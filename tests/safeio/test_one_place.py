@@ -34,6 +34,11 @@ ALLOWED = {
     ("sandbox/docker/base_image.py", "JSON is read with parse_json or parse_model"),
     ("sandbox/selfcheck/probes.py", "JSON is read with parse_json or parse_model"),
     ("sandbox/channels/tally.py", "JSON is read with parse_json or parse_model"),
+    # A line of our own watcher in the keeper, which runs nothing of a stranger's.
+    ("sandbox/docker/watching.py", "JSON is read with parse_json or parse_model"),
+    # Names of modules that scripts import, in a table; none of them is used.
+    ("source_code/outer_calls.py", "what is shown goes through plain or plain_line"),
+    ("source_code/file_calls.py", "TOML is read with parse_toml"),
 }
 
 

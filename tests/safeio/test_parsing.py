@@ -1,14 +1,14 @@
 """TOML and JSON of strangers: a value within bounds, or a ValueError that says why."""
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from harness.models import Fact
+from harness.models import Fact, Spelled
 from harness.safeio.parsing import (
     DEEPEST,
     LARGEST_BYTES,
@@ -114,7 +114,73 @@ def test_a_syntax_error_knows_its_line() -> None:
 
 
 def test_the_mark_of_utf8_is_no_error() -> None:
-    assert parse_json(b"\xef\xbb\xbf[1]", limit_bytes=LIMIT) == [1]
+    """Editors on Windows put it before what they save, and lines are counted as without it."""
+    mark = b"\xef\xbb\xbf"
+    assert parse_json(mark + b"[1]", limit_bytes=LIMIT) == [1]
+    assert parse_model(Point, mark + b'{"x": 1}', limit_bytes=LIMIT).x == 1
+    toml = mark + b'[inner]\r\nx = "far"\r\n'
+    with pytest.raises(ValidationError) as caught:
+        Point.model_validate(parse_toml(toml))
+    assert {problem.field: problem.line for problem in problems_of(caught.value, toml=toml)} == {
+        "x": None,
+        "inner.x": 2,
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_the_mark_of_another_encoding_is_named(encoding: str) -> None:
+    name = encoding[:6].upper()
+    content = "\ufeff[a]\nb = 1\n".encode(encoding)
+    with pytest.raises(ParseError, match=f"the byte order mark of {name}; save it as UTF-8"):
+        parse_toml(content)
+    with pytest.raises(ParseError, match=f"the byte order mark of {name}; save it as UTF-8"):
+        parse_json(content, limit_bytes=LIMIT)
+
+
+class Written(Fact):
+    """A value of each kind that people write."""
+
+    words: tuple[str, ...] = Field(default=(), min_length=1, max_length=2)
+    texts: dict[str, str] = Field(default_factory=dict)
+    whole: int = Field(default=2, ge=1, le=9)
+    part: float = Field(default=0.5, gt=0, lt=1)
+    truth: bool = Field(default=True, strict=True)
+    kind: Literal["one", "two"] = "one"
+    name: Annotated[str, Spelled(r"^[a-z]+$", 'a name of small letters, such as "ada"')] = "ada"
+    inner: Point = Point(x=1)
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("words = \"python a.py --x '1 2'\"", 'a list, such as ["python", "a.py", "--x", "1 2"]'),
+        ("words = []", "a list of at least 1"),
+        ('words = ["a", "b", "c"]', "a list of at most 2"),
+        ('words = ["a", 1]', 'a text in quotes, such as "1"'),
+        ("texts = { A = 1.5 }", 'a text in quotes, such as "1.5"'),
+        ("texts = 3", "a table of keys"),
+        ('whole = "x"', "a whole number without quotes"),
+        ("whole = 1.5", "a whole number without quotes"),
+        ("whole = 0", "a number of at least 1"),
+        ("whole = 10", "a number of at most 9"),
+        ("part = 0", "a number above 0"),
+        ("part = 1", "a number below 1"),
+        ("part = nan", "a number"),
+        ('truth = "yes"', "true or false, without quotes"),
+        ('kind = "three"', "'one' or 'two'"),
+        ('name = "Ada 1"', 'a name of small letters, such as "ada"'),
+        ('inner = "x"', "a table of keys"),
+        ("inner = { x = [] }", "a number without quotes"),
+    ],
+)
+def test_what_was_expected_is_said_as_people_write_it(toml: str, expected: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Written.model_validate(parse_toml(toml.encode()))
+    (problem,) = problems_of(caught.value)
+    assert problem.detail.startswith(f"expected {expected}")
+    assert "(found " in problem.detail
+    for foreign in ("tuple", "dictionary", "pattern", "Input", "instance", "^"):
+        assert foreign not in problem.detail
 
 
 def test_toml_is_bounded() -> None:
@@ -170,10 +236,10 @@ def test_problems_name_field_and_expectation() -> None:
         Point.model_validate({"name": "longer", "y": 1, "inner": {"x": [1] * 100}})
     assert problems_of(caught.value) == [
         ("x", "missing; it must be given", None),
-        ("name", "String should have at most 5 characters (found 'longer')", None),
+        ("name", "expected a text of at most 5 characters (found 'longer')", None),
         (
             "inner.x",
-            "Input should be a valid number (found [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
+            "expected a number without quotes (found [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
             "1, 1, 1, 1, 1,...)",
             None,
         ),

@@ -133,3 +133,11 @@ def test_a_letter_that_is_drawn_as_nothing_is_not_shown(blank: str) -> None:
     assert blank.isprintable()
     assert plain(f"base{blank * 40}line", 80) == "baseline"
     assert has_unseen(f"baseline{blank}") and not is_plain(f"baseline{blank}", 80)
+
+
+@given(st.text(st.sampled_from(" abZ09.-<"), max_size=30), st.integers(0, 40))
+def test_ordinary_letters_take_a_short_way_to_the_same_end(text: str, limit: int) -> None:
+    """A letter of another kind at the end sends the same text the long way."""
+    longer = plain(f"{text} \u00e9", limit + 2)
+    if len(text.strip()) <= limit and "..." not in longer:
+        assert plain(text, limit) == longer.removesuffix("\u00e9").strip()

@@ -1,0 +1,83 @@
+"""Locks that keep harnesses apart, on one machine or on several that share a directory."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import InfrastructureError
+from harness.safeio.files import disk_errors
+
+_LOOKING_SECONDS = 0.3
+"""Longer than anybody holds a lock who only looks whether it is held."""
+
+
+class BusyError(InfrastructureError):
+    """Another harness is at work there, on this machine or on another one."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, what: str) -> Iterator[None]:
+    """Hold the lock of a file, which is made if it is not there, while the block lasts.
+
+    It must be a file, and one that we may write to: NFS shows such a lock to every machine and
+    drops it when a machine dies, but keeps that of a directory to itself. Where we may only read
+    it, we lock it as we can.
+
+    Raises:
+        BusyError: another harness holds it; ``what`` says what it works on.
+        InfrastructureError: the file cannot be opened, or the file system has no locks.
+    """
+    writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    flags = (os.O_RDWR | os.O_CREAT) if writable else os.O_RDONLY
+    with disk_errors(path):
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        _take(descriptor, path.parent, what)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a file; who looks holds it for an instant, shared.
+
+    Raises:
+        InfrastructureError: the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise InfrastructureError(f"cannot be looked at: {error.strerror}", file=path) from error
+
+
+def _take(descriptor: int, place: Path, what: str) -> None:
+    deadline = time.monotonic() + _LOOKING_SECONDS
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOKING_SECONDS / 10)
+    except BlockingIOError:
+        raise BusyError(
+            f"another harness is at work on this {what}", file=place, remedy="wait for it to end"
+        ) from None
+    except OSError as error:
+        raise InfrastructureError(
+            f"this file system gives no locks ({error.strerror}), so nothing would keep two "
+            "harnesses apart",
+            file=place,
+            remedy="keep --runs where flock works on every machine, as on NFS 4",
+        ) from error
