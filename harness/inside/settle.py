@@ -15,6 +15,7 @@ import os
 import signal
 import stat
 import sys
+import time
 
 from . import counts
 
@@ -23,11 +24,10 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 NAMES = 4096
 FEW_NAMES = NAMES // 100
 TRIES = 5
+PAUSE_SECONDS = 0.5
 DENTRY_STATE = "/proc/sys/fs/dentry-state"
 DROP = "/proc/sys/vm/drop_caches"
 NAMES_AND_INODES = "2"
-VMSTAT = "/proc/vmstat"
-TAKEN = ("pgsteal_", "drop_pagecache", "pginodesteal", "kswapd_inodesteal")
 
 _LOWEST_BIT = bytes(value & 1 for value in range(256))
 
@@ -208,40 +208,33 @@ def files_of(top: str, mounted: frozenset[str]) -> list[str]:
     return files
 
 
-def thrown_out() -> str:
-    """What the kernel has counted of pages that it took from files, on the whole machine.
-
-    It stands still as long as nobody does: a phase can only make the kernel do it, by want of
-    memory, which is counted. Empty where the kernel does not count.
-    """
-    with open(VMSTAT) as file:
-        lines = [line for line in file.read().splitlines() if line.startswith(TAKEN)]
-    return " ".join(lines) if any("drop_pagecache" in line for line in lines) else ""
-
-
 def refresh(files: list[str]) -> dict[str, int]:
     """Have every page of these files in memory, as one reading of the whole file leaves it.
 
-    A file that lies there whole stays. One that does not is thrown out first, so that nobody's
-    order of reading shows in how its pages lie; what other programs use stays, and is counted.
+    A file that does not lie there whole is thrown out first, so that nobody's order of reading
+    shows in how its pages lie; what other programs use stays, and is counted. Each is read whole in
+    any case: what was read of late is faster, also between pages that all lie in memory, because
+    the caches of processors hold it and the kernel has marked it.
     """
-    pages = Pages()
+    pages, chunk = Pages(), memoryview(bytearray(CHUNK_BYTES))
     counts = dict.fromkeys(("pages", "pages_missing", "pages_in_use", "pages_lacking"), 0)
     for path in files:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except PermissionError:
             continue
-        size = os.fstat(descriptor).st_size
+        size = left = os.fstat(descriptor).st_size
         count = -(-size // PAGE_BYTES)
         counts["pages"] += count
-        if missing := pages.missing(descriptor, size):
+        missing = pages.missing(descriptor, size) if count > 1 else 0  # one page lies in no order
+        if missing:
             counts["pages_missing"] += missing
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             counts["pages_in_use"] += count - pages.missing(descriptor, size)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
-            while os.read(descriptor, CHUNK_BYTES):
-                pass
+        while left > 0 and (read := os.readv(descriptor, [chunk])):
+            left -= read
+        if missing:
             counts["pages_lacking"] += pages.missing(descriptor, size)
         os.close(descriptor)
     return counts
@@ -303,32 +296,32 @@ def forget_names(folder: str) -> tuple[int, int]:
     return made, left
 
 
-def settle(walks: dict[str, str], canary: str) -> dict[str, object]:
+def settle(walks: list[str], canary: str) -> dict[str, object]:
     """Bring what is shared into the one state from which every phase begins.
 
+    Every page is looked for, each time: a phase cannot throw pages out, but any other program of
+    the machine can, and no counter of the kernel's tells.
+
     Args:
-        walks: places to look through, each with what :func:`thrown_out` said when an earlier
-            helper began to look through it and found it whole; empty where none has.
+        walks: places to look through.
         canary: a file of the image that nobody else reads now.
     """
     try:
         made, left = forget_names(os.path.dirname(canary))
-        counted = thrown_out()
     except (OSError, ValueError, IndexError) as error:
         return {"refused": str(error)[:200]}
     with open("/proc/self/mountinfo") as file:
         mounted = frozenset(line.split()[4] for line in file)
-    looked = [top for top, before in walks.items() if not before or before != counted]
-    files = [path for top in looked for path in files_of(top, mounted)]
+    files = [path for top in walks for path in files_of(top, mounted)]
     # Drivers that a runtime puts into every container, file by file.
     files += sorted(path for path in mounted if os.path.isfile(path) and path not in walks)
     told = Pages().are_told(canary)
-    for _ in range(TRIES):
+    for remaining in reversed(range(TRIES)):
         counts = refresh_at_once(files)
-        if not counts["pages_lacking"]:  # else somebody on this machine throws pages out just now
+        if not counts["pages_lacking"] or not remaining:
             break
-    state = {"names_made": made, "names_left": left, "pages_told": told, "counted": counted}
-    return {**state, "looked": looked, **counts}
+        time.sleep(PAUSE_SECONDS)  # somebody on this machine throws pages out just now
+    return {"names_made": made, "names_left": left, "pages_told": told, **counts}
 
 
 def main() -> None:

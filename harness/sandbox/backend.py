@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.evidence.isolation import REQUIRED
 
 if TYPE_CHECKING:
+    from harness.contest.entry import Layout
     from harness.contest.track import Track
     from harness.models import Finding
     from harness.sandbox.protocol import Sandbox
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 class Asked:
     """What a sandbox is wanted for.
 
-    ``track`` decides which image is needed. ``note`` is told of the progress of what takes long.
-    ``runtime`` is the engine's runtime for the containers, such as ``runsc``; its default when
-    empty.
+    ``track`` and ``layout``, that of the entry, decide which image is needed. ``note`` is told of
+    the progress of what takes long. ``runtime`` is the engine's runtime for the containers, such
+    as ``runsc``; its default when empty.
     """
 
     track: Track
     note: Callable[[str], None]
     runtime: str = ""
+    layout: Layout = "submission"
 
 
 class Proven(NamedTuple):

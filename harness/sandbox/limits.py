@@ -13,6 +13,7 @@ OUTPUT = PurePosixPath("/output")
 SCRATCH = PurePosixPath("/tmp")  # noqa: S108 - a file system of the container's own
 VENV = PurePosixPath("/opt/venv")
 WORKER = PurePosixPath("/opt/harness/worker.py")
+PACKAGES = PurePosixPath("/opt/harness/packages.json")
 
 MARKER = "HARNESS_SANDBOX"
 """Names the phase in the environment of its processes, so that orphans can be found."""
@@ -55,6 +56,9 @@ def environment(job: Job, *, path: str, scratch: str, token: str) -> dict[str, s
         "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
         "TRITON_CACHE_DIR": f"{cache}/triton",
         "CUDA_CACHE_PATH": f"{cache}/cuda",
+        # There is no index in a sandbox, and our own Python is not theirs to install into.
+        "PIP_NO_INDEX": "1",
+        "PIP_PREFIX": f"{scratch}/pip",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONNOUSERSITE": "1",

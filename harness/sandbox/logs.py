@@ -8,14 +8,18 @@ import contextlib
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import InfrastructureError
+from harness.evidence.phase import LONGEST_END, LogEnd
 from harness.safeio.files import disk_errors
 from harness.safeio.text import plain_line
+from harness.sandbox.log_end import telling
 
 LINE_CHARACTERS = 4_000
+KEPT_LINES = 120
 _LINE_BYTES = 4 * LINE_CHARACTERS  # no character of UTF-8 is longer
 _FLUSH_SECONDS = 0.5
 
@@ -44,6 +48,7 @@ class LogCapture:
         self._line = bytearray()
         self._ended_with_return = False
         self._last = ""
+        self._last_lines: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
         self._error: InfrastructureError | None = None
         self._thread: threading.Thread | None = None
         self._origin = time.monotonic()
@@ -57,6 +62,23 @@ class LogCapture:
     def last_line(self) -> str:
         """The last line of the output that was not empty, plain."""
         return self._last
+
+    @property
+    def last_lines(self) -> str:
+        """The last ``KEPT_LINES`` lines of the output that were not empty, plain."""
+        return "\n".join(text for _, text in tuple(self._last_lines))
+
+    def end(self, *, raised: bool) -> LogEnd | None:
+        """The line that says how the phase ended, see :func:`harness.sandbox.log_end.telling`.
+
+        Only after :meth:`finish`: before that the line may still be under way.
+        """
+        kept = tuple(self._last_lines)
+        index = telling([text for _, text in kept], raised=raised)
+        if index is None:
+            return None
+        seconds, text = kept[index]
+        return LogEnd(text=text.strip()[:LONGEST_END], seconds=max(0.0, seconds))
 
     def starts_now(self) -> None:
         """Stamp lines with seconds since this moment."""
@@ -129,14 +151,17 @@ class LogCapture:
         self._grow(piece)
         text = plain_line(bytes(self._line), LINE_CHARACTERS)
         self._line.clear()
-        stamped = f"{time.monotonic() - self._origin:9.3f} {text}\n".encode()
+        seconds = time.monotonic() - self._origin
+        stamped = f"{seconds:9.3f} {text}\n".encode()
         if self.stored_bytes + len(stamped) + len(self._marker) > self._limit_bytes:
             self.truncated = True
             text = self._marker.strip()
             stamped = self._marker.encode()[: self._limit_bytes - self.stored_bytes]
         self._file.write(stamped)
         self.stored_bytes += len(stamped)
-        self._last = text.strip() or self._last
+        if text.strip():
+            self._last = text.strip()
+            self._last_lines.append((seconds, text))
 
     @contextlib.contextmanager
     def _keeping_errors(self) -> Iterator[None]:

@@ -7,7 +7,8 @@ one kills at the deadline. So the limit holds while the caller scores, renders, 
 import contextlib
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +16,12 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import InfrastructureError
-from harness.evidence.phase import IsolationFact, Outcome, PhaseFacts
+from harness.evidence.phase import EarlySealFacts, IsolationFact, Load, Outcome, PhaseFacts
 from harness.evidence.results import ArtifactFacts
+from harness.hardware.machine import load_average
 from harness.sandbox.logs import LogCapture
-from harness.sandbox.protocol import ArtifactError, Job
+from harness.sandbox.protocol import Job
+from harness.sandbox.taking import Taking
 
 KILLED_EXIT_CODE = 137
 _BEAT_SECONDS = 0.5
@@ -46,7 +49,7 @@ def timestamp(nanoseconds: int) -> str:
     return f"{whole}.{rest:09d}Z"
 
 
-class WatchedPhase(ABC):
+class WatchedPhase(Taking):
     """A started phase. Create it right after the start call; it watches from there.
 
     Args:
@@ -55,6 +58,7 @@ class WatchedPhase(ABC):
         called_at: our monotonic clock when the start call was made, in seconds.
         returned_at: the same when it had returned; the deadline counts from here.
         overhead_seconds: our own time spent before the start.
+        reads: see :class:`harness.sandbox.early.EarlySealing`; for a job with ``early``.
     """
 
     def __init__(
@@ -65,16 +69,18 @@ class WatchedPhase(ABC):
         called_at: float,
         returned_at: float,
         overhead_seconds: float,
+        reads: Iterable[int] = (),
     ) -> None:
-        self.job = job
+        super().__init__(job, reads)
         self.log = log
+        self._load_before = load_average()
         self._called_at = called_at
         self._returned_at = returned_at
         self._ended_at = returned_at
         self._running_at = returned_at
         self._overhead_seconds = overhead_seconds
+        self._counts_from = returned_at
         self._ended = threading.Event()
-        self._killing = threading.Lock()
         self._kill_reason: Outcome | None = None
         self._kill_detail = ""
         self._lost: InfrastructureError | None = None
@@ -82,6 +88,8 @@ class WatchedPhase(ABC):
         self._closed = False
         self._stalled_seconds = 0.0
         self._given_up = False
+        self._limit_seconds = job.wallclock_seconds
+        self._prepared_seconds: float | None = None
 
     # What a sandbox must say of itself.
 
@@ -110,10 +118,6 @@ class WatchedPhase(ABC):
         """The isolation that was in force."""
 
     @abstractmethod
-    def seal_now(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
-        """As :meth:`seal`, once the phase has ended in time."""
-
-    @abstractmethod
     def remove(self) -> None:
         """Remove every trace; must not hang and may be called while the phase runs."""
 
@@ -124,13 +128,22 @@ class WatchedPhase(ABC):
     # What follows from it.
 
     def watch(self) -> None:
-        """Start the two threads."""
+        """Start the two threads, and those that have the artifact taken early."""
         for target in (self._watch_end, self._watch_deadline):
             threading.Thread(target=target, daemon=True).start()
+        self.start_taking()
+
+    def starts_at(self, nanoseconds: int) -> None:
+        """Take the sandbox's own record of its start, as Unix nanoseconds, to count from.
+
+        Within what our own clock says: an engine stamps the start when it hears of it.
+        """
+        moment = time.monotonic() - (time.time_ns() - nanoseconds) / _NANOSECONDS
+        self._counts_from = min(max(moment, self._called_at), self._returned_at)
 
     def end_early(self, reason: Outcome, detail: str = "") -> None:
         """Kill because of ``reason``, unless the phase has ended or is being killed already."""
-        with self._killing:
+        with self._changing:
             if self._ended.is_set() or self._kill_reason is not None:
                 return
             failed = None
@@ -147,7 +160,7 @@ class WatchedPhase(ABC):
         if reason == "deadline" and (failed is None or self.is_seen_to_run()):
             self._insist()
             return
-        self._lose(
+        self.lose(
             failed
             or InfrastructureError(
                 f"the {self.job.label} sandbox did not end within {_KILL_SECONDS:.0f} s of "
@@ -169,7 +182,21 @@ class WatchedPhase(ABC):
                 return
         self._given_up = True
         self._ended_at = time.monotonic()
+        self._set_ended()
+
+    def _set_ended(self) -> None:
         self._ended.set()
+        self.nothing_to_take()
+
+    @property
+    def is_over(self) -> bool:
+        """See :class:`harness.sandbox.taking.Taking`."""
+        return self._ended.is_set() or self._kill_reason is not None
+
+    @property
+    def counts_from(self) -> float:
+        """See :class:`harness.sandbox.early.Takes`."""
+        return self._counts_from
 
     @property
     def has_ended(self) -> bool:
@@ -179,13 +206,26 @@ class WatchedPhase(ABC):
     @property
     def elapsed_seconds(self) -> float:
         """See :class:`harness.sandbox.protocol.Running`."""
-        now = self._ended_at if self._ended.is_set() else time.monotonic()
-        return now - self._returned_at
+        return self._elapsed_at(self._ended_at if self._ended.is_set() else time.monotonic())
+
+    def _elapsed_at(self, now: float) -> float:
+        return now - self._returned_at - self.stillness.seconds(now)
+
+    def begin_clock(self, seconds: float) -> None:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        # It cannot have started later than its start call returned, so this is never too much.
+        self._prepared_seconds = self.elapsed_seconds
+        self._limit_seconds = self._prepared_seconds + seconds
 
     @property
     def last_line(self) -> str:
         """See :class:`harness.sandbox.protocol.Running`."""
         return self.log.last_line
+
+    @property
+    def last_lines(self) -> str:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        return self.log.last_lines
 
     def wait(self, timeout_seconds: float) -> PhaseFacts | None:
         """See :class:`harness.sandbox.protocol.Running`."""
@@ -194,6 +234,12 @@ class WatchedPhase(ABC):
             raise self._lost
         self.log.check()
         return self._collect() if ended else None
+
+    @property
+    def early(self) -> EarlySealFacts | None:
+        """See :class:`harness.sandbox.protocol.Running`."""
+        facts = self.wait(0)
+        return facts.early if facts is not None else None
 
     def stop(self) -> PhaseFacts:
         """See :class:`harness.sandbox.protocol.Running`."""
@@ -209,9 +255,7 @@ class WatchedPhase(ABC):
         if facts is None or not self.job.output:
             raise RuntimeError("an artifact can be sealed only after the end of train")
         if facts.outcome == "deadline":
-            raise ArtifactError(
-                f"artifact {name}: train was killed at its limit, so what it left does not count"
-            )
+            raise self.too_late(name)
         return self.seal_now(name, destination, limit_bytes=limit_bytes)
 
     def __enter__(self) -> Self:
@@ -238,11 +282,14 @@ class WatchedPhase(ABC):
             if not masking:
                 raise
         finally:
-            self._ended.set()
+            self._set_ended()
 
     def _collect(self) -> PhaseFacts:
+        self.await_taking()
+        if self._lost is not None:
+            raise self._lost
         # Under the lock, because a kill that is under way decides the outcome.
-        with self._killing:
+        with self._changing:
             if self._facts is None:
                 self._facts = self._collected()
             return self._facts
@@ -253,9 +300,12 @@ class WatchedPhase(ABC):
         end = self._ending()
         outcome: Outcome = self._kill_reason or ("completed" if end.exit_code == 0 else "failed")
         details = [text for text in (self._kill_detail, self._outcome_detail(end, outcome)) if text]
-        overhead = self._overhead_seconds + time.monotonic() - begun
         # An engine stamps the start when it hears of it: after the end, for the shortest phases.
-        elapsed = end.finished_nanoseconds - end.started_nanoseconds
+        elapsed = max(0, end.finished_nanoseconds - end.started_nanoseconds) / _NANOSECONDS
+        frozen = self.stillness.seconds(self._ended_at)
+        seconds = max(0.0, elapsed - frozen)
+        early = self.taken(outcome, seconds=seconds, ended_at=self._ended_at)
+        seen = self._running_at - self._returned_at - self.stillness.seconds(self._running_at)
         return PhaseFacts(
             label=self.job.label,
             output=self.job.output,
@@ -264,16 +314,24 @@ class WatchedPhase(ABC):
             oom_killed=end.oom_killed,
             started_at=timestamp(end.started_nanoseconds),
             finished_at=timestamp(end.finished_nanoseconds),
-            wallclock_seconds=max(0, elapsed) / _NANOSECONDS,
-            harness_seconds_low=self._running_at - self._returned_at,
-            harness_seconds_high=self._ended_at - self._called_at,
-            overhead_seconds=overhead,
+            wallclock_seconds=seconds,
+            harness_seconds_low=seen,
+            harness_seconds_high=self._ended_at - self._called_at - frozen,
+            overhead_seconds=self._overhead_seconds + time.monotonic() - begun,
             stalled_seconds=self._stalled_seconds,
+            prepared_seconds=self._prepared_seconds,
             log_bytes=self.log.stored_bytes,
             log_truncated=self.log.truncated,
             isolation=self.isolation(),
             detail="; ".join(details),
+            early=early,
+            log_end=self.log.end(raised=outcome != "deadline"),
+            load=self._load(),
         )
+
+    def _load(self) -> Load | None:
+        before, after = self._load_before, load_average()
+        return None if before is None or after is None else Load(before=before, after=after)
 
     def _ending(self) -> Ending:
         """As the sandbox says; of what is late and was killed, by our clock where it cannot say."""
@@ -291,7 +349,8 @@ class WatchedPhase(ABC):
         if end.detail:
             return end.detail
         if outcome == "deadline":
-            return f"killed at the limit of {self.job.wallclock_seconds:g} s"
+            charged = self._limit_seconds - (self._prepared_seconds or 0.0)
+            return f"killed at the limit of {charged:g} s"
         if outcome == "failed" and not self._kill_detail:
             return f"exit code {end.exit_code}"
         return ""
@@ -300,16 +359,15 @@ class WatchedPhase(ABC):
         try:
             self.await_end()
         except InfrastructureError as error:
-            self._lose(error)
+            self.lose(error)
         else:
             self._ended_at = time.monotonic()
             self.sweep()
-            self._ended.set()
+            self._set_ended()
 
     def _watch_deadline(self) -> None:
-        deadline = self._returned_at + self.job.wallclock_seconds
         before = time.monotonic()
-        while (left := deadline - before) > 0:
+        while (left := self._limit_seconds - self._elapsed_at(before)) > 0:
             # A time at which it still ran is a bound however late we hear of its end.
             if self.is_seen_to_run():
                 self._running_at = before
@@ -322,8 +380,9 @@ class WatchedPhase(ABC):
                 return
         self.end_early("deadline")
 
-    def _lose(self, error: InfrastructureError) -> None:
+    def lose(self, error: InfrastructureError) -> None:
+        """Nothing can be said of it any more, because of what ``error`` says."""
         if not self._ended.is_set():
             self._lost = error
             self._ended_at = time.monotonic()
-            self._ended.set()
+            self._set_ended()

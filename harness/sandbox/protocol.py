@@ -10,15 +10,34 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Protocol, Self
 
+from harness.contest.entry import check_file_name
 from harness.contest.track import Limits
 from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.host import SandboxFacts
-from harness.evidence.phase import PhaseFacts
+from harness.evidence.phase import EarlySealFacts, PhaseFacts
 from harness.evidence.results import ArtifactFacts
+from harness.safeio.text import plain
 
 
 class ArtifactError(SubmissionError):
     """The train phase left no artifact that can be sealed; the message says why."""
+
+
+def require_plain_path(name: str) -> None:
+    """Refuse a name that is not the plain path of a file below the output directory.
+
+    Raises:
+        ArtifactError: a part of it is hidden, or holds what not every file system and every reader
+            takes for the same; or it is too long.
+    """
+    try:
+        check_file_name(name)
+    except ValueError as error:
+        raise ArtifactError(
+            f"artifact {plain(name, 100)!r}: must be the plain name of a file in the output "
+            "directory, or its path below it: letters, digits, '.', '_' and '-', parts separated "
+            "by '/'"
+        ) from error
 
 
 class NeverStartedError(InfrastructureError):
@@ -46,6 +65,29 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class EarlySeal:
+    """An artifact that is taken while its phase runs, because the phase goes on to other things.
+
+    It is taken when the finished file is opened for reading, where that is seen, and again, if it
+    is another file by then, ``seconds`` after the phase's start; where the phase ends before, after
+    its end. ``name``
+    is its path below the output directory, ``destination`` the copy, at most ``limit_bytes`` of
+    it; the destination's folder exists.
+
+    Raises:
+        ArtifactError: the name is not a plain one.
+    """
+
+    name: str
+    destination: Path
+    seconds: float
+    limit_bytes: int
+
+    def __post_init__(self) -> None:
+        require_plain_path(self.name)
+
+
+@dataclass(frozen=True)
 class Job:
     """One phase to run.
 
@@ -56,6 +98,8 @@ class Job:
     ``start_variable`` names a variable that gets the Unix seconds at which the budget began;
     never later than the start itself.
     ``log`` gets at most ``limits.log_bytes`` of the phase's output, each line stamped by us.
+    ``early`` has its artifact taken while it runs; only with ``output``. For that it is held still,
+    and the limit moves by as much.
     ``starting`` is called once, when all is ready and just before its code can run: what it
     writes is there whatever happens afterwards, and what it raises keeps the phase from starting.
     """
@@ -72,6 +116,11 @@ class Job:
     start_variable: str = ""
     output: bool = False
     starting: Callable[[], None] = lambda: None
+    early: EarlySeal | None = None
+
+    def __post_init__(self) -> None:
+        if self.early is not None and not self.output:
+            raise ValueError(f"{self.label}: what leaves no files has no artifact to take early")
 
 
 class Running(Protocol):
@@ -88,7 +137,7 @@ class Running(Protocol):
 
     @property
     def elapsed_seconds(self) -> float:
-        """Seconds since the start, on our monotonic clock; stands still after the end."""
+        """Seconds since the start, on our monotonic clock; stands still with it and at its end."""
         ...
 
     @property
@@ -96,8 +145,21 @@ class Running(Protocol):
         """The last line of the phase's output, as plain printable text."""
         ...
 
+    @property
+    def last_lines(self) -> str:
+        """The last few dozen lines of it, the same way."""
+        ...
+
     def owns(self, process: int) -> bool:
         """Whether a process, by its number on this machine, belongs to this phase."""
+        ...
+
+    def begin_clock(self, seconds: float) -> None:
+        """Its clock begins now: what came earlier is charged to nobody, and it is killed then.
+
+        For a phase that first prepares itself; called at most once. Until then its job's own limit
+        holds.
+        """
         ...
 
     def wait(self, timeout_seconds: float) -> PhaseFacts | None:
@@ -112,10 +174,16 @@ class Running(Protocol):
         """End the phase now, because its work is done; facts as by :meth:`wait`."""
         ...
 
+    @property
+    def early(self) -> EarlySealFacts | None:
+        """The artifact that was taken early, after the end; None where the job wanted none."""
+        ...
+
     def seal(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
         """Copy one regular file out of the output directory, hashing it on the way.
 
-        Only after the end. Follows no link and reads at most ``limit_bytes``.
+        Only after the end. ``name`` is its path below that directory. Follows no link, neither
+        there nor on the way, and reads at most ``limit_bytes``.
 
         Raises:
             ArtifactError: absent, empty, not a regular file, or larger than ``limit_bytes``.

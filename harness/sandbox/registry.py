@@ -16,6 +16,7 @@ from harness.sandbox.docker import backend as docker
 from harness.sandbox.process import backend as process
 
 if TYPE_CHECKING:
+    from harness.contest.entry import Layout
     from harness.contest.track import Track
     from harness.sandbox.protocol import Sandbox
 
@@ -51,7 +52,14 @@ def isolating() -> dict[str, Backend]:
     return {backend.name: backend for backend in BACKENDS if backend.isolates}
 
 
-def choose(name: str, *, track: Track, note: Callable[[str], None], runtime: str = "") -> Sandbox:
+def choose(
+    name: str,
+    *,
+    track: Track,
+    note: Callable[[str], None],
+    runtime: str = "",
+    layout: Layout = "submission",
+) -> Sandbox:
     """The sandbox asked for; ``auto`` is the first backend that can be had here.
 
     Args:
@@ -60,12 +68,13 @@ def choose(name: str, *, track: Track, note: Callable[[str], None], runtime: str
             contest, a backend that answers but cannot be prepared is never passed over.
         note: told why the choice fell as it did, and of the progress of what takes long.
         runtime: see :class:`Asked`; who names one never gets another backend than the first.
+        layout: that of the entry; one in upstream's needs other packages.
 
     Raises:
         InfrastructureError: the backend that is needed cannot be had.
         UsageError: a runtime was named for a backend that has none.
     """
-    asked = Asked(track, note, runtime)
+    asked = Asked(track, note, runtime, layout)
     if runtime and name == AUTO:
         name = BACKENDS[0].name
     if name != AUTO:

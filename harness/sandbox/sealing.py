@@ -6,42 +6,25 @@ What both sandboxes share. How the bytes are reached without following links is 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.evidence.results import ArtifactFacts
 from harness.safeio.files import disk_errors, sync_directory
-from harness.safeio.text import is_plain, plain
 from harness.sandbox.protocol import ArtifactError
 
-_NAME_BYTES = 255
 
-
-def require_plain_name(name: str) -> None:
-    """Refuse a name that is not that of a file directly in the output directory.
-
-    Raises:
-        ArtifactError: it has a directory part, cannot be printed, or is too long.
-    """
-    if (
-        name in ("", ".", "..")
-        or "/" in name
-        or not is_plain(name, _NAME_BYTES)
-        or len(name.encode("utf-8", "replace")) > _NAME_BYTES
-    ):
-        raise ArtifactError(
-            f"artifact {plain(name, 100)!r}: must be the plain name of a file "
-            "directly in the output directory"
-        )
+class AbsentError(ArtifactError):
+    """There is no file of that name."""
 
 
 def absent(name: str) -> ArtifactError:
     """The error for an artifact that was never written."""
-    return ArtifactError(f"artifact {name}: absent; train wrote no such file to OUTPUT_DIR")
+    return AbsentError(f"artifact {name}: absent; train wrote no such file to OUTPUT_DIR")
 
 
 def not_regular(name: str, kind: str) -> ArtifactError:
-    """The error for an artifact that is something else than a file."""
+    """The error for an artifact that is something else than a file, or lies behind such a thing."""
     return ArtifactError(f"artifact {name}: must be a regular file, found a {kind}")
 
 
@@ -61,7 +44,12 @@ def require_size(name: str, size_bytes: int, *, limit_bytes: int) -> None:
 
 
 def copy_hashed(
-    chunks: Iterable[bytes], destination: Path, *, name: str, size_bytes: int
+    chunks: Iterable[bytes],
+    destination: Path,
+    *,
+    name: str,
+    size_bytes: int,
+    on_copied: Callable[[], None] = lambda: None,
 ) -> ArtifactFacts:
     """Write ``chunks`` to ``destination``, whole or not at all, hashing them on the way.
 
@@ -70,6 +58,7 @@ def copy_hashed(
         destination: replaced when the copy is whole and on disk; read-only then.
         name: the artifact's name, for facts and messages.
         size_bytes: its declared size.
+        on_copied: called when the last byte was read, before we wait for our disk.
 
     Raises:
         ArtifactError: the content is shorter or longer than declared.
@@ -94,6 +83,7 @@ def copy_hashed(
                         rest = rest[file.write(rest) :]
             if copied != size_bytes:
                 raise ArtifactError(f"artifact {name}: changed its size while it was sealed")
+            on_copied()
             with disk_errors(destination):
                 os.fchmod(file.fileno(), 0o444)
                 os.fsync(file.fileno())
@@ -104,3 +94,11 @@ def copy_hashed(
         Path(temporary).unlink(missing_ok=True)
         raise
     return ArtifactFacts(name=name, bytes=copied, sha256=digest.hexdigest())
+
+
+def digest_of(chunks: Iterable[bytes]) -> str:
+    """SHA-256 of a file's content."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -106,10 +106,9 @@ class Settled(Fact):
     the kernel would not forget, empty when it did; the figures are 0 then. Of ``names_made``
     missing names that were looked up for this, seen in the kernel's count of such names, at most
     ``names_left`` were still remembered. ``pages_told``: a page that was thrown out was seen to be
-    gone, and one that was read to be back. ``looked`` are the places that were looked through: of
-    their ``pages``, ``pages_missing`` did not lie in memory before, and ``pages_lacking`` do not
-    now; ``pages_in_use`` could not be thrown out. The others were found whole before, and since
-    then the kernel has thrown out no page of any file: ``counted`` is its count of them.
+    gone, and one that was read to be back. Of the ``pages`` of all that is shared,
+    ``pages_missing`` did not lie in memory before, and ``pages_lacking`` do not now;
+    ``pages_in_use`` could not be thrown out.
 
     Of the network namespace that the phase will join, ``net_closed`` files were closed and
     ``net_open`` of them can be opened all the same; ``ports`` are its first and last source port.
@@ -121,8 +120,6 @@ class Settled(Fact):
     names_made: int = 0
     names_left: int = 0
     pages_told: bool = False
-    counted: str = Field(default="", max_length=10_000)
-    looked: tuple[str, ...] = ()
     pages: int = 0
     pages_missing: int = 0
     pages_in_use: int = 0

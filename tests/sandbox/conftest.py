@@ -17,7 +17,7 @@ from harness.sandbox.docker.engine import OWNER_LABEL, Engine
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.limits import MARKER
 from harness.sandbox.process.sandbox import ProcessSandbox
-from harness.sandbox.protocol import Job, Mount, Running, Sandbox
+from harness.sandbox.protocol import EarlySeal, Job, Mount, Running, Sandbox
 
 MIB = 1 << 20
 LIMITS = Limits(
@@ -67,6 +67,7 @@ class Phases:
         mounts: tuple[Mount, ...] = (),
         limits: Limits = LIMITS,
         log: Path | None = None,
+        early: EarlySeal | None = None,
     ) -> Job:
         code = self.folder / "code"
         code.mkdir(exist_ok=True)
@@ -83,6 +84,7 @@ class Phases:
             limits=limits,
             wallclock_seconds=seconds,
             log=log or self.log,
+            early=early,
         )
 
     def start(self, source: str, **options: object) -> Running:

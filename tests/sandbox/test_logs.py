@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError
-from harness.sandbox.logs import LogCapture
+from harness.sandbox.logs import KEPT_LINES, LogCapture
 from tests.sandbox.conftest import MIB
 
 
@@ -30,6 +30,17 @@ class TestLogCapture:
         lines = [line[10:] for line in path.read_text().splitlines()]
         assert lines == [part.decode("utf-8", "replace") for part in expected]
         assert log.stored_bytes == path.stat().st_size
+
+    @given(lines=st.lists(st.sampled_from(["one", "two", "  ", ""]), max_size=100))
+    def test_the_last_lines_are_kept(
+        self, lines: list[str], tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        log = LogCapture(tmp_path_factory.getbasetemp() / "last.log", limit_bytes=MIB)
+        log.drain(iter(["\n".join(lines).encode()]))
+        log.finish(10)
+        kept = [line for line in lines if line.strip()][-KEPT_LINES:]
+        assert log.last_lines == "\n".join(kept)
+        assert log.last_line == (kept[-1] if kept else "")
 
     @pytest.mark.parametrize("chunk", [b"x" * MIB, b"\n" * MIB, b"\x1b[" * (MIB // 2)])
     def test_memory_stays_flat(self, tmp_path: Path, chunk: bytes) -> None:

@@ -272,6 +272,33 @@ class TestInDocker:
         )
         assert containers.lines == ["Operation not permitted"]
 
+    def test_pages_that_another_program_has_thrown_out_are_back_before_the_next_phase(
+        self, containers: Phases, folder: Path
+    ) -> None:
+        """Else what a phase reads of the others would be a message to the next one."""
+        place = folder / "shards"
+        place.mkdir()
+        files = [place / f"{number}.bin" for number in range(32)]
+        for path in files:
+            path.write_bytes(os.urandom(settle.PAGE_BYTES))
+
+        def lacking() -> int:
+            total = 0
+            for path in files:
+                with path.open("rb") as file:
+                    total += settle.Pages().missing(file.fileno(), settle.PAGE_BYTES)
+            return total
+
+        shared = (Mount(place, PurePosixPath("/shards"), shared=True),)
+        assert containers.run("", phase="score", mounts=shared).outcome == "completed"
+        for path in files[::2]:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())  # what no disk holds is kept
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        assert lacking() == 16
+        assert containers.run("", phase="score", mounts=shared).outcome == "completed"
+        assert lacking() == 0
+
     @pytest.mark.parametrize(
         ("line", "instead", "said"),
         [
@@ -331,3 +358,18 @@ def test_a_helper_runs_where_the_kernel_is_the_machines() -> None:
 def test_a_kernel_that_forgot_is_in_one_state() -> None:
     seen = Settled(copies=(), names_made=settle.NAMES, names_left=3, pages_told=True, pages=7)
     assert seen.state == ONE_STATE
+
+
+def test_what_lies_in_memory_is_read_whole_all_the_same(tmp_path: Path) -> None:
+    """A page that was read of late is faster than one that only lies in memory."""
+    files = [tmp_path / name for name in ("first", "second")]
+    for file in files:
+        file.write_bytes(bytes(5 * settle.CHUNK_BYTES + 3))
+
+    def bytes_read() -> int:
+        return int(Path("/proc/self/io").read_text().split()[1])
+
+    before = bytes_read()
+    counts = settle.refresh([str(file) for file in files])
+    assert counts["pages_missing"] == 0
+    assert bytes_read() - before >= sum(file.stat().st_size for file in files)

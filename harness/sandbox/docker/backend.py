@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.errors import InfrastructureError
 from harness.evidence.isolation import REQUIRED
 from harness.models import Finding, Status
+from harness.sandbox.docker.kinds import kind_for
 
 if TYPE_CHECKING:
     from harness.contest.track import Track
@@ -47,9 +48,9 @@ def examine(track: Track) -> list[Finding]:
     except InfrastructureError as error:
         lack = error.finding.model_copy(update={"id": "engine", "status": lacking})
         return [lack, _programs()]
-    accelerator = _accelerator(track)
+    kind = kind_for(track, "submission")
     with Engine().connection() as client:
-        found = image.find(client, accelerator=accelerator)
+        found = image.find(client, kind=kind)
         engine_time = nanoseconds_of(client.info()["SystemTime"]) / 1e9
     apart = abs(engine_time - time.time())
     return [
@@ -60,8 +61,8 @@ def examine(track: Track) -> list[Finding]:
         else Finding(
             id="image",
             status="unknown",
-            detail=f"no sandbox image for {accelerator} yet; the first verification builds it",
-            remedy=f"harness image --accelerator {accelerator}",
+            detail=f"no sandbox image for {kind} yet; the first verification builds it",
+            remedy=f"harness image --kind {kind}",
         ),
         Finding(
             id="engine_clock",
@@ -138,18 +139,12 @@ def open_default(asked: Asked) -> DefaultContainers:
     from harness.sandbox.docker.engine import usable
 
     usable()
-    return DefaultContainers(
-        accelerator=_accelerator(asked.track), note=asked.note, runtime=asked.runtime
-    )
+    kind = kind_for(asked.track, asked.layout)
+    return DefaultContainers(kind=kind, note=asked.note, runtime=asked.runtime)
 
 
 def _sandbox(asked: Asked) -> DockerSandbox:
     from harness.sandbox.docker.sandbox import DockerSandbox
 
-    return DockerSandbox(
-        accelerator=_accelerator(asked.track), note=asked.note, runtime=asked.runtime
-    )
-
-
-def _accelerator(track: Track) -> str:
-    return "cuda" if track.hardware.accelerators else "cpu"
+    kind = kind_for(asked.track, asked.layout)
+    return DockerSandbox(kind=kind, note=asked.note, runtime=asked.runtime)

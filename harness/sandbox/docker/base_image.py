@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
-from harness.package import REPOSITORY
 from harness.safeio import ownership
 from harness.safeio.text import plain, plain_line
 from harness.sandbox.docker import wheels
+from harness.sandbox.docker.build_files import FOLDER, told_path
 from harness.sandbox.docker.engine import OWNER_LABEL, engine_errors
+from harness.sandbox.docker.kinds import Recipe
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -21,19 +22,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 
-FOLDER = REPOSITORY / "docker"
-
-
 BASE_VARIABLE = "HARNESS_BASE_IMAGE"
-
-
-LOCAL_BASES = {
-    "cpu": "parameter-golf-base:bookworm",
-    "cuda": "parameter-golf-base:bookworm-cuda",
-}
-
-
-PUBLIC_BASES = {"cpu": "python:3.11-slim-bookworm", "cuda": "python:3.11-bookworm"}
 
 
 _BUILD_SECONDS = 1_800.0
@@ -41,40 +30,34 @@ _BUILD_SECONDS = 1_800.0
 
 _DETECT = """
 import json, os, platform, shutil, sys, sysconfig, venv, ensurepip
+from importlib.util import find_spec
 libc, version = platform.libc_ver()
 compiler = any(map(shutil.which, ("cc", "gcc", "clang")))
 headers = os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h"))
 found = [compiler and "a C compiler", headers and "Python's headers"]
+found += [find_spec("torch") and "PyTorch", find_spec("numpy") and "NumPy"]
 print(json.dumps([libc, version, platform.machine(), sys.version_info[:2], found]))
 """
-_FOR_KERNELS = ("a C compiler", "Python's headers")
-"""What Triton needs to build the little program that starts a kernel: only on CUDA."""
 
 
-def find_base(client: "APIClient", named: str | None, accelerator: str, progress: Progress) -> str:
+def find_base(client: "APIClient", named: str | None, recipe: Recipe, progress: Progress) -> str:
     """The base image: the one named, a local one, the public one, or one made on the spot.
 
     Raises:
         InfrastructureError: none can be had; the message lists every remedy.
     """
-    public, local = PUBLIC_BASES[accelerator], LOCAL_BASES[accelerator]
-    candidates = [named] if named else [local, public]
+    local = recipe.local_base
+    candidates = [named] if named else [local, recipe.public_base]
     for candidate in candidates:
-        if image_id(client, candidate):
+        if candidate and image_id(client, candidate):
             return candidate
-    wanted = named or public
-    progress(f"pulling {wanted}")
-    try:
-        with engine_errors(f"pull {wanted}"):
-            client.pull(wanted)
-        if image_id(client, wanted):
-            return wanted
-    except InfrastructureError as error:
-        progress(error.message)
+    wanted = named or recipe.public_base
+    if wanted and _pulled(client, wanted, progress):
+        return wanted
     if named is None and _can_make_base():
         progress(f"making {local} with debootstrap")
         done = subprocess.run(
-            ["/bin/sh", str(FOLDER / "make-base.sh"), local, accelerator],
+            ["/bin/sh", str(FOLDER / "make-base.sh"), local, recipe.kind],
             check=False,
             capture_output=True,
             text=True,
@@ -85,13 +68,26 @@ def find_base(client: "APIClient", named: str | None, accelerator: str, progress
             return local
         for line in (done.stdout + done.stderr).splitlines()[-10:]:
             progress(plain_line(line, 300))
+    made = f"apt install debootstrap && sh {told_path('make-base.sh')} {local} {recipe.kind}"
+    besides = "".join(f" and {what}" for what in recipe.lacking)
+    pull = f"docker pull {wanted} on a machine with a registry" if wanted else made
     raise InfrastructureError(
-        f"no base image: {wanted} is not here and cannot be pulled",
-        remedy=f"docker pull {wanted} on a machine with a registry, then docker save and "
-        f"docker load it here; or set {BASE_VARIABLE} to an image with Python 3.11 or newer "
-        "and its venv module; or, on Debian as root: apt install debootstrap && "
-        f"sh docker/make-base.sh {local} {accelerator}. See docker/README.md",
+        f"no base image for {recipe.kind}: "
+        + (f"{wanted} is not here and cannot be pulled" if wanted else f"{local} is not here"),
+        remedy=f"{pull}, then docker save and docker load it here; or set {BASE_VARIABLE} to an "
+        f"image with Python {recipe.python} or newer and its venv module{besides}; or, on Debian "
+        f"as root: {made}. See {told_path('README.md')}",
     )
+
+
+def _pulled(client: "APIClient", wanted: str, progress: Progress) -> bool:
+    progress(f"pulling {wanted}")
+    try:
+        with engine_errors(f"pull {wanted}"):
+            client.pull(wanted)
+    except InfrastructureError as error:
+        progress(error.message)
+    return image_id(client, wanted) is not None
 
 
 def _can_make_base() -> bool:
@@ -112,7 +108,7 @@ def image_id(client: "APIClient", name: str) -> str | None:
         return None
 
 
-def detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
+def detect(client: "APIClient", base: str, recipe: Recipe) -> wheels.Target:
     """Run the base once, without network, to learn which wheels it takes."""
     created = client.create_container(
         base,
@@ -125,7 +121,10 @@ def detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
             log_config={"Type": "json-file", "Config": {"max-size": "64k"}},
         ),
     )
-    remedy = "the base image needs Python 3.11 or newer with venv and glibc; see docker/README.md"
+    remedy = (
+        f"the base image for {recipe.kind} needs Python {recipe.python} or newer with venv and "
+        f"glibc; see {told_path('README.md')}"
+    )
     try:
         with engine_errors(f"run python3 in {base}"):
             client.start(created["Id"])
@@ -140,23 +139,25 @@ def detect(client: "APIClient", base: str, accelerator: str) -> wheels.Target:
         libc, version, machine, python, found = json.loads(text)
         glibc = tuple(int(part) for part in version.split(".")[:2])
         target = wheels.Target(
-            accelerator=accelerator,
+            kind=recipe.kind,
             python=(int(python[0]), int(python[1])),
             machine=str(machine),
             glibc=(glibc[0], glibc[1]),
         )
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise InfrastructureError(f"{base}: exit code {status}: {text}", remedy=remedy) from error
-    if status != 0 or libc != "glibc" or target.python < (3, 11):
-        raise InfrastructureError(
-            f"{base}: found Python {target.python} and {libc} {version}", remedy=remedy
-        )
-    lacking = [what for what in _FOR_KERNELS if what not in found]
-    if accelerator == "cuda" and lacking:
+    if lacking := [what for what in recipe.lacking if what not in found]:
+        public = recipe.public_base
+        use = f"use {public} (not its slim variant), or " if public else ""
         raise InfrastructureError(
             f"{base}: has no {' and no '.join(what.removeprefix('a ') for what in lacking)}, "
-            "without which no kernel can be compiled in a sandbox",
-            remedy=f"use {PUBLIC_BASES['cuda']} (not its slim variant), or add them to the base "
-            "(on Debian: g++ python3-dev); see docker/README.md",
+            f"{recipe.lacking[lacking[0]]}",
+            remedy=f"{use}add them to the base (on Debian: {recipe.packages}); "
+            f"see {told_path('README.md')}",
+        )
+    if status != 0 or libc != "glibc" or target.python < recipe.oldest_python:
+        python = ".".join(map(str, target.python))
+        raise InfrastructureError(
+            f"{base}: found Python {python} and {libc} {version}", remedy=remedy
         )
     return target

@@ -1,10 +1,8 @@
 """One phase in a container: its end by the engine's clock, its artifact, its removal."""
 
 import contextlib
-import io
-import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +10,13 @@ from typing import Any
 from harness.errors import InfrastructureError
 from harness.evidence.phase import IsolationFact
 from harness.evidence.results import ArtifactFacts
-from harness.safeio.files import CHUNK_BYTES
-from harness.sandbox.docker.engine import Engine, engine_errors, nanoseconds_of
-from harness.sandbox.limits import OUTPUT
+from harness.sandbox.docker import freezing
+from harness.sandbox.docker.archive import Archive
+from harness.sandbox.docker.engine import Engine, nanoseconds_of
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import Ending, WatchedPhase
-from harness.sandbox.protocol import ArtifactError, Job
-from harness.sandbox.sealing import (
-    absent,
-    copy_hashed,
-    not_regular,
-    require_plain_name,
-    require_size,
-)
+from harness.sandbox.protocol import Job, require_plain_path
 
-_ENGINES_OWN_FILE = "/etc/hostname"
 _CLEANUP_SECONDS = 15.0
 _KILL_SECONDS = 15.0
 _WAIT_SLACK_SECONDS = 120.0
@@ -76,6 +66,7 @@ class ContainerPhase(WatchedPhase):
         called_at: float,
         returned_at: float,
         overhead_seconds: float,
+        reads: Iterable[int] = (),
     ) -> None:
         super().__init__(
             job,
@@ -83,6 +74,7 @@ class ContainerPhase(WatchedPhase):
             called_at=called_at,
             returned_at=returned_at,
             overhead_seconds=overhead_seconds,
+            reads=reads,
         )
         self._engine = engine
         self.container_id = container_id
@@ -90,6 +82,7 @@ class ContainerPhase(WatchedPhase):
         self.read_back: tuple[IsolationFact, ...] = ()
         self.process = 0
         self._kills = 0
+        self._held = False
 
     @property
     def volume_name(self) -> str | None:
@@ -185,11 +178,24 @@ class ContainerPhase(WatchedPhase):
         )
         return any(True for _ in events)
 
-    def seal_now(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
-        """Remove the container, then take the file from the keeper by the archive API."""
-        require_plain_name(name)
+    def hold(self) -> bool:
+        """Have the engine freeze the container's control group."""
         if self._names.keeper is None:
             raise RuntimeError("this phase has no output directory")
+        self._held = True  # also where the engine cannot say that it was done
+        with self._engine.connection(freezing.CALL_SECONDS) as client:
+            self._held = freezing.freeze(client, self.container_id, control=self._names.keeper)
+        return self._held
+
+    def release(self) -> None:
+        """Have the engine thaw it."""
+        with self._engine.connection(freezing.CALL_SECONDS) as client:
+            freezing.thaw(client, self.container_id)
+        self._held = False
+
+    def seal_now(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
+        """Remove the container, then take the file from the keeper by the archive API."""
+        require_plain_path(name)
         import docker.errors
 
         with (
@@ -197,106 +203,22 @@ class ContainerPhase(WatchedPhase):
             contextlib.suppress(docker.errors.NotFound),  # gone since an earlier file was sealed
         ):
             client.remove_container(self.container_id, force=True, v=True)
-        with self._archive(name) as (archive, member):
-            if not member.isreg():
-                raise not_regular(name, _kind(member))
-            if member.name != name:
-                raise InfrastructureError(f"the engine sent {member.name!r} instead of {name!r}")
-            require_size(name, member.size, limit_bytes=limit_bytes)
-            content = archive.extractfile(member)
-            if content is None:
-                raise not_regular(name, _kind(member))
-            chunks = iter(lambda: content.read(CHUNK_BYTES), b"")
-            try:
-                return copy_hashed(chunks, destination, name=name, size_bytes=member.size)
-            except ArtifactError as error:
-                # Nothing can write there any more: a short read is the engine's.
-                raise InfrastructureError(
-                    f"the engine broke off while it sent the artifact {name}",
-                    remedy="see the engine's own log, then --resume",
-                ) from error
+        return super().seal_now(name, destination, limit_bytes=limit_bytes)
 
-    @contextlib.contextmanager
-    def _archive(self, name: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-        """The tar stream of one path in the output directory, at its first member."""
-        import docker.errors
-
-        with self._engine.connection() as client:
-            self._require_keeper(client)
-            try:
-                stream, _ = client.get_archive(
-                    self._names.keeper, str(OUTPUT / name), chunk_size=CHUNK_BYTES
-                )
-            except docker.errors.NotFound as error:
-                self._require_keeper(client)
-                raise absent(name) from error
-            except docker.errors.APIError as error:
-                # A date beyond the engine's calendar or a link without end is theirs; what ails
-                # the engine itself also ails the copy of a file that it made.
-                self._require_keeper(client)
-                client.get_archive(self._names.keeper, _ENGINES_OWN_FILE)[0].close()
-                raise ArtifactError(
-                    f"artifact {name}: the engine cannot hand it over as a regular file"
-                ) from error
-            try:
-                reader = io.BufferedReader(_Chunks(stream), CHUNK_BYTES)
-                with tarfile.open(fileobj=reader, mode="r|", bufsize=CHUNK_BYTES) as archive:
-                    member = archive.next()
-                    if member is None:  # the engine leaves sockets out
-                        raise not_regular(name, "socket or another thing that is not a file")
-                    yield archive, member
-            except tarfile.TarError as error:
-                raise InfrastructureError(
-                    f"the engine broke off while it sent the artifact {name}: {error}",
-                    remedy="see the engine's own log, then --resume",
-                ) from error
-            finally:
-                stream.close()
-
-    def _require_keeper(self, client: Any) -> None:
-        # Without its keeper the tmpfs is empty, and "absent" would blame the submission.
-        state = client.inspect_container(self._names.keeper)["State"]
-        if not state.get("Running"):
-            raise InfrastructureError(
-                "the container that keeps the output directory has ended",
-                remedy="leave the engine and its containers alone meanwhile; then --resume",
-            )
+    def opened(
+        self, name: str, *, limit_bytes: int
+    ) -> contextlib.AbstractContextManager[tuple[int, Iterator[bytes]]]:
+        """From the keeper, while nothing of the phase runs."""
+        if self._names.keeper is None:
+            raise RuntimeError("this phase has no output directory")
+        return Archive(self._engine, self._names.keeper, name).opened(limit_bytes=limit_bytes)
 
     def remove(self) -> None:
-        """Remove containers and volumes."""
+        """Remove containers and volumes; what is held still dies when it goes on."""
+        if self._held:
+            with (
+                contextlib.suppress(InfrastructureError),
+                self._engine.connection(_CLEANUP_SECONDS) as client,
+            ):
+                freezing.let_die(client, self.container_id)
         remove_all(self._engine, self._names)
-
-
-def _kind(member: tarfile.TarInfo) -> str:
-    kinds = {
-        tarfile.SYMTYPE: "symbolic link",
-        tarfile.LNKTYPE: "hard link",
-        tarfile.DIRTYPE: "directory",
-        tarfile.FIFOTYPE: "FIFO",
-        tarfile.CHRTYPE: "device",
-        tarfile.BLKTYPE: "device",
-    }
-    return kinds.get(member.type, "thing of unknown kind")
-
-
-class _Chunks(io.RawIOBase):
-    """An iterator of bytes as a readable file; engine errors inside become ours."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            with engine_errors("copy the artifact out of the sandbox"):
-                try:
-                    self._rest = memoryview(next(self._chunks))
-                except StopIteration:
-                    return 0
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

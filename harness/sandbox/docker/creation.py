@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.sandbox import limits
-from harness.sandbox.docker import counters
+from harness.sandbox.docker import counters, seccomp
 from harness.sandbox.docker.container import Names
 from harness.sandbox.docker.engine import OWNER_LABEL, Engine
 from harness.sandbox.protocol import Job, Mount
@@ -66,7 +66,10 @@ def create_volumes(client: "APIClient", asked: Asked) -> None:
 
 
 def keep_output(client: "APIClient", asked: Asked) -> None:
-    """Start the container that keeps the output volume mounted, where there is one."""
+    """Start the container that keeps the output volume mounted, where there is one.
+
+    Where the artifact is taken early it may watch files, too.
+    """
     names = asked.names
     if names.volume is None or names.keeper is None:
         return
@@ -75,6 +78,9 @@ def keep_output(client: "APIClient", asked: Asked) -> None:
     output = EngineMount(
         str(limits.OUTPUT), names.volume, type="volume", read_only=True, no_copy=True
     )
+    flags = dict(asked.sealed_off)
+    if asked.job.early is not None:
+        flags["security_opt"] = ["no-new-privileges", seccomp.watching_option()]
     client.create_container(
         asked.image_id,
         ["/bin/sleep", "infinity"],
@@ -83,7 +89,7 @@ def keep_output(client: "APIClient", asked: Asked) -> None:
         user=f"{limits.USER_ID}:{limits.USER_ID}",
         entrypoint=[],
         host_config=client.create_host_config(
-            **asked.sealed_off,
+            **flags,
             mounts=[output],
             # It needs one; but the runtime that starts it has threads, more of them when busy.
             pids_limit=64,

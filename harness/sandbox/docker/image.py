@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError
+from harness.evidence.host import Packages
 from harness.package import PACKAGE
 from harness.safeio.files import digest_of_named
 from harness.safeio.text import plain, plain_line
@@ -25,14 +26,19 @@ if TYPE_CHECKING:
 from harness.sandbox.docker.base_image import (
     _BUILD_SECONDS,
     BASE_VARIABLE,
-    FOLDER,
     Progress,
     detect,
     find_base,
     image_id,
 )
+from harness.sandbox.docker.build_files import FOLDER, kept_in, lock_of, locks_of, told_path
+from harness.sandbox.docker.kinds import ImageKind, Recipe, recipe_of
+from harness.sandbox.limits import PACKAGES
 
 WORKER_SOURCE = PACKAGE / "inside" / "worker.py"
+PACKAGES_SOURCE = PACKAGE / "inside" / "packages.py"
+LARGEST_LIST_BYTES = 1 << 20
+"""Of an image's packages; it has some kilobytes."""
 
 
 _STAGE = "parameter-golf.stage=build"
@@ -47,7 +53,7 @@ _DIGEST_CHARACTERS = 16
 def ensure(
     progress: Progress,
     *,
-    accelerator: str = "cpu",
+    kind: ImageKind = "cpu",
     base: str | None = None,
     worker: Path = WORKER_SOURCE,
     engine: Engine | None = None,
@@ -56,7 +62,7 @@ def ensure(
 
     Args:
         progress: gets plain lines while something has to be done.
-        accelerator: ``cpu`` or ``cuda``.
+        kind: which image; see :mod:`harness.sandbox.docker.kinds`.
         base: base image; else HARNESS_BASE_IMAGE, else what is found (see :func:`find_base`).
         worker: our scoring worker.
         engine: where to build.
@@ -66,25 +72,25 @@ def ensure(
     """
     engine = engine or Engine()
     with engine.connection() as client:
-        tag = find(client, accelerator=accelerator, base=base, worker=worker)
+        tag = find(client, kind=kind, base=base, worker=worker)
         if tag and (identity := image_id(client, tag)):
             return tag, identity
-    return build(progress, accelerator=accelerator, base=base, worker=worker, engine=engine)
+    return build(progress, kind=kind, base=base, worker=worker, engine=engine)
 
 
 def find(
-    client: "APIClient", *, accelerator: str, base: str | None = None, worker: Path = WORKER_SOURCE
+    client: "APIClient", *, kind: ImageKind, base: str | None = None, worker: Path = WORKER_SOURCE
 ) -> str | None:
     """The tag of the sandbox image, if it is there; see :func:`ensure`."""
     base = base or os.environ.get(BASE_VARIABLE) or None
-    tag = _tag("sandbox", _inputs(accelerator, base, worker), accelerator)
+    tag = _tag("sandbox", _inputs(recipe_of(kind), base, worker), kind)
     return tag if image_id(client, tag) else None
 
 
 def build(
     progress: Progress,
     *,
-    accelerator: str = "cpu",
+    kind: ImageKind = "cpu",
     base: str | None = None,
     force: bool = False,
     worker: Path = WORKER_SOURCE,
@@ -97,36 +103,68 @@ def build(
     engine = engine or Engine()
     named_base = base or os.environ.get(BASE_VARIABLE) or None
     with engine.connection(_BUILD_SECONDS) as client:
-        chosen = find_base(client, named_base, accelerator, progress)
-        target = detect(client, chosen, accelerator)
-        lock = FOLDER / f"{target.name}.lock"
+        recipe = recipe_of(kind)
+        progress(f"making the sandbox image for {kind}, once: {recipe.effort}")
+        progress("to rehearse without an image: --sandbox process, or SANDBOX=process with make")
+        chosen = find_base(client, named_base, recipe, progress)
+        target = detect(client, chosen, recipe)
+        lock = lock_of(target.name)
+        requirements = [FOLDER / name for name in recipe.requirements]
         packages = wheels.fill(
-            FOLDER / "wheels" / target.name, lock, FOLDER / "requirements.in", target, progress
+            kept_in() / "wheels" / target.name, lock, requirements, target, progress
         )
+        files = {name: _read_input(FOLDER / name) for name in recipe.files}
         runtime_parts = {
-            "Dockerfile": (FOLDER / "runtime.Dockerfile").read_bytes(),
+            **files,
+            "Dockerfile": (FOLDER / recipe.dockerfile).read_bytes(),
             "lock": lock.read_bytes(),
             "base": (image_id(client, chosen) or chosen).encode(),
         }
-        runtime = _tag("runtime", runtime_parts, accelerator)
+        runtime = _tag("runtime", runtime_parts, kind)
         if force or not image_id(client, runtime):
             progress(f"building {runtime} on {chosen}")
             context: dict[str, Path | bytes] = {f"wheels/{path.name}": path for path in packages}
-            context |= {"Dockerfile": runtime_parts["Dockerfile"], "lock": lock}
-            arguments = {"BASE": chosen, "ACCELERATOR": accelerator}
+            context |= {"Dockerfile": runtime_parts["Dockerfile"], "lock": lock, **files}
+            arguments = {"BASE": chosen, "ACCELERATOR": kind}
             _build(client, runtime, context, arguments, force=force, progress=progress)
             _drop_stage(client)
         # Only now, because a lock may have been written.
-        tag = _tag("sandbox", _inputs(accelerator, named_base, worker), accelerator)
+        tag = _tag("sandbox", _inputs(recipe, named_base, worker), kind)
         progress(f"building {tag}")
         context = {
             "Dockerfile": FOLDER / "sandbox.Dockerfile",
             "worker.py": _read_input(worker),
+            "packages.py": PACKAGES_SOURCE,
         }
         identity = _build(
             client, tag, context, {"RUNTIME": runtime}, force=force, progress=progress
         )
     return tag, identity
+
+
+def packages_in(client: "APIClient", container: str) -> Packages:
+    """What is in the image of a container that need not have been started.
+
+    Raises:
+        InfrastructureError: the image has no list of it that can be read.
+    """
+    from docker.errors import APIError
+
+    try:
+        stream, _ = client.get_archive(container, str(PACKAGES))
+        content = b""
+        for piece in stream:
+            content += piece
+            if len(content) > LARGEST_LIST_BYTES:
+                raise ValueError(f"more than {LARGEST_LIST_BYTES:,} bytes")
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            file = archive.extractfile(PACKAGES.name)
+            return Packages.model_validate_json(file.read() if file else b"")
+    except (APIError, OSError, ValueError, KeyError, tarfile.TarError) as error:
+        raise InfrastructureError(
+            f"{PACKAGES} in the sandbox image cannot be read: {plain(str(error), 200)}",
+            remedy="build the image again: harness image --force",
+        ) from error
 
 
 def _read_input(path: Path) -> bytes:
@@ -135,21 +173,21 @@ def _read_input(path: Path) -> bytes:
     except OSError as error:
         raise InfrastructureError(
             f"{path}: cannot be read: {error.strerror}",
-            remedy="images are built from a clone of the repository: clone it, then "
-            "pip install --editable . there",
+            remedy="it comes with the harness: install it again, or restore it with git checkout",
         ) from error
 
 
-def _inputs(accelerator: str, base: str | None, worker: Path) -> dict[str, bytes]:
-    names = ["runtime.Dockerfile", "sandbox.Dockerfile", "requirements.in"]
+def _inputs(recipe: Recipe, base: str | None, worker: Path) -> dict[str, bytes]:
+    names = [recipe.dockerfile, "sandbox.Dockerfile", *recipe.requirements, *recipe.files]
     parts = {name: _read_input(FOLDER / name) for name in names}
-    parts |= {lock.name: lock.read_bytes() for lock in FOLDER.glob(f"{accelerator}-*.lock")}
-    return parts | {"worker": _read_input(worker), "base": (base or "").encode()}
+    parts |= {name: lock.read_bytes() for name, lock in locks_of(recipe.kind).items()}
+    parts |= {"worker": _read_input(worker), "packages": _read_input(PACKAGES_SOURCE)}
+    return parts | {"base": (base or "").encode()}
 
 
-def _tag(kind: str, parts: Mapping[str, bytes], accelerator: str) -> str:
+def _tag(stage: str, parts: Mapping[str, bytes], kind: ImageKind) -> str:
     digest = digest_of_named(dict(parts))[:_DIGEST_CHARACTERS]
-    return f"parameter-golf-{kind}:{accelerator}-{digest}"
+    return f"parameter-golf-{stage}:{kind}-{digest}"
 
 
 def _build(
@@ -186,7 +224,7 @@ def _build(
             if "error" in answer:
                 raise InfrastructureError(
                     f"building {tag} failed at {step!r}: {plain(str(answer['error']), 400)}",
-                    remedy="see the lines above and docker/README.md",
+                    remedy=f"see the lines above and {told_path('README.md')}",
                 )
     identity = image_id(client, tag)
     if identity is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.safeio import ownership
+from harness.sandbox.docker import freezing
 from harness.sandbox.docker.engine import OWNER_LABEL
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ def reap(client: "APIClient") -> None:
 
     for container in client.containers(all=True, filters={"label": OWNER_LABEL}):
         if ownership.is_dead(str(container["Labels"].get(OWNER_LABEL))):
+            if container.get("State") == "paused":  # it was held still when its harness died
+                freezing.let_die(client, container["Id"])
             _unless_busy(APIError, client.remove_container, container["Id"], force=True, v=True)
     for volume in client.volumes(filters={"label": OWNER_LABEL})["Volumes"] or []:
         if ownership.is_dead(str((volume.get("Labels") or {}).get(OWNER_LABEL))):

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.host import SandboxFacts
+from harness.evidence.host import Packages, SandboxFacts
 from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership
 from harness.safeio.text import plain
@@ -24,12 +24,15 @@ from harness.sandbox.docker.cves import components
 from harness.sandbox.docker.engine import (
     OWNER_LABEL,
     Engine,
+    nanoseconds_of,
     require_runtime,
     require_usable,
 )
+from harness.sandbox.docker.kinds import ImageKind
 from harness.sandbox.docker.readback import READERS, Started, isolation_facts
 from harness.sandbox.docker.reaping import reap
 from harness.sandbox.docker.settling import Settler, maps_users
+from harness.sandbox.docker.watching import Watcher
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.protocol import Job, Mount, NeverStartedError
 from harness.sandbox.separation import Settled, copies_for
@@ -44,20 +47,20 @@ class DockerSandbox:
     """Runs phases in containers.
 
     Args:
-        accelerator: ``cpu`` or ``cuda``: which image is used.
+        kind: which image is used.
         note: gets a line of text for each step of :meth:`prepare`.
         url: of the engine; DOCKER_HOST or the usual socket when not given.
         worker: our scoring worker, which the image holds.
         runtime: the engine's runtime for every phase, such as ``runsc``; its default when empty.
 
-    After :meth:`prepare`, ``runtime``, ``image_id`` and ``engine_info`` say what is used, and
-    the engine's description of itself.
+    After :meth:`prepare`, ``runtime``, ``image_id`` and ``engine_info`` say what is used, and the
+    engine's description of itself.
     """
 
     def __init__(
         self,
         *,
-        accelerator: str = "cpu",
+        kind: ImageKind = "cpu",
         note: Callable[[str], None] = lambda line: None,
         url: str | None = None,
         worker: Path = image.WORKER_SOURCE,
@@ -65,7 +68,7 @@ class DockerSandbox:
     ) -> None:
         self.engine = Engine(url)
         self.runtime = runtime
-        self._accelerator = accelerator
+        self.kind = kind
         self._note = note
         self._worker = worker
         self.engine_info: dict[str, Any] = {}
@@ -83,14 +86,14 @@ class DockerSandbox:
             reap(client)
         tag, self.image_id = image.ensure(
             self._note,
-            accelerator=self._accelerator,
+            kind=self.kind,
             worker=self._worker,
             engine=self.engine,
         )
         with self.engine.connection() as client:
             config = client.inspect_image(self.image_id)["Config"]
             self._image_names = tuple(entry.partition("=")[0] for entry in config.get("Env") or [])
-            self._require_shared_files(client)
+            packages = self._examine(client)
         return SandboxFacts(
             kind="docker",
             proves=tuple(sorted(READERS)),
@@ -100,6 +103,7 @@ class DockerSandbox:
             runtime=self.runtime,
             seccomp_digest=seccomp.digest_of(seccomp.security_option()),
             versions=versions,
+            packages=packages,
         )
 
     def inside(self, mount: Mount) -> str:
@@ -134,10 +138,13 @@ class DockerSandbox:
             joins_helper=not maps_users(self.engine_info),
         )
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
+        watcher: Watcher | None = None
         try:
             with self.engine.connection() as client:
                 creation.create_volumes(client, asked)
                 creation.keep_output(client, asked)
+                if job.early is not None and asked.names.keeper is not None:
+                    watcher = Watcher(self.engine, asked.names.keeper, job.early)
                 settled = self._settler.settle(client, asked)
                 # Not before: it says when the budget began, and settling is charged to nobody.
                 environment = limits.as_entries(
@@ -161,14 +168,19 @@ class DockerSandbox:
                     called_at=called_at,
                     returned_at=returned_at,
                     overhead_seconds=called_at - begun,
+                    reads=watcher.reads() if watcher is not None else (),
                 )
                 phase.watch()
                 inspected = client.inspect_container(identity)
+                with contextlib.suppress(InfrastructureError):  # not stamped yet
+                    phase.starts_at(nanoseconds_of(inspected["State"]["StartedAt"]))
                 phase.process = int(inspected["State"]["Pid"])
                 phase.read_back = self._read_back(client, asked, inspected, environment, settled)
                 # The phase has the copies mounted now, and its network holds as long as it does.
                 client.remove_container(asked.names.helper, force=True, v=True)
         except BaseException:
+            if watcher is not None:
+                watcher.close()
             with contextlib.suppress(InfrastructureError):
                 remove_all(self.engine, asked.names)
             with contextlib.suppress(InfrastructureError):
@@ -232,8 +244,8 @@ class DockerSandbox:
             "runtime": self.runtime,
         }
 
-    def _require_shared_files(self, client: "APIClient") -> None:
-        """Prove that a directory of ours, mounted, is this very directory to the engine."""
+    def _examine(self, client: "APIClient") -> Packages:
+        """What is in the image; and that a directory of ours, mounted, is this very directory."""
         from docker.errors import APIError
 
         token = ownership.token()
@@ -252,6 +264,7 @@ class DockerSandbox:
             try:
                 stream, _ = client.get_archive(created["Id"], f"/probe/{token}")
                 stream.close()
+                return image.packages_in(client, created["Id"])
             except APIError as error:
                 raise InfrastructureError(
                     "the Docker engine does not see this machine's shared memory "

@@ -20,6 +20,7 @@ OPTION = "seccomp="
 
 _ENOSYS = 38
 _FILE = "seccomp.toml"
+_WATCHING = ("inotify_init1", "inotify_add_watch", "inotify_rm_watch")
 
 
 class Condition(Fact):
@@ -77,9 +78,13 @@ class Profile(Fact):
         """Calls whose refusal has a reason of its own in the file."""
         return (*_calls(self.absent), *_calls(self.refused))
 
-    def as_json(self) -> str:
-        """The profile in the engine's format, always the same text for the same data."""
-        rules: list[dict[str, Any]] = [{"names": sorted(self.allowed), "action": "SCMP_ACT_ALLOW"}]
+    def as_json(self, also: tuple[str, ...] = ()) -> str:
+        """The profile in the engine's format, always the same text for the same data.
+
+        ``also`` are calls that it allows beyond those of the file.
+        """
+        allowed = sorted({*self.allowed, *also})
+        rules: list[dict[str, Any]] = [{"names": allowed, "action": "SCMP_ACT_ALLOW"}]
         for rule in self.allow_when:
             arguments = [_argument(condition) for condition in rule.when]
             rules.append({"names": [rule.call], "action": "SCMP_ACT_ALLOW", "args": arguments})
@@ -127,6 +132,11 @@ def profile() -> Profile:
 def security_option() -> str:
     """The profile as one of the engine's security options."""
     return OPTION + profile().as_json()
+
+
+def watching_option() -> str:
+    """The same for a container of ours that watches files: no phase may, it could count by it."""
+    return OPTION + profile().as_json(also=_WATCHING)
 
 
 def digest_of(option: str) -> str:

@@ -26,7 +26,7 @@ from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker.creation import Asked, accelerators_of, bound_at
 from harness.sandbox.docker.engine import Engine
-from harness.sandbox.separation import ONE_STATE, Settled
+from harness.sandbox.separation import Settled
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -51,12 +51,8 @@ _PYTHON = f"{limits.VENV}/bin/python"
 _OWN_KERNELS = ("runc", "crun")
 
 
-_WHOLE_IMAGES: dict[str, str] = {}
-"""Images that this process has found whole in memory, with the kernel's count at that time."""
-
-
 class Settler:
-    """Sets phases up, one after the other; remembers which places were found whole.
+    """Sets phases up, one after the other.
 
     Args:
         engine: makes a connection that waits for the helper.
@@ -66,7 +62,6 @@ class Settler:
     def __init__(self, engine: Engine, info: Mapping[str, Any]) -> None:
         self._engine = engine
         self._runtime = runtime_of(info)
-        self._whole: dict[str, str] = {}
 
     def settle(self, client: "APIClient", asked: Asked) -> Settled:
         """Fill the volumes and bring what is shared into its one state; the helper stays.
@@ -78,12 +73,7 @@ class Settler:
         Raises:
             InfrastructureError: the helper did not do its work, or a copy is not what was hashed.
         """
-        walks = {"/": asked.image_id}
-        shared = [mount for mount in asked.job.mounts if mount.shared]
-        walks |= {f"/shared/{number}": str(it.source) for number, it in enumerate(shared)}
-        known = self._whole | _WHOLE_IMAGES
-        before = {place: known.get(what, "") for place, what in walks.items()}
-        identity = _create(client, asked, before, runtime=self._runtime)
+        identity = _create(client, asked, runtime=self._runtime)
         settled = _told(self._engine, client, identity)
         if settled.copies != tuple(copy.digest for copy in asked.copies):
             raise InfrastructureError(
@@ -91,9 +81,6 @@ class Settler:
                 "file was changed while it was copied",
                 remedy="leave the run's directory and the dataset alone meanwhile; then --resume",
             )
-        if settled.state == ONE_STATE:
-            self._whole |= {walks[place]: settled.counted for place in settled.looked}
-            _WHOLE_IMAGES.update({k: v for k, v in self._whole.items() if k == asked.image_id})
         return settled
 
 
@@ -109,7 +96,7 @@ def maps_users(info: Mapping[str, Any]) -> bool:
     return any("name=userns" in str(option) for option in info.get("SecurityOptions") or [])
 
 
-def _create(client: "APIClient", asked: Asked, walks: Mapping[str, str], *, runtime: str) -> str:
+def _create(client: "APIClient", asked: Asked, *, runtime: str) -> str:
     from docker.types import Mount as EngineMount
 
     mounts, copies = [], []
@@ -118,11 +105,12 @@ def _create(client: "APIClient", asked: Asked, walks: Mapping[str, str], *, runt
         mounts.append(bound_at(str(copy.source), source))
         mounts.append(EngineMount(target, volume, type="volume", no_copy=True))
         copies.append([source, target, copy.name])
-    shared = [str(mount.source) for mount in asked.job.mounts if mount.shared]
-    mounts += [
-        bound_at(source, place) for place, source in zip(list(walks)[1:], shared, strict=True)
-    ]
-    told = {"copies": copies, "walks": dict(walks), "canary": str(limits.WORKER)}
+    walks = ["/"]
+    for mount in asked.job.mounts:
+        if mount.shared:
+            walks.append(f"/shared/{len(walks)}")
+            mounts.append(bound_at(str(mount.source), walks[-1]))
+    told = {"copies": copies, "walks": walks, "canary": str(limits.WORKER)}
     flags = {
         **asked.sealed_off,
         "runtime": runtime,

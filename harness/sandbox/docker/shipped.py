@@ -21,6 +21,4 @@ def shipped(name: str, table: type[Table]) -> Table:
     try:
         return table.model_validate(parse_toml(source.read_bytes()))
     except (OSError, ValueError, ValidationError) as error:
-        raise InfrastructureError(
-            f"{name}: {error}", remedy="install the harness again from a clone of its repository"
-        ) from error
+        raise InfrastructureError(f"{name}: {error}", remedy="install the harness again") from error

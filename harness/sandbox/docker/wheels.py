@@ -1,7 +1,8 @@
 """The wheel directory from which images are built: filled by pip, compared with a lock.
 
-``docker/ACCELERATOR-cp311-x86_64.lock`` pins every package and the SHA-256 of every wheel for
-one Python and one machine. Wheels lie in ``docker/wheels/`` under the same name.
+``docker/KIND-cp311-x86_64.lock`` pins every package and the SHA-256 of every wheel for
+one Python and one machine. Wheels lie in ``wheels/`` under the same name, where
+:mod:`harness.sandbox.docker.build_files` keeps them.
 """
 
 import re
@@ -15,6 +16,8 @@ from pathlib import Path
 from harness.errors import InfrastructureError
 from harness.safeio.files import disk_errors, sha256_of, write_atomically
 from harness.safeio.text import plain_line
+from harness.sandbox.docker.build_files import told_path
+from harness.sandbox.docker.kinds import ImageKind
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+)"
@@ -28,7 +31,7 @@ _PIP_SECONDS = 1_800.0
 class Target:
     """What wheels are for: CPython's version, the machine, and the C library of the base."""
 
-    accelerator: str
+    kind: ImageKind
     python: tuple[int, int]
     machine: str
     glibc: tuple[int, int]
@@ -36,7 +39,7 @@ class Target:
     @property
     def name(self) -> str:
         """Names the lock and the wheel directory."""
-        return f"{self.accelerator}-cp{self.python[0]}{self.python[1]}-{self.machine}"
+        return f"{self.kind}-cp{self.python[0]}{self.python[1]}-{self.machine}"
 
     @property
     def pip_options(self) -> list[str]:
@@ -84,7 +87,11 @@ def read_lock(lock: Path) -> tuple[Pin, ...]:
 
 
 def fill(
-    folder: Path, lock: Path, requirements: Path, target: Target, progress: Callable[[str], None]
+    folder: Path,
+    lock: Path,
+    requirements: Sequence[Path],
+    target: Target,
+    progress: Callable[[str], None],
 ) -> tuple[Path, ...]:
     """The wheels of the lock, downloaded where ``folder`` lacks them; their paths.
 
@@ -97,9 +104,10 @@ def fill(
         folder.mkdir(parents=True, exist_ok=True)
     if not lock.exists():
         progress(f"no lock for {target.name}: taking what pip finds now, on trust")
-        _download(["-r", str(requirements)], folder, target, progress)
+        wanted = [option for path in requirements for option in ("-r", str(path))]
+        _download(wanted, folder, target, progress)
         pins = tuple(sorted(map(_pin_of, folder.glob("*.whl")), key=lambda pin: pin.name.lower()))
-        write_lock(lock, pins, target)
+        write_lock(lock, pins, target, [path.name for path in requirements])
         progress(f"wrote {lock.name} with {len(pins)} packages; review it and commit it")
     pins = read_lock(lock)
     found = _present(folder, pins)
@@ -116,16 +124,18 @@ def fill(
     if absent := [f"{pin.name}=={pin.version}" for pin in pins if pin not in found]:
         raise InfrastructureError(
             f"{folder}: no wheel with the locked digest for {', '.join(absent)}",
-            remedy="see docker/README.md on filling this directory by hand",
+            remedy=f"see {told_path('README.md')} on filling this directory by hand",
         )
     return tuple(found[pin] for pin in pins)
 
 
-def write_lock(lock: Path, pins: Sequence[Pin], target: Target) -> None:
+def write_lock(
+    lock: Path, pins: Sequence[Pin], target: Target, requirements: Sequence[str]
+) -> None:
     """Write a lock that :func:`read_lock` reads back."""
     header = (
-        f"# Every wheel of the {target.accelerator} image for CPython {target.python[0]}."
-        f"{target.python[1]} on Linux {target.machine}; from requirements.in.\n"
+        f"# Every wheel of the {target.kind} image for CPython {target.python[0]}."
+        f"{target.python[1]} on Linux {target.machine}; from {' and '.join(requirements)}.\n"
     )
     write_atomically(lock, (header + "".join(f"{pin.line}\n" for pin in pins)).encode())
 
@@ -158,7 +168,7 @@ def _download(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InfrastructureError(
-            f"pip did not run to its end: {error}", remedy="see docker/README.md"
+            f"pip did not run to its end: {error}", remedy=f"see {told_path('README.md')}"
         ) from error
     lines = [plain_line(line, 300) for line in done.stderr.splitlines() if line.strip()]
     for line in lines:
@@ -167,7 +177,7 @@ def _download(
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-3:]
         raise InfrastructureError(
             f"pip cannot get the wheels for {target.name}: {' '.join(errors)[:600]}",
-            remedy="let pip reach an index with PyTorch's builds for this accelerator "
+            remedy="let pip reach an index with PyTorch's builds for this image "
             "(PIP_EXTRA_INDEX_URL, or PIP_FIND_LINKS for a directory), or put the wheels of "
-            f"the lock into {folder} by hand; see docker/README.md",
+            f"the lock into {folder} by hand; see {told_path('README.md')}",
         )

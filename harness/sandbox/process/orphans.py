@@ -53,8 +53,35 @@ def kill_orphans(is_mine: Callable[[str], bool]) -> None:
         ]
         if not victims:
             return
+        signal_groups(victims, signal.SIGKILL)
         _kill(victims)
         time.sleep(_PAUSE_SECONDS)
+
+
+def members(root: int, token: str) -> "list[psutil.Process]":
+    """A child of ours, all that descends from it, its session, and all that bears ``token``."""
+    import psutil
+
+    found: dict[int, psutil.Process] = {}
+    with contextlib.suppress(psutil.NoSuchProcess):
+        first = psutil.Process(root)
+        found = {process.pid: process for process in (first, *first.children(recursive=True))}
+    for process in psutil.process_iter():
+        known = process.pid in found or process.pid == os.getpid()
+        if not known and (_session(process.pid) == root or mark(process.pid) == token):
+            found[process.pid] = process
+    return list(found.values())
+
+
+def signal_groups(processes: "list[psutil.Process]", number: signal.Signals) -> None:
+    """A signal to the process groups of these, whoever is in them.
+
+    One that forks and ends all the time is never met by its number. But the kernel gives a group's
+    signal to all of it at once: who is being made meanwhile is made again after it, or not at all.
+    """
+    for group in {_group(process.pid) for process in processes} - {-1, os.getpgrp()}:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
 
 
 def _kill(victims: "list[psutil.Process]") -> None:
@@ -63,6 +90,13 @@ def _kill(victims: "list[psutil.Process]") -> None:
     for process in victims:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process.kill()
+
+
+def _group(process: int) -> int:
+    try:
+        return os.getpgid(process)
+    except OSError:
+        return -1
 
 
 def _session(process: int) -> int:

@@ -6,25 +6,19 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.evidence.phase import IsolationFact
-from harness.evidence.results import ArtifactFacts
 from harness.safeio import ownership
 from harness.safeio.files import CHUNK_BYTES
 from harness.safeio.reading import NotRegularError, open_inside
 from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import Ending, WatchedPhase
-from harness.sandbox.process import orphans
-from harness.sandbox.protocol import Job
-from harness.sandbox.sealing import (
-    absent,
-    copy_hashed,
-    not_regular,
-    require_plain_name,
-    require_size,
-)
+from harness.sandbox.process import holding, orphans
+from harness.sandbox.process.confining import written
+from harness.sandbox.protocol import ArtifactError, Job
+from harness.sandbox.sealing import absent, not_regular, require_size
 
 _POLL_SECONDS = 0.2
 
@@ -42,9 +36,11 @@ class ProcessPhase(WatchedPhase):
         started_nanoseconds: int,
         output_ended: threading.Event,
         folders: tuple[Path, Path, Path | None],
+        code: Mapping[str, tuple[int, int]] | None,
         called_at: float,
         returned_at: float,
         overhead_seconds: float,
+        reads: Iterable[int] = (),
     ) -> None:
         super().__init__(
             job,
@@ -52,13 +48,16 @@ class ProcessPhase(WatchedPhase):
             called_at=called_at,
             returned_at=returned_at,
             overhead_seconds=overhead_seconds,
+            reads=reads,
         )
+        self.starts_at(started_nanoseconds)
         self._process = process
         self._token = token
         self._started_nanoseconds = started_nanoseconds
         self._finished_nanoseconds = started_nanoseconds
         self._output_ended = output_ended
         self._folders = folders
+        self._code_before = code
 
     def watch(self) -> None:
         """Also watch over the size of the output directory."""
@@ -97,19 +96,31 @@ class ProcessPhase(WatchedPhase):
     def ending(self) -> Ending:
         """By our own wall clock; death by a signal reads as 128 + its number, as in a shell."""
         code = self._process.returncode
+        said = ""
+        if code == 0 and self._code_before is not None:
+            said = written(self._folders[1] / "code", self._code_before)
         return Ending(
             started_nanoseconds=self._started_nanoseconds,
             finished_nanoseconds=self._finished_nanoseconds,
-            exit_code=code if code >= 0 else 128 - code,
+            exit_code=(code if code >= 0 else 128 - code) or int(bool(said)),
+            detail=said,
         )
 
     def isolation(self) -> tuple[IsolationFact, ...]:
         """None: nothing is isolated."""
         return ()
 
-    def seal_now(self, name: str, destination: Path, *, limit_bytes: int) -> ArtifactFacts:
-        """Open without following a link, then copy from what was opened."""
-        require_plain_name(name)
+    def hold(self) -> bool:
+        """SIGSTOP to all of it, until nothing that runs is found."""
+        return self.is_seen_to_run() and holding.hold(self._process.pid, self._token)
+
+    def release(self) -> None:
+        """SIGCONT to all of it."""
+        holding.release(self._process.pid, self._token)
+
+    @contextlib.contextmanager
+    def opened(self, name: str, *, limit_bytes: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Open without following a link; what is read is what was opened."""
         output = self._folders[2]
         if output is None:
             raise RuntimeError("this phase has no output directory")
@@ -120,11 +131,14 @@ class ProcessPhase(WatchedPhase):
             raise absent(name) from error
         except NotRegularError as error:
             raise not_regular(name, error.kind) from error
+        except OSError as error:
+            raise ArtifactError(
+                f"artifact {name}: cannot be opened as a regular file: {error.strerror}"
+            ) from error
         with file:
             size = os.fstat(file.fileno()).st_size
             require_size(name, size, limit_bytes=limit_bytes)
-            chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
-            return copy_hashed(chunks, destination, name=name, size_bytes=size)
+            yield size, iter(lambda: file.read(CHUNK_BYTES), b"")
 
     def remove(self) -> None:
         """Kill what runs and remove the directories."""

@@ -14,17 +14,20 @@ import sys
 import tempfile
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 from harness.errors import InfrastructureError, SubmissionError
-from harness.evidence.host import SandboxFacts
+from harness.evidence.host import Packages, SandboxFacts
+from harness.inside.packages import present
+from harness.inside.watch import Watch
 from harness.package import PACKAGE
 from harness.safeio import ownership
 from harness.safeio.files import disk_errors
 from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.logs import LogCapture
-from harness.sandbox.process import orphans
+from harness.sandbox.process import confining, orphans
 from harness.sandbox.process.phase import ProcessPhase, read_pipe, remove_folders
 from harness.sandbox.protocol import Job, Mount
 
@@ -48,7 +51,7 @@ class ProcessSandbox:
         """Remove what dead harnesses left: their processes and directories."""
         orphans.kill_orphans(ownership.is_dead)
         ownership.reap_directories(self._root.parent)
-        return SandboxFacts(kind="process", proves=())
+        return SandboxFacts(kind="process", proves=(), packages=_packages())
 
     def inside(self, mount: Mount) -> str:
         """The mount's source: there is no other file system."""
@@ -71,23 +74,25 @@ class ProcessSandbox:
         folder = self._root / secrets.token_hex(2)
         output = Path(self.output) if job.output else None
         log = LogCapture(job.log, limit_bytes=job.limits.log_bytes)
+        ended = threading.Event()
+        watch: Watch | None = None
         try:
             self._make_folders(job, folder, output)
+            if job.early is not None:  # from now on: nothing can write the artifact yet
+                watch = Watch(self.output, job.early.name)
             environment = _devices(job) | limits.environment(
                 job, path=_path(folder / "bin"), scratch=str(folder / "tmp"), token=token
             )
             executable = _executable(job, environment["PATH"], folder / "code")
+            start = confining.start_of(job.command, executable=executable, code=folder / "code")
             reading, writing = os.pipe()
-            ended = threading.Event()
             log.drain(read_pipe(reading, ended))
             job.starting()
             log.starts_now()
             called_at = time.monotonic()
             started = time.time_ns()
             try:
-                process = subprocess.Popen(
-                    job.command,
-                    executable=executable,
+                process = start.popen(
                     cwd=folder / "code",
                     env=environment,
                     stdin=subprocess.DEVNULL,
@@ -111,12 +116,17 @@ class ProcessSandbox:
                 started_nanoseconds=started,
                 output_ended=ended,
                 folders=(self._root, folder, output),
+                code=None if start.confined else confining.snapshot(folder / "code"),
                 called_at=called_at,
                 returned_at=time.monotonic(),
                 overhead_seconds=called_at - begun,
+                reads=watch.reads(ended.is_set) if watch is not None else (),
             )
             phase.watch()
         except BaseException:
+            ended.set()
+            if watch is not None:
+                watch.close()
             orphans.kill_orphans(lambda name: name == token)
             remove_folders(self._root, folder, output)
             with contextlib.suppress(InfrastructureError):
@@ -134,6 +144,7 @@ class ProcessSandbox:
             if output is not None:
                 output.mkdir(mode=0o700)
             shutil.copytree(job.code.source, folder / "code", symlinks=True)
+            confining.make_read_only(folder / "code")
 
 
 def _devices(job: Job) -> dict[str, str]:
@@ -155,6 +166,12 @@ def _provide_python(folder: Path) -> None:
             program = folder / name
             program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
             program.chmod(0o700)
+
+
+@cache
+def _packages() -> Packages:
+    """Those of this interpreter, in which phases run."""
+    return Packages.model_validate(present(_path(Path(sys.executable).parent)))
 
 
 def _path(own: Path) -> str:

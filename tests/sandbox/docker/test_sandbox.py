@@ -20,6 +20,7 @@ from harness.evidence.isolation import required_of
 from harness.evidence.phase import IsolationFact
 from harness.sandbox.docker import base_image, engine, image, seccomp, settling
 from harness.sandbox.docker.engine import Engine
+from harness.sandbox.docker.kinds import recipe_of
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.protocol import ArtifactError, Mount, NeverStartedError
 from tests.sandbox.conftest import (
@@ -310,9 +311,7 @@ def test_what_the_engine_cannot_hand_over_is_theirs(
 def test_an_archive_interface_that_fails_for_everything_is_ours(
     containers: Phases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "harness.sandbox.docker.container._ENGINES_OWN_FILE", "/proc/self/fd/1/none"
-    )
+    monkeypatch.setattr("harness.sandbox.docker.archive._ENGINES_OWN_FILE", "/proc/self/fd/1/none")
     source = "import os; os.symlink('model.bin', os.environ['OUTPUT_DIR'] + '/model.bin')"
     with containers.start(source) as running:
         finished(running)
@@ -335,6 +334,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from harness.safeio import ownership
+from harness.sandbox.docker.kinds import recipe_of
 from harness.sandbox.docker.sandbox import DockerSandbox
 from tests.sandbox.conftest import Phases
 sandbox = DockerSandbox()
@@ -401,6 +401,6 @@ def test_a_container_that_the_engine_refuses_to_start_has_run_nothing(
 def test_a_base_without_a_compiler_is_refused_for_cuda_alone(docker_sandbox: DockerSandbox) -> None:
     """Without one no kernel could be compiled, and submissions would be charged for it."""
     with Engine().connection() as client:
-        assert base_image.detect(client, docker_sandbox.image_id, "cpu").accelerator == "cpu"
+        assert base_image.detect(client, docker_sandbox.image_id, recipe_of("cpu")).kind == "cpu"
         with pytest.raises(InfrastructureError, match=r"has no C compiler and no Python's headers"):
-            base_image.detect(client, docker_sandbox.image_id, "cuda")
+            base_image.detect(client, docker_sandbox.image_id, recipe_of("cuda"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError
+from harness.sandbox.process import confining
 from harness.sandbox.process.phase import ProcessPhase
 from harness.sandbox.process.sandbox import ProcessSandbox
 from harness.sandbox.protocol import ArtifactError
@@ -224,3 +225,62 @@ def test_what_does_not_die_is_lost(rehearsal: Phases, monkeypatch: pytest.Monkey
         complaining(running, kills=False)
         with pytest.raises(InfrastructureError, match="zombie"):
             running.stop()
+
+
+WRITES = "open('log.txt', 'w').write('x')"
+CONNECTS = (
+    "import socket\n"
+    "server = socket.create_server(('127.0.0.1', 0))\n"
+    "socket.create_connection(server.getsockname())\n"
+    "print('loopback')\n"
+    "try:\n"
+    "    socket.create_connection(('192.0.2.1', 80), timeout=5)\n"
+    "except OSError as error:\n"
+    "    print(error.strerror)\n"
+)
+
+
+def test_the_code_folder_cannot_be_written_as_in_a_container(rehearsal: Phases) -> None:
+    """With walls by the kernel, else for an ordinary user by modes, else it is noticed."""
+    facts = rehearsal.run(WRITES)
+    assert (facts.outcome, facts.exit_code) == ("failed", 1)
+    said = f"{facts.detail} {rehearsal.lines[-1:]}"
+    assert "log.txt" in said and ("ead-only" in said or "ermission denied" in said)
+
+
+@pytest.mark.parametrize("source", [WRITES, "import os; os.remove('main.py')"])
+def test_without_walls_what_is_written_there_is_noticed(
+    rehearsal: Phases, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setattr(confining, "can_confine", lambda: False)
+    facts = rehearsal.run(source)
+    assert (facts.outcome, facts.exit_code) == ("failed", 1)
+    if os.getuid() == 0:  # whom no mode stops
+        assert "which the referee mounts read-only; write to OUTPUT_DIR" in facts.detail
+    assert rehearsal.run("print(1)").outcome == "completed"
+
+
+@pytest.mark.skipif(not confining.can_confine(), reason="this machine gives us no namespaces")
+def test_there_is_no_network_but_the_loopback(rehearsal: Phases) -> None:
+    assert rehearsal.run(CONNECTS).outcome == "completed", rehearsal.lines
+    assert rehearsal.lines == ["loopback", "Network is unreachable"]
+
+
+@pytest.mark.skipif(not confining.can_confine(), reason="this machine gives us no namespaces")
+def test_nothing_is_installed_into_our_own_python(rehearsal: Phases) -> None:
+    source = (
+        "import pathlib, sys\n"
+        "try:\n"
+        "    (pathlib.Path(sys.prefix) / 'x').write_text('x')\n"
+        "except OSError as error:\n"
+        "    print(error.strerror)\n"
+    )
+    rehearsal.run(source)
+    assert rehearsal.lines == ["Read-only file system"]
+    assert not (Path(sys.prefix) / "x").exists()
+
+
+def test_pip_looks_nowhere_and_installs_elsewhere(rehearsal: Phases) -> None:
+    rehearsal.run("import os; print(os.environ['PIP_NO_INDEX'], os.environ['PIP_PREFIX'])")
+    (line,) = rehearsal.lines
+    assert line.startswith("1 ") and not line.endswith(sys.prefix)

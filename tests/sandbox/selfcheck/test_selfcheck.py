@@ -226,7 +226,10 @@ class TestRuntime:
     def test_a_verification_is_not_finished_under_another_one(
         self, changes: dict[str, str], what: str
     ) -> None:
-        before = SandboxFacts(kind="docker", runtime="runsc", seccomp_digest="1" * 64)
+        proves = required().isolation
+        before = SandboxFacts(
+            kind="docker", runtime="runsc", seccomp_digest="1" * 64, proves=proves
+        )
         made = plan(
             required=required(
                 runtime="runsc",
