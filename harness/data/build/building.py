@@ -23,7 +23,12 @@ from harness.data.format.manifest import (
 )
 from harness.data.format.reading import Progress, silent
 from harness.data.format.shards import Tokens, concatenated, read_shard
-from harness.data.format.tokenizers import AnyTokenizer, TokenizerError, parse_tokenizer
+from harness.data.format.tokenizers import (
+    SPELLED,
+    AnyTokenizer,
+    TokenizerError,
+    parse_tokenizer,
+)
 from harness.errors import InfrastructureError
 from harness.safeio.files import write_atomically
 
@@ -46,14 +51,22 @@ class TextLost(InfrastructureError):
         problem: where the two texts first differ, and how.
     """
 
-    def __init__(self, document: int, problem: str) -> None:
+    def __init__(self, document: int, problem: str, *, remedy: str) -> None:
         super().__init__(
-            f"validation document {document}: the tokenizer loses text: {problem}",
-            remedy="leave the document out, use a tokenizer that gives back every text, or let "
-            "the dataset be of the normalized text (--text normalized)",
+            f"validation document {document}: the tokenizer loses text: {problem}", remedy=remedy
         )
         self.document = document
         self.problem = problem
+
+
+def _remedy(problem: str, text: TextRule) -> str:
+    """What to do about a text that is lost: nothing that was done, or that does not help."""
+    if SPELLED in problem:
+        return "use a tokenizer whose vocabulary has the piece U+2581; its normalization is not why"
+    said = "leave the document out, or use a tokenizer that gives back every text"
+    if text == "normalized":
+        return said
+    return f"{said}, or let the dataset be of the normalized text (--text normalized)"
 
 
 def build_dataset(
@@ -187,7 +200,8 @@ class _Maker:
                 for place, problem in batch.problems.items():
                     number = texts.documents + place + 1
                     if validation:
-                        raise TextLost(number, problem)
+                        remedy = _remedy(problem, self.text)
+                        raise TextLost(number, problem, remedy=remedy)
                     inexact += 1
                     first_inexact = first_inexact or f"document {number}, {problem}"
                 self.tokens += len(batch.tokens)

@@ -18,15 +18,31 @@ from harness.data.format.reading import Progress, silent
 from harness.data.format.shards import Tokens
 from harness.data.format.tokenizers import SPACE_SYMBOL, AnyTokenizer, Tokenizer, difference
 
-Cause = Literal["leading_space", "inner_space", "unknown", "normalization"]
+Cause = Literal[
+    "leading_space",
+    "inner_space",
+    "unknown",
+    "space_symbol",
+    "added_space",
+    "symbol_in_text",
+    "normalization",
+    "unexplained",
+]
 CAUSES: dict[Cause, str] = {
     "leading_space": "a piece begins with a space after a boundary, such as BOS: the table does "
     "not count it, though it stands in the text",
-    "inner_space": "a piece holds more spaces than its first: the table counts the space symbol, "
-    "3 bytes, for each",
+    "inner_space": "a piece holds spaces other than its first character: the table counts the "
+    "space symbol, 3 bytes, for each",
     "unknown": "an unknown or control piece stands in the text: the table counts nothing",
+    "space_symbol": "the vocabulary has no piece for the space alone, so a space is spelled in the "
+    "3 bytes of its symbol, which decoding leaves: use a tokenizer that has the piece U+2581",
+    "added_space": "the tokenizer adds a space at the end of each text, which decoding leaves: "
+    "train it without a dummy prefix",
+    "symbol_in_text": "the text holds U+2581, which the tokenizer takes for a space: 1 byte for 3",
     "normalization": "the tokenizer changes the text before it encodes: what it scores is not "
     "the document",
+    "unexplained": "decoding gives back another text than the normalized one, and none of the "
+    "other reasons says why",
 }
 SHOWN = 5
 
@@ -154,18 +170,56 @@ def _causes(
     """Why the counts differ; the amounts add up to the table's count minus the text's."""
     off = table.by_table(tokens) - table.by_decoding(tokens)
     leading = table.added(tokens) - int(table.uncounted(tokens).sum())
+    amounts: dict[Cause, int] = {"leading_space": leading, "inner_space": int(off.sum()) - leading}
+    left = int(table.by_decoding(tokens).sum()) - text_bytes(text)
     decoded = tokenizer.decode(tokens)
-    plain = int(table.by_decoding(tokens).sum())
-    unknown = plain - text_bytes(decoded)
-    amounts: dict[Cause, int] = {
-        "leading_space": leading,
-        "inner_space": int(off.sum()) - leading,
-        "unknown": unknown,
-        "normalization": text_bytes(decoded) - text_bytes(text),
-    }
+    unknown = bool(table.textless[tokens].any())
+    if left or decoded != text:
+        found, restored = _of_decoding(tokenizer, decoded, text)
+        if unknown:
+            found["unknown"] = -_unknown_bytes(tokenizer, text)
+        left -= sum(found.values())
+        # What unknown pieces stood for is not in the decoded text, so that cannot be compared.
+        if left or not (restored or unknown):
+            found["unexplained"] = left
+        amounts |= found
     for cause, amount in amounts.items():
-        if amount or (cause == "normalization" and not unknown and decoded != text):
+        if amount or cause in ("normalization", "unexplained"):
             yield cause, amount
+
+
+def _of_decoding(tokenizer: AnyTokenizer, decoded: str, text: str) -> tuple[dict[Cause, int], bool]:
+    """Bytes by which decoded text is longer, by cause, and whether these explain all of it."""
+    found: dict[Cause, int] = {}
+    expected = tokenizer.normalized(text)
+    plain, restored = text, decoded
+    if isinstance(tokenizer, Tokenizer):
+        symbols = text.count(SPACE_SYMBOL)
+        plain = text.replace(SPACE_SYMBOL, " ")
+        restored = decoded.replace(SPACE_SYMBOL, " ")
+        if decoded.count(SPACE_SYMBOL) > 0:
+            if tokenizer.adds_a_space and decoded.startswith(SPACE_SYMBOL):
+                restored = restored[1:]
+            spelled = text_bytes(decoded) - text_bytes(restored)
+            found["space_symbol"] = spelled - 2 * symbols
+        elif symbols:
+            found["symbol_in_text"] = -2 * symbols
+        if tokenizer.adds_at_end and expected.endswith(" ") and restored == expected:
+            found["added_space"] = 1
+            restored, expected = restored[:-1], expected[:-1]
+    if expected != plain:
+        found["normalization"] = text_bytes(expected) - text_bytes(plain)
+    return found, restored == expected
+
+
+def _unknown_bytes(tokenizer: AnyTokenizer, text: str) -> int:
+    """Bytes of the text that its unknown pieces stand for."""
+    if not isinstance(tokenizer, Tokenizer):
+        return 0
+    pieces = tokenizer.processor.encode(text, out_type=str)
+    ids = tokenizer.encode(text)
+    unknown = (piece for piece, id_ in zip(pieces, ids, strict=True) if tokenizer.textless[id_])
+    return sum(text_bytes(piece.replace(SPACE_SYMBOL, " ")) for piece in unknown)
 
 
 def _place(table: Table, tokenizer: AnyTokenizer, tokens: Tokens, text: str) -> str:

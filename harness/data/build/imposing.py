@@ -9,7 +9,7 @@ import bisect
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +65,8 @@ def write_shown(
     Raises:
         InfrastructureError: there is no document in the shards, or the disk is full.
     """
-    stream = _Stream([map_shard(path) for path in _paths(dataset)])
-    starts = stream.places_of(dataset.manifest.bos_id)
-    if not len(starts):
-        raise damaged(
-            _paths(dataset)[0], f"the train shards hold no BOS (id {dataset.manifest.bos_id})"
-        )
+    stream = TrainStream.of(dataset)
+    starts = stream.documents(dataset)
     shown = len(starts) - denied_documents(len(starts), denied_share=denied_share)
     recipe = recipe_of(
         nonce=nonce,
@@ -84,7 +80,7 @@ def write_shown(
     digests = {}
     for stretch, number in zip(stretches, recipe.order, strict=True):
         path = folder / file_name(number)
-        digests[path.name] = _write(path, stream, stretch)
+        digests[path.name] = write_synced(path, _pieces_of(stream, stretch), _tokens_of(stretch))
     tokens = sum(_tokens_of(stretch) for stretch in stretches)
     return Shown(
         files=len(stretches),
@@ -134,13 +130,30 @@ def _cuts(lengths: NDArray[np.int64], files: int) -> list[int]:
     return [*cuts, len(lengths)]
 
 
-class _Stream:
+class TrainStream:
     """The train shards of a dataset, one after the other."""
 
     def __init__(self, shards: Sequence[Tokens]) -> None:
         self.shards = shards
         self._bases = [0, *itertools.accumulate(len(shard) for shard in shards)]
         self.tokens = self._bases[-1]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "TrainStream":
+        """That of a dataset."""
+        return cls([map_shard(path) for path in train_paths(dataset)])
+
+    def documents(self, dataset: Dataset) -> NDArray[np.int64]:
+        """Where each document begins, in order; at least one.
+
+        Raises:
+            InfrastructureError: there is no document in the shards.
+        """
+        bos = dataset.manifest.bos_id
+        starts = self.places_of(bos)
+        if not len(starts):
+            raise damaged(train_paths(dataset)[0], f"the train shards hold no BOS (id {bos})")
+        return starts
 
     def places_of(self, token: int) -> NDArray[np.int64]:
         """All positions of a token, in order."""
@@ -162,7 +175,8 @@ class _Stream:
             number += stop == limit
 
 
-def _paths(dataset: Dataset) -> list[Path]:
+def train_paths(dataset: Dataset) -> list[Path]:
+    """The train shards of a dataset, in order."""
     return [dataset.directory / entry.path for entry in dataset.manifest.of_kind("train")]
 
 
@@ -171,17 +185,24 @@ def _tokens_of(stretch: Stretch) -> int:
     return int((ends - starts).sum())
 
 
-def _write(path: Path, stream: _Stream, stretch: Stretch) -> bytes:
-    """Write one file and return its SHA-256."""
+def _pieces_of(stream: TrainStream, stretch: Stretch) -> Iterator[Tokens]:
+    for start, end in stretch.T.tolist():
+        yield from stream.pieces(start, end)
+
+
+def write_synced(path: Path, pieces: Iterable[Tokens], tokens: int) -> bytes:
+    """Write so many tokens as one shard, which must not exist, and return its SHA-256.
+
+    It is on disk on return, so that writing it back later slows nobody down.
+    """
     digest = hashlib.sha256()
     with disk_errors(path), path.open("xb", buffering=_BUFFER_BYTES) as file:
-        header = header_of(_tokens_of(stretch))
+        header = header_of(tokens)
         file.write(header)
         digest.update(header)
-        for start, end in stretch.T.tolist():
-            for piece in stream.pieces(start, end):
-                file.write(piece.data)
-                digest.update(piece.data)
+        for piece in pieces:
+            file.write(piece.data)
+            digest.update(piece.data)
         file.flush()
         os.fsync(file.fileno())
     path.chmod(0o644)

@@ -1,17 +1,23 @@
 """Custom datasets: from documents and any tokenizer to a directory that can be verified."""
 
-import gzip
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.data.build.building import SHARD_TOKENS, build_dataset
 from harness.data.format.dataset import Dataset
-from harness.data.format.documents import DocumentFiles
+from harness.data.format.documents import DocumentFiles, numbered_lines, unpacked
 from harness.data.format.manifest import TextRule
-from harness.data.format.reading import Progress, reading
-from harness.data.format.tokenizers import AnyTokenizer, load_tokenizer
+from harness.data.format.reading import Progress, content_of, reading
+from harness.data.format.tokenizers import (
+    MODEL_BYTES_LIMIT,
+    AnyTokenizer,
+    ByteTokenizer,
+    TokenizerError,
+    parse_tokenizer,
+)
 from harness.errors import UsageError
+from harness.safeio.reading import open_named
 
 PURE_BYTES = "bytes"
 """What names the pure-byte tokenizer on the command line, instead of a file."""
@@ -46,8 +52,7 @@ def tokenize_documents(
         UsageError: ``name`` is not a valid name, or ``validation_documents`` is not positive.
         TextLost: the tokens of a validation document do not decode to it; the message names it and
         the place.
-        InfrastructureError: the documents cannot be read, the disk is full, or ``directory/name``
-            exists already.
+        InfrastructureError: the disk is full, or ``directory/name`` exists already.
     """
     if validation_documents < 1:
         raise UsageError(f"{validation_documents} validation documents: must be at least 1")
@@ -73,14 +78,17 @@ def tokenizer_at(where: str) -> tuple[AnyTokenizer, str]:
     """The tokenizer in a file, or the byte tokenizer; and a name for its file in a dataset.
 
     Raises:
-        InfrastructureError: the file is missing, or is no tokenizer.
+        UsageError: the file is missing, or is no tokenizer.
     """
-    from harness.data.format.tokenizers import ByteTokenizer
-
     if where == PURE_BYTES:
         return ByteTokenizer(), "pure_byte_260.json"
     path = Path(where)
-    tokenizer = load_tokenizer(path)
+    try:
+        tokenizer = parse_tokenizer(content_of(path, limit_bytes=MODEL_BYTES_LIMIT, own=True))
+    except TokenizerError as error:
+        raise UsageError(
+            error.detail, file=path, remedy=f"name a SentencePiece model, or {PURE_BYTES}"
+        ) from error
     usable = path.name.isascii() and path.name[:1].isalnum() and " " not in path.name
     return tokenizer, path.name if usable else "tokenizer.model"
 
@@ -92,20 +100,19 @@ def document_files(paths: list[Path]) -> tuple[DocumentFiles, int | None]:
     ``docs_val`` is validation, and its number of documents is returned.
 
     Raises:
-        UsageError: a directory among several paths, or one without these files.
-        InfrastructureError: a file is missing or cannot be read.
+        UsageError: a directory among several paths, or one without these files; a file is missing
+            or cannot be read. Reading them says the same of a line that is no document.
     """
     if len(paths) == 1 and paths[0].is_dir():
         found = [_split_file(paths[0], split) for split in _SPLITS]
-        with reading(found[0]):
-            opened = gzip.open if found[0].suffix == ".gz" else Path.open
-            with opened(found[0], "rb") as file:
-                count = sum(1 for _ in file)
-        return DocumentFiles(found), count
+        path = found[0]
+        with reading(path, own=True), open_named(path) as file, unpacked(path, file) as lines:
+            count = sum(1 for _ in numbered_lines(path, lines, own=True))
+        return DocumentFiles(found, own=True), count
     for path in paths:
         if path.is_dir():
             raise UsageError("a directory; give it alone, or files of documents", file=path)
-    return DocumentFiles(paths), None
+    return DocumentFiles(paths, own=True), None
 
 
 def _split_file(directory: Path, split: str) -> Path:

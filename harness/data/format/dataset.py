@@ -117,10 +117,12 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
         )
     manifest = load_manifest(directory / MANIFEST_NAME)
     if manifest.name != name:
-        raise damaged(
-            directory / MANIFEST_NAME,
+        raise InfrastructureError(
             f"expected {name!r}, found {manifest.name!r}",
+            file=directory / MANIFEST_NAME,
             field="name",
+            remedy=f"if the folder was renamed, name it {manifest.name} again; the track asks for "
+            f"dataset {name}",
         )
     dataset = Dataset(directory=directory.resolve(), manifest=manifest)
     check_dataset(dataset, progress=progress or silent)

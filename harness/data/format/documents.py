@@ -1,4 +1,7 @@
-"""Raw documents: files of JSON objects, one per line, each with its text under ``text``."""
+"""Raw documents: files of JSON objects, one per line, each with its text under ``text``.
+
+A byte order mark before the first line and empty lines after the last one are left out.
+"""
 
 import contextlib
 import gzip
@@ -10,6 +13,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from harness.data.format.reading import damaged, reading, regular_file_bytes
+from harness.safeio.decoding import NotUtf8Error, decoded
 from harness.safeio.files import writing_atomically
 from harness.safeio.reading import open_named
 
@@ -88,13 +92,18 @@ class DocumentFiles:
     Lines are read as by :func:`read_documents`, one in memory at a time.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], *, own: bool = False) -> None:
         """Check the files; no document is read yet.
+
+        Args:
+            paths: of the files, in order.
+            own: whether the user named them, so that what is wrong with them is a UsageError.
 
         Raises:
             InfrastructureError: a file is missing, or not a regular file.
         """
-        self._files = [(path, regular_file_bytes(path)) for path in paths]
+        self._files = [(path, regular_file_bytes(path, own=own)) for path in paths]
+        self._own = own
         self._done = 0
 
     def position(self) -> tuple[int, int]:
@@ -102,61 +111,84 @@ class DocumentFiles:
         return self._done, sum(size for _, size in self._files)
 
     def __iter__(self) -> Iterator[str]:
-        before = 0
+        before, own = 0, self._own
         for path, size in self._files:
-            with reading(path), open_named(path) as file, _unpacked(path, file) as lines:
-                for number, line in enumerate(_lines(path, lines), start=1):
+            with reading(path, own=own), open_named(path) as file, unpacked(path, file) as lines:
+                for number, line in numbered_lines(path, lines, own=own):
                     self._done = before + min(file.tell(), size)
-                    yield text_of(path, number, line)
+                    yield text_of(path, number, line, own=own)
             before += size
             self._done = before
 
 
 @contextlib.contextmanager
-def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+def unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """An open file of documents as it is read: decompressed, where its name says so."""
     if path.suffix != GZIP_SUFFIX:
         yield file
         return
-    with gzip.GzipFile(fileobj=file) as unpacked:
-        yield unpacked  # type: ignore[misc]  # reads as any binary file does
+    with gzip.GzipFile(fileobj=file) as inner:
+        yield inner  # type: ignore[misc]  # reads as any binary file does
 
 
-def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
-    number = 0
+def numbered_lines(
+    path: Path, file: IO[bytes], *, own: bool = False
+) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number, from 1; empty lines after the last document are left out.
+
+    Raises:
+        InfrastructureError: a line is too long or empty, or the file is no whole gzip file; a
+            UsageError where it is the user's ``own``.
+    """
+    number, empty = 0, 0
     while True:
         number += 1
         try:
             line = file.readline(LINE_BYTES_LIMIT)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise damaged(path, f"not a whole gzip file: {error}", line=number) from error
+            raise damaged(path, f"not a whole gzip file: {error}", own=own, line=number) from error
         if not line:
             return
         if len(line) == LINE_BYTES_LIMIT:
-            raise damaged(path, f"longer than {LINE_BYTES_LIMIT} bytes", line=number)
-        yield line
+            raise damaged(path, f"longer than {LINE_BYTES_LIMIT} bytes", own=own, line=number)
+        if not line.strip():
+            empty = empty or number
+            continue
+        if empty:
+            problem = f"an empty line between documents; expected one such as {_EXAMPLE}"
+            raise damaged(path, problem, own=own, line=empty)
+        yield number, line
 
 
-def text_of(path: Path, number: int, line: bytes) -> str:
+_EXAMPLE = '{"text": "A document."}'
+
+
+def text_of(path: Path, number: int, line: bytes, *, own: bool = False) -> str:
     """The text in one line of a file of documents.
 
     Raises:
-        InfrastructureError: the line is not such an object; the message names file and line.
+        InfrastructureError: the line is not such an object; the message names file and line. A
+            UsageError where the file is the user's ``own``.
     """
     try:
-        value: Any = json.loads(line.decode())
+        value: Any = json.loads(decoded(line) if number == 1 else line.decode())
+    except NotUtf8Error as error:
+        raise damaged(path, str(error), own=own, line=number) from error
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
+        raise damaged(path, problem, own=own, line=number) from error
     except (ValueError, RecursionError) as error:
-        raise damaged(path, "not valid JSON in UTF-8", line=number) from error
+        problem = f"not valid JSON; expected an object such as {_EXAMPLE}"
+        raise damaged(path, problem, own=own, line=number) from error
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise damaged(path, 'expected an object with a string under "text"', line=number)
+        problem = f'expected an object with a string under "text", such as {_EXAMPLE}'
+        raise damaged(path, problem, own=own, line=number)
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise damaged(
-            path,
-            f"character {error.start} of the text is half a surrogate pair",
-            line=number,
-        ) from error
+        problem = f"character {error.start} of the text is half a surrogate pair"
+        raise damaged(path, problem, own=own, line=number) from error
     return text
 
 

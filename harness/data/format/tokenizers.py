@@ -24,6 +24,11 @@ MODEL_BYTES_LIMIT = 256 << 20
 SPACE_SYMBOL = "\u2581"
 """How SentencePiece writes a space."""
 
+SPELLED = (
+    "its vocabulary has no piece for the space alone (U+2581), so spaces are spelled in the 3 "
+    "bytes of that symbol"
+)
+
 
 class TokenizerError(InfrastructureError):
     """A file that is no usable tokenizer. The caller knows whose fault that is."""
@@ -67,7 +72,13 @@ class AnyTokenizer(ABC):
             index = int(np.argmax(textless))
             return f"token {index} is the special id {int(tokens[index])}, which stands for no text"
         decoded = self.decode(tokens)
-        return "" if decoded == text else difference(text, decoded)
+        if decoded == text:
+            return ""
+        return f"{difference(text, decoded)}{self.explained(decoded, text)}"
+
+    def explained(self, decoded: str, text: str) -> str:
+        """Why a text is not restored, as the end of a sentence, where the tokenizer itself says."""
+        return ""
 
 
 def difference(expected: str, found: str) -> str:
@@ -112,7 +123,10 @@ class Tokenizer(AnyTokenizer):
             ]
         )
         # A model may add a space before every text; decoding removes it again.
-        self.adds_a_space = self.processor.normalize("a").startswith(SPACE_SYMBOL)
+        shown = str(self.processor.normalize("a"))
+        self.adds_a_space = shown.startswith(SPACE_SYMBOL)
+        # Or behind every text, where decoding leaves it.
+        self.adds_at_end = len(shown) > 1 and shown.endswith(SPACE_SYMBOL)
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
@@ -130,6 +144,14 @@ class Tokenizer(AnyTokenizer):
     def decode(self, tokens: Tokens) -> str:
         """See :class:`AnyTokenizer`."""
         return str(self.processor.decode(tokens.tolist()))
+
+    def explained(self, decoded: str, text: str) -> str:
+        """See :class:`AnyTokenizer`."""
+        if decoded.count(SPACE_SYMBOL) > text.count(SPACE_SYMBOL):
+            return f"; {SPELLED}"
+        if self.adds_at_end and decoded == f"{text} ":
+            return "; it adds a space at the end of each text, which decoding leaves there"
+        return ""
 
     def normalized(self, text: str) -> str:
         """See :class:`AnyTokenizer`."""

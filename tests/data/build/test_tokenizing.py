@@ -363,14 +363,62 @@ def test_damaged_documents_are_placed(tmp_path: Path) -> None:
         ("no.jsonl.gz", b"plain", r"no\.jsonl\.gz:1: not a whole gzip"),
         ("x.jsonl", b'{"text": "a"}\n{"text": 3}\n', ":2: expected an object with a string"),
     ):
-        with pytest.raises(InfrastructureError, match=problem):
+        with pytest.raises(UsageError, match=problem):
             list(document_files([packed(tmp_path / name, content)])[0])
-    with pytest.raises(InfrastructureError, match=r"absent\.jsonl: missing"):
+    with pytest.raises(UsageError, match=r"absent\.jsonl: no such file"):
         document_files([tmp_path / "absent.jsonl"])
     with pytest.raises(UsageError, match=r"holds neither docs_val\.jsonl nor"):
         document_files([tmp_path])
     with pytest.raises(UsageError, match="a directory; give it alone"):
         document_files([tmp_path, tmp_path / "x.jsonl"])
+
+
+def test_a_mark_before_and_empty_lines_behind_are_left_out(tmp_path: Path) -> None:
+    packed(tmp_path / "docs_val.jsonl", b'\xef\xbb\xbf{"text": "a"}\r\n{"text": "b"}\r\n\r\n\n')
+    packed(tmp_path / "docs_train.jsonl", b'{"text": "c"}\n   \n')
+    files, count = document_files([tmp_path])
+    assert (list(files), count) == (["a", "b", "c"], 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "problem"),
+    [
+        (b'{"text": "a"}\n\n{"text": "b"}\n', 2, "an empty line between documents"),
+        (b'{"text": "a"}\n{text}\n', 2, 'not valid JSON; expected an object such as {"text": '),
+        (b'{"text": "a"}\n{"text": "\xff"}\n', 2, "not UTF-8 at byte 10 of the line"),
+        (b'{"text": "\\ud800"}\n', 1, "character 0 of the text is half a surrogate pair"),
+        ('{"text": "a"}\n'.encode("utf-16"), 1, "begins with the byte order mark of UTF-16"),
+    ],
+)
+def test_own_documents_are_mended_not_copied_again(
+    tmp_path: Path, content: bytes, line: int, problem: str
+) -> None:
+    """The user's file is the user's to mend: exit code 2, and no word of the field's datasets."""
+    documents = packed(tmp_path / "own.jsonl", content)
+    common = [documents, "--tokenizer", "bytes"]
+    made = harness("data", "tokenize", *common, "--dest", tmp_path / "ds",
+                   "--validation-documents", "1")  # fmt: skip
+    weighed = harness("data", "bytes", *common)
+    for outcome in (made, weighed):
+        assert outcome.code == 2
+        assert f"{documents}:{line}: {problem}" in outcome.err
+        assert "remedy: mend that line of the file" in outcome.err
+        assert "copy the dataset again" not in outcome.err
+    assert not (tmp_path / "ds").exists()
+
+
+def test_what_the_user_named_is_missing(tmp_path: Path) -> None:
+    write_documents(tmp_path / "x.jsonl", ["a"])
+    for documents, tokenizer, problem in (
+        ("absent.jsonl", "bytes", "absent.jsonl: no such file"),
+        ("x.jsonl", "absent.model", "absent.model: no such file"),
+        ("x.jsonl", "x.jsonl", "neither a SentencePiece model nor the JSON"),
+    ):
+        where = tokenizer if tokenizer == "bytes" else tmp_path / tokenizer
+        outcome = harness("data", "bytes", tmp_path / documents, "--tokenizer", where)
+        assert outcome.code == 2
+        assert problem in outcome.err
+        assert "copy the dataset again" not in outcome.err
 
 
 def test_wrong_usage_of_the_command(tmp_path: Path) -> None:

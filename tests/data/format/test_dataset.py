@@ -210,7 +210,7 @@ def test_a_document_too_few_or_too_many_is_refused(folder: Folder) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"\n",
+        b"\n\n{}\n",
         b"text\n",
         b"[]\n",
         b'{"text": 3}\n',

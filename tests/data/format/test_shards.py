@@ -1,8 +1,10 @@
 import os
+import re
 import struct
 import tempfile
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from harness.data.format.shards import (
     write_shard,
 )
 from harness.errors import InfrastructureError
+from tests.factories.playground import ROOT
 
 
 @pytest.fixture
@@ -25,6 +28,14 @@ def shard(tmp_path: Path) -> Path:
     path = tmp_path / "fineweb_val_000000.bin"
     write_shard(path, np.arange(100, dtype=np.uint16))
     return path
+
+
+def test_the_reader_of_the_docs_reads_a_shard(shard: Path) -> None:
+    page = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    (reader,) = re.findall(r"(?ms)^```python\n(import numpy.*?)^```$", page)
+    names: dict[str, Any] = {}
+    exec(reader, names)
+    np.testing.assert_array_equal(names["read_shard"](shard), np.arange(100))
 
 
 def patch(path: Path, offset: int, content: bytes) -> None:
