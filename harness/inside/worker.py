@@ -26,8 +26,10 @@ from typing import Any, NamedTuple
 
 MAGIC = 0x31464C47  # "GLF1"
 HELLO, READY, REQUEST, REPLY, CLOSE, OBSERVE, ASK_ROWS, OBSERVE_ROWS, RESET, STUDY = range(10)
+DEMAND, SEALED = 10, 11
 OK, LOAD_FAILED, MODEL_FAILED, WRONG_TYPE, WRONG_SHAPE = range(5)
 NO_OBSERVE, NO_RESET, NO_STUDY, OBSERVE_FAILED, RESET_FAILED, STUDY_FAILED = range(5, 11)
+SCRIPT_FAILED, NEVER_READ, NEVER_CALLED, NO_MODEL, NOT_DRIVEN = range(11, 16)
 _LACKS = {"observe": NO_OBSERVE, "reset": NO_RESET, "study": NO_STUDY}
 _TELLS = {
     OBSERVE: OBSERVE_FAILED,
@@ -52,7 +54,8 @@ class Message(NamedTuple):
     OBSERVE: ``length`` tokens. OBSERVE_ROWS: tokens [B, L], rows [B], counts [B]. RESET: rows [B].
     What is told lies in slot 0. STUDY: behind the message come ``windows`` lengths as uint32 and,
     of all documents together, ``length`` tokens as uint16. REPLY repeats what it answers;
-    ``dtype`` says what its logits are in.
+    ``dtype`` says what its logits are in. DEMAND: the worker of a script that is taken over wants
+    its sealed artifact; it comes with SEALED, as the descriptor of a memory.
     """
 
     kind: int
@@ -141,14 +144,27 @@ def _join_group(path: str, *, index: int, workers: int, device: Any) -> None:
     )
 
 
-def _serve(options: argparse.Namespace, *, index: int) -> int:
+class Connection(NamedTuple):
+    """What a worker has of the harness: its channel, the first message, and both memories."""
+
+    channel: socket.socket
+    hello: Message
+    token_memory: mmap.mmap
+    logit_memory: mmap.mmap
+
+
+def connect(path: str) -> Connection:
+    """Connect to the harness and receive the memories."""
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    channel.connect(options.socket)
-    content, descriptors = _receive_hello(channel)
-    hello = Message.unpack(content)
-    token_memory, logit_memory = (
-        mmap.mmap(descriptor, os.fstat(descriptor).st_size) for descriptor in descriptors
-    )
+    channel.connect(path)
+    content, descriptors = receive_descriptors(channel)
+    memories = (mmap.mmap(each, os.fstat(each).st_size) for each in descriptors)
+    return Connection(channel, Message.unpack(content), *memories)
+
+
+def _serve(options: argparse.Namespace, *, index: int) -> int:
+    connection = connect(options.socket)
+    channel = connection.channel
 
     import torch
 
@@ -170,13 +186,26 @@ def _serve(options: argparse.Namespace, *, index: int) -> int:
         if not callable(getattr(model, name, None)):
             channel.sendall(Message(READY, status=_LACKS[name]).pack())
             return 1
+    answer(connection, model, device)
+    return 0
+
+
+def answer(connection: Connection, model: Any, device: Any) -> None:
+    """Say that a model is loaded, and have it answer until CLOSE."""
+    channel = connection.channel
     channel.sendall(Message(READY).pack())
-    served = _Served(model, device, channel, token_memory, logit_memory, hello)
+    served = _Served(
+        model,
+        device,
+        channel,
+        connection.token_memory,
+        connection.logit_memory,
+        connection.hello,
+    )
     while (request := Message.unpack(_receive(channel))).kind != CLOSE:
         asked = request.kind in (REQUEST, ASK_ROWS)
         status, dtype = served.ask(request) if asked else (served.tell(request), 0)
         channel.sendall(request._replace(kind=REPLY, status=status, dtype=dtype).pack())
-    return 0
 
 
 class _Served(NamedTuple):
@@ -271,7 +300,12 @@ def _complaint(logits: Any, expected: tuple[int, int, int]) -> int:
     import torch
 
     if not isinstance(logits, torch.Tensor) or not logits.is_floating_point():
-        print(f"expected a floating point tensor of logits, got {type(logits)}", file=sys.stderr)
+        found = f"{logits.dtype}" if isinstance(logits, torch.Tensor) else f"{type(logits)}"
+        print(
+            "expected a tensor of logits in float32, bfloat16 or float16 (logits.float() makes "
+            f"one), got {found}",
+            file=sys.stderr,
+        )
         return WRONG_TYPE
     if tuple(logits.shape) != expected:
         print(f"expected logits {expected}, got {tuple(logits.shape)}", file=sys.stderr)
@@ -297,7 +331,8 @@ def _receive(channel: socket.socket, size: int = MESSAGE_BYTES) -> bytes:
     return bytes(content)
 
 
-def _receive_hello(channel: socket.socket) -> tuple[bytes, list[int]]:
+def receive_descriptors(channel: socket.socket) -> tuple[bytes, list[int]]:
+    """A message, and the descriptors that came with it."""
     descriptors = array.array("i")
     content, ancillary, _, _ = channel.recvmsg(
         MESSAGE_BYTES, socket.CMSG_SPACE(2 * descriptors.itemsize), 0

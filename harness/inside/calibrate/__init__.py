@@ -1,0 +1,1 @@
+"""What measures the speed of a host; mounted as it is."""

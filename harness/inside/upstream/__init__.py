@@ -1,0 +1,1 @@
+"""What of ours runs beside a script in upstream's layout."""

@@ -1,0 +1,1 @@
+"""Stubs of programs that scripts call and die without; each runs alone."""
