@@ -1,0 +1,1 @@
+"""Reads folders in upstream's layout, without running them, and writes their bridges."""

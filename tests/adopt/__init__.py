@@ -1,0 +1,1 @@
+"""How scripts in upstream's layout are read."""
