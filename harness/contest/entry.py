@@ -11,12 +11,27 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from harness.models import Fact, Later
+from harness.models import Fact, Later, Spelled
 from harness.safeio.files import sha256_of_bytes
 
-PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
-FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+PlainName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$",
+        'a plain file name, such as "model.bin"; it is looked for in OUTPUT_DIR, so no folder '
+        "belongs before it",
+    ),
+]
+Layout = Literal["submission", "upstream"]
+FunctionName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        'module:function, such as "train_gpt:load_model": a colon before the function',
+    ),
+]
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_LONGEST_FILE_NAME = 200
 
 
 def check_file_name(name: str) -> str:
@@ -25,7 +40,7 @@ def check_file_name(name: str) -> str:
     Raises:
         ValueError: not a plain relative path.
     """
-    if not _FILE_NAME.fullmatch(name) or len(name) > 200:
+    if not _FILE_NAME.fullmatch(name) or len(name) > _LONGEST_FILE_NAME:
         raise ValueError(
             f"{name[:80]!r} is not a plain relative path; expected letters, digits, "
             "'.', '_' and '-', separated by '/', inside the folder"
@@ -34,6 +49,40 @@ def check_file_name(name: str) -> str:
 
 
 FileName = Annotated[str, AfterValidator(check_file_name)]
+
+
+def _check_artifact_name(name: str) -> str:
+    check_file_name(artifact_in_run(name, seed=0, run_id="0"))
+    return name
+
+
+ArtifactName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9_{][A-Za-z0-9._{}/-]{0,199}$",
+        "the name of a file in the output directory, such as "
+        '"final_model.int8.ptz" or "logs/{run_id}.bin"',
+    ),
+    AfterValidator(_check_artifact_name),
+]
+
+
+UNKNOWN_ARTIFACT = "{run_id}.none"
+"""Stands for the artifact of a script where nobody knows it: the name of no file."""
+
+
+def artifact_in_run(name: str, *, seed: int, run_id: str) -> str:
+    """An artifact's name in one run, relative to the directory that training leaves."""
+    return name.replace("{seed}", str(seed)).replace("{run_id}", run_id)
+
+
+def is_artifact_name(name: str) -> bool:
+    """Whether it can be an artifact's: a path below a directory, ``{seed}``, ``{run_id}`` in it."""
+    try:
+        _check_artifact_name(name)
+    except ValueError:
+        return False
+    return len(name) <= _LONGEST_FILE_NAME
 
 
 class FileFact(Fact):
@@ -51,7 +100,10 @@ def file_facts(contents: Mapping[str, bytes]) -> Iterator[FileFact]:
 
 
 class Claim(Fact):
-    """The claims of an entry in ``submission.json``: informational, used by no rule."""
+    """The claims of an entry in ``submission.json``: nothing that we measure rests on them.
+
+    Only what a script prints when it is run whole is held against the claim.
+    """
 
     val_bpb: float | None = None
     bytes_total: int | None = None
@@ -60,14 +112,16 @@ class Claim(Fact):
 class Tokenizer(Fact):
     """The tokens that an entry is trained on and scored in.
 
-    ``stock``: the dataset's own. ``model``: the SentencePiece model ``file`` of the entry.
-    ``bytes``: pure bytes, built in. ``code``: the function ``code`` of the entry, with ``file`` as
-    its model where it has one.
+    ``stock``: the dataset's own, or, where the entry was written for ``ids`` of them and the
+    dataset has another number, those of another dataset of the same text. ``model``: the
+    SentencePiece model ``file`` of the entry. ``bytes``: pure bytes, built in. ``code``: the
+    function ``code`` of the entry, with ``file`` as its model where it has one.
     """
 
     kind: Literal["stock", "model", "bytes", "code"] = "stock"
     file: FileName | None = None
     code: FunctionName | None = None
+    ids: Later[Annotated[int, Field(gt=1)]] = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Tokenizer":
@@ -77,22 +131,34 @@ class Tokenizer(Fact):
             raise ValueError("tokenizer of kind model: file is missing")
         if self.kind in ("stock", "bytes") and self.file is not None:
             raise ValueError(f"tokenizer of kind {self.kind}: needs no file")
+        if self.kind != "stock" and self.ids is not None:
+            raise ValueError(f"tokenizer of kind {self.kind}: ids is given for kind stock alone")
         return self
+
+
+STOCK = Tokenizer()
+"""The dataset's own, whichever it is."""
 
 
 class Train(Fact):
     """How an entry is trained.
 
-    ``data`` maps the names under which a script looks for files to our files that are shown there;
-    empty for an entry that uses the names of the contract. ``artifact`` and ``checkpoint``
-    are plain names of files that training leaves.
+    ``artifact`` may be a path below the directory that training leaves, with ``{seed}`` and
+    ``{run_id}`` in it, where a script chooses it; ``checkpoint`` is a plain name there. ``data``
+    maps the names under which a script looks for files to our files that are shown there; empty for
+    an entry that uses the names of the contract.
     """
 
     command: tuple[str, ...] = Field(min_length=1, max_length=100)
     environment: dict[str, str] = Field(default_factory=dict)
     data: dict[str, str] = Field(default_factory=dict)
-    artifact: PlainName
+    artifact: ArtifactName
     checkpoint: PlainName | None = None
+
+    @property
+    def names_artifact(self) -> bool:
+        """Whether it is known which file its artifact is."""
+        return self.artifact != UNKNOWN_ARTIFACT
 
 
 class Function(Fact):
@@ -103,15 +169,24 @@ class Function(Fact):
     describe: FunctionName | None = None
 
 
+RestsOn = Literal["chunks", "documents", "cache", "otherwise"]
+
+
 class TakeOver(Fact):
     """A script that is run until it calls ``evaluation``; there its model is asked.
 
-    The bridge says how the script is brought to that point.
+    The bridge says how the script is brought to that point, ``environment`` what it is given for
+    that besides, and ``arguments`` are passed to its model by name. ``rests_on``: what the claimed
+    score rests on besides the model that is asked, such as what it learns from chunks of the stream
+    that it has scored; null where on nothing.
     """
 
     kind: Literal["take_over"] = "take_over"
     script: FileName
     evaluation: str = Field(min_length=1, max_length=200)
+    environment: Later[dict[str, str]] = None
+    rests_on: Later[RestsOn] = None
+    arguments: Later[dict[str, bool | int | float | str | None]] = None
 
 
 class Driven(Fact):
@@ -122,7 +197,14 @@ class Driven(Fact):
     loop: str = Field(min_length=1, max_length=200)
 
 
-Loader = Annotated[Function | TakeOver | Driven, Field(discriminator="kind")]
+class Whole(Fact):
+    """A script whose model cannot be asked: it can only be run whole."""
+
+    kind: Literal["whole"] = "whole"
+    script: FileName
+
+
+Loader = Annotated[Function | TakeOver | Driven | Whole, Field(discriminator="kind")]
 
 
 class Score(Fact):
@@ -171,10 +253,14 @@ class Score(Fact):
 
 
 class Bridge(Fact):
-    """The referee's own short code for an entry in upstream's layout: reviewed, not counted."""
+    """The referee's own lines about an entry in upstream's layout: reviewed, not counted.
+
+    ``text`` is the file of them, for whoever reads the verdict.
+    """
 
     digest: str
     files: tuple[FileFact, ...] = Field(min_length=1)
+    text: Later[Annotated[str, Field(max_length=1 << 16)]] = None
 
 
 class Entry(Fact):
@@ -184,7 +270,7 @@ class Entry(Fact):
     ``folder`` is the name of their folder, for people.
     """
 
-    layout: Literal["submission", "upstream"]
+    layout: Layout
     name: str
     author: str
     github_id: str
@@ -212,6 +298,18 @@ class Entry(Fact):
         if not isinstance(loader, Function) and loader.script not in names:
             raise ValueError("score.loader.script: not among files")
         return self
+
+    @property
+    def asked(self) -> bool:
+        """Whether its model can be asked for logits."""
+        return not isinstance(self.score.loader, Whole)
+
+    @property
+    def only_reproduced(self) -> bool:
+        """Whether its claimed score cannot be measured by us, only printed again by itself."""
+        loader = self.score.loader
+        resting = isinstance(loader, TakeOver) and loader.rests_on is not None
+        return isinstance(loader, Whole) or resting
 
     @property
     def needs_preparation(self) -> bool:

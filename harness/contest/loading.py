@@ -21,7 +21,8 @@ from harness.safeio.parsing import (
     parse_toml,
     problems_of,
 )
-from harness.safeio.reading import NotRegularError, TooLargeError, read_inside
+from harness.safeio.reading import NotRegularError, TooLargeError, no_folder, read_inside
+from harness.safeio.text import plain
 
 LARGEST_CODE_BYTES = 64 << 20
 
@@ -49,8 +50,9 @@ def load_submission(folder: Path) -> Submission:
             within=folder,
         ) from error
     if not found:
+        wanted = f"a submission, a folder that holds {MANIFEST}, such as submissions/naive_baseline"
         raise SubmissionError(
-            f"no such folder; expected a submission, a folder that holds {MANIFEST}",
+            no_folder(folder, expected=wanted),
             file="",
             within=folder,
         )
@@ -112,9 +114,15 @@ def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
     try:
         return read_inside(folder, name, limit_bytes=limit_bytes)
     except FileNotFoundError:
-        hint = "create it" if name == MANIFEST else "add the file or correct the name"
+        hint = (
+            "create it, or begin with one that runs: harness new"
+            if name == MANIFEST
+            else "add the file or correct the name"
+        )
         raise SubmissionError(f"no such file{field}; {hint}", file=name, within=folder) from None
     except NotRegularError as error:
+        if field and error.kind == "directory":
+            raise _a_folder(folder, name) from error
         raise SubmissionError(
             f"not a regular file but a {error.kind}{field}; "
             "expected a regular file inside the folder: copy the file itself there",
@@ -138,6 +146,21 @@ def _read(folder: Path, name: str, *, limit_bytes: int) -> bytes:
             file="" if at_fault == folder else str(at_fault.relative_to(folder)),
             within=folder,
         ) from error
+
+
+def _a_folder(folder: Path, name: str) -> SubmissionError:
+    """The error for a folder in the list of files: only files are mounted, each by its name."""
+    try:
+        inside = sorted(path.name for path in (folder / name).iterdir() if path.is_file())
+    except OSError:
+        inside = []
+    first = next((each for each in inside if each.endswith(".py")), (inside or ["__init__.py"])[0])
+    return SubmissionError(
+        f"a folder (named in {MANIFEST}); list each of its files, such as "
+        f'"{name.rstrip("/")}/{plain(first, 100)}"',
+        file=name,
+        within=folder,
+    )
 
 
 def _read_claims(folder: Path) -> bytes | None:

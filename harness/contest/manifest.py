@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from harness.contest.entry import FunctionName, PlainName, check_file_name
 from harness.contest.track import LARGEST_SEGMENT
 from harness.models import Fact
 
@@ -22,9 +23,6 @@ CONTRACT_VARIABLES = (
     "WALLCLOCK_STARTED_AT",
     "RUN_ID",
 )
-_PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"
-_FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
 class About(Fact):
@@ -33,15 +31,6 @@ class About(Fact):
     name: str = Field(min_length=1, max_length=200)
     author: str = Field(min_length=1, max_length=200)
     github_id: str = Field(min_length=1, max_length=100)
-
-
-def _check_name(name: str) -> str:
-    if not _FILE_NAME.fullmatch(name) or len(name) > 200:
-        raise ValueError(
-            f"{name[:80]!r} is not a plain relative path; expected letters, digits, "
-            "'.', '_' and '-', separated by '/', inside the folder"
-        )
-    return name
 
 
 class Code(Fact):
@@ -53,7 +42,7 @@ class Code(Fact):
     @classmethod
     def _plain_names(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         for name in files:
-            _check_name(name)
+            check_file_name(name)
         if len(set(files)) != len(files):
             raise ValueError("a file is listed twice")
         return files
@@ -70,12 +59,12 @@ class OwnTokenizer(Fact):
 
     model: str | None = None
     kind: Literal["bytes"] | None = None
-    code: str | None = Field(default=None, pattern=_FUNCTION)
+    code: FunctionName | None = None
 
     @field_validator("model")
     @classmethod
     def _plain_name(cls, model: str | None) -> str | None:
-        return None if model is None else _check_name(model)
+        return None if model is None else check_file_name(model)
 
     @model_validator(mode="after")
     def _one_kind(self) -> "OwnTokenizer":
@@ -117,8 +106,8 @@ class Train(Fact):
     """
 
     command: tuple[str, ...] = Field(min_length=1, max_length=100)
-    artifact: str = Field(pattern=_PLAIN_NAME)
-    checkpoint: str | None = Field(default=None, pattern=_PLAIN_NAME)
+    artifact: PlainName
+    checkpoint: PlainName | None = None
     env: dict[str, str] = Field(default_factory=dict)
 
     _environment = field_validator("env")(_check_environment)
@@ -160,8 +149,8 @@ class Score(Fact):
     ``study_after`` says.
     """
 
-    load: str = Field(pattern=_FUNCTION)
-    describe: str | None = Field(default=None, pattern=_FUNCTION)
+    load: FunctionName
+    describe: FunctionName | None = None
     streams: Literal["corpus", "documents"] = "corpus"
     sequence_length: int = Field(ge=1, le=1 << 16, strict=True)
     stride: int | None = Field(default=None, validate_default=True, ge=1, le=1 << 16, strict=True)

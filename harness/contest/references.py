@@ -1,5 +1,6 @@
 """Checks that the functions and scripts named in ``submission.toml`` are in the listed files."""
 
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from harness.contest.submission import Submission, manifest_error
@@ -20,14 +21,28 @@ def check_functions(submission: Submission) -> None:
         _check_function(submission, "tokenizer.code", own.code, expected=make)
 
 
+def file_of(module: str, names: Collection[str]) -> str | None:
+    """The name of a listed file that is a module; None where none is."""
+    base = module.replace(".", "/")
+    files = (f"{base}.py", f"{base}/__init__.py")
+    return next((file for file in files if file in names), None)
+
+
+def is_seen(submission: Submission, named: str) -> bool:
+    """Whether a function that is there can be seen without running the file."""
+    module, _, function = named.partition(":")
+    name = file_of(module, submission.contents)
+    if name is None:
+        return False
+    return function in examine(submission.folder, name, submission.contents[name]).defined
+
+
 def _check_function(submission: Submission, field: str, named: str, *, expected: str) -> None:
     contents = submission.contents
     module, _, function = named.partition(":")
     base = module.replace(".", "/")
-    for name in (f"{base}.py", f"{base}/__init__.py"):
-        if name in contents:
-            break
-    else:
+    name = file_of(module, contents)
+    if name is None:
         raise manifest_error(
             submission,
             field,
@@ -42,8 +57,8 @@ def _check_function(submission: Submission, field: str, named: str, *, expected:
             f"{name} has {len(contents[name]):,} bytes; keep the {part}'s module "
             f"below {LARGEST_PARSED_BYTES:,}: move data and other code into files of their own",
         )
-    defined = examine(submission.folder, name, contents[name]).defined
-    if function not in defined and "*" not in defined:
+    source = examine(submission.folder, name, contents[name])
+    if function not in source.defined and "*" not in source.defined and not source.dynamic:
         raise manifest_error(
             submission,
             field,

@@ -39,13 +39,29 @@ class Submission:
         """The line of ``submission.toml`` on which the first of some dotted keys is given."""
         return TomlLines(self.contents[MANIFEST]).of(*keys)
 
+    def lost_settings(self, track: Track) -> str:
+        """A sentence where a rehearsal runs without the settings that others have; else empty.
+
+        Such as a copy of a track under another name: ``[tracks.smoke]`` says nothing of it, and the
+        size for the contest runs on a laptop.
+        """
+        known = self.manifest.tracks
+        if not track.rehearsal or not known or track.settings in known:
+            return ""
+        names = ", ".join(sorted(known)[:5])
+        return (
+            f"submission has settings for track {names}, none for {track.settings}: the full size "
+            f'runs; settings_of = "{min(known)}" in the track\'s file takes those, or write '
+            f"[tracks.{track.settings}.train] into {MANIFEST}"
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 over names and contents of the counted files."""
         return digest_of_named(self.contents)
 
     def entry(self, track: str) -> Entry:
-        """The submission as an entry on a track."""
+        """The submission as an entry, with its settings for a track of that name."""
         about, own = self.manifest.submission, self.manifest.tokenizer
         train, score = self.manifest.on(track)
         tokenizer = Tokenizer()
@@ -103,8 +119,8 @@ def check_on_track(submission: Submission, track: Track) -> None:
             "tokenizer.code",
             f"track {track.name} gives code no time to tokenize; expected model or kind alone",
         )
-    _, score = submission.manifest.on(track.name)
-    override = f"tracks.{track.name}.score"
+    _, score = submission.manifest.on(track.settings)
+    override = f"tracks.{track.settings}.score"
     longest = track.probes.longest_sequence
     if score.sequence_length > longest:
         raise manifest_error(

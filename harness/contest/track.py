@@ -8,9 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness.contest.hardware import Hardware
 from harness.contest.significance import Significance
 from harness.errors import UsageError
-from harness.models import Fact, Later
+from harness.models import Fact, Later, Spelled
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
@@ -21,6 +22,20 @@ GIB = 1 << 30
 LARGEST_SEGMENT = 1 << 16
 _PROBED_ANSWER_BYTES = 4 * GIB
 PositiveBytes = Annotated[int, Field(gt=0, le=1 << 50, strict=True)]
+TrackName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        'a name of letters, digits, "_" and "-", such as "10min_16mb"',
+    ),
+]
+DatasetName = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        'the name of a dataset, such as "fineweb10B_sp1024": letters, digits, "_", "." and "-"',
+    ),
+]
 
 
 class Budget(Fact):
@@ -38,23 +53,10 @@ class Budget(Fact):
     tokenizer_counted: bool = Field(default=True, strict=True)
 
 
-class Hardware(Fact):
-    """Accelerators that the track needs; 0 means any machine, CPU only."""
-
-    accelerators: int = Field(ge=0, le=1024, strict=True)
-    accelerator_name: str = ""
-
-    @model_validator(mode="after")
-    def _named_when_needed(self) -> "Hardware":
-        if (self.accelerators > 0) != bool(self.accelerator_name):
-            raise ValueError("accelerator_name must be given exactly when accelerators > 0")
-        return self
-
-
 class Dataset(Fact):
     """The dataset by name; figures that are given pin what it must hold."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: DatasetName
     validation_documents: int | None = Field(default=None, gt=0)
     validation_tokens: int | None = Field(default=None, gt=1)
 
@@ -68,7 +70,7 @@ class Holdout(Fact):
     and ``tolerance_bpb`` is how much larger the gap may be.
     """
 
-    dataset: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    dataset: DatasetName
     reference_gap_bpb: float = Field(default=0, gt=-10, lt=10)
     tolerance_bpb: float = Field(ge=0, lt=10)
 
@@ -106,6 +108,24 @@ class Tokenizing(Fact):
     encode_seconds_per_mb: float = Field(gt=0, le=1000)
     decode_seconds_per_mb: float = Field(gt=0, le=1000)
     memory_bytes: PositiveBytes
+
+    def with_time(self, factor: float) -> "Tokenizing":
+        """The same with so many times the time, for a rehearsal that is given more."""
+        times = ("start_seconds", "encode_seconds_per_mb", "decode_seconds_per_mb")
+        return self.model_copy(update={name: factor * getattr(self, name) for name in times})
+
+
+class Reproduction(Fact):
+    """How far a script's own figure may be from its claim, and from ours.
+
+    Seeds scatter by ``field_sd_bpb``. A printed score that is worse than the claim is one by chance
+    less often than ``p_below``; one that is better than ours of the same seed, by more than
+    ``deviations`` of the field, is no luck.
+    """
+
+    field_sd_bpb: float = Field(gt=0, lt=10)
+    p_below: float = Field(default=0.01, gt=0, lt=0.5)
+    deviations: float = Field(default=4.0, gt=0, lt=1000)
 
 
 class Imposed(Fact):
@@ -260,9 +280,13 @@ class Limits(Fact):
 
 
 class Track(Fact):
-    """One track. A ``rehearsal`` track has the same rules but can never verify a record."""
+    """One track. A ``rehearsal`` track has the same rules but can never verify a record.
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    ``settings_of`` names another track whose settings a submission runs with (``[tracks.NAME]`` of
+    ``submission.toml``): so a copy of a track keeps those of the track that it was copied from.
+    """
+
+    name: TrackName
     edition: str = Field(min_length=1)
     description: str = Field(min_length=1)
     rehearsal: bool = Field(strict=True)
@@ -278,6 +302,8 @@ class Track(Fact):
     brought_along: Later[BroughtAlong] = None
     imposed: Later[Imposed] = None
     tokenizing: Later[Tokenizing] = None
+    reproduction: Later[Reproduction] = None
+    settings_of: Later[TrackName] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:
@@ -292,6 +318,11 @@ class Track(Fact):
                 "with leaderboard = true"
             )
         return self
+
+    @property
+    def settings(self) -> str:
+        """The name under which a submission keeps its settings for this track."""
+        return self.settings_of or self.name
 
     @property
     def digest(self) -> str:

@@ -157,8 +157,8 @@ def test_each_finding_of_the_check_has_an_id_and_a_place(folder: Path) -> None:
         ("seed", "pass", f"submission.toml:{line_of(COMMAND)}", None),
         ("claimed_bytes", "fail", "submission.json:2", "bytes_total"),
         ("missing_file", "unknown", "README.md", None),
-        ("unknown_import", "unknown", "train.py:1", None),
-        ("unknown_import", "unknown", "train.py:1", None),
+        ("unknown_import", "fail", "train.py:1", None),
+        ("unknown_import", "fail", "train.py:1", None),
     ]
     claimed = next(each for each in found if each.id == "claimed_bytes")
     assert (claimed.measured, claimed.limit, claimed.unit) == (17_000_000, 16_000_000, "bytes")

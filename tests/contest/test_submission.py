@@ -3,6 +3,7 @@
 import ast
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.contest.brought_along import brought_along
 from harness.contest.loading import load_submission
-from harness.contest.submission import check_on_track
+from harness.contest.submission import MANIFEST, check_on_track
 from harness.contest.track import load_track
 from harness.errors import SubmissionError
 from harness.gate.precheck import precheck, warnings
@@ -41,7 +42,9 @@ DEPTH = "2"
 [tracks.smoke.score]
 stride = 64
 """
-CODE = "import os\nSEED = os.environ['SEED']\ndef load_model(artifact, device):\n    return None\n"
+CODE = (
+    "import os\nSEED = os.environ.get('SEED')\ndef load_model(artifact, device):\n    return None\n"
+)
 
 
 @pytest.fixture
@@ -118,13 +121,16 @@ def test_digest_binds_names_and_contents_of_counted_files_only(folder: Path) -> 
         ('files = ["train.py"]', 'files = ["/etc/passwd"]', "plain relative path"),
         ('files = ["train.py"]', 'files = ["a\\nb"]', "plain relative path"),
         ('files = ["train.py"]', 'files = "train.py"', "code.files"),
-        ('artifact = "model.bin"', 'artifact = "../model.bin"', "train.artifact"),
+        ('artifact = "model.bin"', 'artifact = "../model.bin"', "train.artifact: expected a plain"),
+        ('artifact = "model.bin"', 'artifact = "out/m.bin"', 'such as "model.bin"; it is looked'),
         ('artifact = "model.bin"', 'artifact = ".hidden"', "train.artifact"),
-        ('command = ["python", "train.py"]', "command = []", "train.command"),
+        ('command = ["python", "train.py"]', "command = []", "train.command: expected a list of"),
+        ('["python", "train.py"]', '"python train.py"', 'such as ["python", "train.py"] (found'),
         ('command = ["python", "train.py"]', 'command = ["python", "x.py"]', "'x.py'"),
         ('WIDTH = "8"', 'SEED = "8"', "SEED is set by the harness"),
         ('WIDTH = "8"', '"A=B" = "8"', "environment variable"),
-        ('load = "train:load_model"', 'load = "train"', "score.load"),
+        ('load = "train:load_model"', 'load = "train"', "score.load: expected module:function"),
+        ('load = "train:load_model"', 'load = "train.load_model"', 'such as "train_gpt:load_mod'),
         ('load = "train:load_model"', 'load = "other:load_model"', "does not list"),
         ('load = "train:load_model"', 'load = "train:load"', "defines no 'load'"),
         ("stride = 16", "stride = 65", "larger than sequence_length"),
@@ -140,8 +146,58 @@ def test_a_breach_names_file_field_and_expectation(
     assert expected in complaint(folder)
 
 
+def test_a_copy_of_a_track_loses_settings_and_says_so(folder: Path) -> None:
+    """Or it says whose settings it takes; what it says is part of the track's digest."""
+    smoke = load_track("smoke")
+    copy = smoke.model_copy(update={"name": "mine"})
+    kept = copy.model_copy(update={"settings_of": "smoke"})
+    submission = load_submission(folder)
+    assert submission.lost_settings(smoke) == submission.lost_settings(kept) == ""
+    assert submission.lost_settings(load_track("10min_16mb")) == ""  # the full size is meant
+    said = submission.lost_settings(copy)
+    assert said.startswith(
+        "submission has settings for track smoke, none for mine: the full size runs; "
+        'settings_of = "smoke" in the track'
+    )
+    assert submission.entry(kept.settings) == submission.entry("smoke")
+    assert submission.entry(copy.settings).score != submission.entry("smoke").score
+    assert len({smoke.digest, copy.digest, kept.digest}) == 3
+    (warning,) = [finding for finding in precheck(submission, copy) if finding.id == "settings"]
+    assert (warning.status, warning.detail) == ("unknown", said)
+    assert "settings" not in {finding.id for finding in precheck(submission, kept)}
+
+
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     assert "no such folder" in complaint(tmp_path / "gone")
+
+
+def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    assert "train.py: a file and no folder; expected a submission" in complaint(
+        tmp_path / "train.py"
+    )
+
+
+def test_of_a_folder_each_file_is_listed(folder: Path) -> None:
+    (folder / "lib").mkdir()
+    for name in ("data.txt", "init.py"):
+        (folder / "lib" / name).touch()
+    change(folder, 'files = ["train.py"]', 'files = ["train.py", "lib"]')
+    found = complaint(folder)
+    assert "lib: a folder (named in submission.toml); list each of its files" in found
+    assert found.endswith('such as "lib/init.py"')
+
+
+def test_a_mark_of_utf8_before_the_manifest_is_no_error(folder: Path) -> None:
+    """What editors on Windows save; the mark is counted like any other byte."""
+    manifest = folder / "submission.toml"
+    before = load_submission(folder)
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes().replace(b"\n", b"\r\n"))
+    after = load_submission(folder)
+    assert after.manifest == before.manifest
+    assert after.code_bytes == before.code_bytes + 3 + before.contents[MANIFEST].count(b"\n")
+    manifest.write_bytes(manifest.read_text(encoding="utf-8-sig").encode("utf-16"))
+    assert "submission.toml:1: begins with the byte order mark of UTF-16" in complaint(folder)
 
 
 def test_a_folder_without_manifest(tmp_path: Path) -> None:
@@ -240,9 +296,9 @@ def test_code_is_parsed_once_and_within_bounds(
     parsed = []
     parse = ast.parse
 
-    def counting(content: bytes, filename: str) -> ast.Module:
+    def counting(content: bytes, *arguments: str, **options: Any) -> Any:
         parsed.append(len(content))
-        return parse(content, filename=filename)
+        return parse(content, *arguments, **options)
 
     monkeypatch.setattr("harness.source_code.imports.ast.parse", counting)
     names = [f"part{index}.py" for index in range(6)]
@@ -251,7 +307,7 @@ def test_code_is_parsed_once_and_within_bounds(
         (folder / name).write_text(f"import absent{index}\n" + "x\n" * 30_000)
     found = told(folder)
     assert len(parsed) == 5 and sum(parsed) <= LARGEST_PARSED_BYTES
-    assert "part3.py:1: imports 'absent3'" in found
+    assert "part3.py:1: may import 'absent3'" in found
     assert "part4.py: not examined" in found and "part5.py: not examined" in found
 
 

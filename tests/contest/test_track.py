@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.cli.options import choose_track
 from harness.contest.track import Track, load_track, track_names
 from harness.errors import UsageError
 from harness.package import PACKAGE
@@ -21,7 +22,7 @@ def write(tmp_path: Path, text: str) -> str:
 
 
 def test_shipped_tracks_hold_the_rules_of_the_contest() -> None:
-    assert track_names() == ["10min_16mb", "smoke"]
+    assert track_names() == ["10min_16mb", "non_record_16mb", "smoke"]
     official = load_track("10min_16mb")
     assert not official.rehearsal
     assert official.budget.train_seconds == official.budget.score_seconds == 600
@@ -32,6 +33,29 @@ def test_shipped_tracks_hold_the_rules_of_the_contest() -> None:
     assert official.significance.p_below == 0.01
     assert official.bar is not None and official.bar.bpb is not None and official.bar.source
     assert load_track("smoke").rehearsal
+
+
+def test_the_track_without_records_judges_bytes_and_score_alone() -> None:
+    track, official = load_track("non_record_16mb"), load_track("10min_16mb")
+    assert track.budget.train_seconds is track.budget.score_seconds is None
+    assert (track.budget.bytes, track.dataset) == (official.budget.bytes, official.dataset)
+    assert track.bar is None and track.significance.p_below is None
+    assert (track.significance.fewest_runs, track.significance.most_runs) == (1, 1)
+    assert not track.rehearsal and track.hardware.accelerators == 0
+    assert (track.brought_along, track.tokenizing) == (official.brought_along, official.tokenizing)
+
+
+def test_it_asks_what_its_bounds_need() -> None:
+    track = load_track("non_record_16mb")
+    targets, bound = (track.dataset.validation_tokens or 0) - 1, track.probes.bound
+    assert bound is not None
+    assert bound.questions(runs=1, population=targets) <= track.probes.most
+
+
+def test_auto_is_the_ten_minutes_or_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing, name in (([], "10min_16mb"), (["a GPU"], "smoke")):
+        monkeypatch.setattr("harness.hardware.machine.missing_for", lambda *_, m=missing: m)
+        assert choose_track("auto").name == name
 
 
 def test_digest_follows_the_rules_not_the_text(tmp_path: Path) -> None:
@@ -46,18 +70,24 @@ def test_digest_follows_the_rules_not_the_text(tmp_path: Path) -> None:
     [
         ("train_seconds = 20", "train_secs = 20", "budget.train_secs", "unknown key"),
         ("bytes = 16_000_000", "", "budget.bytes", "missing"),
-        ("train_seconds = 20", "train_seconds = -1", "budget.train_seconds", "greater than 0"),
+        ("train_seconds = 20", "train_seconds = -1", "budget.train_seconds", "a number above 0"),
         ("train_seconds = 20", "train_seconds = nan", "budget.train_seconds", "finite"),
-        ("bytes = 16_000_000", "bytes = 1.5", "budget.bytes", "integer"),
-        ("p_below = 0.01", "p_below = 2", "significance.p_below", "less than"),
-        ("denied_share = 0.1", "denied_share = 0", "imposed.denied_share", "greater than 0"),
-        ("denied_share = 0.1", "denied_share = 0.6", "imposed.denied_share", "less than"),
+        ("bytes = 16_000_000", "bytes = 1.5", "budget.bytes", "a whole number"),
+        ("p_below = 0.01", "p_below = 2", "significance.p_below", "a number below 0.5"),
+        ("denied_share = 0.1", "denied_share = 0", "imposed.denied_share", "a number above 0"),
+        (
+            "denied_share = 0.1",
+            "denied_share = 0.6",
+            "imposed.denied_share",
+            "a number of at most 0.5",
+        ),
         ("seeds = 3", "seeds = 1", "significance", "needs at least 2"),
         ("accelerators = 0", "accelerators = 8", "hardware", "accelerator_name"),
         ('baseline = "unigram"', 'baseline = "unigram"\nbpb = 1.0', "bar", "exactly one"),
-        ("rehearsal = true", 'rehearsal = "yes"', "rehearsal", "boolean"),
-        ('name = "smoke"', 'name = "../x"', "name", "match pattern"),
-        ("by_gap = true", "by_gap = 1", "probes.bound.by_gap", "boolean"),
+        ("rehearsal = true", 'rehearsal = "yes"', "rehearsal", "true or false"),
+        ('name = "smoke"', 'name = "../x"', "name", "expected a name of letters, digits"),
+        ("rehearsal = true", 'settings_of = "a b"\nrehearsal = true', "settings_of", "letters"),
+        ("by_gap = true", "by_gap = 1", "probes.bound.by_gap", "true or false"),
         ("dearest_nats = 5", "dearest_nats = 5\nby_gap = true", "probes", "memory.by_gap"),
     ],
 )

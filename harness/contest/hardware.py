@@ -1,0 +1,59 @@
+"""The hardware of a track, and the speed that it has where it is in order."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from harness.models import Fact, Later
+
+Figure = Literal[
+    "python_additions_per_second", "gemm_gflops", "copy_gb_per_second", "read_mb_per_second"
+]
+"""What is measured of a host (harness/inside/calibrate)."""
+
+
+class Speed(Fact):
+    """What a host of a track reaches in one measurement, and how far another may be from it.
+
+    ``tolerance`` is the share that it may fall short; ``fastest`` how many times the reference no
+    such hardware can reach.
+    """
+
+    reference: float = Field(gt=0)
+    tolerance: float = Field(default=0.1, gt=0, lt=1)
+    fastest: float = Field(default=1.5, gt=1)
+
+    def unlike(self, name: str, measured: float | None) -> str:
+        """How a figure is not as it should be, in words; empty where it is."""
+        if measured is None:
+            return f"{name} was not measured"
+        if measured < self.reference * (1 - self.tolerance):
+            share = measured / self.reference
+            return f"{name} {measured:,.4g} is {share:.0%} of the reference {self.reference:,.4g}"
+        if measured > self.reference * self.fastest:
+            return f"{name} {measured:,.4g} is more than can be ({self.reference:,.4g} is usual)"
+        return ""
+
+
+class Hardware(Fact):
+    """Accelerators that the track needs; 0 means any machine, CPU only.
+
+    ``speeds``: what is measured on a host before each run, by the names of the figures.
+    """
+
+    accelerators: int = Field(ge=0, le=1024, strict=True)
+    accelerator_name: str = ""
+    speeds: Later[dict[Figure, Speed]] = None
+
+    def unlike(self, figures: Mapping[str, float]) -> list[str]:
+        """How a host's figures are not as they should be, one phrase each."""
+        asked = (self.speeds or {}).items()
+        found = (speed.unlike(name, figures.get(name)) for name, speed in asked)
+        return [phrase for phrase in found if phrase]
+
+    @model_validator(mode="after")
+    def _named_when_needed(self) -> "Hardware":
+        if (self.accelerators > 0) != bool(self.accelerator_name):
+            raise ValueError("accelerator_name must be given exactly when accelerators > 0")
+        return self
