@@ -21,3 +21,10 @@ class Decision(Fact):
     who: str = Field(min_length=1, max_length=200)
     at: str = Field(max_length=40)
     evidence: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class PassedOver(Fact):
+    """A decision that settled nothing, and why."""
+
+    decision: Decision
+    why: str = Field(max_length=400)

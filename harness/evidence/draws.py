@@ -68,7 +68,25 @@ TOKENIZER = Secret(
     "shown documents",
     "never",
 )
-SECRETS = (SEED, PROBES, SUFFIXES, ORDER, RECALL, HOLDOUT, SHARDS, TOKENIZER)
+DECOY = Secret(
+    "decoy",
+    "which train text lies in place of the validation split, where a script is shown one",
+    "to the submission when its run begins",
+)
+DRAWN_TEXT = Secret(
+    "drawn text",
+    "texts that a script's own evaluation is run on, and from where on one of them is another",
+    "to the submission when its preparation runs",
+)
+ANOTHER_SEED = Secret(
+    "another seed",
+    "the seeds with which a script is brought to its evaluation, another for each sandbox",
+    "to the submission, in that sandbox",
+)
+SECRETS = (
+    *(SEED, PROBES, SUFFIXES, ORDER, RECALL, HOLDOUT, SHARDS, TOKENIZER),
+    *(DECOY, DRAWN_TEXT, ANOTHER_SEED),
+)
 
 
 class Draw(Fact):
@@ -103,12 +121,22 @@ def draw_seeds(*, entry_digest: str, track_digest: str, nonce: str, count: int) 
     return seeds
 
 
+def once_blind(entry: Entry, track: Track) -> bool:
+    """Whether an entry is trained once for us, and none of its scores is compared with a bar.
+
+    So are those whose claimed score we cannot measure, and whatever was made small for a rehearsal:
+    that proves its bridge alone.
+    """
+    return entry.only_reproduced or (entry.layout == "upstream" and track.rehearsal)
+
+
 def draw_runs(
     entry: Entry, track: Track, nonce: str, *, by_hand: Sequence[int] | None = None
 ) -> tuple[Draw, ...]:
-    """Every run of a plan, drawn at once: preparation, looks, confirmation.
+    """Every run of a plan, drawn at once: preparation, looks, confirmation, reproductions.
 
-    Nothing confirms what was chosen by hand.
+    Nothing confirms what was chosen by hand. An entry whose score can only be printed again is run
+    blind once. A reproduction has the seed of the first look, so that both can be compared.
 
     Args:
         entry: what is judged; one that needs a preparation has it before its seeds.
@@ -121,6 +149,8 @@ def draw_runs(
         purposes.append("preparation")
     if by_hand is None:
         looks, confirming = track.significance.most_runs, track.significance.confirmation or 0
+        if once_blind(entry, track):
+            looks, confirming = 1, 0
         seeds = draw_seeds(
             entry_digest=entry.digest,
             track_digest=track.digest,
@@ -132,6 +162,9 @@ def draw_runs(
     else:
         seeds = list(by_hand)
         purposes += ["look"] * len(seeds)
+    if entry.layout == "upstream":
+        purposes.append("reproduction")
+        seeds = [*seeds, seeds[0]]
     drawn = iter(seeds)
     return tuple(
         Draw(number=number, purpose=purpose, seed=0 if purpose == "preparation" else next(drawn))

@@ -31,6 +31,11 @@ def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunD
     )
 
 
+def find_last(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory | None:
+    """The latest verification of this entry on this track, finished or not; None without one."""
+    return next(_trainings(runs, entry_digest, track_digest), None)
+
+
 def find_open(runs: Path, *, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
     """Verifications of this entry on this track that have no verdict to stand, the latest first.
 
@@ -67,13 +72,13 @@ def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[Run
 
 
 def _is_settled(directory: RunDirectory) -> bool:
-    word = _kept_word(directory)
+    word = kept_word(directory)
     if word is None or any(run.lost for run in directory.runs()):
         return False
     return word != "INCONCLUSIVE" or directory.plan.chosen_by_hand
 
 
-def _kept_word(directory: RunDirectory) -> str | None:
+def kept_word(directory: RunDirectory) -> str | None:
     """The word of the verdict beside the evidence; None where none, or nothing readable, lies."""
     try:
         content = read_inside(directory.path, VERDICT, limit_bytes=LARGEST_EVIDENCE_BYTES)

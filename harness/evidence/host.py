@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
-from harness.models import Fact
+from harness.models import Fact, Later
 
 
 class Accelerator(Fact):
@@ -26,6 +26,20 @@ class MachineFacts(Fact):
     driver: str = ""
 
 
+class Packages(Fact):
+    """What entries can import and start in a sandbox, as found there before any ran.
+
+    ``distributions`` maps the names of packages, as indexes compare them, to their versions.
+    ``modules`` are the names that can be imported, without the standard library's; ``programs``
+    those on the path, of all that are looked for.
+    """
+
+    python: str
+    distributions: dict[str, str] = Field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+
+
 class SandboxFacts(Fact):
     """Where untrusted code ran: a backend, and what it says of itself.
 
@@ -33,6 +47,7 @@ class SandboxFacts(Fact):
     reads back in every phase, none for a rehearsal. The other fields are empty where the backend
     has no such thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest``
     the SHA-256 of the profile of system calls; ``versions`` those of the engine's components.
+    ``packages`` is null where it was not looked for.
     """
 
     kind: BackendName
@@ -43,6 +58,7 @@ class SandboxFacts(Fact):
     runtime: str = ""
     seccomp_digest: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+    packages: Later[Packages] = None
 
     @property
     def isolated(self) -> bool:

@@ -47,7 +47,8 @@ def check_kept(directory: RunDirectory, runs: Sequence[Run] | None = None) -> No
     Code with the plan's digest, files and names; of each try that counts (``runs``, where they were
     read already), each sealed file with size and SHA-256; each scoring's file of documents with
     SHA-256 and the sums of the score; a tokenizer's normal form with its SHA-256. Runs that led to
-    no artifact or no score keep nothing, so nothing is asked of them.
+    no artifact or no score keep nothing, so nothing is asked of them; nor of sealed files that were
+    removed on purpose, which leaves a note.
 
     Raises:
         InfrastructureError: a file is missing or was changed, or the plan's date is in the future.
@@ -70,6 +71,14 @@ def check_entry(directory: RunDirectory) -> None:
             file=directory.entry,
             remedy="start a new verification",
         )
+    if plan.entry.bridge is not None:
+        lines = read_files(directory.bridge, [file.name for file in plan.entry.bridge.files])
+        if digest_of_named(lines) != plan.entry.bridge.digest:
+            raise InfrastructureError(
+                "not the bridge that the verification was begun with",
+                file=directory.bridge,
+                remedy="start a new verification",
+            )
     # Another harness may have read another contract out of the same file.
     if plan.entry.layout == "submission" and plan.required.measured_by == measured_by():
         _check_settings(directory)
@@ -95,7 +104,7 @@ def _check_settings(directory: RunDirectory) -> None:
     """Check that the settings in a plan are those of its own ``submission.toml``."""
     plan = directory.plan
     try:
-        again = load_submission(directory.entry).entry(plan.track.name)
+        again = load_submission(directory.entry).entry(plan.track.settings)
     except SubmissionError as error:  # it was loaded when the verification was begun
         raise _changed(directory.entry, f"not what was entered: {error}") from error
     for field in ("name", "author", "github_id", "tokenizer", "train", "score"):
@@ -124,9 +133,10 @@ def check_run(directory: RunDirectory, run: Run) -> None:
     for earlier in directory.beside(run):
         check_run(directory, earlier)
     root = directory.path.absolute()
-    if run.artifact is not None:
+    pruned = directory.is_pruned(run)
+    if run.artifact is not None and not pruned:
         _check_sealed(root, directory.artifact(run), run.artifact)
-    if run.checkpoint is not None:
+    if run.checkpoint is not None and not pruned:
         _check_sealed(root, directory.checkpoint(run), run.checkpoint)
     if run.tokenizer is not None and run.tokenizer.normal_form_sha256 is not None:
         _check_normal_form(root, directory.normal_form(run), run.tokenizer.normal_form_sha256)

@@ -13,7 +13,7 @@ from harness.contest.brought_along import Brought
 from harness.contest.entry import Entry
 from harness.contest.significance import Look
 from harness.contest.track import Track
-from harness.evidence.draws import ROLES, Draw, Purpose
+from harness.evidence.draws import ROLES, Draw, Purpose, once_blind
 from harness.evidence.isolation import BackendName, PropertyId, required_in
 from harness.evidence.step_names import StepName
 from harness.models import Fact, Later
@@ -49,10 +49,14 @@ class HoldoutFacts(Fact):
 
 
 class TextFacts(Fact):
-    """The texts of a verification: bar, margin and bytes come from the track's own dataset."""
+    """The texts of a verification: bar, margin and bytes come from the track's own dataset.
+
+    ``entered`` is a dataset of the same text in other tokens, for which the entry was written.
+    """
 
     dataset: DatasetFacts
     holdout: HoldoutFacts | None = None
+    entered: Later[DatasetFacts] = None
 
 
 class Bar(Fact):
@@ -244,12 +248,17 @@ class Plan(Fact):
         return tuple(draw for draw in self.draws if draw.purpose in purposes)
 
     @property
+    def once_blind(self) -> bool:
+        """Whether it is trained once for us, and no score of it is compared with a bar."""
+        return once_blind(self.entry, self.track)
+
+    @property
     def probed_runs(self) -> int:
         """How many seed runs share the questions that are asked again.
 
         The fewest that can be accepted: so many are there whenever anything is accepted.
         """
-        if self.chosen_by_hand:
+        if self.chosen_by_hand or self.once_blind:
             return len(self.draws_for("look"))
         return self.track.significance.fewest_runs
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.contest.entry import PlainName
+from harness.contest.entry import FileName
 from harness.evidence.asked_again import Probes, Recall
 from harness.models import Fact, Later
 
@@ -14,9 +14,12 @@ MOST_DOCUMENTS = 1 << 27
 
 
 class ArtifactFacts(Fact):
-    """A sealed file: the bytes that were hashed are the bytes that are scored."""
+    """A sealed file: the bytes that were hashed are the bytes that are scored.
 
-    name: PlainName
+    ``name`` is its path below the output directory.
+    """
+
+    name: FileName
     bytes: int = Field(ge=0)
     sha256: str
 
@@ -243,14 +246,96 @@ class TokenizerProof(Fact):
         return self
 
 
+TOLERANCE_NATS = 1e-5
+"""Of a script's printed loss and ours, besides the digits that were not printed."""
+_SUMS_NATS = 5e-7
+"""As much apart as two means of the same costs were seen to be, summed in float32 or in batches."""
+
+
+class OtherWindows(Fact):
+    """Our loss of the same model by another rule of windows than the bridge's, in nats."""
+
+    rule: str = Field(max_length=100)
+    loss: float
+
+
 class BridgeProof(Fact):
-    """Whether a bridge leads to the model that the script itself scores: both losses in nats."""
+    """Whether a bridge leads to the model that the script itself scores: both losses in nats.
+
+    Both are null for a script whose model cannot be asked. ``startup_seconds`` is the time before
+    its own clock starts, as measured from outside. ``driven_loss`` and ``driven_printed_loss`` are
+    what its loop scores when we drive it, and when it runs by itself, where that is how it is
+    scored. ``other_windows`` tell how sharp the proof is: a rule by which our loss would be the
+    same could stand in the bridge without being noticed.
+    """
 
     kind: Literal["bridge"] = "bridge"
-    our_loss: float
-    printed_loss: float
+    our_loss: float | None
+    printed_loss: float | None
     tolerance_nats: float = Field(gt=0)
     startup_seconds: float = Field(ge=0)
+    driven_loss: Later[float] = None
+    driven_printed_loss: Later[float] = None
+    driven_tolerance_nats: Later[float] = None
+    other_windows: Later[Annotated[tuple[OtherWindows, ...], Field(max_length=16)]] = None
+
+    @property
+    def apart_nats(self) -> float | None:
+        """How far the two losses are apart; None where one of them is missing."""
+        if self.our_loss is None or self.printed_loss is None:
+            return None
+        return abs(self.our_loss - self.printed_loss)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both losses are there, and the same."""
+        return self.apart_nats is not None and self.apart_nats <= self.tolerance_nats
+
+    @property
+    def blind_to(self) -> tuple[str, ...]:
+        """The rules of windows by which our loss would have been the printed one as well.
+
+        A rule is told from the bridge's where its loss is away from ours by ten times what ours is
+        from the printed one, by more than sums in float32 make, and more than the digits hide.
+        """
+        if self.our_loss is None or self.apart_nats is None:
+            return ()
+        hidden = self.tolerance_nats - TOLERANCE_NATS
+        least = max(10 * self.apart_nats, _SUMS_NATS, hidden)
+        return tuple(
+            other.rule
+            for other in self.other_windows or ()
+            if abs(other.loss - self.our_loss) <= least
+        )
+
+
+class OwnEvaluation(Fact):
+    """What a script's own evaluation printed on two texts that we drew, after hardly a step.
+
+    On one, each token is drawn evenly from ``alphabet`` tokens, so that no score of it is below
+    ``floor_loss``; ``printed_loss`` is the lowest that it printed, in nats a token; null where it
+    printed none. The other text is the same as that of the bridge's proof up to a share ``common``
+    of it, and different after that: of the running costs that it printed before this point,
+    ``compared`` could be compared, and ``apart`` were other ones than in the proof; ``first_apart``
+    are the first two.
+    """
+
+    kind: Literal["own_evaluation"] = "own_evaluation"
+    printed_loss: float | None
+    floor_loss: float = Field(ge=0)
+    alphabet: int = Field(ge=2)
+    common: float = Field(gt=0, lt=1)
+    compared: int = Field(ge=0)
+    apart: int = Field(ge=0)
+    first_apart: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "OwnEvaluation":
+        if self.apart > self.compared:
+            raise ValueError("apart: more than were compared")
+        if (self.apart > 0) != (self.first_apart is not None):
+            raise ValueError("first_apart: given exactly where some are apart")
+        return self
 
 
 class ClaimedScore(Fact):
@@ -268,7 +353,16 @@ class ClaimedScore(Fact):
 
 
 Result = Annotated[
-    Trained | Scores | Probes | Recall | Spread | Gap | TokenizerProof | BridgeProof | ClaimedScore,
+    Trained
+    | Scores
+    | Probes
+    | Recall
+    | Spread
+    | Gap
+    | TokenizerProof
+    | BridgeProof
+    | OwnEvaluation
+    | ClaimedScore,
     Field(discriminator="kind"),
 ]
 

@@ -11,11 +11,13 @@ from pydantic import Field, model_validator
 
 from harness.evidence.asked_again import Probes, Recall
 from harness.evidence.host import HostFacts, TelemetryFacts
-from harness.evidence.phase import PhaseFacts
+from harness.evidence.phase import EarlySealFacts, PhaseFacts
 from harness.evidence.results import (
     ArtifactFacts,
+    BridgeProof,
     ClaimedScore,
     Gap,
+    OwnEvaluation,
     Result,
     Scores,
     Spread,
@@ -93,6 +95,9 @@ class Run(Fact):
 
     ``spared`` says why it was not asked again: its score had lost the verification. Null where it
     was asked, or never came so far.
+
+    ``given_up`` says why a launcher took the try for lost while no harness held it any more: its
+    node died, say. Nothing is added to a try that was given up.
     """
 
     format: Literal[2] = 2
@@ -106,6 +111,7 @@ class Run(Fact):
     began: Later[StepName] = None
     beside: Later[tuple[Bpb, ...]] = None
     spared: Later[Annotated[str, Field(min_length=1, max_length=1000)]] = None
+    given_up: Later[Annotated[str, Field(min_length=1, max_length=1000)]] = None
 
     @model_validator(mode="after")
     def _follows(self) -> "Run":
@@ -139,6 +145,12 @@ class Run(Fact):
             raise ValueError("spared: given beside a step that it says was left out")
         if self.role == "preparation" and self.seed != 0:
             raise ValueError("seed: expected 0 of a preparation")
+        return self
+
+    @model_validator(mode="after")
+    def _not_both(self) -> "Run":
+        if self.given_up is not None and self.ended:
+            raise ValueError("given_up: given of a run that has ended")
         return self
 
     def plus(self, facts: StepFacts) -> "Run":
@@ -200,6 +212,12 @@ class Run(Fact):
         return trained.checkpoint if trained else None
 
     @property
+    def early(self) -> EarlySealFacts | None:
+        """How the artifact was sealed while the phase ran on."""
+        facts = self.phase("train") or self.phase("reproduce")
+        return facts.early if facts else None
+
+    @property
     def timeline(self) -> tuple[TimelineSpan, ...]:
         """Where training spent its time, according to its log."""
         trained = self.result("train", Trained)
@@ -244,6 +262,16 @@ class Run(Fact):
     def tokenizer(self) -> TokenizerProof | None:
         """The proof of the entry's own tokenizer (of a preparation)."""
         return self.result("tokenize", TokenizerProof)
+
+    @property
+    def bridge(self) -> BridgeProof | None:
+        """The proof of the bridge (of a preparation)."""
+        return self.result("bridge", BridgeProof)
+
+    @property
+    def own_evaluation(self) -> OwnEvaluation | None:
+        """What the script's own evaluation printed on drawn texts (of a preparation)."""
+        return self.result("drawn", OwnEvaluation)
 
     @property
     def claimed(self) -> ClaimedScore | None:

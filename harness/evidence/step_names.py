@@ -5,6 +5,7 @@ from typing import Literal
 StepName = Literal[
     "tokenize",
     "bridge",
+    "drawn",
     "train",
     "score",
     "probe",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, get_args
 
+from harness.contest.entry import Entry
+from harness.contest.track import Track
 from harness.evidence import asked_again, results
 from harness.evidence.plan import Plan
 from harness.evidence.step_names import Role, StepName
@@ -25,9 +27,25 @@ class Left(Protocol):
         """The unquantized weights."""
 
 
+class Budgeted(Protocol):
+    """What the limits of steps follow from; a plan is one."""
+
+    @property
+    def entry(self) -> Entry:
+        """What is judged."""
+
+    @property
+    def track(self) -> Track:
+        """The rules."""
+
+    @property
+    def time_scale(self) -> float:
+        """What every budget is multiplied by."""
+
+
 # Probing is not charged: it is announced as taking no longer than this, and killed after what the
 # scoring's own rate lets expect.
-PROBE_ALLOWANCE = 1.5
+_PROBE_ALLOWANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,7 @@ class Step:
     when: Callable[[Plan, Left], bool] = lambda plan, run: True
     runs_code: bool | None = True
     documents: bool = False
-    limit: Callable[[Plan], float | None] = lambda plan: None
+    limit: Callable[[Budgeted], float | None] = lambda plan: None
     decides: bool = True
     spared: bool = False
 
@@ -83,6 +101,10 @@ def _has_bridge(plan: Plan, run: Left) -> bool:
     return plan.entry.bridge is not None
 
 
+def _is_only_reproduced(plan: Plan, run: Left) -> bool:
+    return plan.entry.only_reproduced
+
+
 def _has_holdout(plan: Plan, run: Left) -> bool:
     return plan.texts.holdout is not None
 
@@ -95,29 +117,32 @@ def _has_checkpoint(plan: Plan, run: Left) -> bool:
     return "unquantized" in plan.also and run.checkpoint is not None
 
 
-def _has_artifact(plan: Plan, run: Left) -> bool:
-    return run.artifact is not None
+def _has_model(plan: Plan, run: Left) -> bool:
+    return run.artifact is not None and plan.entry.asked
 
 
-def _train_seconds(plan: Plan) -> float | None:
+def _train_seconds(plan: Budgeted) -> float | None:
+    """A script in upstream's layout goes on to its own evaluation, in the same phase."""
+    if plan.entry.layout == "upstream":
+        return _whole_seconds(plan)
     return _scaled(plan, plan.track.budget.train_seconds)
 
 
-def _score_seconds(plan: Plan) -> float | None:
+def _score_seconds(plan: Budgeted) -> float | None:
     return _scaled(plan, plan.track.budget.score_seconds)
 
 
-def _probe_seconds(plan: Plan) -> float | None:
+def _probe_seconds(plan: Budgeted) -> float | None:
     seconds = _score_seconds(plan)
-    return None if seconds is None else seconds * PROBE_ALLOWANCE
+    return None if seconds is None else seconds * _PROBE_ALLOWANCE
 
 
-def _reproduce_seconds(plan: Plan) -> float | None:
-    train, score = _train_seconds(plan), _score_seconds(plan)
-    return None if train is None or score is None else train + score
+def _whole_seconds(plan: Budgeted) -> float | None:
+    train, score = plan.track.budget.train_seconds, plan.track.budget.score_seconds
+    return None if train is None or score is None else _scaled(plan, train + score)
 
 
-def _scaled(plan: Plan, seconds: float | None) -> float | None:
+def _scaled(plan: Budgeted, seconds: float | None) -> float | None:
     return None if seconds is None else seconds * plan.time_scale
 
 
@@ -136,6 +161,14 @@ STEPS: tuple[Step, ...] = (
         when=_has_bridge,
     ),
     Step(
+        *("drawn", "its own evaluation on texts that we drew", "preparation"),
+        result=results.OwnEvaluation,
+        finding="own_evaluation",
+        needs=frozenset({"bridge"}),
+        when=_is_only_reproduced,
+        decides=False,
+    ),
+    Step(
         *("train", "training", "seed"),
         result=results.Trained,
         finding="training",
@@ -146,7 +179,7 @@ STEPS: tuple[Step, ...] = (
         result=results.Scores,
         finding="scoring",
         needs=frozenset({"train"}),
-        when=_has_artifact,
+        when=_has_model,
         documents=True,
         limit=_score_seconds,
     ),
@@ -212,7 +245,7 @@ STEPS: tuple[Step, ...] = (
         *("reproduce", "running the whole script", "reproduction"),
         result=results.ClaimedScore,
         finding="reproduction",
-        limit=_reproduce_seconds,
+        limit=_whole_seconds,
     ),
 )
 

@@ -9,6 +9,9 @@
       preparation/try-K/            what ran before any seed; tokenizer.normal: what was proven
       seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
       reproduction-S/try-K/         the same
+        pruned.json                 instead of sealed files that nobody needs any more
+      */lock                        held by who makes a try of that draw, on any machine
+      tasks/                        what a launcher has sent to nodes (run/launcher/desk.py)
       decisions/N.json              beside the evidence, not of it
       verdict.json, scorecard.txt
 
@@ -18,7 +21,6 @@ our side did not lose is the one that counts; ``attempts.py`` says what becomes 
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -38,6 +40,7 @@ from harness.evidence.step_names import Role, StepName
 from harness.evidence.steps import step_of
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
+from harness.safeio.locks import BusyError, is_locked, locked
 from harness.safeio.parsing import Model, ParseError, parse_model, problems_of
 from harness.safeio.reading import read_inside
 
@@ -47,6 +50,8 @@ VERDICT = "verdict.json"
 SCORECARD = "scorecard.txt"
 ENTRY = "entry"
 BRIDGE = "bridge"
+PRUNED = "pruned.json"
+LOCK = "lock"
 NORMAL_FORM = "tokenizer.normal"
 _FORMAT_1_PLAN = "verification.json"
 _FOLDERS: dict[Role, str] = {
@@ -120,13 +125,18 @@ class RunDirectory:
         """The counted files, as they are mounted: absolute, whatever the directory is."""
         return self.path.absolute() / ENTRY
 
+    @property
+    def bridge(self) -> Path:
+        """The referee's own lines about an entry in upstream's layout, absolute."""
+        return self.path.absolute() / BRIDGE
+
     def draw_directory(self, draw: Draw) -> Path:
         """Where the tries of a draw lie."""
         return self.path / _FOLDERS[draw.role].format(seed=draw.seed)
 
     def try_directory(self, draw: Draw, attempt: int) -> Path:
         """Where one try of a draw lies; it need not exist."""
-        return self.draw_directory(draw) / f"try-{attempt}"
+        return self.path / try_folder(draw.role, draw.seed, attempt)
 
     def directory_of(self, run: Run) -> Path:
         """Where a run's evidence lies."""
@@ -141,6 +151,28 @@ class RunDirectory:
         """The unquantized weights of a run that left some, absolute as they are mounted."""
         assert run.checkpoint is not None  # noqa: S101 - callers ask for such runs only
         return self.directory_of(run).absolute() / "checkpoint" / run.checkpoint.name
+
+    def is_pruned(self, run: Run) -> bool:
+        """Whether what a run sealed was removed on purpose, and is not there any more."""
+        if not (self.directory_of(run) / PRUNED).is_file():
+            return False
+        sealed = [self.artifact(run)] if run.artifact is not None else []
+        sealed += [self.checkpoint(run)] if run.checkpoint is not None else []
+        return not any(map(os.path.lexists, sealed))
+
+    def require_unpruned(self) -> None:
+        """Require that what was sealed is still there, for who looks at it again.
+
+        Raises:
+            UsageError: it was removed on purpose.
+        """
+        for run in self.runs():
+            if any(map(self.is_pruned, (*self.beside(run), run))):
+                raise UsageError(
+                    "what it sealed was removed (harness prune)",
+                    file=self.directory_of(run),
+                    remedy="restore it from a copy, or run the verification again",
+                )
 
     def normal_form(self, run: Run) -> Path:
         """The entry's tokenizer in its normal form, of a preparation that proved one."""
@@ -166,7 +198,8 @@ class RunDirectory:
         """A fresh directory for one try; making it is what begins the try.
 
         Raises:
-            InfrastructureError: another harness has begun the same try, or the disk failed.
+            BusyError: another harness has begun the same try.
+            InfrastructureError: the disk failed.
         """
         directory = self.try_directory(draw, attempt)
         if attempt > _MOST_TRIES:
@@ -176,7 +209,7 @@ class RunDirectory:
             try:
                 directory.mkdir()
             except FileExistsError:
-                raise InfrastructureError(
+                raise BusyError(
                     "another harness has begun this try",
                     file=directory,
                     remedy="wait for it to end",
@@ -187,8 +220,19 @@ class RunDirectory:
         return directory
 
     def write_run(self, run: Run) -> None:
-        """Write the evidence that a run has so far."""
-        _write(self.directory_of(run) / EVIDENCE, run)
+        """Write the evidence that a run has so far.
+
+        Raises:
+            InfrastructureError: the try was given up meanwhile, or the disk failed.
+        """
+        path = self.directory_of(run) / EVIDENCE
+        if path.is_file():
+            before = _read(self.path, path.relative_to(self.path), Run)
+            if before.given_up is not None:
+                raise InfrastructureError(
+                    f"this try was given up meanwhile: {before.given_up}", file=path.parent
+                )
+        _write(path, run)
 
     def tries(self, draw: Draw) -> list[Run]:
         """Evidence of every try of a draw that has some, in order."""
@@ -232,6 +276,23 @@ class RunDirectory:
             for path in files[:_MOST_DECISIONS]
         ]
 
+    def write_decision(self, decision: Decision) -> Path:
+        """Keep one more decision; those before it stay.
+
+        Raises:
+            InfrastructureError: the disk failed, or so many are kept that none more would be read.
+        """
+        folder = self.path / "decisions"
+        kept = self.decisions()
+        if len(kept) >= _MOST_DECISIONS:
+            raise InfrastructureError(f"{_MOST_DECISIONS:,} decisions are enough", file=folder)
+        with disk_errors(folder):
+            folder.mkdir(exist_ok=True)
+        numbers = [int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal()]
+        path = folder / f"{max(numbers, default=0) + 1}.json"
+        _write(path, decision)
+        return path
+
     def evidence_digest(self, runs: Sequence[Run] | None = None) -> str:
         """SHA-256 over the plan and the evidence that counts: what a decision is about.
 
@@ -258,35 +319,29 @@ class RunDirectory:
         """Lock one draw, so that no two tries of it run at the same time.
 
         Raises:
-            InfrastructureError: another harness holds it.
+            BusyError: another harness holds it.
+            InfrastructureError: the file system has no locks.
         """
         place = self.draw_directory(draw)
         with disk_errors(place):
             place.mkdir(exist_ok=True)
-            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked(place / LOCK, what="run"):
             yield
-        except BlockingIOError:
-            raise InfrastructureError(
-                "another harness is at work on this run", file=place, remedy="wait for it to end"
-            ) from None
-        finally:
-            os.close(descriptor)
+
+    def is_held(self, draw: Draw | None = None) -> bool:
+        """Whether a harness is at work on a draw, or on the verification, on any machine."""
+        return is_locked(self.draw_directory(draw) / LOCK if draw else self.path / PLAN)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Lock the directory, so that two harnesses never work on one verification."""
-        with (self.path / PLAN).open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InfrastructureError(
-                    "another harness is at work on this verification",
-                    file=self.path,
-                    remedy="wait for it to end",
-                ) from None
+        with locked(self.path / PLAN, what="verification"):
             yield
+
+
+def try_folder(role: Role, seed: int, attempt: int) -> str:
+    """Where one try of a draw lies, relative to the directory of its verification."""
+    return f"{_FOLDERS[role].format(seed=seed)}/try-{attempt}"
 
 
 def is_run_directory(path: Path) -> bool:

@@ -58,3 +58,73 @@ def where(
         quantiles=tuple(float(value) for value in np.quantile(each, QUANTILES)),
         variance=math.fsum(np.square(shares * (each - whole)).tolist()),
     )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some documents: how many, their share of all bytes, the largest one's bytes.
+
+    ``difference`` is second less first on their text alone, in bits per byte of it.
+    """
+
+    documents: int
+    text: float
+    difference: float
+    largest_bytes: int
+
+
+def along(
+    first: Sequence[NDArray[np.float64]],
+    second: Sequence[NDArray[np.float64]],
+    text_bytes: NDArray[np.int64],
+    *,
+    parts: int,
+) -> tuple[Group, ...]:
+    """Stretches of about as much text each, in the order of the split; see :func:`where`."""
+    before = np.cumsum(text_bytes) - text_bytes / 2
+    total = max(int(text_bytes.sum()), 1)
+    part = np.minimum((before * parts / total).astype(np.int64), parts - 1)
+    return _groups(first, second, text_bytes, part, parts)
+
+
+def by_size(
+    first: Sequence[NDArray[np.float64]],
+    second: Sequence[NDArray[np.float64]],
+    text_bytes: NDArray[np.int64],
+    *,
+    parts: int,
+) -> tuple[Group, ...]:
+    """Parts of as many documents each, the shortest ones first; see :func:`where`."""
+    weighed = np.flatnonzero(text_bytes > 0)
+    order = weighed[np.argsort(text_bytes[weighed], kind="stable")]
+    part = np.full(len(text_bytes), -1, np.int64)
+    part[order] = np.arange(len(order)) * parts // max(len(order), 1)
+    return _groups(first, second, text_bytes, part, parts)
+
+
+def _groups(
+    first: Sequence[NDArray[np.float64]],
+    second: Sequence[NDArray[np.float64]],
+    text_bytes: NDArray[np.int64],
+    part: NDArray[np.int64],
+    parts: int,
+) -> tuple[Group, ...]:
+    """One group for each number of a part that any document with text has, in their order."""
+    bits = np.mean(second, axis=0) - np.mean(first, axis=0)
+    total = float(text_bytes.sum())
+    found = []
+    for number in range(parts):
+        inside = (part == number) & (text_bytes > 0)
+        if not inside.any():
+            continue
+        sizes = text_bytes[inside]
+        whole = float(sizes.sum())
+        found.append(
+            Group(
+                documents=len(sizes),
+                text=whole / total,
+                difference=math.fsum(bits[inside].tolist()) / whole,
+                largest_bytes=int(sizes.max()),
+            )
+        )
+    return tuple(found)

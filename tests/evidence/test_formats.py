@@ -148,10 +148,10 @@ class TestDecisions:
 
     @pytest.mark.parametrize(
         ("status", "decidable", "settled"),
-        [("unknown", True, "pass"), ("unknown", False, "unknown"), ("fail", True, "fail")],
+        [("unknown", "a reason", "pass"), ("unknown", "", "unknown"), ("fail", "a reason", "fail")],
     )
     def test_it_settles_no_failure_and_nothing_that_no_human_knows_better(
-        self, status: Status, decidable: bool, settled: Status
+        self, status: Status, decidable: str, settled: Status
     ) -> None:
         def answer(case: Case) -> Finding:
             return Finding(id="memorisation", status=status, detail="as measured")

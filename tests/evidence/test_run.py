@@ -14,6 +14,7 @@ from harness.evidence.results import (
     BridgeProof,
     ClaimedScore,
     Gap,
+    OwnEvaluation,
     Scores,
     Spread,
     TokenizerProof,
@@ -25,6 +26,7 @@ from harness.evidence.steps import STEPS, step_of, steps_of
 from tests.factories.broken import KILLED, PLAN
 from tests.factories.results import (
     bridge_proof,
+    evaluated_on_drawn,
     failure,
     gap,
     host,
@@ -51,6 +53,7 @@ RESULTS: dict[type, Any] = {
     Gap: gap(),
     TokenizerProof: tokenizer_proof(PLAN),
     BridgeProof: bridge_proof(our=4.3),
+    OwnEvaluation: evaluated_on_drawn(),
     ClaimedScore: ClaimedScore(val_bpb=1.1),
 }
 names = st.sampled_from(get_args(StepName))
