@@ -81,6 +81,14 @@ def _usable_cores() -> int:
     return cores
 
 
+def load_average() -> float | None:
+    """The load average of this machine over one minute, in running processes; None if unknown."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
 def machine(*, needs_accelerators: bool = False) -> MachineFacts:
     """Describe this machine.
 
@@ -148,6 +156,22 @@ def missing_for(track: Track, machine: MachineFacts) -> list[str]:
             for name, count in sorted(others.items())
         ]
     return missing
+
+
+def check_machine(track: Track, here: MachineFacts | None = None) -> None:
+    """Require that this machine is one that a track can be run on.
+
+    ``here`` is what it is, where that is known.
+
+    Raises:
+        InfrastructureError: what it lacks.
+    """
+    here = here or machine(needs_accelerators=track.hardware.accelerators > 0)
+    if missing := missing_for(track, here):
+        raise InfrastructureError(
+            f"this machine does not meet track {track.name}: {'; '.join(missing)}",
+            remedy="run it on a machine that does, or rehearse with --track smoke",
+        )
 
 
 def disk_free_bytes(path: Path) -> int:

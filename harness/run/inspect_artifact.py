@@ -131,9 +131,11 @@ def inspect_artifact(
             except WorkerGone:
                 raise SubmissionError(f"{describe}: {ending(running.stop(), running)}") from None
             except AnswerError as error:
-                raise SubmissionError(f"{describe}: {error}") from error
+                said = with_last_line(f"{describe}: {error}", running.stop())
+                raise SubmissionError(said) from error
             if not content:
-                raise SubmissionError(with_last_line(f"{describe} raised an exception", running))
+                said = f"{describe} raised an exception"
+                raise SubmissionError(with_last_line(said, running.stop()))
     size = artifact.stat().st_size
     tensors = _tensors(describe, content)
     return Inspection(
@@ -151,10 +153,11 @@ def inspect_run(directory: RunDirectory, sandbox: Sandbox) -> Inspection:
     """Inspect the first sealed artifact of a verification, and its checkpoint if there is one.
 
     Raises:
-        UsageError: no seed run left an artifact.
+        UsageError: no seed run left an artifact that is still there.
         InfrastructureError: the kept files were changed after they were written.
     """
     check_entry(directory)
+    directory.require_unpruned()
     for run in directory.runs():
         if run.artifact is not None:
             place = directory.directory_of(run) / f"code-{os.getpid()}"

@@ -2,17 +2,21 @@
 
 It is started by ``normalizing_process.py`` with a request on its command line and the file on
 stdin; it reports its result on stdout, one JSON object per line. The normal form is made without
-the C++ library: what is handed over was made by our code alone.
+the C++ library: what is handed over was made by our code alone. Only where a trial was asked for
+does the library then read the file that our code built, and never one with a table of a stranger's.
 """
 
 import os
 import resource
 import sys
 import threading
+from pathlib import Path
 
+from harness.data.format.documents import read_documents, text_bytes
 from harness.data.format.normal_form import normal
-from harness.data.format.tokenizers import TokenizerError
-from harness.run.normalizing_process import Order, Word
+from harness.data.format.tokenizers import TokenizerError, parse_tokenizer
+from harness.errors import InfrastructureError
+from harness.run.normalizing_process import Order, Trial, Word, has_known_table
 
 
 def main() -> None:
@@ -27,14 +31,32 @@ def main() -> None:
     try:
         found = normal(model)
         parts = found.model, found.serialized
+        lost = ""
+        if order.trial is not None and has_known_table(found.serialized):
+            lost = _lost(found.model, order.trial)
     except MemoryError:
         _say(_short_of_memory(order.enough_bytes))
     except TokenizerError as error:
         _say(Word(kind="rejected", text=error.detail[:2000]))
+    except InfrastructureError as error:  # the documents of the trial
+        _say(Word(kind="ours", text=error.message[:4000], remedy=error.remedy[:1000]))
     else:
-        _say(Word(kind="done", sizes=tuple(len(part) for part in parts)))
+        _say(Word(kind="done", text=lost[:4000], sizes=tuple(len(part) for part in parts)))
         sys.stdout.buffer.write(b"".join(parts))
         sys.stdout.buffer.flush()
+
+
+def _lost(model: bytes, trial: Trial) -> str:
+    """The first document that does not come back from its tokens, and where; empty if all do."""
+    tokenizer, left = parse_tokenizer(model), trial.most_bytes
+    for number, text in enumerate(read_documents(Path(trial.documents)), start=1):
+        problem = tokenizer.mismatch(tokenizer.encode(text), text)
+        if problem:
+            return f"{number}: {problem}"
+        left -= text_bytes(text)
+        if left < 0:
+            break
+    return ""
 
 
 def _short_of_memory(enough_bytes: int) -> Word:

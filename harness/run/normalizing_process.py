@@ -21,7 +21,7 @@ from pydantic import Field
 from harness.data.build.encoding import CRASHES
 from harness.errors import InfrastructureError
 from harness.models import Fact
-from harness.package import REPOSITORY
+from harness.package import PACKAGE
 from harness.safeio.memory import available_bytes
 from harness.safeio.parsing import parse_model
 from harness.safeio.text import plain
@@ -40,17 +40,34 @@ _LINE_BYTES = 1 << 16
 _LARGEST_PART_BYTES = 64 << 20
 
 
+class Trial(Fact):
+    """Documents that are to come back from the tokens of the normal form, ``most_bytes`` of text.
+
+    ``documents`` is a file of them, absolute.
+    """
+
+    documents: str
+    most_bytes: int
+
+
 class Order(Fact):
-    """What the child may use to bring a file of ``model_bytes`` to normal form."""
+    """What the child may use to bring a file of ``model_bytes`` to normal form.
+
+    With ``trial`` it also tries that form, with the C++ library, where its table is a known one.
+    """
 
     model_bytes: int
     cpu_seconds: int
     address_space_bytes: int
     enough_bytes: int
+    trial: Trial | None = None
 
 
 class Word(Fact):
-    """The line of the child's output; the parts that it made follow, with ``sizes`` bytes each."""
+    """The line of the child's output; the parts that it made follow, with ``sizes`` bytes each.
+
+    ``text`` says why it was not ``done``; with it, which document of a trial did not come back.
+    """
 
     kind: Literal["done", "rejected", "ours"]
     text: str = Field(default="", max_length=4000)
@@ -66,8 +83,19 @@ class Answer:
     parts: tuple[bytes, ...] = ()
 
 
-def ask(model: bytes) -> Answer:
+def has_known_table(serialized: bytes) -> bool:
+    """Whether a normal form's table is one of SentencePiece's own, or it has none.
+
+    A table is an array in which the library follows offsets: a stranger's is read in sandboxes
+    alone.
+    """
+    return b" table=" not in serialized.partition(b"\n")[0]
+
+
+def ask(model: bytes, trial: Trial | None = None) -> Answer:
     """Let a child bring ``model`` to normal form; returns its answer, or what its crash says.
+
+    With ``trial`` the form is tried too.
 
     Raises:
         InfrastructureError: our side failed, or the child was killed from outside.
@@ -77,6 +105,7 @@ def ask(model: bytes) -> Answer:
         cpu_seconds=CPU_SECONDS,
         address_space_bytes=min(ADDRESS_SPACE_BYTES, available_bytes() // 2),
         enough_bytes=ENOUGH_BYTES,
+        trial=trial,
     )
     answer: Answer | None = None
     with tempfile.TemporaryFile() as errors, _child(order, errors) as child:
@@ -133,7 +162,7 @@ def _answer(child: subprocess.Popen[bytes]) -> Answer | None:
 def _child(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """The child, in a session of its own; it and all its children are killed at the end."""
     child = subprocess.Popen(
-        [sys.executable, "-P", "-c", _START, str(REPOSITORY), order.model_dump_json()],
+        [sys.executable, "-P", "-c", _START, str(PACKAGE.parent), order.model_dump_json()],
         stdin=subprocess.PIPE,  # a closed stdin tells the child that we have ended
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -10,7 +10,7 @@ from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.evidence.digests import measured_by
-from harness.evidence.draws import draw_runs
+from harness.evidence.draws import draw_runs, once_blind
 from harness.evidence.host import SandboxFacts
 from harness.evidence.isolation import EDITION
 from harness.evidence.plan import (
@@ -30,12 +30,14 @@ from harness.package import VERSION
 class Wishes:
     """What the referee asks for besides: seeds by hand are never a record; ``also`` names steps.
 
+    ``time_scale`` multiplies every budget on a slow machine, which makes it a rehearsal.
     ``new_draw``: begin anew although an earlier verification is still open; the plan tells it.
     """
 
     seeds: Sequence[int] | None = None
     also: tuple[StepName, ...] = field(default=())
     new_draw: bool = False
+    time_scale: float = 1.0
 
 
 def plan_for(
@@ -73,15 +75,31 @@ def plan_for(
         track=track,
         track_digest=track.digest,
         texts=texts,
-        bar=bar or own_bar(track, texts.dataset),
+        bar=None if once_blind(entry, track) else bar or own_bar(track, texts.dataset),
         tries=tries,
         required=required_of(sandbox),
-        test=test_after(tries, track),
+        test=None if once_blind(entry, track) else test_after(tries, track),
         draws=draw_runs(entry, track, nonce, by_hand=wishes.seeds),
         nonce=nonce,
         chosen_by_hand=wishes.seeds is not None,
+        time_scale=wishes.time_scale,
         also=wishes.also,
         brought=brought_along(entry, files),
+    )
+
+
+def check_time(plan: Plan) -> None:
+    """Refuse more time where a record is at stake: only what rehearses anyway may have it.
+
+    Raises:
+        UsageError: the track is no rehearsal, and the sandbox isolates.
+    """
+    if plan.time_scale == 1 or plan.model_copy(update={"time_scale": 1.0}).rehearsal:
+        return
+    raise UsageError(
+        f"--slow {plan.time_scale:g}: track {plan.track.name} in the {plan.required.sandbox} "
+        "sandbox is no rehearsal, and its budgets are the same for all",
+        remedy="leave out --slow, or rehearse with --track smoke",
     )
 
 

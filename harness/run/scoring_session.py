@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from harness.data.format.dataset import Dataset
 from harness.errors import InfrastructureError
 from harness.evidence.asked_again import Probes, Recall
-from harness.evidence.draws import RECALL, Draw
+from harness.evidence.draws import RECALL
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
-from harness.evidence.plan import Plan
 from harness.evidence.results import Scores
 from harness.evidence.steps import Step
-from harness.evidence.store import RunDirectory
 from harness.hardware.telemetry import Telemetry
 from harness.run.endings import ending, with_last_line
-from harness.run.progress import Progress
-from harness.run.score_job import score_job
-from harness.sandbox.protocol import Job, Sandbox
+from harness.run.score_job import UNLIMITED_SECONDS
+from harness.run.score_phase import Bench, Sealed, drive_in, job_of, prepare_seconds, sealed_for
 
 if TYPE_CHECKING:
     from harness.scoring.probes.causality import ProbeSet
@@ -35,44 +33,6 @@ LEAST_SECONDS = 30.0
 """What it may take in any case; a fresh sandbox starts on a busy machine."""
 Result = TypeVar("Result")
 Other = TypeVar("Other")
-
-
-class Bench(Protocol):
-    """What a session needs of the run that it belongs to."""
-
-    @property
-    def directory(self) -> RunDirectory:
-        """Of the verification."""
-
-    @property
-    def plan(self) -> Plan:
-        """What was fixed before the first run."""
-
-    @property
-    def draw(self) -> Draw:
-        """Which of the plan's draws is run."""
-
-    @property
-    def sandbox(self) -> Sandbox:
-        """Prepared."""
-
-    @property
-    def code(self) -> Path:
-        """The directory that sandboxes see as the entry's code."""
-
-    @property
-    def accelerators(self) -> tuple[str, ...]:
-        """UUIDs of the GPUs that the track needs."""
-
-    @property
-    def progress(self) -> Progress:
-        """Told of how far it is."""
-
-    def log(self, step: Step) -> Path:
-        """Where a step's log is written."""
-
-    def code_starts(self, step: Step) -> None:
-        """Called just before the entry's code is started in a step."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +51,6 @@ class Answered(Generic[Result]):
     def leading_to(self, result: Other | None) -> Answered[Other]:
         """The same phase, with another result."""
         return Answered(self.phase, result, self.telemetry, self.violation, self.lost)
-
-
-class Sealed(NamedTuple):
-    """A sealed file, absolute, and what it was sealed with."""
-
-    path: Path
-    sha256: str
 
 
 class ScoringSession:
@@ -228,6 +181,13 @@ class ScoringSession:
         each = (scores.model_seconds - scores.observe_seconds) / max(1, scores.requests)
         return requests * each + scores.observe_seconds
 
+    def _bpb_so_far(self, nats: float | None, done: int, total: int) -> float | None:
+        """About what ``done`` of all ``total`` targets cost, as if each had as many bytes."""
+        text_bytes = int(self._stream.document_bytes.sum())
+        if nats is None or not done or not text_bytes:
+            return None
+        return nats / done * total / math.log(2) / text_bytes
+
     @property
     def _workers(self) -> int:
         return max(1, len(self._bench.accelerators))
@@ -254,25 +214,35 @@ class ScoringSession:
         seconds: float | None,
     ) -> Answered[Result]:
         from harness.scoring.channel import Channel
+        from harness.scoring.handover import Handover
         from harness.scoring.link import AnswerError, WorkerGone
 
-        bench = self._bench
+        bench, tokens = self._bench, self._stream.tokens
+        drive = drive_in(bench, tokens=len(tokens), first=int(tokens[0]))
         with (
             Channel() as channel,
-            bench.sandbox.start(self._job(file, step, channel.directory, seconds)) as running,
+            sealed_for(bench, file) as memory,
+            bench.sandbox.start(
+                job_of(bench, file, step, channel=channel.directory, seconds=seconds, drive=drive)
+            ) as running,
             Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
         ):
+            handover = None
+            if memory is not None:
+                limit = UNLIMITED_SECONDS if seconds is None else seconds
+                handover = Handover(memory, lambda: running.begin_clock(limit))
 
-            def progress(done: int, rate: float) -> None:
+            def progress(done: int, rate: float, nats: float | None = None) -> None:
                 bench.progress.tick(
                     running.elapsed_seconds,
                     running.last_line,
                     targets_done=done,
                     targets_total=total,
                     tokens_per_second=rate,
+                    bpb=self._bpb_so_far(nats, done, total),
                 )
 
-            result, violation, gone, lost = None, "", False, None
+            result, wrong, gone, lost = None, "", False, None
             try:
                 result = work(
                     channel,
@@ -282,33 +252,23 @@ class ScoringSession:
                     threads=self._threads,
                     alive=lambda: running.wait(0) is None,
                     progress=progress,
+                    handover=handover,
                 )
             except AnswerError as error:
-                violation = with_last_line(str(error), running)
+                wrong = str(error)
             except WorkerGone:
                 gone = True
             # Code ran, so its phase is evidence whatever we could not do with its answers.
             except InfrastructureError as error:
                 lost = error
             # A worker that answered wrongly has nothing more to say; others may end by themselves.
-            facts = None if violation or lost else running.wait(GOODBYE_SECONDS)
+            facts = None if wrong or lost else running.wait(GOODBYE_SECONDS)
             facts = facts or running.stop()
+            violation = with_last_line(wrong, facts) if wrong else ""
             if gone and facts.outcome != "deadline":
                 violation = f"{ending(facts, running)}, before every target was scored"
+            elif gone and handover is not None and facts.prepared_seconds is None:
+                limit = prepare_seconds(bench.plan)
+                said = f"the script did not open its artifact for reading within {limit:g} s"
+                violation = with_last_line(said, facts)
             return Answered(facts, result, telemetry.facts, violation, lost)
-
-    def _job(self, file: Sealed, step: Step, channel: Path, seconds: float | None) -> Job:
-        bench = self._bench
-        return score_job(
-            bench.sandbox,
-            code=bench.code,
-            entry=bench.plan.entry,
-            track=bench.plan.track,
-            accelerators=bench.accelerators,
-            file=file.path,
-            sha256=file.sha256,
-            channel=channel,
-            log=bench.log(step),
-            seconds=seconds,
-            starting=partial(bench.code_starts, step),
-        )

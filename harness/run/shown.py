@@ -68,7 +68,7 @@ def train_shards(
         )
     if need > _NOTED_BYTES:
         note(f"seed {seed}: writing the train shards that it is shown, up to {need:,} bytes")
-    with _own_directory(parent) as place:
+    with own_directory(parent) as place:
         folder = place / _TRAIN
         with disk_errors(folder):
             folder.mkdir()
@@ -91,7 +91,7 @@ def reap(runs: Path) -> None:
 
 
 @contextlib.contextmanager
-def _own_directory(parent: Path) -> Iterator[Path]:
+def own_directory(parent: Path) -> Iterator[Path]:
     """A directory with a random name that no other harness removes; we remove it at the end."""
     while True:
         place = parent / f"{PREFIX}{secrets.token_hex(16)}"

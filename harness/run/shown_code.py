@@ -60,6 +60,13 @@ def code_shown(
         shutil.rmtree(place, ignore_errors=True)
 
 
+def startup_of(directory: RunDirectory) -> float:
+    """Seconds that a script takes before its own clock starts, as its preparation measured."""
+    found = (directory.counted(draw) for draw in directory.plan.draws_for("preparation"))
+    proofs = (run.bridge for run in found if run is not None)
+    return next((proof.startup_seconds for proof in proofs if proof is not None), 0.0)
+
+
 def preparation_of(directory: RunDirectory) -> Run | None:
     """The preparation that counts and that proved the entry's own tokenizer, if there is one."""
     found = (directory.counted(draw) for draw in directory.plan.draws_for("preparation"))

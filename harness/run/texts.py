@@ -1,18 +1,20 @@
 """The texts of a verification, in the tokens that its entry uses."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from harness.contest.entry import Entry
-from harness.contest.submission import MANIFEST
+from harness.contest.entry import STOCK, Entry, Tokenizer
+from harness.contest.submission import MANIFEST as SUBMISSION
 from harness.contest.track import Track
 from harness.data.format.dataset import Dataset, open_dataset
-from harness.errors import InfrastructureError, SubmissionError
+from harness.data.format.manifest import MANIFEST_NAME, Manifest, load_manifest
+from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.plan import HoldoutFacts, TextFacts
 from harness.evidence.results import TokenizerProof
 from harness.run.tokenizing import Normalized, NormalTokenizer, OwnTokenizer, in_bytes
@@ -28,10 +30,17 @@ class StockTexts:
     Attributes:
         dataset: the track's dataset; bar, margin and byte counts come from it.
         holdout: the track's unpublished documents, if it names any.
+        entered: the same text in other tokens, where an entry was written for those.
     """
 
     dataset: Dataset
     holdout: Dataset | None
+    entered: Dataset | None = None
+
+    @property
+    def scored(self) -> Dataset:
+        """What an entry without a tokenizer of its own is trained on and scored in."""
+        return self.entered or self.dataset
 
     def facts(self) -> TextFacts:
         """The figures of these texts that the plan records."""
@@ -45,7 +54,11 @@ class StockTexts:
                 tokens=totals.validation_tokens,
                 bytes=totals.validation_bytes,
             )
-        return TextFacts(dataset=self.dataset.facts(), holdout=holdout)
+        return TextFacts(
+            dataset=self.dataset.facts(),
+            holdout=holdout,
+            entered=self.entered.facts() if self.entered else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,12 +69,13 @@ class Texts:
     holdout: Dataset | None
 
 
-def open_texts(track: Track, data: Path) -> StockTexts:
+def open_texts(track: Track, data: Path, tokenizer: Tokenizer = STOCK) -> StockTexts:
     """Open the texts that a track names. Each file is read once in the lifetime of this process.
 
     Args:
         track: names the dataset and, optionally, a second dataset of unpublished documents.
         data: directory of the datasets.
+        tokenizer: of the entry; it may be written for other tokens than the dataset's.
 
     Raises:
         InfrastructureError: a dataset is missing, damaged or unfit for its purpose.
@@ -71,7 +85,53 @@ def open_texts(track: Track, data: Path) -> StockTexts:
     if track.holdout is not None:
         holdout = _opened(data, track.holdout.dataset)
         _check_holdout(dataset, holdout)
-    return StockTexts(dataset, holdout)
+    ids = tokenizer.ids or dataset.manifest.vocabulary_size
+    if ids == dataset.manifest.vocabulary_size:
+        return StockTexts(dataset, holdout)
+    return StockTexts(dataset, holdout, _same_text(track, data, dataset, ids))
+
+
+def _same_text(track: Track, data: Path, dataset: Dataset, ids: int) -> Dataset:
+    """The dataset of the same text in so many ids.
+
+    BPB can be compared where the bytes that it is counted in are the same, so the documents must
+    be; that their tokens decode to them is checked as in any dataset.
+    """
+    if track.holdout is not None:
+        raise InfrastructureError(
+            f"written for {ids:,} tokens, and the unpublished documents of track {track.name} are "
+            f"there in {dataset.manifest.vocabulary_size:,} alone",
+            file=data / track.holdout.dataset,
+            remedy="judge it on a track without [holdout]",
+        )
+    text = dataset.manifest.documents.sha256
+    found = [
+        manifest.name
+        for manifest in _manifests(data)
+        if manifest.vocabulary_size == ids and manifest.documents.sha256 == text
+    ]
+    if len(found) == 1:
+        return _opened(data, found[0])
+    several = f"of the same text in so many are there: {', '.join(found)}"
+    raise InfrastructureError(
+        f"written for {ids:,} tokens, the dataset of track {track.name} has "
+        f"{dataset.manifest.vocabulary_size:,}, and "
+        + (several if found else "there is no dataset of the same text in so many"),
+        file=data,
+        remedy="keep one of them there"
+        if found
+        else "fetch the published one (harness data fetch), or make it of the documents of "
+        f"{dataset.manifest.name} with that tokenizer (harness data tokenize)",
+    )
+
+
+def _manifests(data: Path) -> Iterator[Manifest]:
+    """Those of all datasets at hand, in the order of their names; what is damaged is passed over:
+    whoever asks for it by name is told."""
+    for place in sorted(data.iterdir()):
+        with contextlib.suppress(UsageError, InfrastructureError):
+            if (place / MANIFEST_NAME).is_file():
+                yield load_manifest(place / MANIFEST_NAME)
 
 
 def check_window(entry: Entry, *, vocabulary_size: int) -> None:
@@ -87,7 +147,7 @@ def check_window(entry: Entry, *, vocabulary_size: int) -> None:
             f"{length:,} positions with logits for {vocabulary_size:,} ids are {logits:,} bytes; a "
             f"window's answer may have {LARGEST_WINDOW_BYTES:,}: make the window or the vocabulary "
             "smaller",
-            file=MANIFEST,
+            file=SUBMISSION,
             within=Path(entry.folder),
             field="score.sequence_length",
         )

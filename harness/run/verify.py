@@ -1,61 +1,32 @@
 """The main job: plan, runs, judgment, then another run or a verdict. Resuming is finishing.
 
 Read top to bottom: :func:`begin` fixes the plan, :func:`finish` makes the runs that the judgment
-so far still asks for. What happens within a run is ``seed_run.py``; what the evidence means is
-``judge/``.
+so far still asks for (``finishing.py``, ``scheduling.py``). What happens within a run is
+``seed_run.py``; what the evidence means is ``judge/``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.contest.bridge import BRIDGE, parse_bridge
 from harness.contest.entry import Entry
 from harness.contest.track import Track
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import HarnessError, UsageError
 from harness.evidence.earlier import count_earlier, find_open
 from harness.evidence.integrity import check_kept, read_files
 from harness.evidence.plan import Bar, Plan, PlanRef, Tries
 from harness.evidence.store import RunDirectory
 from harness.judge.next_step import next_step
 from harness.judge.rules.significance import answer_of
-from harness.judge.stored import judge_stored, read_case
-from harness.judge.verdict import Verdict
+from harness.judge.stored import read_case
+from harness.run import finishing
 from harness.run.disk import check_disk, disk_need_bytes
-from harness.run.launcher.protocol import Ended, Launcher, Pool, Task
-from harness.run.plan import Wishes, now, plan_for, required_of
-from harness.run.progress import Progress
+from harness.run.needs import check_needs
+from harness.run.plan import Wishes, check_time, now, plan_for, required_of
+from harness.run.referee import Judged, Referee
 from harness.run.shown import reap
 from harness.run.texts import check_window, open_texts
 from harness.run.workbench import check_texts
-from harness.sandbox.protocol import Sandbox
-
-
-@dataclass(frozen=True)
-class Referee:
-    """Who runs the harness, and with what.
-
-    Attributes:
-        runs: directory under which evidence is kept.
-        data: directory of the datasets.
-        sandbox: where untrusted code runs.
-        launcher: where runs are made.
-        progress: told of everything that happens.
-    """
-
-    runs: Path
-    data: Path
-    sandbox: Sandbox
-    launcher: Launcher
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A verdict, and the directory with the evidence that it follows from."""
-
-    verdict: Verdict
-    directory: Path
 
 
 def verify(
@@ -64,6 +35,7 @@ def verify(
     track: Track,
     referee: Referee,
     *,
+    bridge: Mapping[str, bytes] | None = None,
     bar: Bar | None = None,
     tries: Tries = Tries(),  # noqa: B008 - immutable
     wishes: Wishes = Wishes(),  # noqa: B008 - immutable
@@ -75,6 +47,7 @@ def verify(
         files: its files by name.
         track: the rules.
         referee: who runs it, and with what.
+        bridge: the referee's own files about an entry in upstream's layout.
         bar: the score to beat, where the track takes it from the leaderboard.
         tries: what the leaderboard knows of earlier ones, where the track charges them.
         wishes: the referee's extra wishes.
@@ -85,7 +58,9 @@ def verify(
         InfrastructureError: our side failed before anything could be run, or evidence can't
             be written. A failure within a run is evidence, and makes it INCONCLUSIVE.
     """
-    directory = begin(entry, files, track, referee, bar=bar, tries=tries, wishes=wishes)
+    directory = begin(
+        entry, files, track, referee, bridge=bridge, bar=bar, tries=tries, wishes=wishes
+    )
     return finish([directory], referee)[0]
 
 
@@ -95,31 +70,40 @@ def begin(
     track: Track,
     referee: Referee,
     *,
+    bridge: Mapping[str, bytes] | None = None,
     bar: Bar | None,
     tries: Tries,
     wishes: Wishes,
 ) -> RunDirectory:
     """Fix the plan. After that, nobody has any choice left."""
-    stock = open_texts(track, referee.data)
+    stock = open_texts(track, referee.data, entry.tokenizer)
     reap(referee.runs)  # what it frees may be what is needed
     own = entry.tokenizer.kind != "stock"
-    check_disk(referee.runs, disk_need_bytes(track, stock.dataset.manifest, own_tokenizer=own))
+    check_disk(referee.runs, disk_need_bytes(track, stock.scored.manifest, own_tokenizer=own))
     if entry.tokenizer.kind == "stock":
-        check_window(entry, vocabulary_size=stock.dataset.manifest.vocabulary_size)
+        check_window(entry, vocabulary_size=stock.scored.manifest.vocabulary_size)
+    sandbox = referee.sandbox.prepare()
+    if bridge:
+        # Without accelerators a script gets the stand-in for CUDA.
+        stands_in = track.hardware.accelerators == 0
+        check_needs(parse_bridge(bridge[BRIDGE]), sandbox, rehearsal=stands_in)
     earlier = count_earlier(referee.runs, entry_digest=entry.digest, track_digest=track.digest)
     plan = plan_for(
         entry,
         files,
         track,
         stock.facts(),
-        referee.sandbox.prepare(),
+        sandbox,
         bar=bar,
         tries=tries.model_copy(update={"earlier": earlier}),
         wishes=wishes,
     )
+    check_time(plan)
     if not plan.rehearsal and not plan.chosen_by_hand:
         plan = _beside_open_ones(plan, referee.runs, new_draw=wishes.new_draw)
-    return RunDirectory.create(referee.runs, plan, files=dict(files))
+    return RunDirectory.create(
+        referee.runs, plan, files=dict(files), bridge=dict(bridge) if bridge else None
+    )
 
 
 class StillOpenError(UsageError):
@@ -166,15 +150,15 @@ def _beside_open_ones(plan: Plan, runs: Path, *, new_draw: bool) -> Plan:
     return plan.model_copy(update={"tries": plan.tries.model_copy(update={"passed_over": names})})
 
 
-def rescore(original: RunDirectory, referee: Referee) -> Judged:
-    """Score the sealed artifacts of a verification again: the same plan, but training is a copy.
+def require_rescorable(original: RunDirectory) -> bool:
+    """See that there is something to score again; says whether what confirms it is too.
 
     What our side lost is to be made again, or used up: scored again it would be neither.
 
     Raises:
-        UsageError: it is not finished, or sealed no artifact.
-        InfrastructureError: its files or its dataset were changed.
+        UsageError: it is not finished, or sealed no artifact, or none that is still there.
     """
+    original.require_unpruned()
     plan = original.plan
     runs = original.runs()
     done = {run.draw for run in runs if not run.lost}
@@ -195,8 +179,20 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
             file=original.path,
             remedy="finish it with harness confirm",
         )
+    return confirmed
+
+
+def rescore(original: RunDirectory, referee: Referee) -> Judged:
+    """Score the sealed artifacts of a verification again: the same plan, but training is a copy.
+
+    Raises:
+        UsageError: see :func:`require_rescorable`.
+        InfrastructureError: its files or its dataset were changed.
+    """
+    confirmed = require_rescorable(original)
+    plan = original.plan
     check_kept(original)
-    check_texts(plan, open_texts(plan.track, referee.data).facts())
+    check_texts(plan, open_texts(plan.track, referee.data, plan.entry.tokenizer).facts())
     again = plan.model_copy(
         update={
             "created_at": now(),
@@ -205,8 +201,35 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
         }
     )
     files = read_files(original.entry, [file.name for file in plan.entry.files])
-    directory = RunDirectory.create(original.path.absolute().parent, again, files=files)
+    lines = plan.entry.bridge.files if plan.entry.bridge else ()
+    bridge = read_files(original.bridge, [file.name for file in lines])
+    directory = RunDirectory.create(
+        original.path.absolute().parent, again, files=files, bridge=bridge
+    )
     return finish([directory], referee, confirming=confirmed)[0]
+
+
+def require_confirmable(directory: RunDirectory) -> None:
+    """See that a verification has seeds that confirm it, and something that they would confirm.
+
+    Raises:
+        UsageError: there is nothing to confirm, or it is a rescoring.
+    """
+    plan, case = directory.plan, read_case(directory)
+    if plan.copies is not None:
+        raise UsageError(
+            "it copies what another verification trained, and trains nothing itself",
+            file=directory.path,
+            remedy=f"confirm {plan.copies.directory}, and rescore it again",
+        )
+    if not plan.draws_for("confirmation"):
+        raise UsageError("its plan drew no seeds that confirm", file=directory.path)
+    if not case.statistics.accepted:
+        raise UsageError(
+            f"nothing to confirm: {answer_of(case.statistics).detail}",
+            file=directory.path,
+            remedy="where it is not finished, finish it with harness verify --resume",
+        )
 
 
 def confirm(directory: RunDirectory, referee: Referee) -> Judged:
@@ -216,27 +239,14 @@ def confirm(directory: RunDirectory, referee: Referee) -> Judged:
     directory can do it; so the host's own luck is not confirmed with the seeds'.
 
     Raises:
-        UsageError: there is nothing to confirm, or it is a rescoring.
+        UsageError: see :func:`require_confirmable`.
         InfrastructureError: see :func:`verify`.
     """
-    case = read_case(directory)
-    plan, asked = directory.plan, directory.plan.draws_for("confirmation")
-    if plan.copies is not None:
-        raise UsageError(
-            "it copies what another verification trained, and trains nothing itself",
-            file=directory.path,
-            remedy=f"confirm {plan.copies.directory}, and rescore it again",
-        )
-    if not asked:
-        raise UsageError("its plan drew no seeds that confirm", file=directory.path)
-    if not case.statistics.accepted:
-        raise UsageError(
-            f"nothing to confirm: {answer_of(case.statistics).detail}",
-            file=directory.path,
-            remedy="where it is not finished, finish it with harness verify --resume",
-        )
-    stock, own = open_texts(plan.track, referee.data), plan.entry.tokenizer.kind != "stock"
-    manifest = stock.dataset.manifest
+    require_confirmable(directory)
+    plan = directory.plan
+    asked = plan.draws_for("confirmation")
+    manifest = open_texts(plan.track, referee.data, plan.entry.tokenizer).scored.manifest
+    own = plan.entry.tokenizer.kind != "stock"
     need = disk_need_bytes(plan.track, manifest, own_tokenizer=own, runs=len(asked))
     check_disk(directory.path.absolute().parent, need)
     return finish([directory], referee, confirming=True)[0]
@@ -247,90 +257,11 @@ def finish(
 ) -> list[Judged]:
     """Run what each plan still needs, all in one pool, until every plan has its verdict.
 
-    With ``confirming`` what the looks have accepted is confirmed too; else that is left to
-    :func:`confirm`, and the verdict says so.
+    Raises:
+        HarnessError: why one of them could not be finished, after all others were.
     """
-    with _held(directories), referee.launcher.open() as pool:
-        work = [_Work(directory, confirming) for directory in directories]
-        for each in work:
-            plan = each.directory.plan
-            check_kept(each.directory)
-            check_texts(plan, open_texts(plan.track, referee.data).facts())
-            referee.progress.started(each.directory)
-            for run in each.directory.runs():
-                referee.progress.ended(each.directory, run)
-            _go_on(pool, each, referee.progress)
-        by_path = {each.directory.path: each for each in work}
-        for ended in pool:
-            each = by_path[ended.task.directory]
-            each.take(ended, referee.progress)
-            _go_on(pool, each, referee.progress)
-        return [each.conclude() for each in work]
-
-
-@dataclass
-class _Work:
-    """A verification that is being finished.
-
-    Attributes:
-        directory: of the verification.
-        confirming: whether what the looks have accepted is confirmed.
-        given_up: numbers of the draws whose runs failed on our side in this call.
-        made: whether this call made any run.
-        error: why a run could not be started.
-        told: whether the reason why no more runs follow was shown.
-    """
-
-    directory: RunDirectory
-    confirming: bool
-    given_up: set[int] = field(default_factory=set)
-    made: bool = False
-    error: InfrastructureError | None = None
-    told: bool = False
-
-    def take(self, ended: Ended, progress: Progress) -> None:
-        """Take note of how a task ended."""
-        if ended.run is None or ended.run.lost:
-            self.given_up.add(ended.task.draw)
-        if ended.run is not None:
-            self.made = True
-        elif ended.error is not None:
-            self.error = ended.error
-            progress.note(f"a run could not be begun: {ended.error.message}")
-
-    def conclude(self) -> Judged:
-        """The verdict; if no run was made because none could be started, the error instead."""
-        if self.error is not None and not self.made:
-            raise self.error
-        verdict = judge_stored(self.directory)
-        self.directory.write_verdict(verdict)
-        return Judged(verdict, self.directory.path)
-
-
-def _go_on(pool: Pool, work: _Work, progress: Progress) -> None:
-    """Start the runs that the evidence so far asks for: preparation, next look, confirmation."""
-    directory = work.directory
-    running = pool.running(directory.path)
-    wanted = next_step(
-        read_case(directory),
-        confirming=work.confirming,
-        given_up=work.given_up,
-        running=running,
-    )
-    if wanted.over:
-        pool.cancel(directory.path)
-        if wanted.why and not work.told:
-            progress.note(f"nothing more is run: {wanted.why}")
-        work.told = True
-    for draw in wanted.draws:
-        if draw.number not in running:
-            attempt = directory.attempts(draw) + 1
-            pool.start(Task(directory.path, draw.number, attempt=attempt))
-
-
-@contextmanager
-def _held(directories: Sequence[RunDirectory]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for directory in directories:
-            stack.enter_context(directory.lock())
-        yield
+    done = finishing.finish(directories, referee, confirming=confirming)
+    for each in done:
+        if isinstance(each, HarnessError):
+            raise each
+    return [each for each in done if isinstance(each, Judged)]

@@ -12,29 +12,37 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from harness.contest.bridge import BRIDGE, Bridge, parse_bridge
+from harness.contest.entry import Driven, TakeOver
+from harness.data.format.shards import Tokens
 from harness.errors import InfrastructureError
 from harness.evidence.digests import measured_by
-from harness.evidence.draws import Draw
+from harness.evidence.draws import DECOY, Draw
 from harness.evidence.host import HostFacts, SandboxFacts
 from harness.evidence.integrity import check_entry, check_run, read_files
 from harness.evidence.plan import Plan, TextFacts
 from harness.evidence.run import Run
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
-from harness.hardware.machine import accelerator_uuids, machine
+from harness.hardware.machine import accelerator_uuids, check_machine, machine
 from harness.package import VERSION
+from harness.run.calibrating import calibrated
 from harness.run.codec.models import coder_of
 from harness.run.codec.phase import Coder
 from harness.run.codec.texts import texts_of_code
 from harness.run.launcher.protocol import Task
+from harness.run.launcher.registry import is_alone, is_launched
 from harness.run.progress import Progress
+from harness.run.score_job import UNLIMITED_SECONDS
 from harness.run.scoring_session import ScoringSession
+from harness.run.script_job import Script
 from harness.run.shown import reap
 from harness.run.shown_code import code_shown, normal_tokenizer, preparation_of
+from harness.run.small_tree import Rewrite, small_script
 from harness.run.texts import StockTexts, Texts, open_texts, texts_of_bytes
 from harness.run.tokenizing import NormalTokenizer, OwnTokenizer, own_tokenizer
 from harness.safeio.text import is_plain
-from harness.sandbox.protocol import Sandbox
+from harness.sandbox.protocol import Running, Sandbox
 from harness.sandbox.registry import choose
 
 TICK_SECONDS = 0.2
@@ -87,6 +95,7 @@ class Workbench:
             track=plan.track,
             runtime=plan.required.runtime,
             note=progress.note,
+            layout=plan.entry.layout,
         )
         host = HostFacts(
             node=host_name(),
@@ -94,12 +103,15 @@ class Workbench:
             sandbox=sandbox.prepare(),
             harness_version=VERSION,
             measured_by=measured_by(),
+            alone=is_alone(),
         )
         check_host(plan, host.sandbox)
-        stock = open_texts(plan.track, data)
+        check_machine(plan.track, host.machine)
+        stock = open_texts(plan.track, data, plan.entry.tokenizer)
         check_texts(plan, stock.facts())
         reap(directory.path.absolute().parent)
         with directory.hold(draw), ExitStack() as holds:
+            host = calibrated(host, plan, sandbox, stock, launched=is_launched())
             yield cls(directory, draw, task.attempt, host, sandbox, stock, progress, holds)
 
     @property
@@ -125,7 +137,7 @@ class Workbench:
         proof = preparation.tokenizer if preparation else None
         entry, normal, holds = self.plan.entry, self._normal, self.holds
         if entry.tokenizer.kind == "stock":
-            return Texts(self.stock.dataset, self.stock.holdout)
+            return Texts(self.stock.scored, self.stock.holdout)
         if entry.tokenizer.kind == "code":
             coder = self.coder()
         elif normal is None:
@@ -143,6 +155,33 @@ class Workbench:
         shown = code_shown(self.directory, self._normal, self.place / "code")
         return self.holds.enter_context(shown)
 
+    @cached_property
+    def script(self) -> Script | None:
+        """The script that is taken over to ask its model; None for an entry that loads one."""
+        if not isinstance(self.plan.entry.score.loader, TakeOver | Driven):
+            return None
+        return self.script_on(self.place.absolute() / "decoy")[0]
+
+    def script_on(
+        self, data: Path, *, rewrite: Rewrite = lambda tokens: tokens
+    ) -> tuple[Script, Tokens]:
+        """The entry's script on a small decoy, written to ``data``; and its validation tokens.
+
+        It is the same decoy each time, but for what ``rewrite`` makes of it.
+        """
+        self.holds.callback(shutil.rmtree, data, ignore_errors=True)
+        secret = DECOY.of(self.plan.nonce, "small")
+        return small_script(
+            bridge_of(self.directory),
+            self.code,
+            self.plan.track,
+            self.texts.scored,
+            data,
+            accelerators=self.accelerators,
+            skip=int.from_bytes(secret[:4], "big"),
+            rewrite=rewrite,
+        )
+
     def coder(self, step: Step | None = None) -> Coder:
         """What runs the entry's tokenizer, where that is code.
 
@@ -157,7 +196,7 @@ class Workbench:
             code=self.code,
             tokenizer=plan.entry.tokenizer,
             track_limits=plan.track.sandbox,
-            allowed=plan.track.tokenizing,
+            allowed=plan.track.tokenizing.with_time(plan.time_scale),
             nonce=plan.nonce,
             log=self.log(step) if step is not None else self.place / "texts.log",
             starting=partial(self.code_starts, step) if step is not None else lambda: None,
@@ -221,6 +260,16 @@ class Workbench:
         self.directory.write_run(run)
         return run
 
+    def tick(self, running: Running) -> None:
+        """Report that a phase goes on."""
+        self.progress.tick(running.elapsed_seconds, running.last_line)
+
+    @property
+    def trial_seconds(self) -> float:
+        """What a run may take that only tries an entry out: its budget of training."""
+        budget = self.plan.track.budget.train_seconds
+        return UNLIMITED_SECONDS if budget is None else budget * self.plan.time_scale
+
     def announce(self, run: Run, step: Step) -> None:
         """Report that a step begins."""
         limit = step.limit(self.plan)
@@ -230,6 +279,16 @@ class Workbench:
         """Where a step's log is written."""
         assert step.log is not None  # noqa: S101 - asked for steps in which code runs
         return self.place / step.log
+
+
+def bridge_of(directory: RunDirectory) -> Bridge:
+    """The bridge of an entry in upstream's layout, as it was when the plan was made.
+
+    Raises:
+        UsageError, InfrastructureError: it is damaged.
+    """
+    content = read_files(directory.bridge, [BRIDGE])[BRIDGE]
+    return parse_bridge(content, file=f"bridge/{BRIDGE}")
 
 
 def host_name() -> str:
@@ -269,22 +328,38 @@ def check_host(plan: Plan, sandbox: SandboxFacts) -> None:
     """Check that this host is the one that the plan requires.
 
     Raises:
-        InfrastructureError: harness, sandbox, image, runtime or profile differ.
+        InfrastructureError: harness, sandbox, image, runtime or profile differ, or the sandbox
+            proves less.
     """
-    required = plan.required
-    for what, before, now in (
-        ("harness", required.measured_by, measured_by()),
-        ("sandbox", required.sandbox, sandbox.kind),
-        ("image", required.image_digest, sandbox.image_digest),
-        ("runtime", required.runtime, sandbox.runtime),
-        ("profile of system calls", required.seccomp_digest, sandbox.seccomp_digest),
+    required, new = plan.required, "or start a new verification without --resume"
+    for what, before, now, remedy in (
+        ("harness", required.measured_by, measured_by(), "install the same version on every host"),
+        ("sandbox", required.sandbox, sandbox.kind, "name the one that it was begun with"),
+        (
+            "image",
+            required.image_digest,
+            sandbox.image_digest,
+            "carry it there with harness image --save and --load",
+        ),
+        ("runtime", required.runtime, sandbox.runtime, "give the engine the same runtime"),
+        (
+            "profile of system calls",
+            required.seccomp_digest,
+            sandbox.seccomp_digest,
+            "install the same version on every host",
+        ),
     ):
         if before != now:
             raise InfrastructureError(
                 f"the {what} is not the one that the verification was begun with "
-                f"({before[:12]}, now {now[:12]})",
-                remedy="start a new verification without --resume",
+                f"({before.removeprefix('sha256:')[:12]}, here {now.removeprefix('sha256:')[:12]})",
+                remedy=f"{remedy}, {new}",
             )
+    if lacking := set(required.isolation) - set(sandbox.proves):
+        raise InfrastructureError(
+            f"the sandbox does not prove here what the plan asks for: {', '.join(sorted(lacking))}",
+            remedy=f"harness doctor --sandbox says what is missing, {new}",
+        )
 
 
 def check_texts(plan: Plan, found: TextFacts) -> None:
@@ -298,6 +373,12 @@ def check_texts(plan: Plan, found: TextFacts) -> None:
         raise InfrastructureError(
             f"dataset {planned.dataset.name}: not the one that the verification was begun with "
             f"({planned.dataset.digest[:12]}, now {found.dataset.digest[:12]})",
+            remedy="name the directory that holds it with --data, or start a new verification",
+        )
+    if planned.entered != found.entered:
+        raise InfrastructureError(
+            "the dataset of the same text in the entry's tokens is not the one that the "
+            "verification was begun with",
             remedy="name the directory that holds it with --data, or start a new verification",
         )
     if planned.dataset != found.dataset:

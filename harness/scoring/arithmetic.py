@@ -114,7 +114,8 @@ class Arithmetic:
             window, position = (int(index) for index in bad.nonzero()[0])
             on_target = bool(torch.isinf(nats[window, position]))
             what = "-inf on the target" if on_target else "NaN or inf"
-            raise AnswerError(f"the model answered {what} {where(window, position)}")
+            besides = "" if on_target else " (-inf is a probability of 0, but not for every id)"
+            raise AnswerError(f"the model answered {what} {where(window, position)}{besides}")
         return nats, sums.kept_rows - sums.totals[sums.kept].log().unsqueeze(-1)
 
     def _run(self, sums: "_Sums", wanted: npt.NDArray[np.bool_] | None) -> None:

@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +64,13 @@ _COMPLAINTS = {
     'adaptive = true with streams = "documents" asks for',
     wire.NO_STUDY: "load_model returned a model without the method study(documents), which "
     "[score] study_after asks for",
+    wire.SCRIPT_FAILED: "the script raised an exception before its model could be asked",
+    wire.NEVER_READ: "the script ended without reading the artifact that its bridge names",
+    wire.NEVER_CALLED: "the script read its artifact and ended without the evaluation that its "
+    "bridge names",
+    wire.NO_MODEL: "the evaluation that the bridge names was called without the argument that it "
+    "names as the model",
+    wire.NOT_DRIVEN: "the loop that the bridge names cannot be driven",
     **{
         status: f"the model's {name} raised an exception; its traceback is in the score log"
         for name, status in (
@@ -140,6 +147,25 @@ class Link:
         """
         message = self._receive(alive)
         self._expect(message, wire.Message(wire.READY), "while the model was loaded")
+
+    def wait_demand(self, alive: Callable[[], bool]) -> None:
+        """Wait until a script that is taken over opens its artifact.
+
+        Raises:
+            AnswerError: it ended before that.
+            WorkerGone: the worker closed its end.
+        """
+        message = self._receive(alive)
+        if message._replace(status=wire.OK) == wire.Message(wire.READY):
+            self._expect(message, wire.Message(wire.READY), "before the artifact was read")
+        self._expect(message, wire.Message(wire.DEMAND), "before the artifact was read")
+
+    def hand_over(self, memory: int) -> None:
+        """Send the sealed artifact, as the descriptor of a memory that nobody can write."""
+        message = wire.Message(wire.SEALED).pack()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memory]))]
+        with _sending():
+            self._socket.sendmsg([message], rights)
 
     def send(self, ask: Ask, shown: Indices, *, serial: int, slot: int) -> wire.Message:
         """Ask for the logits of windows ``shown`` int64[B, L].
@@ -240,14 +266,8 @@ class Link:
             self._socket.sendall(message.pack())
             send_patiently(self._socket, content, alive)
 
-        try:
+        with _sending():
             self.waiting.ask(send)
-        except (BrokenPipeError, ConnectionResetError):
-            raise WorkerGone from None
-        except TimeoutError:
-            raise AnswerError("the worker stopped reading its requests") from None
-        except OSError as error:
-            raise broken_channel(error) from error
 
     def _receive(self, alive: Callable[[], bool]) -> wire.Message:
         while (content := self._inbox.get()) is None:
@@ -332,3 +352,16 @@ def _memory(size: int) -> int:
             f"cannot get {size:,} bytes of shared memory: {error.strerror}",
             remedy="free memory on this machine",
         ) from error
+
+
+@contextlib.contextmanager
+def _sending() -> Iterator[None]:
+    """What goes wrong while something is sent, in our own words."""
+    try:
+        yield
+    except (BrokenPipeError, ConnectionResetError):
+        raise WorkerGone from None
+    except TimeoutError:
+        raise AnswerError("the worker stopped reading its requests") from None
+    except OSError as error:
+        raise broken_channel(error) from error

@@ -16,6 +16,7 @@ from harness.evidence.results import Scores
 from harness.safeio.files import sha256_of, write_atomically
 from harness.scoring.arithmetic import Arithmetic, Kept
 from harness.scoring.channel import Channel
+from harness.scoring.handover import Handover
 from harness.scoring.link import Answer
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.schedules.asking import Ask, Schedule
@@ -46,6 +47,7 @@ class _Totals:
     document_nats: npt.NDArray[np.float64]
     document_targets: npt.NDArray[np.int64]
     scored: int = 0
+    nats: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -64,7 +66,9 @@ class _Totals:
         documents = np.searchsorted(self.document_starts, positions, side="right") - 1
         real = ask.counts > 0
         with self.lock:
-            self.window_nats[ask.windows[real]] = costs[real].sum(axis=1)
+            windows = costs[real].sum(axis=1)
+            self.window_nats[ask.windows[real]] = windows
+            self.nats += float(windows.sum())  # to be shown while it runs; the result is exact
             np.add.at(self.document_nats, documents, costs[wanted])
             np.add.at(self.document_targets, documents, 1)
             self.scored += positions.size
@@ -79,8 +83,9 @@ def score(
     tokens_at_once: int,
     alive: Callable[[], bool],
     documents_file: Path,
-    progress: Callable[[int, float], None],
+    progress: Callable[[int, float, float], None],
     threads: int = 1,
+    handover: Handover | None = None,
 ) -> Scores:
     """Score every target of ``stream`` once with the workers that connect to ``channel``.
 
@@ -92,8 +97,10 @@ def score(
         tokens_at_once: tokens in a request.
         alive: whether the sandbox still runs.
         documents_file: where per-document nats, bytes and targets are written (.npz).
-        progress: called a few times a second with targets scored and targets per second.
+        progress: called a few times a second with targets scored, targets per second, and about
+            the nats of those targets.
         threads: of torch, which sum the answers of one worker.
+        handover: the sealed file, where workers ask for it.
 
     Raises:
         AnswerError: the submission's model answered wrongly.
@@ -124,7 +131,10 @@ def score(
         threads=threads,
         alive=alive,
         listen=listen,
-        tick=lambda seconds: progress(totals.scored, totals.scored / max(seconds, 1e-9)),
+        handover=handover,
+        tick=lambda seconds: progress(
+            totals.scored, totals.scored / max(seconds, 1e-9), totals.nats
+        ),
     )
     # fsum is exact, so the total does not depend on which worker answered when.
     total_nats = math.fsum(totals.window_nats)
@@ -220,6 +230,7 @@ def ask_again(
     alive: Callable[[], bool],
     progress: Callable[[int, float], None],
     threads: int = 1,
+    handover: Handover | None = None,
 ) -> Timing:
     """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`."""
     done = 0
@@ -241,5 +252,6 @@ def ask_again(
         threads=threads,
         alive=alive,
         listen=listen,
+        handover=handover,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),
     )

@@ -16,6 +16,7 @@ import torch
 from harness.inside import worker as wire
 from harness.scoring.arithmetic import Arithmetic
 from harness.scoring.channel import Channel
+from harness.scoring.handover import Handover
 from harness.scoring.link import SLOTS, Answer, Link
 from harness.scoring.schedules.asking import (
     Ask,
@@ -68,6 +69,7 @@ def play(
     alive: Callable[[], bool],
     listen: Listener,
     tick: Callable[[float], None],
+    handover: Handover | None = None,
 ) -> Timing:
     """Have the workers that connect to ``channel`` answer everything that a schedule asks.
 
@@ -82,6 +84,8 @@ def play(
         alive: whether the sandbox still runs.
         listen: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
+        handover: the sealed file, where workers ask for it. All get it at once, when the last one
+            has asked, and loading counts from there.
 
     Raises:
         AnswerError: a model answered wrongly.
@@ -96,6 +100,13 @@ def play(
         for _ in range(workers):
             connection = channel.accept(alive)
             links.append(Link(connection, slot=slot, vocabulary_size=vocabulary_size))
+        if handover is not None:
+            for link in links:
+                link.wait_demand(alive)
+            handover.begins()
+            began = time.monotonic()
+            for link in links:
+                link.hand_over(handover.memory)
         for link in links:
             link.wait_ready(alive)
         loaded = time.monotonic()

@@ -169,6 +169,6 @@ def test_a_driver_older_than_the_images_cuda_is_missing() -> None:
 
 
 def test_the_oldest_driver_is_that_of_the_locked_cuda() -> None:
-    lock = Path(__file__).parents[2] / "docker/cuda-cp311-x86_64.lock"
+    lock = Path(__file__).parents[2] / "docker/cuda-cp313-x86_64.lock"
     (cuda,) = re.findall(r"^cuda-toolkit==(\d+)\.", lock.read_text(), re.MULTILINE)
     assert {"12": 525, "13": 580}[cuda] == OLDEST_DRIVER

@@ -149,7 +149,7 @@ def test_a_lone_artifact_is_inspected(tmp_path: Path) -> None:
         ("return [object()]", "raised an exception"),
         ("return 'x' * (5 << 20)", "wants to send"),
         ("import os; os._exit(3)", "exit code 3"),
-        ("return [dict(TENSOR, bytes=-1)]", "greater than or equal to 0"),
+        ("return [dict(TENSOR, bytes=-1)]", "at least 0"),
         ("return [dict(TENSOR, bits_per_weight=float('nan'))]", "NaN is not a JSON number"),
     ],
 )

@@ -232,7 +232,7 @@ class Played:
                     workers=workers,
                     tokens_at_once=tokens_at_once,
                     alive=process.is_alive,
-                    progress=lambda done, rate: None,
+                    progress=lambda *told: None,
                 )
             finally:
                 process.kill()

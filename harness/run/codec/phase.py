@@ -15,8 +15,8 @@ from harness.inside import codec as wire
 from harness.package import PACKAGE
 from harness.run.codec.documents import CodecError, Document, Stated
 from harness.run.codec.pieces import Pieces
-from harness.run.codec.talk import Conversation
-from harness.run.endings import ending
+from harness.run.codec.talk import IN_THE_LOG, Conversation
+from harness.run.endings import ending, with_last_line
 from harness.run.paths import CHANNEL, CODE
 from harness.safeio.files import disk_errors
 from harness.sandbox.protocol import Job, Mount, Running, Sandbox
@@ -214,6 +214,8 @@ def _spoken(asked: _Asked, channel: Channel, running: Running) -> Spoken:
             problem = "takes more core seconds than the track gives it"
         elif document is not None:
             problem = f"ends the sandbox: {problem}"
+    elif IN_THE_LOG in problem:  # what else stands there may be of servers that were stopped
+        problem = with_last_line(problem, facts)
     if problem:
         subject = f"{coder.name}: {does} {document.name}" if document else coder.name
         problem = f"{subject}: {problem}"

@@ -21,16 +21,16 @@ POLL_SECONDS = 0.2
 _READ_BYTES = 1 << 20
 _LONGEST_ENDING = 40
 _MORE_TEXT_BYTES = 1024  # so much too long is read all the same, to say where it differs
+IN_THE_LOG = "its traceback is in the log of this step"
 _CANNOT_START = {
-    wire.LOAD_FAILED: "cannot be made: the function raises an exception; its traceback is in the "
-    "log of this step",
+    wire.LOAD_FAILED: f"cannot be made: the function raises an exception; {IN_THE_LOG}",
     wire.NO_METHODS: "has no methods encode(text) and decode(ids)",
     wire.NO_VOCABULARY: "has no vocabulary_size from 2 to 65,536",
     wire.NO_BOS: "has no bos_id, an id below vocabulary_size that encode never produces",
     wire.MEMORY: "needs more memory to be made than it may have",
 }
 _COMPLAINTS = {
-    wire.RAISED: "raises an exception; its traceback is in the log of this step",
+    wire.RAISED: f"raises an exception; {IN_THE_LOG}",
     wire.BEYOND: "returns an id below 0 or beyond 65,535",
     wire.SURROGATE: "returns text with half of a surrogate pair",
     wire.MEMORY: "needs more memory than it may have",

@@ -1,11 +1,11 @@
 """Runs tasks on this machine, one after the other: each has the whole machine to itself."""
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import InfrastructureError
+from harness.run.launcher.backlog import Backlog
 from harness.run.launcher.protocol import Ended, Pool, Task
 from harness.run.progress import Progress
 from harness.run.seed_run import run_task
@@ -30,26 +30,29 @@ class LocalLauncher:
 
 
 class _LocalPool:
+    most_losses = 1  # what is lost here would be lost here again
+
     def __init__(self, data: Path, progress: Progress) -> None:
         self._data = data
         self._progress = progress
-        self._waiting: deque[Task] = deque()
+        self._waiting = Backlog()
 
     def start(self, task: Task) -> None:
-        self._waiting.append(task)
+        self._waiting.add(task)
 
     def running(self, directory: Path) -> frozenset[int]:
-        return frozenset(task.draw for task in self._waiting if task.directory == directory)
+        return self._waiting.draws(directory)
 
     def cancel(self, directory: Path) -> None:
-        self._waiting = deque(task for task in self._waiting if task.directory != directory)
+        self._waiting.drop(directory)
 
     def __iter__(self) -> Iterator[Ended]:
         while self._waiting:
-            task = self._waiting.popleft()
+            task = self._waiting.take()
+            self._waiting.ended(task.directory)
             try:
                 run = run_task(task, data=self._data, progress=self._progress)
             except InfrastructureError as error:
                 yield Ended(task, None, error)
             else:
-                yield Ended(task, run)
+                yield Ended(task, run, told=True)

@@ -27,23 +27,31 @@ class Task:
 class Ended:
     """A task that has ended.
 
-    ``run`` is its evidence, as it was written. It is None where our side could not start the task;
-    ``error`` then says why.
+    ``run`` is its evidence, as it was written. It is None where our side could not start the task:
+    ``error`` then says why, and no further try would help. It is None without an error where the
+    task was lost before it left anything, and may be tried again. ``told``: the display has been
+    told of the run already.
     """
 
     task: Task
     run: Run | None
     error: InfrastructureError | None = None
+    told: bool = False
 
 
 class Pool(Protocol):
-    """Tasks that wait or run; iterating yields each one when it ends, until none is left."""
+    """Tasks that wait or run; iterating yields each one when it ends, until none is left.
+
+    ``most_losses``: so often our side may lose a draw before it is given up in this call.
+    """
+
+    most_losses: int
 
     def start(self, task: Task) -> None:
         """Add a task; it runs as soon as there is room."""
 
     def running(self, directory: Path) -> frozenset[int]:
-        """Numbers of the draws of this directory that wait or run."""
+        """Numbers of the draws of this directory that wait or run, for whomever they were sent."""
 
     def cancel(self, directory: Path) -> None:
         """End the tasks of a directory: its verdict no longer depends on them."""
@@ -56,4 +64,4 @@ class Launcher(Protocol):
     """Runs tasks somewhere."""
 
     def open(self) -> AbstractContextManager[Pool]:
-        """An empty pool; leaving its ``with`` block ends the tasks that still run."""
+        """A pool; leaving its ``with`` block ends tasks in this process, and no others."""

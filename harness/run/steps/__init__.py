@@ -5,8 +5,11 @@ from collections.abc import Callable, Mapping
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import Step
+from harness.run.steps.bridge import prove_bridge
 from harness.run.steps.documents import gap, spread
+from harness.run.steps.drawn import evaluate_on_drawn
 from harness.run.steps.probe import probe, probe_unpublished, recall
+from harness.run.steps.reproduce import reproduce
 from harness.run.steps.score import holdout, score, unquantized
 from harness.run.steps.tokenize import tokenize
 from harness.run.steps.train import train
@@ -14,6 +17,8 @@ from harness.run.workbench import Workbench
 
 DO: Mapping[StepName, Callable[[Step, Workbench, Run], StepFacts]] = {
     "tokenize": tokenize,
+    "bridge": prove_bridge,
+    "drawn": evaluate_on_drawn,
     "train": train,
     "score": score,
     "probe": probe,
@@ -23,5 +28,5 @@ DO: Mapping[StepName, Callable[[Step, Workbench, Run], StepFacts]] = {
     "reprobe": probe_unpublished,
     "gap": gap,
     "unquantized": unquantized,
+    "reproduce": reproduce,
 }
-"""``bridge`` and ``reproduce`` are declared; no plan that this harness makes has them yet."""

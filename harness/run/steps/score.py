@@ -7,7 +7,8 @@ from harness.evidence.run import Failure, Run, StepFacts
 from harness.evidence.steps import Step
 from harness.models import Finding
 from harness.run.endings import failure_of
-from harness.run.scoring_session import Answered, ScoringSession, Sealed
+from harness.run.score_phase import Sealed
+from harness.run.scoring_session import Answered, ScoringSession
 from harness.run.workbench import Workbench
 
 

@@ -135,24 +135,7 @@ class WindowPlan:
         scored from the same position on, may be.
         """
         at_once = min(self._at_once(room), share or len(self))
-        starts, lengths, firsts, counts, _ = self.windows
-        shapes = lengths[windows] * (self.length + 1) + firsts[windows]
-        for shape in np.unique(shapes):
-            length, first = divmod(int(shape), self.length + 1)
-            group = np.flatnonzero(shapes == shape)
-            for begin in range(0, len(group), at_once):
-                places = group[begin : begin + at_once]
-                together = windows[places]
-                ask = Ask(
-                    windows=together,
-                    starts=starts[together],
-                    length=length,
-                    firsts=firsts[together],
-                    counts=counts[together],
-                    positions=length - first,
-                    shown=lengths[together],
-                )
-                yield ask, places
+        return self.windows.asked(windows, at_once=at_once)
 
     def schedule(self, *, room: Room, lanes: int, twice: Indices = NONE) -> Schedule:
         """See :class:`harness.scoring.schedules.plan.Plan`: each segment, then what is observed."""

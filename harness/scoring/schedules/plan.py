@@ -1,12 +1,13 @@
 """Windows over a stream, whichever way it is played: every target is in exactly one of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.scoring.schedules.asking import Indices, Schedule
+from harness.scoring.schedules.asking import Ask, Indices, Schedule
 
 Floats = npt.NDArray[np.float64]
 NONE: Indices = np.empty(0, np.int64)
@@ -51,6 +52,32 @@ class Windows(NamedTuple):
     def lasts(self) -> Indices:
         """int64[W], ascending: the stream index of each window's last target."""
         return self.starts + self.firsts + self.counts
+
+    def asked(self, chosen: Indices, *, at_once: int) -> Iterator[tuple[Ask, Indices]]:
+        """Windows int64[K] as asks, each with the places int64[B] of its windows among them.
+
+        At most ``at_once`` are asked together: only those of one length, scored from the same
+        position on, may be.
+        """
+        lengths, firsts = self.lengths[chosen], self.firsts[chosen]
+        base = int(firsts.max(initial=0)) + 1
+        shapes = lengths * base + firsts
+        for shape in np.unique(shapes):
+            length, first = divmod(int(shape), base)
+            group = np.flatnonzero(shapes == shape)
+            for begin in range(0, len(group), at_once):
+                places = group[begin : begin + at_once]
+                together = chosen[places]
+                ask = Ask(
+                    windows=together,
+                    starts=self.starts[together],
+                    length=length,
+                    firsts=self.firsts[together],
+                    counts=self.counts[together],
+                    positions=length - first,
+                    shown=self.lengths[together],
+                )
+                yield ask, places
 
 
 class Layout(NamedTuple):

@@ -73,7 +73,11 @@ def test_its_model_is_what_training_finds(benches: Benches) -> None:
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
-        ({"return": "raise RuntimeError('no')"}, "words:make: cannot be made"),
+        (
+            {"return": "raise RuntimeError('no')"},
+            "words:make: cannot be made: the function raises an exception; its traceback is in the "
+            "log of this step (its log ends: RuntimeError: no)",
+        ),
         ({"return": "return 5"}, "has no methods"),
         ({"top": "import nothing_like_it"}, "cannot be made"),
         ({"return": "return bytearray(1 << 50)"}, "needs more memory to be made"),

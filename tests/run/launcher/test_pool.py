@@ -1,0 +1,147 @@
+"""What a pool does with sites that fail, in virtual time: the code of real ones, nodes made up."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import InfrastructureError
+from harness.evidence.run import Run
+from harness.run.launcher.pool import SitePool
+from harness.run.launcher.protocol import Ended, Task
+from harness.run.launcher.settings import Cluster
+from harness.run.launcher.site import UnreachableError
+from tests.bench.cluster import SimulatedDesk
+from tests.bench.nodes import Faults, Nodes
+from tests.factories.plans import plan
+from tests.factories.runs import seed_run
+
+NEVER = 1e12
+SOUND = Faults(between_failures=NEVER, differing=0.0)
+QUICK = Cluster(poll_seconds=1, settle_seconds=10)
+DRAWS = plan().draws_for("look")
+
+
+@dataclass
+class Bench:
+    """A pool on a few nodes; every run takes 100 s."""
+
+    nodes: int = 2
+    faults: Faults = SOUND
+    settings: Cluster = QUICK
+    notes: list[str] = field(default_factory=list)
+    running: Counter[tuple[Path, int]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.site = Nodes(
+            self.nodes,
+            self.faults,
+            takes=lambda task: 100.0,
+            makes=self._makes,
+            drawn=np.random.default_rng(1),
+        )
+        self.pool = SitePool(
+            self.site,
+            SimulatedDesk(self.site),
+            self.settings,
+            self.notes.append,
+            clock=lambda: self.site.now,
+            sleep=self.site.sleep,
+        )
+
+    def _makes(self, task: Task, node: str) -> Run:
+        return seed_run(DRAWS[0], attempt=task.attempt)
+
+    def all_ended(self) -> list[Ended]:
+        return list(self.pool)
+
+
+def task(name: str, draw: int = 0, attempt: int = 1) -> Task:
+    return Task(Path("runs") / name, draw, attempt)
+
+
+def test_every_task_ends_once_and_nodes_work_side_by_side() -> None:
+    bench = Bench()
+    for name in "abcd":
+        bench.pool.start(task(name))
+    ended = bench.all_ended()
+    assert sorted(each.task.directory.name for each in ended) == list("abcd")
+    assert 200 <= bench.site.now < 210, "two at a time"
+    assert bench.pool.open_tasks == 0
+
+
+def test_no_more_are_sent_than_the_settings_say() -> None:
+    bench = Bench(settings=Cluster(poll_seconds=1, settle_seconds=10, most_jobs=1))
+    for name in "ab":
+        bench.pool.start(task(name))
+    bench.all_ended()
+    assert bench.site.now >= 200, "one after the other, though two nodes are free"
+
+
+def test_a_lost_task_is_told_after_the_time_in_which_files_settle() -> None:
+    bench = Bench(nodes=1)
+    bench.pool.start(task("a"))
+    waiting = iter(bench.pool)
+    node = bench.site._nodes["node01"]
+    bench.site._at(50.0, lambda: bench.site._fails(node))
+    ended = next(waiting)
+    assert (ended.run, ended.error) == (None, None)
+    assert bench.site.now >= 60, "settled for ten seconds"
+    assert any("lost on node01: job" in note and "node failed" in note for note in bench.notes)
+    bench.pool.start(task("a", attempt=2))
+    assert next(waiting).run is not None, "the only node is used again, once it is back"
+
+
+def test_a_node_that_refuses_is_passed_over_and_what_it_refused_is_no_loss() -> None:
+    bench = Bench(faults=Faults(between_failures=NEVER, differing=0.5))
+    for name in "abc":
+        bench.pool.start(task(name))
+    ended = bench.all_ended()
+    assert all(each.run is not None for each in ended)
+    assert sum("node01 refuses: the image" in note for note in bench.notes) >= 1
+    bench.pool.start(task("d"))
+    before = len(bench.notes)
+    assert bench.all_ended()[0].run is not None
+    assert not any("refuses" in note for note in bench.notes[before:]), "it is not asked again"
+
+
+def test_where_every_node_refuses_the_task_ends_with_their_sentences() -> None:
+    bench = Bench(faults=Faults(between_failures=NEVER, differing=1.0))
+    bench.pool.start(task("a"))
+    (ended,) = bench.all_ended()
+    assert isinstance(ended.error, InfrastructureError)
+    assert "node01: the image is not" in str(ended.error)
+    assert "node02: the image is not" in str(ended.error)
+
+
+def test_what_is_cancelled_frees_its_node_and_is_not_told() -> None:
+    bench = Bench(nodes=1)
+    bench.pool.start(task("a", 0))
+    bench.pool.start(task("a", 1))
+    bench.pool.start(task("b"))
+    waiting = iter(bench.pool)
+    bench.site._at(30.0, lambda: bench.pool.cancel(Path("runs/a")))
+    ended = list(waiting)
+    assert [each.task.directory.name for each in ended] == ["b"]
+    assert bench.site.now < 150
+    assert bench.pool.running(Path("runs/a")) == frozenset()
+
+
+def test_a_site_that_does_not_answer_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(nodes=1)
+    bench.pool.start(task("a"))
+    states, calls = bench.site.states, Counter[str]()
+
+    def silent(jobs: dict[str, str]) -> object:
+        calls["asked"] += 1
+        if calls["asked"] < 500:
+            raise UnreachableError("no answer")
+        return states(jobs)
+
+    monkeypatch.setattr(bench.site, "states", silent)
+    (ended,) = bench.all_ended()
+    assert ended.run is not None
+    assert sum("waiting for the site: no answer" in note for note in bench.notes) == 1
+    assert sum("the site answers again" in note for note in bench.notes) == 1
