@@ -29,7 +29,7 @@ def bar_under(plan: Plan, track: Track) -> Bar | None:
     is harder to beat.
     """
     own = own_bar(track, plan.texts.dataset)
-    if own is None or track.bar is None:
+    if own is None or track.bar is None or plan.once_blind:
         return None
     record = plan.bar if plan.bar is not None and plan.bar.verdict_sha256 else None
     same_contest = track.bar.leaderboard and track.name == plan.track.name
@@ -61,7 +61,7 @@ def asked_under(plan: Plan, track: Track) -> PlannedTest | None:
     """
     planned = plan.test if track.digest == plan.track.digest else None
     test = asked_test(track)
-    if test is None:
+    if test is None or plan.once_blind:
         return None
     test = test.at_level(_left(plan, track, planned, test.p_below))
     asked, most = track.significance, track.significance.most_runs

@@ -25,6 +25,7 @@ class Case:
         runs: the try that counts of each draw that has one, in the order of the draws.
         statistics: the scores of the seed runs against the bar.
         decisions: what humans settled about this very evidence.
+        elsewhere: what they settled about other evidence, such as less of it.
         used_up: draws that had begun and were lost as often as they may be.
     """
 
@@ -33,6 +34,7 @@ class Case:
     runs: tuple[Run, ...]
     statistics: StatisticsResult
     decisions: tuple[Decision, ...] = ()
+    elsewhere: tuple[Decision, ...] = ()
     used_up: tuple[Draw, ...] = ()
 
     @classmethod
@@ -43,6 +45,7 @@ class Case:
         *,
         track: Track | None = None,
         decisions: Sequence[Decision] = (),
+        elsewhere: Sequence[Decision] = (),
         used_up: Sequence[Draw] = (),
     ) -> "Case":
         """The case of a plan and its evidence; ``track``: judge under it instead of the plan's."""
@@ -53,7 +56,15 @@ class Case:
         # A try that our side lost after its score is shown, and made again: no look goes past it.
         waited = [None if run is None or run.lost else run.bpb for run in looks]
         statistics = compare_with_bar(scores, plan=plan, track=track, in_order=leading(waited))
-        return cls(plan, track, tuple(runs), statistics, tuple(decisions), tuple(used_up))
+        return cls(
+            plan,
+            track,
+            tuple(runs),
+            statistics,
+            decisions=tuple(decisions),
+            elsewhere=tuple(elsewhere),
+            used_up=tuple(used_up),
+        )
 
     @cached_property
     def seeds(self) -> tuple[Run, ...]:
@@ -92,6 +103,8 @@ class Case:
     @property
     def runs_needed(self) -> int:
         """Seed runs that are needed by now: up to the look that decides, or to the next one."""
+        if self.plan.once_blind:
+            return 1
         needed = self.statistics.runs_needed
         return self.track.significance.most_runs if needed is None else needed
 
@@ -111,6 +124,11 @@ class Case:
         return self.plan.texts.dataset
 
     @property
+    def entered(self) -> DatasetFacts:
+        """The dataset in whose tokens an entry without a tokenizer of its own is scored."""
+        return self.plan.texts.entered or self.dataset
+
+    @property
     def own_tokenizer(self) -> bool:
         """Whether the entry brings a tokenizer of its own."""
         return self.plan.entry.tokenizer.kind != "stock"
@@ -124,19 +142,19 @@ class Case:
     def targets(self) -> int:
         """Targets of the validation split, in the tokens that the entry is scored in."""
         proof = self.tokenizer
-        return ((proof and proof.validation_tokens) or self.dataset.validation_tokens) - 1
+        return ((proof and proof.validation_tokens) or self.entered.validation_tokens) - 1
 
     @property
     def train_tokens(self) -> int:
         """Tokens of all train shards, in the tokens that the entry is trained on."""
         proof = self.tokenizer
-        return (proof and proof.train_tokens) or self.dataset.train_tokens
+        return (proof and proof.train_tokens) or self.entered.train_tokens
 
     @property
     def vocabulary_size(self) -> int:
         """Number of ids of the tokenizer with which the entry is scored."""
         proof = self.tokenizer
-        return (proof and proof.vocabulary_size) or self.dataset.vocabulary_size
+        return (proof and proof.vocabulary_size) or self.entered.vocabulary_size
 
     @property
     def code_bytes(self) -> int:

@@ -8,6 +8,12 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from statistics import fmean
 
+from harness.judge.check_upstream import (
+    UPSTREAM_ANSWERS,
+    asked_of_upstream,
+    figures_of_upstream,
+    limits_of_upstream,
+)
 from harness.judge.rules import clocks, confirmation, seed_spread
 from harness.judge.rules.doubts import Charged, charged
 from harness.judge.rules.holdout import beyond_chance
@@ -25,6 +31,12 @@ NO_PASS: Either = FAIL | UNKNOWN
 ANY: Either = PASS | NO_PASS
 
 _ASKED_AGAIN = ("causality", "memory")
+_OF_ANSWERS = frozenset(
+    {"scoring", "score_wallclock", "coverage", "causality", "memory", "memorisation"}
+)
+"""Questions about what a model answered, which do not arise where it cannot be asked."""
+_OF_OUR_SCORE = frozenset({"seed_spread", "holdout"})
+"""Questions that do not arise where no score of ours is at stake."""
 _THE_TRACK_TELLS = frozenset({"holdout", "memory"})
 """Whether these questions arise depends on settings that no verdict repeats."""
 
@@ -54,18 +66,6 @@ def tested_scores(verdict: Verdict) -> list[float]:
     return scores[: verdict.statistics.n]
 
 
-def targets_of(verdict: Verdict) -> int:
-    """Targets of the validation split, in the tokens that the entry was scored in.
-
-    Raises:
-        ArithmeticError: the bytes per token are impossible.
-    """
-    proof = verdict.tokenizer
-    if proof is None or proof.bytes_per_token is None:
-        return verdict.statistics.targets
-    return round(verdict.statistics.text_bytes / proof.bytes_per_token) - 1
-
-
 def measured_figures(verdict: Verdict) -> dict[str, Figure]:
     """The figures that checks must have measured, by id."""
     rows, scores = verdict.seeds, scores_of(verdict)
@@ -84,6 +84,7 @@ def measured_figures(verdict: Verdict) -> dict[str, Figure]:
         "significance": verdict.statistics.p,
         "confirmation": verdict.confirmation.p if verdict.confirmation else None,
         "doubts": _charged(verdict).p,
+        **figures_of_upstream(verdict),
     }
 
 
@@ -126,12 +127,13 @@ def limit_figures(verdict: Verdict) -> dict[str, Figure]:
         "score_wallclock": verdict.score_limit_seconds,
         "bytes": verdict.bytes_limit,
         **({"brought_along": verdict.brought.limit_bytes} if verdict.brought else {}),
-        "coverage": targets_of(verdict),
+        "coverage": verdict.targets,
         "significance": verdict.statistics.asked_level,
         "confirmation": verdict.confirmation.p_below if verdict.confirmation else None,
         "doubts": _charged(verdict).limit,
         **({"seeds": verdict.statistics.runs_needed} if verdict.statistics.looks else {}),
         **dict.fromkeys(("training", "artifact", "scoring"), len(verdict.seeds)),
+        **limits_of_upstream(verdict),
     }
 
 
@@ -151,7 +153,13 @@ def asked(verdict: Verdict, rule: str) -> bool | None:
     wanted = seeds.limit if seeds else None
     if statistics.looks:
         wanted = statistics.looks[-1].runs
+    upstream = verdict.upstream
+    if upstream is not None and not upstream.asked and rule in _OF_ANSWERS:
+        return False
+    if upstream is not None and upstream.once_blind and rule in _OF_OUR_SCORE:
+        return False
     told: dict[str, bool | None] = {
+        **asked_of_upstream(verdict),
         "train_wallclock": verdict.train_limit_seconds is not None,
         "score_wallclock": verdict.score_limit_seconds is not None,
         "significance": statistics.bar_bpb is not None,
@@ -232,7 +240,7 @@ def _brought_along(verdict: Verdict, check: Finding) -> Either:
 
 
 def _coverage(verdict: Verdict, check: Finding) -> Either:
-    whole = (targets_of(verdict), verdict.statistics.text_bytes)
+    whole = (verdict.targets, verdict.statistics.text_bytes)
     covered = all((row.targets, row.bytes) == whole for row in verdict.seeds)
     return PASS | UNKNOWN if verdict.seeds and covered else UNKNOWN
 
@@ -315,4 +323,5 @@ _ANSWERS: dict[str, Callable[[Verdict, Finding], Either]] = {
     "significance": _significance,
     "confirmation": _confirmation,
     "doubts": _doubts,
+    **UPSTREAM_ANSWERS,
 }

@@ -80,7 +80,7 @@ def confirm(
 def spending_under(plan: Plan, track: Track) -> SpendingResult | None:
     """How earlier tries of the same author are charged, where a track charges them."""
     level = track.significance.p_below
-    if level is None or not track.significance.spending:
+    if level is None or not track.significance.spending or plan.once_blind:
         return None
     earlier = plan.tries.by_author
     return SpendingResult(account=account_of(plan.entry), earlier=earlier, level=level)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from harness.evidence.digests import judged_by
+from harness.evidence.store import try_folder
 from harness.judge.check_figures import (
     asked,
     limit_figures,
@@ -18,10 +19,10 @@ from harness.judge.check_figures import (
     measured_figures,
     possible,
     sizes_of,
-    targets_of,
 )
 from harness.judge.check_test import about_the_confirmation, about_the_test
-from harness.judge.conclude import conclude
+from harness.judge.check_upstream import about_the_layout
+from harness.judge.conclude import conclude, said_of
 from harness.judge.differing import P_TOLERANCE, TOLERANCE, differs, short
 from harness.judge.judge import CHEAPEST_SHOWN, facts_of_these_rules
 from harness.judge.notes import notes_on_claim
@@ -29,7 +30,7 @@ from harness.judge.rules import rule_of
 from harness.judge.rules.brought_along import FILES_SHOWN, doubt_bpb
 from harness.judge.rules.memorisation import IMPOSSIBLE_RATIO, OUTLYING_SHARE
 from harness.judge.verdict import Verdict
-from harness.models import Finding
+from harness.models import Finding, Status
 from harness.statistics.looks import spent
 from harness.statistics.units import nats_per_token_to_bpb
 
@@ -57,7 +58,9 @@ def of_these_rules(verdict: Verdict) -> bool:
 
 def _contradictions(verdict: Verdict) -> Iterator[str]:
     yield from _about_the_rules(verdict)
+    yield from about_the_layout(verdict, today=of_these_rules(verdict))
     yield from _about_the_word(verdict)
+    yield from _about_the_way_on(verdict)
     yield from _about_the_seeds(verdict)
     yield from about_the_test(verdict, today=of_these_rules(verdict))
     yield from about_the_confirmation(verdict)
@@ -90,7 +93,12 @@ def _about_the_rules(verdict: Verdict) -> Iterator[str]:
 
 
 def _about_the_word(verdict: Verdict) -> Iterator[str]:
-    word, reason = conclude(verdict.checks, verdict.rules, rehearsal=verdict.rehearsal)
+    word, reason = conclude(
+        verdict.checks,
+        verdict.rules,
+        rehearsal=verdict.rehearsal,
+        only_reproduced=verdict.upstream is not None and verdict.upstream.only_reproduced,
+    )
     yield differs("verdict", verdict.verdict, word)
     if of_these_rules(verdict) or word in ("REJECTED", "INCONCLUSIVE"):
         yield differs("reason", verdict.reason, reason)
@@ -105,12 +113,50 @@ def _about_the_word(verdict: Verdict) -> Iterator[str]:
     if not aware or len(verdict.created_at) > 40:
         found = short(verdict.created_at)
         yield f"created_at: found {found}, expected a date with time and time zone"
-    decided = {decision.rule: decision for decision in verdict.decisions}
-    decidable = {rule.id for rule in verdict.rules if rule.decidable}
+    yield from _about_the_decisions(verdict)
+
+
+def _about_the_decisions(verdict: Verdict) -> Iterator[str]:
+    """Each settled an unknown of a rule that may be settled, all about the same evidence."""
+    decided = _decided(verdict)
     for check in verdict.checks:
-        if check.status == "unknown" and check.id in decidable & set(decided):
-            outcome = decided[check.id].outcome
+        if check.status == "unknown" and check.id in decided:
+            outcome = decided[check.id]
             yield f"checks.{check.id}.status: found unknown, expected {outcome}, as was decided"
+    if not of_these_rules(verdict):
+        return
+    told = {check.id: check for check in verdict.checks}
+    if len({decision.rule for decision in verdict.decisions}) < len(verdict.decisions):
+        yield "decisions: found two about one rule, expected the later one"
+    if len({decision.evidence for decision in verdict.decisions}) > 1:
+        yield "decisions: found them about different evidence, expected one digest"
+    for decision in verdict.decisions:
+        name, outcome, answer = short(decision.rule), decision.outcome, told.get(decision.rule)
+        if answer is None or decision.rule not in decided:
+            yield f"decisions.{name}: found one, expected none: it settles no answer"
+        elif answer.status == "unknown":
+            continue  # told above
+        elif answer.status != outcome or not answer.detail.endswith(said_of(decision)):
+            yield f"checks.{name}: found {answer.status}, expected {outcome}, as was decided"
+
+
+def _decided(verdict: Verdict) -> dict[str, Status]:
+    """What was decided of rules that may be settled, by the verdict's own table of them."""
+    decidable = {rule.id for rule in verdict.rules if rule.decidable}
+    return {each.rule: each.outcome for each in verdict.decisions if each.rule in decidable}
+
+
+def _about_the_way_on(verdict: Verdict) -> Iterator[str]:
+    """That more time was only given to rehearse, and that where it leads is one of its seeds."""
+    if verdict.time_scale is not None and not verdict.rehearsal:
+        yield "time_scale: found one, expected none: budgets are multiplied in rehearsals alone"
+    found = verdict.way_on
+    if (
+        found is not None
+        and found.seed is not None
+        and found.seed not in {row.seed for row in verdict.seeds}
+    ):
+        yield f"way_on.seed: found {found.seed}, expected one of the seeds"
 
 
 def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
@@ -133,7 +179,8 @@ def _about_the_seeds(verdict: Verdict) -> Iterator[str]:
         yield differs(f"{name}.code_bytes", row.code_bytes, rows[0].code_bytes)
         weighed = (row.artifact, row.artifact_bytes, row.artifact_sha256)
         if row.artifact is not None:
-            place = f"{verdict.evidence}/seed-{row.seed}/try-{row.attempt}/artifact"
+            folder = try_folder("seed", row.seed, row.attempt)
+            place = f"{verdict.evidence}/{folder}/artifact"
             yield differs(f"{name}.artifact", row.artifact.rpartition("/")[0], place)
         if any(each is None for each in weighed) and weighed != (None,) * 3:
             yield f"{name}: found a part of an artifact's place, bytes, SHA-256; expected all"
@@ -160,7 +207,7 @@ def _about_the_tokenizer(verdict: Verdict) -> Iterator[str]:
     def worth(targets: int) -> float:
         return nats_per_token_to_bpb(1, tokens=targets, text_bytes=text)
 
-    whole, targets = found.bytes_per_token is not None, targets_of(verdict)
+    whole, targets = found.bytes_per_token is not None, verdict.targets
     for name, expected in (
         ("dataset_bytes_per_token", text / (verdict.statistics.targets + 1)),
         ("dataset_bpb_per_nat", worth(verdict.statistics.targets)),
@@ -198,7 +245,7 @@ def _about_the_figures(verdict: Verdict) -> Iterator[str]:
             continue
         yield from _figures(check, measured, limits)
     better = {rule.id: rule.better for rule in verdict.rules}
-    decided = {decision.rule for decision in verdict.decisions}
+    decided = set(_decided(verdict))
     for check in verdict.checks:
         if check.status != "pass" or check.id in decided | _BY_CHANCE or check.id not in better:
             continue
@@ -228,9 +275,12 @@ def _figures(
 
 def _about_the_notes(verdict: Verdict) -> Iterator[str]:
     """Claims that are off: figures of the notes, and that none is missing."""
+    only_reproduced = verdict.upstream is not None and verdict.upstream.only_reproduced
     expected = {
         note.id: note
-        for note in notes_on_claim(verdict.claim, verdict.statistics, sizes_of(verdict))
+        for note in notes_on_claim(
+            verdict.claim, verdict.statistics, sizes_of(verdict), only_reproduced=only_reproduced
+        )
     }
     told = {note.id: note for note in verdict.findings}
     for name in ("claimed_score", "claimed_bytes"):
@@ -245,11 +295,10 @@ def _about_the_notes(verdict: Verdict) -> Iterator[str]:
 
 
 def _about_the_answers(verdict: Verdict) -> Iterator[str]:
-    decided = {decision.rule: decision.outcome for decision in verdict.decisions}
-    decidable = {rule.id for rule in verdict.rules if rule.decidable}
+    decided = _decided(verdict)
     for check in verdict.checks:
         answers = possible(verdict, check)
-        if "unknown" in answers and check.id in decidable and check.id in decided:
+        if "unknown" in answers and check.id in decided:
             answers = answers | {decided[check.id]}
         if check.status not in answers:
             expected = " or ".join(sorted(answers))

@@ -5,20 +5,26 @@ edition of a track or another. The rules are in ``rules/``.
 """
 
 import functools
+import math
+from datetime import datetime
 
 from harness.evidence.digests import judged_by
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.run import Run
+from harness.evidence.store import try_folder
 from harness.judge.case import Case
 from harness.judge.comparison import spending_under
-from harness.judge.conclude import ask_all, conclude
+from harness.judge.conclude import conclude, settle
 from harness.judge.notes import notes_on
 from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
 from harness.judge.rules.brought_along import brought_result
+from harness.judge.rules.clocks import charged_seconds
 from harness.judge.rules.doubts import doubts_of
 from harness.judge.rules.memorisation import suspects
+from harness.judge.stages import upstream_result
 from harness.judge.verdict import (
+    Busy,
     Digests,
     MemorisationResult,
     ReproductionResult,
@@ -28,6 +34,7 @@ from harness.judge.verdict import (
     TokenizerResult,
     Verdict,
 )
+from harness.judge.way_on import log_of, way_on
 from harness.statistics.units import nats_per_token_to_bpb
 
 CHEAPEST_SHOWN = 5
@@ -41,9 +48,12 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         evidence: where the evidence is kept, shown to the reader.
     """
     plan, track, dataset = case.plan, case.track, case.dataset
-    findings = ask_all(case, CHECKS)
+    settled = settle(case, CHECKS)
+    findings = settled.findings
     rehearsal = plan.rehearses_on(track)
-    name, reason = conclude(findings, CHECKS, rehearsal=rehearsal)
+    name, reason = conclude(
+        findings, CHECKS, rehearsal=rehearsal, only_reproduced=plan.entry.only_reproduced
+    )
     scale = plan.time_scale
     train_seconds, score_seconds = track.budget.train_seconds, track.budget.score_seconds
     return Verdict(
@@ -63,7 +73,8 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         dataset=dataset.name,
         checks=findings,
         rules=facts_of_these_rules(),
-        decisions=case.decisions,
+        decisions=settled.applied,
+        passed_over=settled.passed_over or None,
         findings=notes_on(case),
         seeds=tuple(_seed_result(case, run, evidence) for run in case.seeds),
         seeds_drawn=not plan.chosen_by_hand,
@@ -93,6 +104,11 @@ def judge(case: Case, *, evidence: str) -> Verdict:
         brought=brought_result(case),
         confirmation=case.confirmation,
         spending=spending_under(plan, track),
+        upstream=upstream_result(case, findings),
+        time_scale=None if scale == 1 else scale,
+        seconds=_total_seconds(case),
+        folder=plan.entry.folder or None,
+        way_on=way_on(case, name, findings),
     )
 
 
@@ -108,28 +124,68 @@ def rule_facts(rule: Rule) -> RuleFacts:
         id=rule.id,
         better=rule.better,
         open_in_rehearsal=rule.open_in_rehearsal,
-        decidable=rule.decidable,
+        decidable=bool(rule.decidable),
         since=rule.since,
     )
 
 
-def _trouble(run: Run) -> str | None:
+def trouble_of(run: Run) -> str | None:
+    """Why a run failed or was killed, in words; None where neither."""
     if run.failure is not None:
         return run.failure.reason
-    killed = [step.name for step in run.steps if any(p.outcome == "deadline" for p in step.phases)]
-    return f"{killed[0]} killed at the limit" if killed else None
+    for step in run.steps:
+        for phase in step.phases:
+            if phase.outcome == "deadline":
+                return f"{step.name}: {_killed(phase)}"
+    return None
+
+
+def _killed(phase: PhaseFacts) -> str:
+    """That a phase was killed, and what it last printed, when."""
+    said, end = phase.detail or "killed at the limit", phase.log_end
+    if end is None:
+        return said
+    return f"{said}; the last line of its log, at {end.seconds:.1f} s: {end.text}"
+
+
+def _total_seconds(case: Case) -> float | None:
+    """What all runs took together, each from its first start to its last end."""
+    spans = [_span(run) for run in case.runs]
+    known = [span for span in spans if span is not None]
+    return math.fsum(known) if known else None
+
+
+def _span(run: Run) -> float | None:
+    phases = [p for step in run.steps for p in step.phases if p.outcome != "lost"]
+    try:
+        starts = [datetime.fromisoformat(phase.started_at) for phase in phases]
+        ends = [datetime.fromisoformat(phase.finished_at) for phase in phases]
+        return max(0.0, (max(ends) - min(starts)).total_seconds()) if phases else None
+    except (TypeError, ValueError):  # a date that nobody can read
+        return None
+
+
+def _busy(run: Run) -> Busy | None:
+    loads = [p.load.before for step in run.steps for p in step.phases if p.load is not None]
+    cores = run.host.machine.cores
+    return Busy(load=max(loads), cores=cores) if loads and cores > 0 else None
 
 
 def _seconds(phase: PhaseFacts | None) -> float | None:
-    """How long a phase took; None for a lost one, of which nothing is known."""
-    return None if phase is None or phase.outcome == "lost" else phase.wallclock_seconds
+    """What a phase is charged; None for a lost one, of which nothing is known."""
+    return None if phase is None or phase.outcome == "lost" else phase.charged_seconds
+
+
+def _train_limit(case: Case) -> float | None:
+    budget = case.track.budget.train_seconds
+    return None if budget is None else budget * case.plan.time_scale
 
 
 def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
     artifact, scores, gap = run.artifact, run.scores, run.gap
     draw = case.plan.draws[run.draw]
     looks = case.plan.draws_for("look")
-    place = f"{evidence}/seed-{run.seed}/try-{run.attempt}"
+    place = f"{evidence}/{try_folder('seed', run.seed, run.attempt)}"
     return SeedResult(
         seed=run.seed,
         purpose="confirmation" if draw.purpose == "confirmation" else "look",
@@ -139,8 +195,8 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         val_loss=scores.val_loss if scores else None,
         artifact_bytes=artifact.bytes if artifact else None,
         code_bytes=case.code_bytes,
-        train_seconds=_seconds(run.phase("train")),
-        score_seconds=_seconds(run.phase("score")),
+        train_seconds=charged_seconds(run, "train", limit=_train_limit(case)),
+        score_seconds=charged_seconds(run, "score", limit=None),
         targets=scores.targets if scores else None,
         bytes=scores.bytes if scores else None,
         artifact=f"{place}/artifact/{artifact.name}" if artifact else None,
@@ -151,11 +207,16 @@ def _seed_result(case: Case, run: Run, evidence: str) -> SeedResult:
         gap_bpb=gap.gap_bpb if gap else None,
         gap_standard_error_bpb=gap.standard_error_bpb if gap else None,
         timeline=run.timeline,
-        trouble=_trouble(run),
+        trouble=trouble_of(run),
         beside_bpb=run.beside,
         place=looks.index(draw) + 1 if draw in looks else None,
         lost=True if run.lost else None,
         waited_share=scores.waited_share if scores else None,
+        whole_seconds=_seconds(run.phase("train"))
+        if case.plan.entry.layout == "upstream"
+        else None,
+        log=log_of(run) or None,
+        busy=_busy(run),
     )
 
 
@@ -176,17 +237,20 @@ def _reproduction_result(run: Run) -> ReproductionResult:
     return ReproductionResult(
         seed=run.seed,
         printed_bpb=claimed.val_bpb if claimed else None,
-        seconds=phase.wallclock_seconds if phase else None,
+        printed_loss=claimed.val_loss if claimed else None,
+        seconds=_seconds(phase),
         artifact_bytes=claimed.artifact.bytes if claimed and claimed.artifact else None,
-        trouble=_trouble(run),
+        trouble=trouble_of(run),
+        sealed_seconds=run.early.seconds if run.early else None,
     )
 
 
 def _tokenizer_result(case: Case) -> TokenizerResult | None:
     proof, dataset, own = case.tokenizer, case.dataset, case.plan.entry.tokenizer
-    if proof is None:
+    other = case.plan.texts.entered
+    if proof is None and other is None:
         return None
-    tokens = proof.validation_tokens
+    tokens = proof.validation_tokens if proof else case.entered.validation_tokens
 
     def worth(tokens: int) -> float:
         return nats_per_token_to_bpb(1, tokens=tokens - 1, text_bytes=dataset.validation_bytes)
@@ -194,11 +258,12 @@ def _tokenizer_result(case: Case) -> TokenizerResult | None:
     return TokenizerResult(
         file=own.file or "",
         code=own.code,
-        sha256=proof.sha256,
-        bytes=proof.bytes,
+        dataset=other.name if other else None,
+        sha256=proof.sha256 if proof else case.entered.digest,
+        bytes=proof.bytes if proof else 0,
         counted=own.kind == "code"
         or (own.file is not None and case.track.budget.tokenizer_counted),
-        vocabulary_size=proof.vocabulary_size,
+        vocabulary_size=case.vocabulary_size if not proof else proof.vocabulary_size,
         bytes_per_token=dataset.validation_bytes / tokens if tokens else None,
         bpb_per_nat=worth(tokens) if tokens else None,
         dataset_bytes_per_token=dataset.validation_bytes / dataset.validation_tokens,

@@ -1,11 +1,13 @@
 """What a verification still needs, according to the evidence so far: more runs, or none."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from harness.evidence.draws import Draw
 from harness.judge.case import Case
+from harness.judge.rule import Rule
 from harness.judge.rules import CHECKS
+from harness.judge.rules.bridge import BRIDGE
 from harness.judge.rules.seeds import used_up
 from harness.judge.rules.significance import answer_of
 
@@ -28,8 +30,12 @@ def next_step(
 ) -> Wanted:
     """What the evidence asks for: the preparation, then the seeds up to the next look, or nothing.
 
-    A draw that is used up ends a verification: nothing makes another verdict of it than that it is
-    unknown. A rehearsal, in which nothing is at stake, goes on.
+    Last, when nothing blind is left to do, come the reproductions of an entry that has some: they
+    alone hold the true split, and what they leave behind comes too late.
+
+    A bridge that is not proven ends a verification: what is measured through it says nothing. So
+    does a draw that is used up: nothing makes another verdict of it than that it is unknown. A
+    rehearsal, in which nothing is at stake, goes on without it.
 
     Args:
         case: with the try that counts of each draw; a draw that our side lost is wanted again.
@@ -38,24 +44,49 @@ def next_step(
         running: numbers of draws of which a try is under way, so that it is not lost yet.
     """
     done = {run.draw for run in case.runs if not run.lost}
-    for rule in CHECKS:
-        finding = rule.ask(case) if rule.per_seed else None
-        if finding is not None and finding.status == "fail":
-            return Wanted(over=True, why=f"{rule.id}: {finding.detail}")
+    ends = _decides(case, lambda rule: rule.per_seed) or _unproven(case)
+    if ends:
+        return Wanted(over=True, why=ends)
     plan = case.plan
     over = [draw for draw in case.used_up if draw.number not in running]
     if over and not plan.rehearsal:
         return Wanted(over=True, why=f"seeds: {used_up(over)}")
-    wanted = [draw for draw in plan.draws_for("preparation") if draw.number not in done]
-    if not wanted and case.statistics.decided:
-        if not (confirming and case.statistics.accepted):
-            return Wanted(over=True, why=_ended_early(case))
-        wanted = [draw for draw in plan.draws_for("confirmation") if draw.number not in done]
-    elif not wanted:
-        looks = plan.draws_for("look")[: case.runs_needed]
-        wanted = [draw for draw in looks if draw.number not in done]
+
+    def missing(draws: Iterable[Draw]) -> list[Draw]:
+        return [draw for draw in draws if draw.number not in done]
+
+    wanted = missing(plan.draws_for("preparation"))
+    if not wanted and not case.statistics.decided:
+        wanted = missing(plan.draws_for("look")[: case.runs_needed])
+    why = _ended_early(case) if case.statistics.decided else ""
+    unconfirmed = missing(plan.draws_for("confirmation")) if case.statistics.accepted else []
+    if not wanted and confirming:
+        wanted = unconfirmed
+    refused = case.statistics.decided and not case.statistics.accepted
+    if not wanted and not refused and not (unconfirmed and not confirming):
+        wanted = missing(plan.draws_for("reproduction"))
+        if wanted and (why := _decides(case, lambda rule: not rule.per_seed)):
+            return Wanted(over=True, why=why)
     left = tuple(draw for draw in wanted if draw.number not in given_up)
-    return Wanted(draws=left, over=not left)
+    return Wanted(draws=left, over=not left, why="" if left else why)
+
+
+def _decides(case: Case, which: Callable[[Rule], bool]) -> str:
+    """The first failure among some rules, with its reason; empty where there is none."""
+    for rule in CHECKS:
+        finding = rule.ask(case) if which(rule) else None
+        if finding is not None and finding.status == "fail":
+            return f"{rule.id}: {finding.detail}"
+    return ""
+
+
+def _unproven(case: Case) -> str:
+    """Why nothing can be measured by a bridge, once it was tried; empty where something can."""
+    tried = case.preparation
+    finding = BRIDGE.ask(case) if tried is not None and not tried.lost else None
+    if finding is None or finding.status == "pass":
+        return ""
+    return f"{finding.id}: {finding.detail}"
 
 
 def _ended_early(case: Case) -> str:

@@ -26,16 +26,29 @@ def notes_on(case: Case) -> tuple[Note, ...]:
         _passed_over(case),
         _like(case),
         _means(case),
-        *notes_on_claim(case.plan.entry.claim, case.statistics, sizes),
+        *notes_on_claim(
+            case.plan.entry.claim,
+            case.statistics,
+            sizes,
+            only_reproduced=case.plan.entry.only_reproduced,
+        ),
     )
     return tuple(note for note in found if note is not None)
 
 
 def notes_on_claim(
-    claim: Claim, statistics: StatisticsResult, sizes: Sequence[int]
+    claim: Claim,
+    statistics: StatisticsResult,
+    sizes: Sequence[int],
+    *,
+    only_reproduced: bool = False,
 ) -> tuple[Note, ...]:
-    """Wrong claims; ``sizes`` are bytes of artifact and code, one for each artifact."""
-    found = (_claimed_score(claim, statistics), _claimed_bytes(claim, sizes))
+    """Wrong claims; ``sizes`` are bytes of artifact and code, one for each artifact.
+
+    Where a claim is ``only_reproduced``, what we measured is no measure of it.
+    """
+    score = None if only_reproduced else _claimed_score(claim, statistics)
+    found = (score, _claimed_bytes(claim, sizes))
     return tuple(note for note in found if note is not None)
 
 

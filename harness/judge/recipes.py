@@ -4,30 +4,23 @@ Nothing is run, and no verdict follows: it is a question about two methods, not 
 seed run is the unit; documents only say where a difference lies.
 """
 
-import io
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from statistics import fmean, stdev
 
 from harness.contest.significance import Significance
 from harness.contest.track import Track, load_track
 from harness.errors import UsageError
-from harness.evidence.integrity import LARGEST_DOCUMENTS_BYTES
-from harness.evidence.run import Run
-from harness.evidence.store import RunDirectory
-from harness.judge.stored import judge_stored
-from harness.judge.verdict import SeedResult, Verdict
-from harness.judge.verdict_file import read_verdict
+from harness.judge.given import Given
+from harness.judge.recipe_documents import Documents, documents_between
 from harness.models import Fact
-from harness.safeio.reading import read_inside
-from harness.statistics.documents import QUANTILES, where
 from harness.statistics.tests import Prior, TwoSample, difference, welch
 from harness.statistics.units import bpb_to_nats_per_token
+
+
+class NotComparableError(UsageError):
+    """Two recipes of which no test can say whether they differ; the message says why."""
 
 
 class Side(Fact):
@@ -45,30 +38,15 @@ class Side(Fact):
     left_out: int
 
 
-class Documents(Fact):
-    """Where the difference lies, see :class:`harness.statistics.documents.Where`.
-
-    ``on_others_error`` and ``on_others_99`` are of the difference that other documents of the same
-    kind would show.
-    """
-
-    documents: int
-    won: float
-    tied: float
-    won_bytes: float
-    levels: tuple[float, ...]
-    quantiles_bpb: tuple[float, ...]
-    on_others_error_bpb: float
-    on_others_99_bpb: tuple[float, float]
-
-
 class Compared(Fact):
     """The test of the difference, second less first: below 0, the second recipe is better.
 
     ``test`` is ``moderated`` by the field's deviation, or ``welch``, where the track knows none;
-    ``guarded``: one side scatters so much that Welch's p counts. ``documents`` is null where the
-    evidence lacks their costs, and ``no_documents`` says why. ``remarks`` are what a reader should
-    know before believing it.
+    ``guarded``: one side scatters so much that Welch's p counts. Nats are of the dataset's own
+    tokens; ``margin_nats_per_token`` is what the first verification's rules ask a record to be
+    better by, null where they ask nothing. ``documents`` is null where the evidence lacks their
+    costs, and ``no_documents`` says why. ``remarks`` are what a reader should know before believing
+    it.
     """
 
     dataset: str
@@ -86,25 +64,11 @@ class Compared(Fact):
     t: float
     p: float
     ci99_bpb: tuple[float, float]
+    ci99_nats_per_token: tuple[float, float]
+    margin_nats_per_token: float | None
     documents: Documents | None
     no_documents: str
     remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Given:
-    """One verification as it was given: its verdict, and its evidence where that is at hand."""
-
-    path: Path
-    verdict: Verdict
-    track: Track | None = None
-    directory: RunDirectory | None = None
-    runs: tuple[Run, ...] = field(default=())
-
-    @property
-    def scored(self) -> list[tuple[SeedResult, float]]:
-        """Seed runs with the score that counts."""
-        return [(s, s.counted_bpb) for s in self.verdict.seeds if s.counted_bpb is not None]
 
 
 def compare_recipes(
@@ -122,15 +86,34 @@ def compare_recipes(
             there is no test of so few runs.
         InfrastructureError: a file beside the evidence is not the one that it describes.
     """
-    given = ([_given(path) for path in first], [_given(path) for path in second])
-    everything = [*given[0], *given[1]]
+    return compare_given(
+        [Given.read(path) for path in first], [Given.read(path) for path in second], track=track
+    )
+
+
+def compare_given(
+    first: Sequence[Given], second: Sequence[Given], *, track: Track | None = None
+) -> Compared:
+    """:func:`compare_recipes` of what was read already.
+
+    Raises:
+        NotComparableError: other datasets, a side without a score, or no test of so few runs.
+        UsageError: a run is given twice, or the field's spread is not known here.
+    """
+    everything = [*first, *second]
     _same_dataset(everything)
-    _each_once(everything)
-    sides = _side(given[0]), _side(given[1])
+    each_once(everything)
+    sides = _side(first), _side(second)
     asked = (track or _track_of(everything)).significance
     test, found = _tested(sides[0].scores, sides[1].scores, asked)
-    documents, without = _documents(given[0], given[1], found)
+    documents, without = documents_between(first, second, found)
     statistics = everything[0].verdict.statistics
+
+    def nats(bpb: float) -> float:
+        return bpb_to_nats_per_token(
+            bpb, tokens=statistics.targets, text_bytes=statistics.text_bytes
+        )
+
     return Compared(
         dataset=everything[0].verdict.dataset,
         dataset_digest=everything[0].verdict.digests.dataset,
@@ -141,34 +124,26 @@ def compare_recipes(
         field_sd_bpb=asked.field_sd_bpb if test == "moderated" else None,
         field_degrees=asked.field_degrees if test == "moderated" else None,
         difference_bpb=found.difference,
-        difference_nats_per_token=bpb_to_nats_per_token(
-            found.difference, tokens=statistics.targets, text_bytes=statistics.text_bytes
-        ),
+        difference_nats_per_token=nats(found.difference),
         error_bpb=found.error,
         degrees_of_freedom=found.degrees,
         t=found.t,
         p=found.p,
         ci99_bpb=found.interval_99,
+        ci99_nats_per_token=(nats(found.interval_99[0]), nats(found.interval_99[1])),
+        margin_nats_per_token=statistics.margin_nats_per_token,
         documents=documents,
         no_documents=without,
-        remarks=tuple(_remarks(given[0], given[1])),
+        remarks=(*_remarks(first, second), *_doubts(first, second, found)),
     )
 
 
-def _given(path: Path) -> _Given:
-    if not path.is_dir():
-        return _Given(path, read_verdict(path).verdict)
-    directory = RunDirectory.open(path)
-    verdict = judge_stored(directory)  # compares every kept file with the evidence, too
-    return _Given(path, verdict, directory.plan.track, directory, tuple(directory.runs()))
-
-
-def _same_dataset(given: Sequence[_Given]) -> None:
+def _same_dataset(given: Sequence[Given]) -> None:
     """Scores of different texts cannot be compared, whatever unit they are in."""
     head = given[0].verdict
     for other in given[1:]:
         if other.verdict.digests.dataset != head.digests.dataset:
-            raise UsageError(
+            raise NotComparableError(
                 f"scored on dataset {other.verdict.dataset} "
                 f"({other.verdict.digests.dataset[:12]}), {given[0].path} on {head.dataset} "
                 f"({head.digests.dataset[:12]}): scores of different texts cannot be compared; "
@@ -177,7 +152,7 @@ def _same_dataset(given: Sequence[_Given]) -> None:
             )
 
 
-def _each_once(given: Sequence[_Given]) -> None:
+def each_once(given: Sequence[Given]) -> None:
     """A run that is given twice, or was only scored again, would count twice."""
     seen: dict[str, Path] = {}
     for each in given:
@@ -194,22 +169,22 @@ def _each_once(given: Sequence[_Given]) -> None:
             seen[name] = each.path
 
 
-def _side(given: Sequence[_Given]) -> Side:
+def _side(given: Sequence[Given]) -> Side:
     scores = [score for each in given for _, score in each.scored]
     if not scores:
-        raise UsageError("has no seed run with a score", file=given[0].path)
+        raise NotComparableError("has no seed run with a score", file=given[0].path)
     left_out = sum(len(each.verdict.seeds) - len(each.scored) for each in given)
     return Side(
         names=tuple(dict.fromkeys(each.verdict.submission for each in given)),
         verdicts=tuple(each.verdict.verdict for each in given),
         scores=tuple(scores),
-        mean_bpb=math.fsum(scores) / len(scores),
-        sd_bpb=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        mean_bpb=fmean(scores),
+        sd_bpb=stdev(scores) if len(scores) > 1 else None,
         left_out=left_out,
     )
 
 
-def _track_of(given: Sequence[_Given]) -> Track:
+def _track_of(given: Sequence[Given]) -> Track:
     """The rules of the first verification whose rules are at hand."""
     for each in given:
         if each.track is not None:
@@ -238,60 +213,14 @@ def _tested(
         return "moderated", difference(first, second, prior=Prior(sd, degrees))
     found = welch(first, second)
     if found is None:
-        raise UsageError(
+        raise NotComparableError(
             f"{len(first)} and {len(second)} scores: without a deviation of the field that the "
             "track knows, at least two on each side that are not all the same are needed"
         )
     return "welch", found
 
 
-def _documents(
-    first: Sequence[_Given], second: Sequence[_Given], found: TwoSample
-) -> tuple[Documents | None, str]:
-    """Where the difference lies; or why that cannot be said."""
-    sides, sizes = [], []
-    for given in (first, second):
-        side = []
-        for each in given:
-            if each.directory is None:
-                return None, "a verdict's file holds no costs of documents; name run directories"
-            for run in each.runs:
-                if run.role == "seed" and run.scores is not None:
-                    bits, text_bytes = _costs(each.directory, run)
-                    side.append(bits)
-                    sizes.append(text_bytes)
-        sides.append(side)
-    if any(not np.array_equal(sizes[0], other) for other in sizes[1:]):
-        return None, "the documents of the runs do not have the same bytes"
-    lies = where(sides[0], sides[1], sizes[0])
-    error = math.sqrt(found.error**2 + lies.variance)
-    half = (found.interval_99[1] - found.difference) / found.error * error
-    return (
-        Documents(
-            documents=lies.documents,
-            won=lies.won,
-            tied=lies.tied,
-            won_bytes=lies.won_bytes,
-            levels=QUANTILES,
-            quantiles_bpb=lies.quantiles,
-            on_others_error_bpb=error,
-            on_others_99_bpb=(found.difference - half, found.difference + half),
-        ),
-        "",
-    )
-
-
-def _costs(directory: RunDirectory, run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Bits float64[D] and bytes int64[D]; the file was compared with the evidence already."""
-    path = directory.documents(run, "score")
-    content = read_inside(
-        directory.path, path.relative_to(directory.path), limit_bytes=LARGEST_DOCUMENTS_BYTES
-    )
-    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        return kept["nats"] / math.log(2), kept["bytes"]
-
-
-def _remarks(first: Sequence[_Given], second: Sequence[_Given]) -> Iterator[str]:
+def _remarks(first: Sequence[Given], second: Sequence[Given]) -> Iterator[str]:
     everything = [*first, *second]
     for name, given in (("first", first), ("second", second)):
         entries = {each.verdict.digests.submission for each in given}
@@ -304,9 +233,7 @@ def _remarks(first: Sequence[_Given], second: Sequence[_Given]) -> Iterator[str]
         for word in ("REJECTED", "INCONCLUSIVE"):
             if words[word]:
                 yield f"of the {name} side, {words[word]} of {len(given)} verdicts: {word}"
-    tracks = {each.verdict.digests.track for each in everything}
-    if len(tracks) > 1:
-        yield "not all were run under the same rules: their budgets may differ"
+    yield from _other_rules(first, second)
     machines = {run.host.machine.processor for each in everything for run in each.runs}
     if len(machines) > 1:
         yield "not all were run on the same kind of machine"
@@ -316,3 +243,37 @@ def _remarks(first: Sequence[_Given], second: Sequence[_Given]) -> Iterator[str]
         yield "seeds given by hand are among them"
     if any(each.directory is None for each in everything):
         yield "verdict files are taken at their word; a run directory's evidence is judged again"
+
+
+def _other_rules(first: Sequence[Given], second: Sequence[Given]) -> Iterator[str]:
+    """Other rules, budgets and tokenizers: the scores can be compared, and what they cost not."""
+    everything = [each.verdict for each in (*first, *second)]
+    if len({verdict.digests.track for verdict in everything}) > 1:
+        names = sorted({f"{each.track[:80]} edition {each.edition[:40]}" for each in everything})
+        yield f"not all were run under the same rules ({'; '.join(names)})"
+    for what, limits in (
+        ("seconds to train", {each.train_limit_seconds for each in everything}),
+        ("bytes", {each.bytes_limit for each in everything}),
+    ):
+        if len(limits) > 1:
+            told = ", ".join(
+                "no limit" if limit is None else f"{limit:,.6g}"
+                for limit in sorted(limits, key=lambda limit: limit or 0)
+            )
+            yield f"their budgets differ ({told} {what}): recipe and budget are compared together"
+    tokens = {verdict.tokenizer.sha256 if verdict.tokenizer else "" for verdict in everything}
+    if len(tokens) > 1:
+        yield (
+            "their tokenizers differ: losses in nats of their own tokens cannot be compared, so "
+            "nats are given in the dataset's tokens; BPB are of the same text"
+        )
+
+
+def _doubts(first: Sequence[Given], second: Sequence[Given], found: TwoSample) -> Iterator[str]:
+    """A doubt that is larger than the difference could be all of it."""
+    most = max(sum(doubt.bpb for doubt in each.verdict.doubts) for each in (*first, *second))
+    if most > abs(found.difference):
+        yield (
+            f"up to {most:.6f} BPB of a score are left that no check excludes, more than the "
+            "difference: see doubts"
+        )

@@ -21,7 +21,8 @@ class Rule:
         better: whether ``measured`` must be at most, at least or exactly ``limit``.
         per_seed: after one seed run has failed it, no further run can change that.
         open_in_rehearsal: a rehearsal passes although it leaves this rule unknown.
-        decidable: an unknown may be settled by a recorded decision; a fail never is.
+        decidable: why a person may settle an unknown by a recorded decision; empty where nobody
+            may. A fail never is settled.
         since: the first version of the harness that had this rule.
     """
 
@@ -31,5 +32,5 @@ class Rule:
     better: Better = "equal"
     per_seed: bool = False
     open_in_rehearsal: bool = False
-    decidable: bool = False
+    decidable: str = ""
     since: str = "0.1.0"

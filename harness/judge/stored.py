@@ -24,11 +24,14 @@ def read_case(
     """
     runs = directory.runs() if runs is None else runs
     decisions = directory.decisions()
-    if decisions:
-        about = directory.evidence_digest(runs)
-        decisions = [decision for decision in decisions if decision.evidence == about]
+    about = directory.evidence_digest(runs) if decisions else ""
     return Case.of(
-        directory.plan, runs, track=track, decisions=decisions, used_up=directory.used_up()
+        directory.plan,
+        runs,
+        track=track,
+        decisions=[decision for decision in decisions if decision.evidence == about],
+        elsewhere=[decision for decision in decisions if decision.evidence != about],
+        used_up=directory.used_up(),
     )
 
 

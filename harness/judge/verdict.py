@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, computed_field, model_validator
 
 from harness.contest.brought_along import FileWeight
-from harness.contest.entry import Claim
-from harness.evidence.decisions import Decision
+from harness.contest.entry import Claim, RestsOn
+from harness.evidence.decisions import Decision, PassedOver
 from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.judge.tested import ConfirmationResult, SpendingResult, StatisticsResult
@@ -54,6 +54,45 @@ class RuleFacts(Fact):
     since: str = Field(max_length=40)
 
 
+Next = Literal[
+    "nothing",
+    "accept",
+    "official",
+    "mend",
+    "slower",
+    "resume",
+    "confirm",
+    "rescore",
+    "decide",
+    "anew",
+    "doctor",
+]
+
+
+class WayOn(Fact):
+    """What to look at, and what to do next.
+
+    ``check`` decided the verdict, null where none stood in its way; ``file`` says more of it, below
+    the directory of the evidence; ``seed`` is the one that it happened to. ``next``: ``accept`` it
+    on the leaderboard; run it on the ``official`` track; ``mend`` the entry; give a rehearsal
+    ``slower`` budgets; ``resume`` what is not finished; ``confirm`` what was accepted; ``rescore``
+    what was sealed; have a person ``decide`` what no rule can tell; begin ``anew``, because this
+    plan is used up; see the ``doctor`` about the host.
+    """
+
+    check: str | None = Field(default=None, max_length=80)
+    file: str = Field(default="", max_length=400)
+    seed: int | None = None
+    next: Next = "nothing"
+
+
+class Busy(Fact):
+    """How busy the machine of a run was: the highest load average before a phase, and its cores."""
+
+    load: float = Field(ge=0)
+    cores: int = Field(ge=1)
+
+
 class SeedResult(Fact):
     """One row of the table of seeds; a figure that was not reached is null.
 
@@ -63,6 +102,9 @@ class SeedResult(Fact):
     were scored and then lost by our side: the seed's score is the mean of theirs and ``val_bpb``.
     ``lost``: our side lost this try too, so that no look and no confirmation goes by its score.
     ``waited_share`` is the share of the scoring in which models waited for the harness.
+    ``whole_seconds`` is how long a script ran that goes on to its own evaluation; ``train_seconds``
+    are then those until its artifact was sealed. ``log`` is that of the step that failed or was
+    killed, below the directory of the evidence. ``busy`` is null where nobody measured it.
     """
 
     seed: int
@@ -90,6 +132,9 @@ class SeedResult(Fact):
     place: Later[int] = None
     lost: Later[bool] = None
     waited_share: Later[Annotated[float, Field(ge=0, le=1)]] = None
+    whole_seconds: Later[float] = None
+    log: Later[Annotated[str, Field(max_length=400)]] = None
+    busy: Later[Busy] = None
 
     @property
     def counted_bpb(self) -> float | None:
@@ -111,14 +156,53 @@ class StreamsResult(Fact):
     studies: int = Field(default=0, ge=0)
 
 
+class Stage(Fact):
+    """How far a script in upstream's layout got: one of the stages, and a word on it.
+
+    ``open``: it was reached, and a question about it has no answer.
+    """
+
+    name: Literal["proven", "trained blind", "scored by us", "reproduced"]
+    word: Literal["yes", "no", "open", "not reached", "not possible"]
+    detail: str = Field(default="", max_length=2000)
+
+
+class UpstreamResult(Fact):
+    """What is said of an entry in upstream's layout, besides what is said of every entry.
+
+    ``bridge`` is the text of the referee's own lines. Where not ``asked``, its model cannot be
+    asked at all; ``rests_on`` is what the claimed score needs besides the model. In both cases the
+    claim is ``only_reproduced``. ``scaled_down``: it was made small for this machine.
+    """
+
+    script: str
+    evaluation: str | None = None
+    asked: bool
+    rests_on: RestsOn | None = None
+    only_reproduced: bool
+    scaled_down: bool = False
+    stages: tuple[Stage, ...] = ()
+    bridge: str = Field(default="", max_length=1 << 16)
+
+    @property
+    def once_blind(self) -> bool:
+        """Whether it was trained once for us, and no score of it is compared with a bar."""
+        return self.only_reproduced or self.scaled_down
+
+
 class ReproductionResult(Fact):
-    """One run of an entry's whole script, in our sandbox and on our clock: what it printed."""
+    """One run of an entry's whole script, in our sandbox and on our clock: what it printed.
+
+    ``sealed_seconds`` is when its artifact was sealed, ``printed_loss`` in nats a token.
+    """
 
     seed: int
     printed_bpb: float | None = None
     seconds: float | None = None
     artifact_bytes: int | None = None
     trouble: str | None = None
+    sealed_seconds: Later[float] = None
+    printed_loss: Later[float] = None
 
 
 class Doubt(Fact):
@@ -130,17 +214,19 @@ class Doubt(Fact):
 
 
 class TokenizerResult(Fact):
-    """A submission's own tokenizer, beside the dataset's.
+    """A submission's own tokenizer, or that of another dataset of the text, beside the dataset's.
 
     Losses in nats per token cannot be compared between vocabularies. ``bpb_per_nat`` converts one
     nat per token of this tokenizer into BPB; ``dataset_bpb_per_nat`` does so for the dataset's
     tokenizer, in which the margin is given. Null where the tokenizer's round trip is not lossless.
     ``code`` is the function that makes it, where it is code; ``bytes`` are then those of all files
-    of the submission.
+    of the submission. ``dataset`` is the name of the dataset that holds the same text in the tokens
+    that an entry was written for: then nothing was brought, and ``sha256`` is its digest.
     """
 
     file: str
     code: Later[str] = None
+    dataset: Later[str] = None
     sha256: str
     bytes: int
     counted: bool
@@ -210,13 +296,17 @@ class Verdict(Fact):
     """The outcome of a verification; every scorecard is a pure function of it.
 
     ``checks`` are the answers of the rules, in their order; ``rules`` are those rules.
+    ``decisions`` are those that settled one of these answers, ``passed_over`` those that did not.
     ``isolated``: the sandbox proves all that a verdict needs; if not, it can only rehearse.
     ``findings`` are warnings that do not change the verdict but that a reader should know.
     ``segment`` is how many targets an adaptive model is scored on before it learns from them; else
     null. ``streams`` is null where the split is one stream. ``doubts`` are empty where no check
     bounds what it cannot exclude; ``brought`` is null where the track or the plan knows no such
     figure, ``spending`` where the track charges no tries. ``confirmation`` is null unless the track
-    asks for it and its looks have accepted.
+    asks for it and its looks have accepted. ``upstream`` is null for a submission in our layout.
+    ``time_scale`` multiplied every budget, in a rehearsal that was given more time; null where
+    none was. ``seconds`` is what all runs took together, from the first start in each to its last
+    end. ``folder`` is the name of the entry's folder, ``way_on`` where the verdict leads.
     """
 
     verdict: VerdictName
@@ -256,12 +346,30 @@ class Verdict(Fact):
     brought: Later[BroughtResult] = None
     spending: Later[SpendingResult] = None
     confirmation: Later[ConfirmationResult] = None
+    upstream: Later[UpstreamResult] = None
+    passed_over: Later[tuple[PassedOver, ...]] = None
+    time_scale: Later[Annotated[float, Field(gt=0, le=1000)]] = None
+    seconds: Later[Annotated[float, Field(ge=0)]] = None
+    folder: Later[str] = None
+    way_on: Later[WayOn] = None
 
     @property
     def score_bpb(self) -> float | None:
         """The score to publish: of the seeds that confirm; where there are none, of the tested."""
         fresh = self.confirmation.mean_bpb if self.confirmation else None
         return self.statistics.mean_bpb if fresh is None else fresh
+
+    @property
+    def targets(self) -> int:
+        """Targets of the validation split, in the tokens that the entry was scored in.
+
+        Raises:
+            ArithmeticError: the bytes per token are impossible.
+        """
+        own = self.tokenizer
+        if own is None or own.bytes_per_token is None:
+            return self.statistics.targets
+        return round(self.statistics.text_bytes / own.bytes_per_token) - 1
 
     @property
     def scored_seeds(self) -> tuple[SeedResult, ...]:

@@ -1,21 +1,26 @@
 """Verdicts of many kinds, each as the rules give it."""
 
 import random
+from typing import Any
 
 from harness.contest.entry import Claim, Tokenizer
+from harness.contest.hardware import Hardware
 from harness.contest.significance import Significance
-from harness.contest.track import Bar, Hardware, Holdout, Track
+from harness.contest.track import Bar, Holdout, Track, load_track
 from harness.evidence.decisions import Decision
 from harness.evidence.host import HostFacts, SandboxFacts
+from harness.evidence.phase import Load, PhaseFacts
 from harness.evidence.plan import Bar as Record
 from harness.evidence.plan import Plan
 from harness.evidence.results import TimelineSpan
 from harness.evidence.run import Run
 from harness.judge.stored import judge_path
 from harness.judge.verdict import Verdict
+from tests.factories.broken import BIG
 from tests.factories.futures import FORMATS, FUTURES
 from tests.factories.plans import CODE, entry, looking_track, plan, required, strict_track
 from tests.factories.results import (
+    bridge_proof,
     failure,
     gap,
     host,
@@ -34,6 +39,15 @@ from tests.factories.runs import (
     verdict_of,
     with_first,
 )
+from tests.factories.upstream import (
+    again,
+    blind_run,
+    early,
+    upstream_entry,
+    upstream_plan,
+    upstream_runs,
+    whole_phase,
+)
 
 HOLDOUT = strict_track(holdout=Holdout(dataset="unseen", tolerance_bpb=0.005))
 NO_BAR = strict_track(bar=None, significance=Significance(seeds=3))
@@ -43,6 +57,7 @@ NO_BUDGET = strict_track(
 )
 
 
+BUSY = Load(before=6.1, after=6.5)
 LOOKING = plan(looking_track())
 WELCH = plan(
     strict_track(
@@ -211,8 +226,87 @@ def cases() -> dict[str, Verdict]:
         "scatters more than the field": verdict_of(LOOKING, looked(LOOKING, (2.5, 2.6, 2.7, 2.55))),
         "against the record's seeds": verdict_of(WELCH, good_runs(WELCH, (2.600, 2.601, 2.602))),
         "second try": verdict_of(made, with_first(made, attempt=2)),
+        "more time": verdict_of(slower := plan(time_scale=4.0), good_runs(slower)),
+        "busy": verdict_of(made, with_first(made, train=phase("train", load=BUSY))),
         "other track": verdict_of(made, good_runs(made), track=other_track()),
+        **of_scripts(),
         **{name: judge_path(FORMATS / name) for name in sorted(FUTURES)},
+    }
+
+
+def seconds_of(seconds: float) -> dict[str, float]:
+    """How long a phase took, by clocks that agree."""
+    apart = {"harness_seconds_low": seconds - 0.1, "harness_seconds_high": seconds + 0.1}
+    return {"wallclock_seconds": seconds, **apart}
+
+
+def of_scripts() -> dict[str, Verdict]:
+    """Of entries in upstream's layout, which get as far as they can."""
+    made = upstream_plan()
+    small = upstream_plan(load_track("smoke"), entry=upstream_entry(claim=Claim(val_bpb=1.1)))
+    cached = upstream_plan(entry=upstream_entry(rests_on="cache"))
+    whole = upstream_plan(entry=upstream_entry(whole=True))
+    silent = upstream_plan(entry=upstream_entry(whole=True, claim=Claim()))
+    free = upstream_plan(NO_BUDGET)
+    first, again_draw = made.draws_for("look")[0], made.draws_for("reproduction")[0]
+    late = whole_phase("train", first, **seconds_of(80.5))
+    killed = whole_phase("train", first, outcome="deadline", **seconds_of(80.1))
+    in_time = early(first, by="budget", seconds=20.03)
+    broken = failure("submission", "reproduction", "it printed nothing")
+    blind = upstream_runs(made, printed=None)
+
+    def with_blind(train: PhaseFacts) -> list[Run]:
+        return [blind[0], blind_run(made, first, train=train), *blind[2:]]
+
+    def with_blind_and_last(train: PhaseFacts) -> list[Run]:
+        return [*with_blind(train), again(again_draw)]
+
+    def last(**changes: Any) -> list[Run]:
+        return [*blind, again(again_draw, **changes)]
+
+    unproven = bridge_proof(our=2.6).model_copy(update={"printed_loss": 2.7})
+    return {
+        "script": verdict_of(made, upstream_runs(made)),
+        "script, not begun": verdict_of(made, []),
+        "script, blind so far": verdict_of(made, blind),
+        "script, another model": verdict_of(
+            made, upstream_runs(made, (), proof=unproven, printed=None)
+        ),
+        "script, evaluates too long": verdict_of(made, with_blind(late)),
+        "script, killed while it evaluates": verdict_of(made, with_blind(killed)),
+        "script, sealed at the budget": verdict_of(
+            made, with_blind_and_last(whole_phase("train", first, early=in_time))
+        ),
+        "script, changes its artifact": verdict_of(
+            made, with_blind(whole_phase("train", first, early=early(first, at_end="changed")))
+        ),
+        "script, saw the text": verdict_of(made, upstream_runs(made, printed=2.4)),
+        "script, another than we asked": verdict_of(
+            upstream_plan(entry=upstream_entry(claim=Claim(val_bpb=2.7))),
+            upstream_runs(made, printed=2.7),
+        ),
+        "script, worse than claimed": verdict_of(made, upstream_runs(made, printed=2.648)),
+        "script, prints nothing": verdict_of(made, last(failure=broken)),
+        "script, lost at last": verdict_of(
+            made, last(failure=failure("infrastructure", "reproduction"), ended=True)
+        ),
+        "script, heavy at last": verdict_of(
+            made,
+            last(ran=whole_phase("reproduce", again_draw, early=early(again_draw, artifact=BIG))),
+        ),
+        "script, changes its artifact at last": verdict_of(
+            made,
+            last(ran=whole_phase("reproduce", again_draw, early=early(again_draw, at_end="gone"))),
+        ),
+        "script, no budget": verdict_of(free, upstream_runs(free)),
+        "script, made small": verdict_of(small, upstream_runs(small)),
+        "script, rests on a cache": verdict_of(cached, upstream_runs(cached)),
+        "script, rests on a cache, blind so far": verdict_of(
+            cached, upstream_runs(cached, printed=None)
+        ),
+        "script, cannot be asked": verdict_of(whole, upstream_runs(whole)),
+        "script, cannot be asked, not begun": verdict_of(whole, []),
+        "script, cannot be asked, claims nothing": verdict_of(silent, upstream_runs(silent)),
     }
 
 

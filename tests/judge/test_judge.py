@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contest.entry import Claim
+from harness.contest.hardware import Hardware, Speed
 from harness.contest.significance import Significance
-from harness.contest.track import Budget, Hardware, load_track
-from harness.evidence.host import TelemetryFacts
+from harness.contest.track import Budget, load_track
+from harness.evidence.host import Calibration, TelemetryFacts
 from harness.evidence.isolation import REQUIRED, phrase_of, required_in
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan, Tries
@@ -46,7 +47,8 @@ from tests.factories.results import (
     sealed,
     weights,
 )
-from tests.factories.runs import GOOD_SCORES, good_runs, looked, seed_run, verdict_of, with_first
+from tests.factories.runs import GOOD_SCORES, good_runs, seed_run, verdict_of, with_first
+from tests.factories.upstream import upstream_entry, upstream_plan, upstream_runs
 
 
 def status(verdict: Verdict, name: str) -> str:
@@ -107,6 +109,60 @@ def test_each_fault_of_a_run_rejects_and_is_named(broken: str, parts: dict[str, 
         assert [check.id for check in verdict.checks if check.status == "fail"] == [broken]
         assert verdict.reason.startswith(broken)
         assert EXIT_CODES[verdict.verdict] == 1
+
+
+def mode(made: Plan, parts: dict[str, Any], rule: str) -> tuple[str, str]:
+    verdict = verdict_of(made, with_first(made, **parts))
+    return verdict.verdict, next(check.detail for check in verdict.checks if check.id == rule)
+
+
+EVAL = "is the model in eval mode?"
+
+
+@pytest.mark.parametrize("largest", [0.6, 4.0, 18.0])
+class TestAModelLeftInTrainingMode:
+    """The commonest honest mistake: no reason calls it a look ahead, or a memory."""
+
+    def test_its_pairs_differ_in_one_request(self, largest: float) -> None:
+        noisy = probes(largest=largest, twice=changes(largest_nats=largest / 2))
+        for parts, rule in (
+            ({"probes": noisy}, "causality"),
+            ({"probes": noisy, "recall": recall(largest_change_nats=largest)}, "memory"),
+        ):
+            verdict, said = mode(PLAN, parts, rule)
+            assert (verdict, EVAL in said) == ("INCONCLUSIVE", True)
+            assert "the same question got two answers" in said
+
+    def test_one_mask_for_a_whole_request_leaves_pairs_alike(self, largest: float) -> None:
+        noisy = probes(largest=largest, unchanged=changes(largest_nats=largest / 2))
+        for parts, rule in (
+            ({"probes": noisy}, "causality"),
+            ({"probes": noisy, "recall": recall(largest_change_nats=largest)}, "memory"),
+        ):
+            verdict, said = mode(PLAN, parts, rule)
+            assert (verdict, EVAL in said) == ("REJECTED", True)
+            assert "beyond its past" not in said and "remembers" not in said
+
+    def test_a_mean_that_chance_explains_is_no_gain(self, largest: float) -> None:
+        by_chance: dict[str, Any] = {"gain": 0.04, "gain_error_nats": 0.005}
+        pairs: list[dict[str, Any]] = [
+            {name: changes(largest_nats=largest)} for name in ("twice", "unchanged")
+        ]
+        for more in pairs:
+            noisy = probes(largest=largest, **by_chance, **more)
+            assert EVAL in mode(PLAN, {"probes": noisy}, "causality")[1]
+        calm = probes(largest=0.1, **by_chance)
+        assert "cheaper on average" in mode(PLAN, {"probes": calm}, "causality")[1]
+
+    def test_what_moves_far_more_where_the_future_is_another_one_looked(
+        self, largest: float
+    ) -> None:
+        few: dict[str, Any] = {
+            "twice": changes(largest_nats=0.26),
+            "unchanged": changes(largest_nats=0.26),
+        }
+        said = mode(PLAN, {"probes": probes(largest=largest + 1, **few)}, "causality")[1]
+        assert "looks beyond its past" in said
 
 
 @pytest.mark.parametrize("values", [(3.3999, 3.40, 3.3998), (2.0, 2.6, 3.3), (3.5, 3.5, 3.5)])
@@ -200,7 +256,7 @@ def test_isolation_shows_the_phase_that_proves_least() -> None:
         with_first(PLAN, score=phase("score", isolation=(broken, *proven[1:-3])))
     )
     assert (check.status, check.measured, check.limit) == ("unknown", 30, 34)
-    assert check.detail == f"not in force: {phrase_of(broken.id)}"
+    assert check.detail == f"not in force: {phrase_of(broken.id)}; found: {broken.actual}"
     check = isolation_check(with_first(PLAN, train=phase("train", isolation=())))
     assert (check.status, check.measured, check.limit) == ("unknown", 0, 35)
     assert check.detail.startswith("not read back: ") and check.detail.endswith(", and 30 more")
@@ -294,6 +350,29 @@ def test_a_machine_that_does_not_meet_the_track_is_ours_to_cure() -> None:
         assert verdict.verdict == "INCONCLUSIVE"
 
 
+def test_a_host_that_is_slower_or_faster_than_its_track_never_rejects() -> None:
+    speeds = {"gemm_gflops": Speed(reference=100.0, tolerance=0.1, fastest=1.5)}
+    made = plan(strict_track(hardware=Hardware(accelerators=0, speeds=speeds)))
+
+    def at(*figures: float) -> list[Run]:
+        runs = []
+        for run, figure in zip(good_runs(made), figures, strict=True):
+            measured = Calibration(figures={"gemm_gflops": figure}, seconds=1.0)
+            where = run.host.model_copy(update={"node": "n1", "calibration": measured})
+            runs.append(run.model_copy(update={"host": where}))
+        return runs
+
+    assert verdict_of(made, at(95.0, 100.0, 140.0)).verdict == "VERIFIED"
+    for runs, said in (
+        (at(100.0, 80.0, 100.0), "n1: gemm_gflops 80 is 80% of the reference 100"),
+        (at(100.0, 100.0, 200.0), "n1: gemm_gflops 200 is more than can be"),
+        (good_runs(made), "gemm_gflops was not measured"),
+    ):
+        verdict = verdict_of(made, runs)
+        assert verdict.verdict == "INCONCLUSIVE"
+        assert said in next(c.detail for c in verdict.checks if c.id == "hardware")
+
+
 def test_evidence_of_another_dataset_cannot_be_judged_under_the_official_track() -> None:
     made = plan(load_track("smoke"))
     verdict = verdict_of(made, good_runs(made), track=load_track("10min_16mb"))
@@ -383,8 +462,9 @@ def test_each_rule_alone_stands_between_broken_evidence_and_a_record(name: str) 
     verdict = verdict_of(made, runs)
     assert [check.id for check in verdict.checks if check.status != "pass"] == [name]
     assert verdict.verdict in ("REJECTED", "INCONCLUSIVE")
+    best = "REPRODUCED" if made.entry.only_reproduced else "VERIFIED"
     with switched_off(name):
-        assert verdict_of(made, runs).verdict == "VERIFIED"
+        assert verdict_of(made, runs).verdict == best
 
 
 @pytest.mark.parametrize("name", sorted(ENDS_THE_RUN))
@@ -402,12 +482,20 @@ def test_a_question_that_does_not_arise_is_not_answered() -> None:
     assert made.bar is None and made.test is None
     found = verdict_of(made, good_runs(made))
     unasked = {rule.id for rule in CHECKS} - {check.id for check in found.checks}
-    assert unasked == {"holdout", "seed_spread", "significance", "confirmation", "doubts"}
+    of_scripts = {"bridge", "total_wallclock", "sealed", "own_evaluation", "blind", "reproduction"}
+    assert unasked - of_scripts == {
+        *("holdout", "seed_spread", "significance", "confirmation", "doubts")
+    }
+    assert of_scripts < unasked
     asked = [check.id for check in found.checks]
     assert asked == [rule.id for rule in CHECKS if rule.id in asked]  # in their order
-    every = plan(looking_track(holdout=UNPUBLISHED))
-    good = looked(every, GOOD_SCORES, GOOD_SCORES, gap=gap(0.001))
-    assert [check.id for check in verdict_of(every, good).checks] == [rule.id for rule in CHECKS]
+    every = upstream_plan(looking_track(holdout=UNPUBLISHED))
+    good = upstream_runs(every, GOOD_SCORES * 4, gap=gap(0.001))
+    asked = [check.id for check in verdict_of(every, good).checks]
+    assert asked == [rule.id for rule in CHECKS if rule.id != "own_evaluation"]
+    cache = upstream_plan(entry=upstream_entry(rests_on="cache"))
+    asked = [check.id for check in verdict_of(cache, upstream_runs(cache)).checks]
+    assert "own_evaluation" in asked and "blind" not in asked
 
 
 def test_seeds_that_scatter_less_than_any_real_ones_are_for_a_human() -> None:

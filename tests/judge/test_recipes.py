@@ -11,7 +11,8 @@ import pytest
 from harness.contest.significance import Significance
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.store import RunDirectory
-from harness.judge.recipes import Compared, compare_recipes
+from harness.judge.recipes import compare_recipes
+from harness.judge.side_by_side import SideBySide, side_by_side
 from harness.report.recipes import answer, comparison_table
 from harness.statistics.documents import where
 from harness.statistics.tests import welch
@@ -183,7 +184,7 @@ def test_the_answer_says_which_is_better_or_that_it_is_not_shown(
 
 @pytest.mark.parametrize("width", [40, 80, 160])
 def test_every_figure_is_drawn_at_every_width(pair: tuple[Path, Path], width: int) -> None:
-    found = compare_recipes([pair[0]], [pair[1]])
+    found = side_by_side([[pair[0]], [pair[1]]])
     text = drawn(comparison_table(found), width)
     assert max(map(len, text.splitlines())) <= width
     words = " ".join(text.split())
@@ -194,7 +195,7 @@ def test_every_figure_is_drawn_at_every_width(pair: tuple[Path, Path], width: in
 def test_names_of_strangers_are_cleaned(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     hostile = entry(name="\x1b[2J[red]evil\u202e" + "A" * 500)
     other = verified(tmp_path / "h", B, nonce="h", entry=hostile)
-    text = drawn(comparison_table(compare_recipes([pair[0]], [other])), 100)
+    text = drawn(comparison_table(side_by_side([[pair[0]], [other]])), 100)
     assert "\x1b" not in text and "\u202e" not in text and "A" * 100 not in text
 
 
@@ -202,6 +203,6 @@ def test_the_command_answers_and_writes_json(pair: tuple[Path, Path]) -> None:
     done = harness("compare", pair[0], "--with", pair[1])
     assert done.code == 0 and "B is better than A" in done.out
     done = harness("compare", pair[0], "--with", pair[1], "--json", "-")
-    assert Compared.model_validate(json.loads(done.out)).t == pytest.approx(-7.845803128)
+    assert SideBySide.model_validate(json.loads(done.out)).pairs[0].compared is not None
     refused = harness("compare", pair[0], "--with", pair[0])
     assert refused.code == 2 and "count twice" in refused.err

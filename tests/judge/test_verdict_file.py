@@ -41,6 +41,7 @@ def test_the_cases_are_of_every_kind() -> None:
         "REJECTED",
         "INCONCLUSIVE",
         "REHEARSED",
+        "REPRODUCED",
     }
 
 
@@ -193,6 +194,26 @@ def _is_free(document: Json, path: str) -> bool:
     return int(found["tokenizer_bytes"]) < int(found["tokenizer_free_bytes"])
 
 
+def _is_held_against_nothing(document: Json, path: str) -> bool:
+    """Made small, or on a track that compares it neither with a claim nor with our score."""
+    told = {check["id"]: check.get("measured") for check in document["checks"]}
+    return told.get("reproduction") is None and told.get("blind") is None
+
+
+def _is_not_slowest(document: Json, path: str) -> bool:
+    """Whether no rule asks for the slowest whole script, or another one was as slow."""
+    table, row, _ = path.split(".")
+    seconds = {
+        (name, str(place)): each[key]
+        for name, key in (("seeds", "whole_seconds"), ("reproductions", "seconds"))
+        for place, each in enumerate(document[name])
+        if each.get(key) is not None
+    }
+    mine = seconds.pop((table, row))
+    asked = any(check["id"] == "total_wallclock" for check in document["checks"])
+    return not asked or mine <= max(seconds.values(), default=-1)
+
+
 HELD_ELSEWHERE = "measured by a run, and nothing else in a verdict comes from it"
 ONLY_WORST = "only the worst counts"
 
@@ -204,6 +225,9 @@ FREE: dict[str, tuple[Free, str]] = {
     r"(segment|streams\.\w+)": (always, "a setting of the entry, for people"),
     r"seeds\.\d+\.(seed|attempt)": (_has_no_artifact, "held by the artifact's place alone"),
     r"seeds\.\d+\.(tokens_per_second|waited_share)": (always, HELD_ELSEWHERE),
+    r"seeds\.\d+\.busy\.\w+": (always, "how busy the machine was, for people"),
+    r"seconds": (always, "what all runs took, for people"),
+    r"time_scale": (always, "a wish of the referee; it makes a rehearsal whatever it is"),
     r"seeds\.\d+\.(unquantised_bpb|holdout_bpb)": (always, HELD_ELSEWHERE),
     r"seeds\.\d+\.gap_standard_error_bpb": (always, "how sure a gap is: only far off it counts"),
     r"seeds\.\d+\.timeline\.\d+\.seconds": (always, "read from the log: information only"),
@@ -228,7 +252,15 @@ FREE: dict[str, tuple[Free, str]] = {
     r"checks\.hardware\.(measured|limit)": (always, "of the host, and of the track"),
     r"checks\.dataset\.(measured|limit)": (always, "the split in the dataset's own tokens"),
     r"checks\.isolation\.(measured|limit)": (_is_no_pass, "asked back from the engine"),
-    r"reproductions\.\d+\.\w+": (always, "what a script printed, and how long it took"),
+    r"reproductions\.\d+\.(seed|sealed_seconds|printed_loss)": (always, HELD_ELSEWHERE),
+    r"reproductions\.\d+\.artifact_bytes": (always, "held against the cap: only far off it counts"),
+    r"reproductions\.\d+\.printed_bpb": (_is_held_against_nothing, "no claim is its"),
+    r"reproductions\.\d+\.seconds": (_is_not_slowest, ONLY_WORST),
+    r"seeds\.\d+\.whole_seconds": (_is_not_slowest, ONLY_WORST),
+    r"checks\.bridge\.(measured|limit)": (always, "two losses, in evidence alone"),
+    r"checks\.own_evaluation\.(measured|limit)": (always, "a loss and a floor: evidence alone"),
+    r"checks\.sealed\.measured": (_is_no_pass, "what was there at the end, in evidence alone"),
+    r"checks\.(blind|reproduction)\.limit": (always, "of the track"),
     r"checks\.seeds\.limit": (_is_no_pass, "of the track"),
     r"checks\.tokenizer\.(measured|limit)": (_is_no_pass, "documents until one did not come back"),
     r"checks\.training\.measured": (_is_no_pass, "how a training ended stands nowhere else"),
@@ -438,6 +470,31 @@ def test_a_decided_unknown_is_not_unknown() -> None:
     assert edited("too cheap, decided", undecided) == [
         "checks.memorisation.status: found unknown, expected pass, as was decided"
     ]
+
+
+def test_a_decision_settles_what_may_be_settled_and_nothing_else() -> None:
+    def about(rule: str, outcome: str = "pass") -> Callable[[Json], object]:
+        return lambda v: v["decisions"][0].update(rule=rule, outcome=outcome)
+
+    name = "too cheap, decided"
+    assert any("decisions.clocks: found one" in each for each in edited(name, about("clocks")))
+    assert any("decisions.weather" in each for each in edited(name, about("weather")))
+    assert edited(name, about("memorisation", "fail")) == [
+        "checks.memorisation: found pass, expected fail, as was decided"
+    ]
+    twice = edited(name, lambda v: v["decisions"].append(v["decisions"][0]))
+    assert "decisions: found two about one rule, expected the later one" in twice
+
+
+def test_a_decision_excuses_no_figure_of_a_rule_that_nobody_decides() -> None:
+    def excused(document: Json) -> None:
+        (decision,) = copy.deepcopy(VERDICTS["too cheap, decided"].model_dump()["decisions"])
+        document["decisions"] = [decision | {"rule": "significance"}]
+        found = check(document, "significance")
+        found["status"] = "pass"
+        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
+
+    assert any("significance" in each for each in edited("above the bar", excused))
 
 
 # -- Other rules.

@@ -6,6 +6,7 @@ defines it, a line here, and a cheater that it alone catches.
 
 from harness.judge.rule import Rule
 from harness.judge.rules.artifact import ARTIFACT, BYTES
+from harness.judge.rules.bridge import BRIDGE
 from harness.judge.rules.brought_along import BROUGHT_ALONG
 from harness.judge.rules.causality import CAUSALITY
 from harness.judge.rules.clocks import CLOCKS, SCORE_WALLCLOCK, TRAIN_WALLCLOCK
@@ -15,22 +16,28 @@ from harness.judge.rules.environment import DATASET, HARDWARE, ISOLATION
 from harness.judge.rules.holdout import HOLDOUT
 from harness.judge.rules.memorisation import MEMORISATION
 from harness.judge.rules.memory import MEMORY
+from harness.judge.rules.own_evaluation import OWN_EVALUATION
+from harness.judge.rules.reproduction import BLIND, REPRODUCTION
 from harness.judge.rules.scoring import COVERAGE, SCORING
 from harness.judge.rules.seed_spread import SEED_SPREAD
 from harness.judge.rules.seeds import SEEDS
 from harness.judge.rules.significance import SIGNIFICANCE
 from harness.judge.rules.tokenizer import TOKENIZER
 from harness.judge.rules.training import TRAINING
+from harness.judge.rules.whole_script import SEALED, TOTAL_WALLCLOCK
 
 CHECKS: tuple[Rule, ...] = (
     HARDWARE,
     DATASET,
     ISOLATION,
+    BRIDGE,
     SEEDS,
     TOKENIZER,
     TRAINING,
     TRAIN_WALLCLOCK,
+    TOTAL_WALLCLOCK,
     ARTIFACT,
+    SEALED,
     BYTES,
     BROUGHT_ALONG,
     SCORING,
@@ -42,6 +49,9 @@ CHECKS: tuple[Rule, ...] = (
     CLOCKS,
     MEMORISATION,
     HOLDOUT,
+    OWN_EVALUATION,
+    REPRODUCTION,
+    BLIND,
     SIGNIFICANCE,
     CONFIRMATION,
     DOUBTS,

@@ -45,6 +45,25 @@ def differs_by_itself(probes: Probes, *, change: float) -> Answer | None:
     )
 
 
+def differs_unchanged(probes: Probes | None, *, change: float, adaptive: bool) -> str:
+    """What is said where unchanged questions, among others, got answers as different; else empty.
+
+    Two rows of one request may agree all the same: a mask that is drawn for a whole request (of
+    weights, of layers) is the same for both. Neither another future nor another order explains such
+    a ``change``. What does cannot be told apart from outside, so the reason names all of it, the
+    commonest mistake first; it is still no answer that can be scored.
+    """
+    largest = probes.unchanged.largest_nats if probes and probes.unchanged else 0.0
+    if largest <= NOISE_NATS or change > EXCUSED * largest:
+        return ""
+    learned = ", or in what it learns," if adaptive else ""
+    return (
+        f"asked again unchanged, it answered otherwise too, by up to {largest:.2f} nats: it draws "
+        f"anew in each request{learned} (is the model in eval mode?), or goes by what else it was "
+        "shown"
+    )
+
+
 def _learns(twice: Changes) -> bool:
     """Whether the second of two equal rows is the cheaper one beyond chance: that is memory."""
     return twice.count >= ENOUGH_PAIRS and twice.mean_nats + FAILS_AT * twice.sample.error < 0

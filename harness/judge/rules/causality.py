@@ -13,6 +13,7 @@ from harness.judge.rule import Rule
 from harness.judge.rules.asked_again import (
     Answer,
     differs_by_itself,
+    differs_unchanged,
     far_slower,
     not_all_answered,
     not_reached,
@@ -31,8 +32,13 @@ from harness.statistics.probe_bounds import (
     upper_bound,
 )
 
+_RANDOM_FAILS_AT = 2
+"""Times as many errors, before a gain of a model that answers at random is taken for a look."""
 
-def _causality(case: Case) -> Finding:
+
+def _causality(case: Case) -> Finding | None:
+    if not case.plan.entry.asked:
+        return None
     limit = case.track.probes.largest_change_nats
     probed = [(run.seed, run.probes) for run in case.seeds if run.probes is not None]
     if case.failure("causality"):
@@ -54,13 +60,17 @@ def _causality(case: Case) -> Finding:
 def of_seed(case: Case, seed: int, probes: Probes) -> Answer | None:
     """What one seed's probes alone decide; None when nothing."""
     allowed = case.track.probes
-    if probes.mean_gain_nats - FAILS_AT * probes.gain_error_nats > _tolerance(allowed):
-        return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
     random = differs_by_itself(probes, change=probes.largest_change_nats)
+    # Of what scatters by nats, a few questions make a mean and its error that are both too small.
+    adaptive = bool(observed([run.scores for run in case.seeds if run.scores is not None]))
+    largest = probes.largest_change_nats
+    unlike = differs_unchanged(probes, change=largest, adaptive=adaptive)
+    sure = FAILS_AT * (_RANDOM_FAILS_AT if random or unlike else 1)
+    if probes.mean_gain_nats - sure * probes.gain_error_nats > _tolerance(allowed):
+        return Answer("fail", f"seed {seed}: {_gains(case, probes.mean_gain_nats)}")
     said = ""
-    if probes.largest_change_nats > allowed.largest_change_nats:
-        adaptive = observed([run.scores for run in case.seeds if run.scores is not None])
-        said = (
+    if largest > allowed.largest_change_nats:
+        said = unlike or (
             f"another suffix and other sequences in the batch changed the answer for token "
             f"{probes.worst_target} of the stream: the model looks beyond its past"
             + (", or learns from more than it observed" if adaptive else "")

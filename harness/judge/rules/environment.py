@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from harness.evidence.isolation import phrase_of, required_in, required_of
-from harness.evidence.phase import PhaseFacts
+from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -14,6 +14,8 @@ _SHOWN = 5
 
 def _hardware(case: Case) -> Finding:
     wanted = case.track.hardware
+    if slow := _unlike(case):
+        return Finding(id="hardware", status="unknown", detail=slow)
     if wanted.accelerators == 0:
         machines = {run.host.machine.processor: run.host.machine.cores for run in case.runs}
         measured = "; ".join(f"{cores} cores, {name}" for name, cores in sorted(machines.items()))
@@ -44,13 +46,27 @@ def _hardware(case: Case) -> Finding:
     )
 
 
+def _unlike(case: Case) -> str:
+    """Which host was not as fast as the track's, or faster than it can be; empty where all were."""
+    for run in case.seeds:
+        measured = run.host.calibration
+        if phrases := case.track.hardware.unlike(measured.figures if measured else {}):
+            where = f" on {run.host.node}" if run.host.node else ""
+            return f"seed {run.seed}{where}: {'; '.join(phrases)}"
+    return ""
+
+
 def _fitting(run: Run, name: str) -> int:
     return [accelerator.name for accelerator in run.host.machine.accelerators].count(name)
 
 
 def _dataset(case: Case) -> Finding:
-    found, wanted = case.dataset, case.track.dataset
+    found, wanted, other = case.dataset, case.track.dataset, case.plan.texts.entered
     problems = []
+    if other and (other.validation_bytes, other.validation_documents) != (
+        *(found.validation_bytes, found.validation_documents),
+    ):
+        problems.append(f"the text of {other.name} is another one")
     if found.name != wanted.name:
         problems.append(f"scored on {found.name}, the track is on {wanted.name}")
     for what, pinned, measured in (
@@ -67,7 +83,8 @@ def _dataset(case: Case) -> Finding:
         unit="tokens",
         detail="; ".join(problems)
         or f"{found.name}: every file matches its manifest, "
-        f"{found.validation_documents:,} documents, {found.validation_bytes:,} bytes of text",
+        f"{found.validation_documents:,} documents, {found.validation_bytes:,} bytes of text"
+        + (f"; scored in the tokens of {other.name}, the same text" if other else ""),
     )
 
 
@@ -91,7 +108,8 @@ def _isolation(case: Case) -> Finding:
     broken = {fact.id for phase in phases for fact in phase.isolation if not fact.holds}
     unproven = {id for phase in phases for id in _unproven(phase, edition)} - broken
     if broken:
-        detail = f"not in force: {_phrases(broken)}"
+        found = min((f for p in phases for f in p.isolation if not f.holds), key=_phrase)
+        detail = f"not in force: {_phrases(broken)}; found: {found.actual or 'nothing'}"
     elif unproven:
         detail = f"not read back: {_phrases(unproven)}"
     else:
@@ -118,6 +136,10 @@ def _unproven(phase: PhaseFacts, edition: int | None) -> frozenset[str]:
     held = {fact.id for fact in phase.isolation if fact.holds}
     held -= {fact.id for fact in phase.isolation if not fact.holds}
     return required_of(output=phase.output, edition=edition) - held
+
+
+def _phrase(fact: IsolationFact) -> str:
+    return phrase_of(fact.id)
 
 
 def _phrases(ids: Iterable[str]) -> str:

@@ -57,8 +57,10 @@ def _saved_bpb(spread: Spread, costs: Sequence[DocumentCost], total_bytes: int) 
     )
 
 
-def _memorisation(case: Case) -> Finding:
+def _memorisation(case: Case) -> Finding | None:
     """Never a failure: a text that is also in the train documents is cheap for an honest model."""
+    if not case.plan.entry.asked:
+        return None
     known = [(run.seed, run.spread) for run in case.seeds if run.spread is not None]
     margin = case.statistics.margin_bpb
     limit = MATERIAL_SHARE * (margin if margin is not None else LEAST_MARGIN_BPB)
@@ -110,5 +112,6 @@ MEMORISATION = Rule(
     "No document, and no stretch of the stream, is so cheap that the model must have seen it.",
     _memorisation,
     better="lower",
-    decidable=True,
+    decidable="a text that stands in the train documents too is cheap for an honest model, and a "
+    "reader can look it up there",
 )

@@ -20,6 +20,7 @@ from harness.judge.rule import Rule
 from harness.judge.rules.asked_again import (
     Answer,
     differs_by_itself,
+    differs_unchanged,
     far_slower,
     not_all_answered,
     not_reached,
@@ -38,7 +39,8 @@ from harness.statistics.probe_bounds import (
 
 def _memory(case: Case) -> Finding | None:
     bound = case.track.probes.memory
-    if bound is None or case.plan.entry.score.remembers:
+    entry = case.plan.entry
+    if bound is None or entry.score.remembers or not entry.asked:
         return None
     asked = [(run, run.recall) for run in case.seeds if run.recall is not None]
     if case.failure("memory"):
@@ -66,7 +68,7 @@ def _of_seed(case: Case, bound: Bound, run: Run, recall: Recall) -> Answer | Non
     change, largest = recall.changes.sample, recall.largest_change_nats
     random = differs_by_itself(run.probes, change=largest) if run.probes else None
     if largest > case.track.probes.largest_change_nats:
-        said = (
+        said = differs_unchanged(run.probes, change=largest, adaptive=False) or (
             f"asked in another order, it answered otherwise for token {recall.worst_target} of the "
             f"stream: it remembers {_others(case)}, and declares no memory"
         )

@@ -9,13 +9,19 @@ from harness.judge.rule import Rule
 from harness.judge.rules.training import passed_by_all
 from harness.models import Finding
 
+ANSWERED = "every requested logit arrived: none is NaN or +inf, and none -inf on a target"
 
-def _scoring(case: Case) -> Finding:
+
+def _scoring(case: Case) -> Finding | None:
+    if not case.plan.entry.asked:
+        return None
     done = sum(run.scores is not None for run in case.seeds)
-    return passed_by_all(case, "scoring", done, "every requested logit arrived and is finite")
+    return passed_by_all(case, "scoring", done, ANSWERED)
 
 
-def _coverage(case: Case) -> Finding:
+def _coverage(case: Case) -> Finding | None:
+    if not case.plan.entry.asked:
+        return None
     dataset, targets = case.dataset, case.targets
     scored = [run.scores for run in case.seeds if run.scores is not None]
     whole = [
@@ -59,7 +65,8 @@ def observed(scored: Sequence[Scores]) -> str:
 
 SCORING = Rule(
     "scoring",
-    "The model answered every request with finite logits of the right shape.",
+    "The model answered every request with logits of the right shape: none NaN or +inf, and on a "
+    "target none -inf (elsewhere that is a probability of 0).",
     _scoring,
     per_seed=True,
 )

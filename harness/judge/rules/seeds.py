@@ -51,7 +51,9 @@ def _good(case: Case) -> str:
     denied = f", each denied {imposed.denied_share:.0%} of the train documents" if imposed else ""
     most, looked = case.track.significance.most_runs, len(case.seeds_for("look"))
     counts = "every run counts"
-    if case.runs_needed < most:
+    if case.plan.once_blind:
+        counts = "one blind run, as no score of it is compared with a bar"
+    elif case.runs_needed < most:
         counts = f"of {most}, as many as the looks asked for"
     if case.runs_needed < looked:
         counts += f"; {looked - case.runs_needed} more were run and count for nothing"
@@ -61,7 +63,11 @@ def _good(case: Case) -> str:
 def _as_drawn_first(case: Case) -> bool:
     """Whether a plan begins with the draws of its own track, whichever track judges it."""
     plan = case.plan
-    drawn = draw_runs(plan.entry, plan.track, plan.nonce)
+    drawn = tuple(
+        draw
+        for draw in draw_runs(plan.entry, plan.track, plan.nonce)
+        if draw.purpose != "reproduction"
+    )
     asked = plan.draws_for("preparation", "look", "confirmation")
     if plan.track.significance.confirmation is None:
         asked = plan.draws_for("preparation", "look")

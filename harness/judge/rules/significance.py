@@ -1,5 +1,6 @@
 """Whether the bar fell."""
 
+from harness.judge.asked import bar_under
 from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.judge.tested import LookResult, StatisticsResult
@@ -7,7 +8,8 @@ from harness.models import Finding, Status
 
 
 def _significance(case: Case) -> Finding | None:
-    return None if case.track.bar is None else answer_of(case.statistics)
+    asked = bar_under(case.plan, case.track)
+    return None if asked is None else answer_of(case.statistics)
 
 
 def answer_of(result: StatisticsResult) -> Finding:
@@ -58,7 +60,8 @@ def _not_shown(result: StatisticsResult, after: str) -> tuple[Status, str]:
         spread = "below the threshold, but the spread of the seeds is too large to be sure"
         return "fail", f"{after}{spread}"
     if result.case == "zero variance":
-        return "unknown", f"{after}all seeds score the same; a human must find out why"
+        said = "all seeds score the same, and by their own spread nothing can be tested"
+        return "unknown", f"{after}{said}"
     if result.case == "no record seeds":
         return "unknown", f"{after}no test possible: the scores of the record's seeds are unknown"
     return "unknown", f"{after}no test possible: {result.case}"

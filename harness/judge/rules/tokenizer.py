@@ -9,13 +9,15 @@ def _tokenizer(case: Case) -> Finding:
     documents = case.dataset.validation_documents
     kind, file = case.plan.entry.tokenizer.kind, case.plan.entry.tokenizer.file
     proof, failure = case.tokenizer, case.failure("tokenizer")
+    other = case.plan.texts.entered
+    whose = f"that of dataset {other.name}" if other else "the dataset's own"
     finding = Finding(
         id="tokenizer",
         status="pass",
         measured=documents,
         limit=documents,
         unit="documents",
-        detail="the dataset's own: lossless on every validation document",
+        detail=f"{whose}: lossless on every validation document",
     )
     if not case.own_tokenizer:
         return finding
