@@ -7,7 +7,6 @@ room*: an empty repository of ours that borrows the objects and nothing else.
 
 import contextlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,16 +20,14 @@ from harness.safeio.git_objects import (
     Entry,
     Objects,
     check_git,
+    commit_named,
     git,
     open_objects,
 )
-from harness.safeio.text import is_plain
 
 MOST_TREES = 1000
 MOST_ENTRIES = 5000
 MOST_MERGE_BASES = 16
-_LONGEST_REVISION = 200
-_OBJECT_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
@@ -190,7 +187,8 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
             remedy="git fetch --unshallow, or actions/checkout with fetch-depth: 0",
         )
     commits = [
-        _commit(repository, option, name) for option, name in (("base", base), ("head", head))
+        commit_named(repository, name, told=f"--{option} ")
+        for option, name in (("base", base), ("head", head))
     ]
     with tempfile.TemporaryDirectory(prefix="pgolf-gate-") as place, disk_errors(Path(place)):
         room = Path(place) / "room.git"
@@ -207,20 +205,3 @@ def open_history(repository: Path, *, base: str, head: str) -> Iterator[History]
         merge_bases = tuple(sorted(found.decode("ascii").split()))
         with open_objects(room) as borrowed:
             yield History(borrowed, room, commits[0], commits[1], merge_bases)
-
-
-def _commit(repository: Path, option: str, name: str) -> str:
-    """The id of the commit that a revision names, which git never reads as an option."""
-    told = f"--{option} {name[:_LONGEST_REVISION]!r}: names no commit in {repository}; "
-    problem = UsageError(told + "expected a branch or the id of a commit that has been fetched")
-    if not name or name.startswith("-") or not is_plain(name, _LONGEST_REVISION):
-        raise problem
-    found = git(
-        repository,
-        *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"),
-        what="a revision",
-        problem=problem,
-    ).strip()
-    if not _OBJECT_ID.fullmatch(found):
-        raise problem
-    return found.decode("ascii")

@@ -1,18 +1,20 @@
 """Judges what can be judged of a loaded submission without running it."""
 
 import re
-import sys
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from string import Formatter
 
 from harness.contest.brought_along import brought_along, counted_bytes, in_words
-from harness.contest.manifest import CONTRACT_VARIABLES, ROWS, Score
+from harness.contest.manifest import ROWS, Score
+from harness.contest.references import is_seen
 from harness.contest.submission import CLAIMS, MANIFEST, Submission, check_on_track
 from harness.contest.track import Track
+from harness.gate.at_import import at_import
+from harness.gate.stray_files import stray_files
 from harness.models import Finding, Status
 from harness.safeio.key_lines import line_of_json_key
-from harness.source_code.imports import LARGEST_PARSED_BYTES, examine
 
-IMAGE_PACKAGES = ("torch", "numpy", "sentencepiece", "zstandard", "triton")
+PROCESSES = "accelerators"
 
 
 def precheck(submission: Submission, track: Track) -> list[Finding]:
@@ -22,7 +24,7 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
         SubmissionError: the track does not allow this kind of submission at all.
     """
     check_on_track(submission, track)
-    train, score = submission.manifest.on(track.name)
+    train, score = submission.manifest.on(track.settings)
     files = len(submission.contents)
     return [
         Finding(
@@ -34,18 +36,50 @@ def precheck(submission: Submission, track: Track) -> list[Finding]:
         _code_bytes(submission, track),
         *_brought_along(submission, track),
         *_tokenizer(submission, track),
-        _of_manifest(
-            submission,
-            "score",
-            "score.load",
-            f"{score.load}, sequence length {score.sequence_length}, {_asked(score)}",
-        ),
-        _of_manifest(submission, "train", "train.command", " ".join(train.command)),
+        *_settings(submission, track),
+        _score(submission, score),
+        _train(submission, train.command),
         _seed(submission),
         *_methods(submission),
         *_claim(submission, track),
         *warnings(submission),
     ]
+
+
+def _score(submission: Submission, score: Score) -> Finding:
+    detail = f"{score.load}, sequence length {score.sequence_length}, {_asked(score)}"
+    status: Status = "pass"
+    if not is_seen(submission, score.load):
+        status, detail = "unknown", f"{detail}; not seen without running it: its file is packed"
+    return _of_manifest(submission, "score", "score.load", detail, status=status)
+
+
+def _train(submission: Submission, command: Sequence[str]) -> Finding:
+    text = " ".join(command)
+    plain = (word for word in command if " " not in word)  # others are code or a shell's
+    names = [name for word in plain for name in _in_braces(word) if name != PROCESSES]
+    if not names:
+        return _of_manifest(submission, "train", "train.command", text)
+    return _of_manifest(
+        submission,
+        "train",
+        "train.command",
+        f"{text}: {{{names[0]}}} is no name that the harness fills in",
+        status="fail",
+        remedy=f"{{{PROCESSES}}} is the number of processes: one for each accelerator, else 1; "
+        "write other braces in a script of yours",
+    )
+
+
+def _in_braces(word: str) -> Iterator[str]:
+    """The names in braces, but for those of a shell's variables."""
+    try:
+        parts = list(Formatter().parse(word))
+    except ValueError:  # a brace that is not closed
+        return
+    for before, name, _, _ in parts:
+        if name and name.isidentifier() and not before.endswith("$"):
+            yield name
 
 
 def _asked(score: Score) -> str:
@@ -58,13 +92,13 @@ def _asked(score: Score) -> str:
 
 
 def warnings(submission: Submission) -> list[Finding]:
-    """Warnings about things that readers will miss and imports that will fail in the sandbox."""
+    """What readers will miss, what is no source, and what fails as soon as a file is imported."""
     missing = [
         Finding(id="missing_file", status="unknown", detail="missing", file=name)
         for name in ("README.md", CLAIMS)
         if not (submission.folder / name).exists()
     ]
-    return [*missing, *_imports(submission)]
+    return [*missing, *stray_files(submission), *at_import(submission)]
 
 
 def _of_manifest(
@@ -89,7 +123,7 @@ def _of_manifest(
 
 
 def _code_bytes(submission: Submission, track: Track) -> Finding:
-    entry = submission.entry(track.name)
+    entry = submission.entry(track.settings)
     code = entry.counted_bytes(tokenizer_counted=track.budget.tokenizer_counted)
     left = track.budget.bytes - code
     found = _of_manifest(
@@ -110,7 +144,7 @@ def _brought_along(submission: Submission, track: Track) -> list[Finding]:
     allowed = track.brought_along
     if allowed is None:
         return []
-    brought = brought_along(submission.entry(track.name), submission.contents)
+    brought = brought_along(submission.entry(track.settings), submission.contents)
     counted = counted_bytes(brought, allowed, normal_form_bytes=None)
     free, limit = allowed.free_bytes, allowed.limit_bytes
     detail = in_words(counted, free_bytes=free, limit_bytes=limit)
@@ -156,11 +190,17 @@ def _tokenizer(submission: Submission, track: Track) -> list[Finding]:
     return [_of_manifest(submission, "tokenizer", "tokenizer.model", detail)]
 
 
+def _settings(submission: Submission, track: Track) -> list[Finding]:
+    """Warn where the full size would be rehearsed, though there are settings for a smaller one."""
+    lost = submission.lost_settings(track)
+    return [_of_manifest(submission, "settings", "tracks", lost, status="unknown")] if lost else []
+
+
 def _seed(submission: Submission) -> Finding:
     sources = b"".join(
         content for name, content in submission.contents.items() if name.endswith(".py")
     )
-    unread = [name for name in CONTRACT_VARIABLES[:1] if name.encode() not in sources]
+    unread = not re.search(rb"\bSEED\b", sources)
     return Finding(
         id="seed",
         status="unknown" if unread else "pass",
@@ -227,59 +267,3 @@ def _claim(submission: Submission, track: Track) -> list[Finding]:
             remedy="make it smaller, or correct the claim" if over else "",
         )
     ]
-
-
-def _imports(submission: Submission) -> list[Finding]:
-    """Imports of files that are not listed, and of packages that the image lacks.
-
-    The smallest files come first, up to ``LARGEST_PARSED_BYTES`` in all, so that examining a
-    submission costs little.
-    """
-    folder, contents = submission.folder, submission.contents
-    local = {PurePosixPath(name).parts[0].removesuffix(".py") for name in contents}
-    known = local | set(IMAGE_PACKAGES) | set(sys.stdlib_module_names)
-    unknown: set[tuple[str, int, str]] = set()
-    unread: list[str] = []
-    left = LARGEST_PARSED_BYTES
-    sources = [name for name in contents if name.endswith(".py")]
-    for name in sorted(sources, key=lambda name: len(contents[name])):
-        left -= len(contents[name])
-        if left < 0:
-            unread.append(name)
-            continue
-        imported = examine(folder, name, contents[name]).imported
-        unknown.update((name, line, module) for line, module in imported if module not in known)
-    return [
-        *(_unknown_import(folder, *found) for found in sorted(unknown)),
-        *(
-            Finding(
-                id="not_examined",
-                status="unknown",
-                detail="not examined: too much code for a check that is to be quick",
-                file=name,
-            )
-            for name in sorted(unread)
-        ),
-    ]
-
-
-def _unknown_import(folder: Path, name: str, line: int, module: str) -> Finding:
-    why = (
-        "a file beside it that [code] files does not list, so it is not mounted"
-        if _is_beside(folder, module)
-        else "a package that the image does not have"
-    )
-    return Finding(
-        id="unknown_import",
-        status="unknown",
-        detail=f"imports {module!r}, {why}",
-        file=name,
-        line=line,
-    )
-
-
-def _is_beside(folder: Path, module: str) -> bool:
-    try:
-        return (folder / f"{module}.py").exists() or (folder / module).is_dir()
-    except OSError:  # a name that no file can have
-        return False

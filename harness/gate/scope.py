@@ -212,7 +212,7 @@ def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Findin
     seen: dict[str, bytes] = {}
     for name in names:
         where = f"{folder}/{_shown(name)}" if folder else None
-        if problem := _name_problem(name):
+        if problem := name_problem(name):
             detail = f"{_shown(name)}: the name {problem}"
             notes.append(Finding(id="name", status="fail", detail=detail, file=where))
             continue
@@ -228,7 +228,8 @@ def _name_problems(names: Sequence[bytes], *, folder: str | None) -> list[Findin
     return notes
 
 
-def _name_problem(name: bytes) -> str | None:
+def name_problem(name: bytes) -> str | None:
+    """Why no file or folder of a submission may have this name; None where it may."""
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError:

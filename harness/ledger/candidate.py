@@ -20,7 +20,16 @@ from harness.ledger.events import Seen, TryName
 from harness.ledger.sketch import Sketch, sketch_of
 from harness.statistics.looks import spent
 
-_ANSWERS = ("verdict", "reason", "checks", "rules", "findings", "memorisation")
+_ANSWERS = (
+    "verdict",
+    "reason",
+    "checks",
+    "rules",
+    "decisions",
+    "passed_over",
+    "findings",
+    "memorisation",
+)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,15 @@ class Leaderboard(Fact):
             key=lambda record: (datetime.fromisoformat(record.date), record.verdict_sha256),
         )
 
+    def acceptance(self, record: Record) -> Accepted | None:
+        """The event by which a record was accepted; the last one where it was more than once."""
+        found = (
+            event
+            for event in reversed(self.events)
+            if isinstance(event, Accepted) and event.record.verdict_sha256 == record.verdict_sha256
+        )
+        return next(found, None)
+
     @property
     def retracted(self) -> list[tuple[Record, Retracted]]:
         """What was accepted and does not stand any more, with its last retraction."""

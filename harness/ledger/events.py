@@ -39,6 +39,16 @@ Account = Annotated[str, Field(min_length=1, max_length=LONGEST_ACCOUNT)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 31)]
 
 
+class Decided(Fact):
+    """An answer of the verdict that a person gave, where a rule could not tell."""
+
+    rule: Name
+    outcome: Literal["pass", "fail"]
+    who: Words
+    at: Date
+    why: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
 class Record(Fact):
     """One accepted verdict. BPB, decimal bytes of the largest artifact and the code.
 
@@ -46,7 +56,8 @@ class Record(Fact):
     ``scores`` are those of ``seeds``, in the same order: of those that confirmed, where the track
     asks for a confirmation, whose mean was not selected; ``rules_digest`` is that of the rules that
     judged. ``brought_bytes`` is what the entry brought along, as it was counted; null in a record
-    of before there was such a figure.
+    of before there was such a figure. ``decided`` are the answers that a person gave, null where
+    the rules gave all of them.
     """
 
     verdict_sha256: Digest
@@ -68,6 +79,7 @@ class Record(Fact):
     bar_bpb: Score
     bytes: int = Field(ge=0)
     brought_bytes: Later[Annotated[int, Field(ge=0)]] = None
+    decided: Later[Annotated[tuple[Decided, ...], Field(max_length=100)]] = None
 
     @model_validator(mode="after")
     def _a_score_a_seed(self) -> "Record":

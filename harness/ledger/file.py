@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.ledger.chain import Leaderboard, broken_link, leaderboard_json
 from harness.ledger.events import Accepted, Event, Joined, Parted, Retracted, Tried
 from harness.models import Fact
-from harness.package import REPOSITORY
+from harness.package import SHIPPED, in_checkout
 from harness.safeio.files import disk_errors, write_atomically
 from harness.safeio.parsing import parse_model, problems_of
 from harness.safeio.reading import TooLargeError, read_named
@@ -37,8 +37,8 @@ class _Format1(Fact):
 
 
 def default_path() -> Path:
-    """The leaderboard of the repository that this harness is run from."""
-    return REPOSITORY / FILE_NAME
+    """The leaderboard that comes with this harness: in a checkout, the checkout's own."""
+    return SHIPPED / FILE_NAME
 
 
 def load_leaderboard(path: Path) -> Leaderboard:
@@ -96,7 +96,17 @@ def make_event(kind: type[Made], **fields: object) -> Made:
 
 
 def append(path: Path, event: Callable[[Leaderboard], Event | None]) -> bool:
-    """Add the event that a leaderboard asks for, if any; whether it was added."""
+    """Add the event that a leaderboard asks for, if any; whether it was added.
+
+    Raises:
+        UsageError: not a leaderboard that events are added to.
+    """
+    if path == default_path() and not in_checkout():
+        raise UsageError(
+            "the leaderboard that was installed with the harness is only read",
+            file=path,
+            remedy="copy it to where you keep your own, and name that with --leaderboard",
+        )
     path = Path(os.path.realpath(path))
     with _locked(path):
         board = load_leaderboard(path)

@@ -13,9 +13,10 @@ from harness.errors import UsageError
 from harness.evidence.integrity import lies_ahead
 from harness.evidence.plan import Bar
 from harness.judge.check_figures import sizes_of
+from harness.judge.verdict import Verdict
 from harness.ledger.candidate import Candidate, check_under
 from harness.ledger.chain import Leaderboard
-from harness.ledger.events import FEWEST_DIGITS, Accepted, Record, Retracted, Tried
+from harness.ledger.events import FEWEST_DIGITS, Accepted, Decided, Record, Retracted, Tried
 from harness.ledger.file import append, load_leaderboard, make_event
 from harness.ledger.spending import check_spent
 from harness.safeio.parsing import problems_of
@@ -73,6 +74,8 @@ def accept(
         UsageError: not VERIFIED, given under other rules, kept as a try that was rejected, given
             against an easier bar than the leaderboard held, or the same submission stands in it.
     """
+    if candidate.directory is not None:
+        candidate.directory.require_unpruned()
     record = _record(candidate, track)
     if not despite_today:
         _check_today(candidate)
@@ -208,34 +211,47 @@ def _beginning(digest: str, records: list[Record]) -> list[Record]:
     return [record for record in records if record.verdict_sha256.startswith(digest)]
 
 
+def record_of(verdict: Verdict, sha256: str) -> Record:
+    """The line that a leaderboard keeps of a verdict, whose file has this digest.
+
+    Raises:
+        ValidationError: the verdict lacks what a record has.
+    """
+    statistics, fresh = verdict.statistics, verdict.confirmation
+    return Record.model_validate(
+        {
+            "verdict_sha256": sha256,
+            "date": verdict.created_at,
+            "track": verdict.track,
+            "edition": verdict.edition,
+            "track_digest": verdict.digests.track,
+            "dataset": verdict.dataset,
+            "submission": verdict.submission,
+            "author": verdict.author,
+            "submission_digest": verdict.digests.submission,
+            "harness_digest": verdict.digests.harness,
+            "rules_digest": verdict.digests.rules,
+            "mean_bpb": verdict.score_bpb,
+            "sd_bpb": fresh.sd_bpb if fresh else statistics.sd_bpb,
+            "seeds": tuple(seed.seed for seed in verdict.scored_seeds),
+            "scores": tuple(seed.counted_bpb for seed in verdict.scored_seeds),
+            "p": fresh.p if fresh else statistics.p,
+            "bar_bpb": statistics.bar_bpb,
+            "bytes": max(sizes_of(verdict), default=0),
+            "brought_bytes": verdict.brought.counted_bytes if verdict.brought else None,
+            "decided": [
+                each.model_dump(include=set(Decided.model_fields)) for each in verdict.decisions
+            ]
+            or None,
+        }
+    )
+
+
 def _record(candidate: Candidate, track: Track) -> Record:
     verdict = candidate.published.verdict
     check_under(verdict, track)
-    statistics, fresh = verdict.statistics, verdict.confirmation
     try:
-        record = Record.model_validate(
-            {
-                "verdict_sha256": candidate.published.sha256,
-                "date": verdict.created_at,
-                "track": verdict.track,
-                "edition": verdict.edition,
-                "track_digest": verdict.digests.track,
-                "dataset": verdict.dataset,
-                "submission": verdict.submission,
-                "author": verdict.author,
-                "submission_digest": verdict.digests.submission,
-                "harness_digest": verdict.digests.harness,
-                "rules_digest": verdict.digests.rules,
-                "mean_bpb": verdict.score_bpb,
-                "sd_bpb": fresh.sd_bpb if fresh else statistics.sd_bpb,
-                "seeds": tuple(seed.seed for seed in verdict.scored_seeds),
-                "scores": tuple(seed.counted_bpb for seed in verdict.scored_seeds),
-                "p": fresh.p if fresh else statistics.p,
-                "bar_bpb": statistics.bar_bpb,
-                "bytes": max(sizes_of(verdict), default=0),
-                "brought_bytes": verdict.brought.counted_bytes if verdict.brought else None,
-            }
-        )
+        record = record_of(verdict, candidate.published.sha256)
     except ValidationError as error:
         raise UsageError(
             "the verdict does not make a record", problems=problems_of(error)

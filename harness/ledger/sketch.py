@@ -7,9 +7,7 @@ secret, and who renames a variable on each line has another sketch: it finds wha
 stands, proves nothing, and nothing is charged for it.
 """
 
-import ast
 import hashlib
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
@@ -17,8 +15,9 @@ from pydantic import Field
 
 from harness.contest.submission import MANIFEST
 from harness.models import Fact
+from harness.source_code.grammar import parse
 from harness.source_code.imports import LARGEST_PARSED_BYTES
-from harness.source_code.unpacking import MOST_LAYERS, OpaqueError, unpack
+from harness.source_code.unpacking import MOST_LAYERS, unpack
 
 KEPT = 128
 _DIGITS = 8
@@ -105,8 +104,6 @@ def _unpacked(name: str, source: bytes) -> list[bytes]:
     if not name.endswith(".py") or b"exec" not in source or len(source) > LARGEST_PARSED_BYTES:
         return []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return unpack(ast.parse(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OpaqueError):
+        return unpack(parse(source))
+    except ValueError:  # no Python, or hidden
         return []

@@ -40,14 +40,16 @@ def why_no_try(candidate: Candidate) -> str:
 
 def _never_a_record(verdict: Verdict) -> str:
     """Why nothing that is run so is ever a record; empty where it might have been one."""
-    statistics = verdict.statistics
+    statistics, upstream = verdict.statistics, verdict.upstream
     if verdict.rehearsal:
         return "it is a rehearsal"
     if not verdict.seeds_drawn:
         return "its seeds were chosen by hand"
+    if verdict.verdict == "REPRODUCED" or (upstream is not None and upstream.only_reproduced):
+        return "what is only reproduced beats no bar"
     if statistics.bar_bpb is None or statistics.p_below is None:
         return f"track {verdict.track} has no bar to beat"
-    return "a reproduction beats no bar" if verdict.verdict == "REPRODUCED" else ""
+    return ""
 
 
 def _ours_alone(candidate: Candidate) -> bool:

@@ -3,11 +3,13 @@
 import os
 import re
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from harness.package import VERSION
 from tests.factories.playground import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -35,6 +37,21 @@ def scripts(text: str) -> list[str]:
     return found
 
 
+def ran(
+    script: str, place: Path, *, tools: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A step as a runner runs it, with programs of ``tools`` before all others."""
+    path = f"{tools}:{os.environ['PATH']}" if tools else os.environ["PATH"]
+    return subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": path, **variables},
+    )
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_nothing_is_pasted_into_a_script_and_everything_is_pinned(path: Path) -> None:
     text = path.read_text()
@@ -49,10 +66,17 @@ def test_nothing_is_pasted_into_a_script_and_everything_is_pinned(path: Path) ->
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_only_the_comment_may_write_and_the_head_is_never_checked_out(path: Path) -> None:
+def test_only_the_comment_and_a_signature_may_be_written_and_the_head_is_never_checked_out(
+    path: Path,
+) -> None:
     text = path.read_text()
     writes = re.findall(r"^ +([\w-]+): write\b", text, re.MULTILINE)
-    assert writes == (["pull-requests"] if path.name == "verify.yml" else [])
+    allowed = {
+        "verify.yml": ["pull-requests"],
+        "release.yml": ["id-token"],
+        "site.yml": ["pages", "id-token"],
+    }
+    assert writes == allowed.get(path.name, [])
     for match in re.finditer(r" ref: (.*)", text):
         assert match[1] in (
             "${{ github.event.pull_request.base.sha }}",
@@ -64,6 +88,61 @@ def test_only_the_comment_may_write_and_the_head_is_never_checked_out(path: Path
         for script in scripts(commenting):
             assert "git" not in script.replace("GITHUB", "")
             assert "unpacked" not in script
+
+
+def test_what_a_fork_sends_is_run_by_no_workflow_of_ours() -> None:
+    """Its code is checked out by `tests.yml` alone, where every job asks whose branch it is."""
+    ours = "github.event.pull_request.head.repo.full_name == github.repository"
+    for path in WORKFLOWS:
+        text = path.read_text()
+        if not re.search(r"^  pull_request:", text, re.MULTILINE) or "uses: ./" in text:
+            continue
+        jobs = text.partition("\njobs:\n")[2]
+        names = re.findall(r"^  (\w+):\n    if: (.*)\n", jobs, re.MULTILINE)
+        assert len(names) == len(re.findall(r"^  \w+:\n", jobs, re.MULTILINE)) > 0
+        assert all(asked == f"github.event_name != 'pull_request' || {ours}" for _, asked in names)
+
+
+def test_who_signs_and_uploads_runs_nothing_of_the_repository() -> None:
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    publishing = text.partition("\n  publish:\n")[2]
+    assert "id-token: write" in publishing and "id-token" not in text.partition("publish:")[0]
+    assert "actions/checkout" not in publishing and "environment: release" in publishing
+
+
+def test_who_publishes_pages_runs_nothing_of_the_repository_and_no_pull_request_is_seen() -> None:
+    text = (ROOT / ".github/workflows/site.yml").read_text()
+    before, _, publishing = text.partition("\n  publish:\n")
+    assert "pages: write" in publishing and "write" not in before.partition("jobs:")[2]
+    assert "actions/checkout" not in publishing and "environment: github-pages" in publishing
+    assert "pull_request" not in text and "branches: [main]" in text
+
+
+@pytest.mark.parametrize("also", [[], ["verdicts/v.json"], ["verdicts/v.json", "audits/a b.json"]])
+def test_the_site_is_built_of_what_was_accepted(tmp_path: Path, also: list[str]) -> None:
+    text = (ROOT / ".github/workflows/site.yml").read_text()
+    (script,) = [script for script in scripts(text) if "harness site" in script]
+    fake = tmp_path / "harness"
+    fake.write_text('#!/bin/sh\nfor each in "$@"; do echo "$each"; done > told\nmkdir site\n')
+    fake.chmod(0o755)
+    for name in also:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    done = ran(script, tmp_path, tools=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[:4] == ["site", "site", "--leaderboard", "leaderboard.json"]
+    assert ("verdicts" in told, "audits/a b.json" in told) == (bool(also), len(also) == 2)
+    assert (tmp_path / "packed/artifact.tar").is_file()
+
+
+@pytest.mark.parametrize(("tag", "code"), [("right", 0), ("v9.9.9", 1), ("main", 1)])
+def test_a_tag_that_names_another_version_is_not_released(tag: str, code: int) -> None:
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    (script,) = [script for script in scripts(text) if "TAG" in script]
+    tag = f"v{VERSION}" if tag == "right" else tag
+    done = ran(script, ROOT, tools=Path(sys.executable).parent, TAG=tag)
+    assert done.returncode == code, done.stderr
 
 
 def test_every_script_is_a_shells() -> None:
@@ -97,20 +176,8 @@ def test_the_label_must_be_a_maintainers_and_name_the_head(
     fake = tmp_path / "gh"
     fake.write_text(f"#!/bin/sh\n[ '{role}' ] && echo '{role}'\n")
     fake.chmod(0o755)
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "LABEL": label,
-            "HEAD_SHA": HEAD_SHA,
-            "ACTOR": "someone",
-            "REPOSITORY": "owner/name",
-        },
-    )
+    asked = {"LABEL": label, "HEAD_SHA": HEAD_SHA, "ACTOR": "someone", "REPOSITORY": "owner/name"}
+    done = ran(script, tmp_path, tools=tmp_path, **asked)
     assert done.returncode == code, done.stdout + done.stderr
     assert role == "" or says in done.stdout
     assert not (tmp_path / "ran").exists()
@@ -148,13 +215,6 @@ exit {code}
 """
     )
     fake.chmod(0o755)
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path)},
-    )
+    done = ran(script, tmp_path, RUNNER_TEMP=str(tmp_path))
     assert done.returncode == ends, done.stderr
     assert (tmp_path / "calls").read_text().split() == calls

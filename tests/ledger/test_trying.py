@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from harness.contest.brought_along import brought_along
+from harness.contest.hardware import Hardware
 from harness.contest.loading import load_submission
-from harness.contest.track import Hardware, Track
+from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.plan import Tries
