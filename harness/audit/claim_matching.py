@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from harness.audit.constants import drop_constants
 from harness.audit.findings import ClaimKind, ClaimReading
-from harness.audit.metric import Scoring, last_final, run_of, scorings
-from harness.audit.verdicts import BORROWED
+from harness.audit.metric import run_of
+from harness.audit.verdicts import BORROWED, listed
 from harness.upstream.claims import ClaimedFigure, Claims
 from harness.upstream.folder import RecordFolder
 from harness.upstream.logs.log_run import Draft
 from harness.upstream.logs.logged import LoggedRun
 from harness.upstream.logs.runs import Log, log_names, read_log
+from harness.upstream.logs.scorings import Scoring, last_final, scorings
 
 _MOST_LOGS = 200
 _MOST_BYTES = 256 << 20
@@ -77,7 +79,9 @@ def gather(folder: RecordFolder, claims: Claims) -> Gathered:
             continue
         logs.append(read_log(folder, name))
         runs += len(logs[-1].drafts)
-    entries = [_Entry(draft, scorings(draft.evaluations)) for log in logs for draft in log.drafts]
+    drafts = [draft for log in logs for draft in log.drafts]
+    drop_constants(drafts)
+    entries = [_Entry(draft, scorings(draft.evaluations)) for draft in drafts]
     _mark_copies(entries, logs)
     kind, counted, sentence = _choose(entries, claims)
     made = [run_of(entry.draft, entry.found, entry.chosen, entry.why) for entry in entries]
@@ -93,9 +97,29 @@ def gather(folder: RecordFolder, claims: Claims) -> Gathered:
         kind=kind,
         file=claims.score_file or claims.file,
         line=figure.line if figure else None,
-        sentence=sentence,
+        sentence=sentence + _left_out(made),
     )
     return Gathered(tuple(logs), tuple(_linked(made)), reading, tuple(unread))
+
+
+def _left_out(runs: Sequence[LoggedRun]) -> str:
+    """Which runs have no score to rest a claim on because they diverged; empty where none did."""
+    lost = [run for run in runs if is_lost(run)]
+    if not lost:
+        return ""
+    counted = sum(run.counted and run.val_bpb is not None for run in runs)
+    names = listed([in_words(run) for run in lost])
+    return f"; of {counted + len(lost)} runs {len(lost)} ended without a finite score: {names}"
+
+
+def is_lost(run: LoggedRun) -> bool:
+    """Whether a run ended without any finite score, and its log says so."""
+    return run.not_finite is not None and run.val_bpb is None and not run.copy_of
+
+
+def in_words(run: LoggedRun) -> str:
+    """A run's log, and its seed where that is told."""
+    return run.log if run.seed is None else f"{run.log} (seed {run.seed})"
 
 
 def _mark_copies(entries: list[_Entry], logs: Sequence[Log]) -> None:

@@ -4,32 +4,27 @@ Results are yielded one by one and not kept, so memory stays constant for thousa
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from harness.audit.findings import FolderAudit
 from harness.audit.one import (
     Bar,
-    date_of,
     judge,
     judge_again,
     read_folder,
     unreadable,
 )
 from harness.audit.policy import Policy, load_policy
+from harness.audit.summary import date_of
 from harness.contest.track import Track
-from harness.errors import InfrastructureError, UsageError
+from harness.errors import UsageError
 from harness.upstream.claims import read_claims
 from harness.upstream.folder import MANIFEST, RecordFolder
+from harness.upstream.many import Task, find_folders, in_parallel, worker_count
 
 COMPARED = ("strict", "readme", "practice")  # from the strictest to the most lenient
-_DEEPEST = 4
-_MOST_RECORDS = 100_000
 _AT_ONCE = 8  # folders handed to a worker at once
 _WORTH_WORKERS = 24  # fewer folders than this are done before a worker has started
 
@@ -127,32 +122,7 @@ def find_records(paths: Sequence[Path]) -> list[Path]:
     Raises:
         UsageError: a path is no folder.
     """
-    found: dict[Path, None] = {}
-    for path in paths:
-        try:
-            is_folder = path.is_dir()
-        except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror or error}", file=path) from error
-        if not is_folder:
-            raise UsageError("not a folder", file=path)
-        below = list(islice(_records(path, 0), _MOST_RECORDS))
-        found.update(dict.fromkeys(below or [path]))
-    return list(found)
-
-
-def _records(path: Path, depth: int) -> Iterator[Path]:
-    try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-    except OSError:
-        return
-    names = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-    if any(_marks(name) for name in names):
-        yield path
-        return
-    if depth < _DEEPEST:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                yield from _records(path / entry.name, depth + 1)
+    return find_folders(paths, marks=_marks)
 
 
 def _marks(name: str) -> bool:
@@ -176,14 +146,13 @@ def audit_records(
         UsageError: a folder cannot be read, or ``workers`` is less than 1.
         InfrastructureError: a worker died.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}: expected 1 or more")
+    count = worker_count(workers)
     if len(folders) == 1:
         yield _audited(folders[0], order)
         return
     dated = sorted(folders, key=lambda folder: (_date(folder) or "9999", folder.name))
     standings = Standings()
-    for audits in _all_audits(dated, order, workers):
+    for audits in _all_audits(dated, order, count):
         if order.bar is None:
             bar = standings.best_before(audits[0].date)
             if bar:
@@ -201,29 +170,15 @@ def _date(folder: Path) -> str | None:
 
 
 def _all_audits(
-    folders: Sequence[Path], order: Order, workers: int | None
+    folders: Sequence[Path], order: Order, count: int
 ) -> Iterator[tuple[FolderAudit, ...]]:
-    count = workers or len(os.sched_getaffinity(0))
     if count == 1 or len(folders) < _WORTH_WORKERS:
         for folder in folders:
             yield _audited(folder, order)
         return
     batches = [folders[i : i + _AT_ONCE] for i in range(0, len(folders), _AT_ONCE)]
-    waiting: list[Future[list[tuple[FolderAudit, ...]]]] = []
-    with ProcessPoolExecutor(count) as pool:
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(_batch, batch, order))
-                if len(waiting) >= 2 * count:  # no more results than these are ever kept
-                    yield from waiting.pop(0).result()
-            for done in waiting:
-                yield from done.result()
-        except BrokenProcessPool as error:
-            raise InfrastructureError(
-                "a worker of the audit died", remedy="try again with --workers 1"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    tasks: list[Task[tuple[FolderAudit, ...]]] = [(_batch, (batch, order)) for batch in batches]
+    yield from in_parallel(tasks, count, who="a worker of the audit")
 
 
 def _batch(folders: Sequence[Path], order: Order) -> list[tuple[FolderAudit, ...]]:

@@ -4,7 +4,6 @@ What was read (:mod:`claim_matching`, :mod:`scripts`, :mod:`claims`) becomes evi
 evidence into checks; the policy decides which of them apply, and how strictly.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +24,10 @@ from harness.audit.summary import Evidence, read_evidence
 from harness.audit.verdicts import check, within, worst
 from harness.contest.track import Track
 from harness.safeio.text import storable
-from harness.upstream.claims import Claims, read_claims
+from harness.upstream.claims import read_claims
 from harness.upstream.folder import BrokenFileError, RecordFolder
 
 __all__ = ["Bar", "audit_folder", "judge", "judge_again", "load_policy", "read_folder"]
-
-_DATE_IN_NAME = re.compile(r"(20\d\d-[01]\d-[0-3]\d)(?=\D|$)")
 
 
 def audit_folder(
@@ -79,7 +76,7 @@ def _readme(record: RecordFolder) -> str:
 
 def judge(evidence: Evidence, policy: Policy, bar: Bar | None = None) -> FolderAudit:
     """Judge evidence under a policy; the same evidence may be judged under several."""
-    date = date_of(evidence.folder.path, evidence.claims)
+    date = evidence.date
     checks = within(_checks(evidence, policy, bar, date), policy)
     return FolderAudit(
         folder=storable(str(evidence.folder.path)),
@@ -129,12 +126,6 @@ def unreadable(folder: Path, track: Track, policy: Policy, reason: str) -> Folde
         runs=(),
         checks=checks,
     )
-
-
-def date_of(folder: Path, claims: Claims) -> str | None:
-    """The date that a record states, else the date at the beginning of its folder's name."""
-    found = _DATE_IN_NAME.match(folder.resolve().name)
-    return claims.date or (found[1] if found else None)
 
 
 def _checks(

@@ -3,13 +3,13 @@
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from harness.audit.findings import CheckName, ClaimKind
 from harness.errors import UsageError
-from harness.models import Fact
+from harness.models import Fact, Spelled
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
 
@@ -44,7 +44,13 @@ class Significance(Fact):
 class Policy(Fact):
     """One policy. ``checks`` names every rule once; a rule that is left out is skipped."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: Annotated[
+        str,
+        Spelled(
+            r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+            'a name of letters, digits, "_" and "-", such as "strict"',
+        ),
+    ]
     description: str = Field(min_length=1)
     claims: Claims
     time: Time

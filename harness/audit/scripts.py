@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.source_code.grammar import BrokenSourceError, decoded, parse, readable_by_311
 from harness.source_code.imports import LARGEST_PARSED_BYTES
 from harness.source_code.unpacking import MOST_LAYERS, OpaqueError, unpack
 from harness.upstream.claims import Claims
@@ -52,7 +53,9 @@ _SAYS_NEEDED = re.compile(
     re.I,
 )
 # Tools that make the data before the clock starts; a README mentions what they load, too.
-_PREPARES = re.compile(r"prepare|download|tokeniz|dataset|data\b|setup|install|plot|bench", re.I)
+_PREPARES = re.compile(
+    r"prepare|download|tokeniz|dataset|data(?![a-z])|setup|install|plot|bench", re.I
+)
 _MOST_HELPERS = 200
 # Of Python 3.12 and later: quotes inside of f-strings, type statements and parameters, bare
 # exception lists, template strings.
@@ -76,6 +79,13 @@ class Script:
     fault: tuple[int | None, str] | None = None
     unsure: str = ""
     wrapped: bool = False
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the file is here, and holds no statement: nothing, or comments alone."""
+        if self.file.bytes == 0:
+            return True
+        return self.file.here and not self.fault and not self.unsure and not _any(self.sources)
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,19 @@ def read_scripts(
     return Scripts(scripts, needed, possible)
 
 
+def _any(sources: Sequence[bytes]) -> bool:
+    """Whether a source has a statement other than its docstring."""
+    try:
+        bodies = [parse(source).body for source in sources]
+    except BrokenSourceError:
+        return True
+    return any(
+        not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        for body in bodies
+        for each in body
+    )
+
+
 def _content(folder: RecordFolder, file: Listed) -> bytes:
     try:
         return folder.read(file.name, LARGEST_PARSED_BYTES)
@@ -158,7 +181,7 @@ def _read(folder: RecordFolder, file: Listed, python: Sequence[str]) -> Script:
     for _ in range(MOST_LAYERS):
         inner: list[bytes] = []
         for source in layer:
-            fault = _fault(source)
+            fault = _fault(source) or _too_new(source, python)
             if fault:
                 wrapped = source is not content
                 return _with_fault(file, tuple(sources), fault, python, wrapped=wrapped)
@@ -181,17 +204,21 @@ def _packed(source: bytes) -> bool:
 
 
 def _unpacked(source: bytes) -> list[bytes]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            found = unpack(ast.parse(source))
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            if isinstance(error, OpaqueError):
-                raise
-            raise OpaqueError(str(error)) from error
+    try:
+        found = unpack(parse(source))
+    except BrokenSourceError as error:
+        raise OpaqueError(str(error)) from error
     if any(len(inner) > LARGEST_PARSED_BYTES for inner in found):
         raise OpaqueError(f"unpacks to more than {LARGEST_PARSED_BYTES:,} bytes: not parsed")
     return found
+
+
+def _for_this_python(source: bytes) -> str | bytes:
+    """A source without what only newer grammars have; as it is where that cannot be told."""
+    try:
+        return readable_by_311(decoded(source))
+    except ValueError:
+        return source  # the compiler says what is wrong with it
 
 
 @dataclass(frozen=True)
@@ -206,7 +233,7 @@ def _fault(source: bytes) -> _Fault | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            compile(source, "<script>", "exec", dont_inherit=True)
+            compile(_for_this_python(source), "<script>", "exec", dont_inherit=True)
         except SyntaxError as error:
             message = error.msg or "syntax error"
             lines = source.split(b"\n")
@@ -217,6 +244,19 @@ def _fault(source: bytes) -> _Fault | None:
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:
             return _Fault(None, str(error) or type(error).__name__)
     return None
+
+
+def _too_new(source: bytes, python: Sequence[str]) -> _Fault | None:
+    """A script in a newer grammar than that of every Python that its logs ran."""
+    if not python or any(_minor(version) >= (3, 12) for version in python):
+        return None
+    ours = _for_this_python(source)
+    theirs = decoded(source) if isinstance(ours, str) else ""
+    if ours in (theirs, source):
+        return None
+    pairs = zip(theirs.split("\n"), str(ours).split("\n"), strict=False)
+    line = next((n for n, (one, other) in enumerate(pairs, start=1) if one != other), None)
+    return _Fault(line, f"the grammar of Python 3.12; the log ran {python[0]}")
 
 
 def _with_fault(

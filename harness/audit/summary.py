@@ -1,13 +1,16 @@
 """The evidence of a folder: figures, and one word for each topic; no policy is applied."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from harness.audit.claim_matching import FAR_BPB, Gathered
 from harness.audit.findings import ClaimKind, Readings
 from harness.audit.scripts import Scripts
+from harness.audit.setting_names import setting_names
 from harness.contest.track import Track
 from harness.upstream.claims import Claims
 from harness.upstream.folder import RecordFolder
@@ -15,6 +18,7 @@ from harness.upstream.logs.logged import LoggedRun
 
 # Loops check their clock between steps: upstream's stopped 8 to 137 ms past their cap.
 LAST_STEP_SECONDS = 0.2
+_DATE_IN_NAME = re.compile(r"(20\d\d-[01]\d-[0-3]\d)(?=\D|$)")
 REQUIRED = ("README.md", "submission.json", "train_gpt.py")
 _SCORE: dict[
     ClaimKind, Literal["supported", "best_seed", "one_of_several", "unsupported", "no_claim"]
@@ -45,12 +49,41 @@ class Evidence:
         return self.gathered.counted
 
     @property
+    def date(self) -> str | None:
+        """When the record was made, as far as it says."""
+        return date_of(self.folder.path, self.claims)
+
+    @property
     def missing(self) -> list[str]:
         """Required files that are neither in the folder nor in its manifest."""
         missing = [name for name in REQUIRED if name not in self.folder.files]
         if self.folder.readme_name and "README.md" in missing:
             missing.remove("README.md")
         return missing
+
+    @cached_property
+    def hollow(self) -> dict[str, str]:
+        """Files that are there by name alone, and what each lacks.
+
+        Logs of errors are empty where nothing went wrong, so only one of scores says something.
+        """
+        files, found = self.folder.files, {}
+        for name, file in files.items():
+            own = name in (*REQUIRED, self.folder.readme_name) or name.lower().endswith(".log")
+            if own and file.bytes == 0:
+                found[name] = "is empty"
+        claims, readme = self.claims.file, self.folder.readme_name
+        if claims and self.claims.empty:
+            found.setdefault(claims, "claims nothing")
+        if readme and files[readme].here and not self.readme.strip():
+            found.setdefault(readme, "holds no text")
+        for script in self.scripts.scripts:
+            if script.says_nothing:
+                found.setdefault(script.file.name, "holds no statement")
+        for log in self.gathered.logs:
+            if log.blank and log.name.lower().endswith(".log"):
+                found.setdefault(log.name, "holds no text")
+        return found
 
     @cached_property
     def heaviest(self) -> LoggedRun | None:
@@ -60,7 +93,7 @@ class Evidence:
 
     def shipped(self, run: LoggedRun) -> int | None:
         """Bytes of the run's model and of the scripts in the folder."""
-        if run.model_bytes is None or not self.scripts.scripts:
+        if run.model_bytes is None or all(s.says_nothing for s in self.scripts.scripts):
             return None
         return run.model_bytes + self.scripts.bytes
 
@@ -79,6 +112,11 @@ class Evidence:
     def possible_bytes(self) -> int:
         """Bytes of the helpers of which it is unknown whether the score needs them."""
         return sum(self.folder.files[name].bytes for name in self.scripts.possible)
+
+    @cached_property
+    def setting_names(self) -> frozenset[str]:
+        """The names that the scripts read as settings."""
+        return setting_names([source for s in self.scripts.scripts for source in s.sources])
 
     def code_matches(self, run: LoggedRun) -> bool | None:
         """Whether a script of the folder made the run; None where that is unknown."""
@@ -105,6 +143,12 @@ class Evidence:
         return any(source.replace(b"\r\n", b"\n").strip() in echo for source in sources)
 
 
+def date_of(folder: Path, claims: Claims) -> str | None:
+    """The date that a record states, else the date at the beginning of its folder's name."""
+    found = _DATE_IN_NAME.match(folder.resolve().name)
+    return claims.date or (found[1] if found else None)
+
+
 def read_evidence(evidence: Evidence) -> Readings:
     """Summarize the runs behind the claim in one word for each topic."""
     return Readings(
@@ -115,7 +159,7 @@ def read_evidence(evidence: Evidence) -> Readings:
         seeds=len(seeds_behind(evidence)),
         script=_script(evidence),
         hardware=_hardware(evidence.runs, evidence.track),
-        files="incomplete" if evidence.missing or not _has_logs(evidence) else "complete",
+        files="incomplete" if _lacks(evidence) else "complete",
     )
 
 
@@ -142,8 +186,9 @@ def post_trained(run: LoggedRun) -> float | None:
     return run.train_seconds + run.post_train_seconds
 
 
-def _has_logs(evidence: Evidence) -> bool:
-    return bool(evidence.gathered.logs) or bool(evidence.gathered.unread)
+def _lacks(evidence: Evidence) -> bool:
+    logs = evidence.gathered.logs or evidence.gathered.unread
+    return bool(evidence.missing or evidence.hollow or not logs)
 
 
 def _size(

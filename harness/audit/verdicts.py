@@ -9,6 +9,7 @@ from harness.upstream.logs.logged import LoggedRun
 
 _MOST_PLACES = 12
 _LONGEST_SENTENCE = 600
+_CUT = " ..."
 # Figures that a run that only scores takes from the log that trained its artifact.
 BORROWED = (
     "model_bytes", "code_bytes", "code_bytes_logged", "total_bytes", "train_seconds",
@@ -32,7 +33,7 @@ def check(
     return AuditCheck(
         id=name,
         status=status,
-        detail=sentence[:_LONGEST_SENTENCE],
+        detail=_bounded(sentence),
         measured=measured,
         limit=limit,
         unit=unit,
@@ -40,6 +41,14 @@ def check(
         line=found[0].line if found else None,
         places=found,
     )
+
+
+def _bounded(sentence: str) -> str:
+    """A sentence that is not too long; one that is ends where a word does, and says so."""
+    if len(sentence) <= _LONGEST_SENTENCE:
+        return sentence
+    kept = sentence[: _LONGEST_SENTENCE - len(_CUT)]
+    return (kept.rpartition(" ")[0] or kept) + _CUT
 
 
 def at(run: LoggedRun, figure: str) -> Place:

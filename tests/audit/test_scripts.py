@@ -1,7 +1,6 @@
 """Scripts: read, compiled and unpacked, never run."""
 
 import base64
-import sys
 import zlib
 from pathlib import Path
 
@@ -63,8 +62,7 @@ def test_a_script_that_no_python_reads(
         assert found.line == line
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads the newer grammar")
-@pytest.mark.parametrize(
+NEWER = pytest.mark.parametrize(
     "script",
     [
         'x = {"a": 1}\nprint(f"{x["a"]}")\n',
@@ -74,16 +72,21 @@ def test_a_script_that_no_python_reads(
         "print(f\"{'\\n'.join([])}\")\n",
     ],
 )
-def test_the_grammar_of_a_newer_python_is_unknown(tmp_path: Path, script: str) -> None:
+
+
+@NEWER
+def test_the_grammar_of_a_newer_python_is_read(tmp_path: Path, script: str) -> None:
     """The logs of these records say Python 3.12."""
-    assert checked(write_record(tmp_path, script=script), "syntax").status == "unknown"
+    assert checked(write_record(tmp_path, script=script), "syntax").status == "pass"
 
 
-def test_newer_grammar_is_held_where_the_log_ran_an_old_python(tmp_path: Path) -> None:
+@NEWER
+def test_newer_grammar_is_held_where_the_log_ran_an_old_python(tmp_path: Path, script: str) -> None:
     logs = {f"s{seed}.log": log(bpb, seed=seed).replace("3.12.3", "3.10.12")
             for seed, bpb in SCORES.items()}  # fmt: skip
-    folder = write_record(tmp_path, logs=logs, script="def broken(:\n")
-    assert checked(folder, "syntax").status == "fail"
+    folder = write_record(tmp_path, logs=logs, script=script)
+    found = checked(folder, "syntax")
+    assert found.status == "fail" and "3.10" in found.sentence
 
 
 def test_the_grammar_of_every_python_that_this_one_reads(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from harness.audit.findings import AuditCheck, Place
 from harness.audit.policy import Policy
 from harness.audit.summary import Evidence
 from harness.audit.verdicts import at, check, listed
-from harness.upstream.claims import ClaimedFigure, SeedClaim
+from harness.upstream.claims import ClaimedFigure, Claims, SeedClaim
 from harness.upstream.logs.logged import LoggedRun
 
 _MOST_PROBLEMS = 8
@@ -41,9 +41,7 @@ def _score(evidence: Evidence, policy: Policy) -> AuditCheck:
     figure = claims.val_bpb or claims.val_loss
     places = [_claimed_at(evidence, figure), *(at(run, "val_bpb") for run in evidence.runs)]
     if claim.kind == "none":
-        why = "is not here" if claims.listed_only else "claims no score"
-        what = f"{claims.file} {why}" if claims.file else "there is no file of claims"
-        return check("score", "unknown", f"{what}: nothing to compare", *places)
+        return check("score", "unknown", f"{_no_score(claims)}: nothing to compare", *places)
     scores = [run.val_bpb for run in evidence.runs if run.val_bpb is not None]
     mean = fmean(scores) if scores else None
     accepted = claim.kind in policy.claims.accepted
@@ -59,6 +57,19 @@ def _score(evidence: Evidence, policy: Policy) -> AuditCheck:
         limit=claim.val_bpb,
         unit="BPB",
     )
+
+
+def _no_score(claims: Claims) -> str:
+    """Why no score is claimed: one that cannot be read is not one that is missing."""
+    if not claims.file:
+        return "there is no file of claims"
+    if claims.listed_only:
+        return f"{claims.file} is not here"
+    if claims.broken:
+        return f"{claims.file} cannot be read"
+    if claims.unreadable:
+        return f"{claims.file}: {listed(claims.unreadable)}, which is no number that can be read"
+    return f"{claims.file} claims no score"
 
 
 def _loss(evidence: Evidence) -> Iterator[AuditCheck]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from harness.audit.claim_matching import in_words, is_lost
 from harness.audit.findings import AuditCheck, Place
 from harness.audit.summary import Evidence
 from harness.audit.verdicts import at, check, counted, listed
@@ -24,6 +25,10 @@ def _files(evidence: Evidence) -> AuditCheck:
     missing = list(evidence.missing)
     if not evidence.gathered.logs and not evidence.gathered.unread and not _logs_listed(evidence):
         missing.append("a log")
+    hollow = evidence.hollow
+    if hollow and not missing:
+        said = listed([f"{name} {what}" for name, what in hollow.items()])
+        return check("files", "fail", said, *(Place(file=name) for name in hollow))
     if not missing:
         absent = [name for name, file in folder.files.items() if not file.here]
         note = f"; {len(absent)} of {len(folder.files)} listed in the manifest, not here"
@@ -33,6 +38,7 @@ def _files(evidence: Evidence) -> AuditCheck:
     instead = [name for name in (folder.claims_name,) if name and "submission.json" in missing]
     instead += [s.file.name for s in evidence.scripts.scripts if "train_gpt.py" in missing]
     note = f"; there is {listed(instead)} instead" if instead else ""
+    note += "".join(f"; {name} {what}" for name, what in list(hollow.items())[:4])
     return check("files", "fail", f"missing: {listed(missing)}{note}")
 
 
@@ -94,6 +100,10 @@ def _syntax(evidence: Evidence) -> AuditCheck:
     places = [Place(file=name) for name in names]
     if unsure:
         return check("syntax", "unknown", "; ".join(unsure), *places)
+    silent = [script.file.name for script in scripts if script.says_nothing]
+    if silent:
+        said = f"{listed(silent)}: no statement that could be compiled"
+        return check("syntax", "unknown", said, *places)
     unpacked = sum(script.wrapped for script in scripts)
     note = f"; {unpacked} unpacked without running it" if unpacked else ""
     return check("syntax", "pass", f"{listed(names)} compiles{note}", *places)
@@ -120,6 +130,8 @@ def _runs(evidence: Evidence) -> AuditCheck:
             return check("runs", "unknown", f"no score could be read; not read: {listed(doubts)}")
         names = [log.name for log in gathered.logs]
         what = f"no final score in {listed(names)}" if names else "there is no log"
+        if lost := [run for run in gathered.runs if is_lost(run)]:
+            what += f"; ended without a finite one: {listed([in_words(run) for run in lost])}"
         return check("runs", "fail", what, *(Place(file=name) for name in names))
     copies = [run for run in gathered.runs if run.copy_of]
     places = [at(run, "val_bpb") for run in scored]
@@ -130,9 +142,15 @@ def _runs(evidence: Evidence) -> AuditCheck:
     if broken or cut:
         doubt = f"{seen}; not read to the end: {listed(broken + cut)}"
         return check("runs", "unknown", doubt, *places)
-    left = [run.log for run in gathered.runs if not run.counted and not run.copy_of]
-    if left:
-        seen += f"; the claim does not rest on {listed(left)}"
+    lost = [run for run in gathered.runs if is_lost(run)]
+    left = [run for run in gathered.runs if not run.counted and not run.copy_of]
+    others = [run.log for run in left if run not in lost]
+    if others:
+        seen += f"; the claim does not rest on {listed(others)}"
+    if lost:
+        said = f"{seen}; ended without a finite score: {listed([in_words(run) for run in lost])}"
+        where = [Place(file=run.log, line=run.not_finite) for run in lost]
+        return check("runs", "unknown", said, *where, *places, measured=len(scored), unit="runs")
     return check("runs", "pass", seen, *places, measured=len(scored), unit="runs")
 
 

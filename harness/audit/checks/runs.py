@@ -7,6 +7,7 @@ from harness.audit.claim_matching import seed_in_name
 from harness.audit.findings import AuditCheck
 from harness.audit.summary import Evidence, seeds_behind
 from harness.audit.verdicts import at, check, counted, listed
+from harness.safeio.text import plain
 from harness.upstream.logs.lexing import SECONDS, number
 from harness.upstream.logs.logged import LoggedRun
 
@@ -17,7 +18,12 @@ _OWN_SETTINGS = re.compile(
     r"|start|version|uuid|step|tokenizer|\w{0,48}(?:loss|bpb)"
     r"|(?:\w{1,48}_)?(?:time|elapsed|duration|memory|mem|pid|speed)(?:_\w{1,8})?"
 )
+# Under what a run was made, whatever the script calls it.
+_CONDITIONS = frozenset(
+    ("world_size", "grad_accum_steps", "train_shards", "model_params", "val_tokens")
+)
 _MOST_SETTINGS_SHOWN = 5
+_LONGEST_SETTING = 24
 
 
 def run_checks(evidence: Evidence) -> Iterator[AuditCheck]:
@@ -97,33 +103,62 @@ def _configuration(evidence: Evidence) -> AuditCheck:
     runs = [run for run in evidence.runs if len(run.hyperparameters) >= 3]
     if len(runs) < 2:
         return check("configuration", "unknown", "there are no two runs with settings to compare")
-    differing = []
-    if len({run.world_size for run in runs if run.world_size is not None}) > 1:
-        differing.append("world_size")
-    for key in runs[0].hyperparameters:
-        values = [run.hyperparameters[key] for run in runs if key in run.hyperparameters]
-        if (
-            len(values) == len(runs)
-            and key == key.lower()
-            and not _OWN_SETTINGS.fullmatch(key)
-            and len({_normal(value) for value in values}) > 1
-            and not any(_is_clock(value) for value in values)
-            and values != [str(run.seed) for run in runs]
-        ):
-            differing.append(key)
+    apart = [key for key in _shared(runs) if _differ(runs, key)]
+    counts = {run.world_size for run in runs if run.world_size is not None}
+    settings, places = evidence.setting_names, [at(run, "seed") for run in runs]
+    differing = ["world_size"] if len(counts) > 1 else []
+    known = settings | _CONDITIONS
+    differing += [key for key in apart if key in known or _is_shared(runs, key)]
     differing = list(dict.fromkeys(differing))
     if differing:
-        shown = [
-            f"{key} ({' / '.join(dict.fromkeys(_setting(run, key) for run in runs))})"
-            for key in differing
-        ]
+        shown = [_told(runs, key) for key in differing]
         sentence = f"settings differ between runs: {listed(shown, _MOST_SETTINGS_SHOWN)}"
-        return check("configuration", "fail", sentence, *(at(run, "seed") for run in runs))
-    return check("configuration", "pass", f"{len(runs)} runs with the same settings")
+        return check("configuration", "fail", sentence, *places)
+    others = listed([_told(runs, key) for key in apart], _MOST_SETTINGS_SHOWN)
+    read = [key for key in _shared(runs) if key in settings and not _OWN_SETTINGS.fullmatch(key)]
+    if apart and not read:
+        sentence = f"whether what differs between runs is a setting, no script here says: {others}"
+        return check("configuration", "unknown", sentence, *places)
+    note = f"; what differs is read as a setting by no script: {others}" if apart else ""
+    return check("configuration", "pass", f"{len(runs)} runs with the same settings{note}")
+
+
+def _shared(runs: list[LoggedRun]) -> list[str]:
+    """The keys that every run prints before it begins."""
+    first, *rest = (run.hyperparameters for run in runs)
+    return [key for key in first if all(key in other for other in rest)]
+
+
+def _differ(runs: list[LoggedRun], key: str) -> bool:
+    """Whether a key that is no run's own business has another value in one of them."""
+    values = [run.hyperparameters[key] for run in runs]
+    return (
+        key == key.lower()
+        and not _OWN_SETTINGS.fullmatch(key)
+        and len({_normal(value) for value in values}) > 1
+        and not any(_is_clock(value) for value in values)
+        and values != [str(run.seed) for run in runs]
+    )
+
+
+def _is_shared(runs: list[LoggedRun], key: str) -> bool:
+    """Whether several runs have one value of a key that is no count.
+
+    What is measured differs from run to run in its last digit; of counts, small ones do not.
+    """
+    values = [run.hyperparameters[key] for run in runs]
+    figures = [number(value) for value in values]
+    if any(figure is not None and figure.integer is not None for figure in figures):
+        return False
+    return 1 < len({_normal(value) for value in values}) < len(values)
+
+
+def _told(runs: list[LoggedRun], key: str) -> str:
+    return f"{key} ({' / '.join(dict.fromkeys(_setting(run, key) for run in runs))})"
 
 
 def _setting(run: LoggedRun, key: str) -> str:
-    return run.hyperparameters.get(key, str(getattr(run, key, "-")))[:24]
+    return plain(run.hyperparameters.get(key, str(getattr(run, key, "-"))), _LONGEST_SETTING)
 
 
 def _is_clock(value: str) -> bool:

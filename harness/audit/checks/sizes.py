@@ -32,7 +32,9 @@ def _logged(evidence: Evidence) -> AuditCheck:
         )
     claimed = evidence.claims.bytes_total
     if claimed is None:
-        return check("size", "unknown", "no log tells a total, and none is claimed", limit=cap)
+        unread = [each for each in evidence.claims.unreadable if "bytes" in each.key]
+        what = f"{listed(unread)}, which is no number" if unread else "none is claimed"
+        return check("size", "unknown", f"no log tells a total, and {what}", limit=cap)
     place = Place(file=evidence.claims.file or "", line=claimed.line)
     over = claimed.value > cap
     return check(
@@ -77,7 +79,7 @@ def _needed(evidence: Evidence) -> AuditCheck:
     needed, possible = scripts.needed, scripts.possible
     places = [Place(file=name) for name in (*needed, *possible)]
     if not needed and not possible:
-        if not scripts.scripts:
+        if all(script.says_nothing for script in scripts.scripts):
             return check("size_needed", "unknown", "there is no script that would tell", limit=cap)
         return check("size_needed", "pass", "the score needs no file beside the script", limit=cap)
     if run is None or run.total_bytes is None:
