@@ -158,6 +158,12 @@ def _run_row(run: LoggedRun) -> Row:
         note = f"{run.metric}; trained in {run.trained_in}"
     elif run.metric:
         note = f"{run.metric}: {run.metric_reason}"
+    elif run.not_finite is not None:
+        note = "it ended without a finite score"
+    else:
+        note = "no final score"
+    if run.metric and run.not_finite is not None:
+        note += f"; a later score, in line {run.not_finite}, is no number"
     if not run.counted and not run.copy_of:
         note += "; the claim does not rest on it"
     cells = (

@@ -5,9 +5,9 @@ here, its look is up to the renderer. Strings may be untrusted: a renderer only 
 have passed :func:`words`, which makes them printable, bounded and a single line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from harness.judge.verdict import VerdictName
 from harness.models import Status
@@ -44,8 +44,8 @@ def words(cell: str | Words) -> Words:
 
 
 def is_empty(cell: Cell) -> bool:
-    """Whether a block has nothing to draw."""
-    return not isinstance(cell, Mark) and not words(cell).text
+    """Whether there is nothing to draw; a dash is what a figure is that was not reached."""
+    return not isinstance(cell, Mark) and words(cell).text in ("", "-")
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,42 @@ class Curve:
     values: tuple[float, ...]
 
 
+Figure = str | int | float | None
+Plot = Mapping[str, Any]
+"""What is drawn: a specification of Vega-Lite, or of Vega where it says so, without fonts."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a picture is drawn from: columns that name their unit, and rows; None: not measured."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Figure, ...], ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and everything of it that can be read without seeing it.
+
+    Attributes:
+        id: names it in a page and in the file of its figures.
+        title: above it.
+        sentence: what it shows, for everybody.
+        alternative: what is to be seen in it, for who cannot see it.
+        figures: what it is drawn from.
+        plot: how it is drawn.
+        claim: whether its figures are a submission's own words, which nobody checked.
+    """
+
+    id: str
+    title: str
+    sentence: str
+    alternative: str
+    figures: Figures
+    plot: Plot
+    claim: bool = False
+
+
 @dataclass(frozen=True)
 class Stack:
     """Blocks below each other; ``apart`` with a little room between them."""
@@ -142,4 +178,4 @@ class Stack:
     apart: bool = False
 
 
-Block = Heading | Banner | Paragraph | Pairs | Table | Bars | Curve | Stack
+Block = Heading | Banner | Paragraph | Pairs | Table | Bars | Curve | Picture | Stack

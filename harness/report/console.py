@@ -3,16 +3,33 @@
 import os
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from harness.safeio.output import output_lost
+
+NARROWEST, USUAL, WIDEST = 20, 80, 500
+"""Columns: that a report needs to be readable, that are taken where none are told, and that are
+filled at most."""
 
 
 class PatientConsole(Console):
     """Stops printing when its reader goes away, so that the harness can go on working.
 
     Rich would exit with 1, which here means that a submission was rejected.
+
+    Its width comes from outside: from ``COLUMNS``, or from a terminal. What is none (0) counts as
+    :data:`USUAL`, and no width is below :data:`NARROWEST` or above :data:`WIDEST`.
     """
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines; the columns within bounds."""
+        width, height = super().size
+        return ConsoleDimensions(min(max(width or USUAL, NARROWEST), WIDEST), height)
+
+    @size.setter
+    def size(self, dimensions: tuple[int, int]) -> None:
+        self._width, self._height = dimensions
 
     def print(self, *objects: Any, **options: Any) -> None:
         """See :class:`rich.console.Console`; a failed output is an error of ours."""

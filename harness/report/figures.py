@@ -16,6 +16,7 @@ _DECIMALS = {
 # A threshold is a bar minus a converted margin: its zeros are significant digits.
 _COMPUTED_LIMITS = frozenset({"bpb", "bits per byte"})
 _SIGNIFICANT = {"p": 2}
+_NO_ROOM = frozenset({"p"})
 _USUAL_SIGNIFICANT = 6
 _STEPS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 _ASCII_STEPS = "0123456789"
@@ -70,7 +71,12 @@ def against(measured: Number, limit: Number | None, unit: str = "") -> tuple[str
 
 
 def headroom(check: Finding, better: Better) -> str:
-    """How far the measured figure is from the limit, in words; empty where that makes no sense."""
+    """How far the measured figure is from the limit, in words; empty where that makes no sense.
+
+    A probability has no room that could be used up.
+    """
+    if check.unit in _NO_ROOM:
+        return ""
     measured, limit = check.measured, check.limit
     if isinstance(measured, str) or isinstance(limit, str) or measured is None or limit is None:
         return ""
@@ -93,6 +99,18 @@ def percent_used(used: Number, limit: Number) -> str:
     return f"{math.floor(1000 * used / limit) / 10:.1f} %"
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: ``42 s``, ``3 min 12 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
 def odds(p: float) -> str:
     """A p-value in words: how often chance alone would give such a result."""
     if p >= 0.5:
@@ -111,10 +129,11 @@ def short_digest(digest: str) -> str:
     return f"{algorithm}{colon}{digits[:12]}"
 
 
-def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
-    """A curve on one line: one character per value, over an axis that begins at 0."""
+def sparkline(values: Sequence[float], *, ascii_only: bool = False, lowest: float = 0.0) -> str:
+    """A curve on one line: one character per value, over an axis that begins at ``lowest``."""
     steps = _ASCII_STEPS if ascii_only else _STEPS
-    highest = max(values, default=0.0)
-    if highest <= 0:
+    room = max(values, default=lowest) - lowest
+    if room <= 0:
         return steps[0] * len(values)
-    return "".join(steps[round(max(value, 0.0) / highest * (len(steps) - 1))] for value in values)
+    shares = (max(value - lowest, 0.0) / room for value in values)
+    return "".join(steps[round(share * (len(steps) - 1))] for share in shares)

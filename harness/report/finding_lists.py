@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.models import Finding, Status
+from harness.models import AnyFinding, Finding, Status
 
 ID_LIMIT = 80
 FILE_LIMIT = 200
@@ -18,7 +18,7 @@ def counted(findings: Iterable[Finding]) -> str:
     return f"{failed} failed, {warned} {'warning' if warned == 1 else 'warnings'}, {passed} passed"
 
 
-def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+def worst_first(findings: Iterable[AnyFinding]) -> list[AnyFinding]:
     """Failures, then warnings, then the rest; otherwise in the order given."""
     order: dict[Status, int] = {"fail": 0, "unknown": 1, "pass": 2}
     return sorted(findings, key=lambda finding: order[finding.status])

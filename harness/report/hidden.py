@@ -158,7 +158,7 @@ def _brought_by_ours(track: Track, allowed: BroughtAlong) -> Iterator[tuple[str,
     for folder in sorted((REPOSITORY / "submissions").iterdir()):
         if folder.is_dir():
             submission = load_submission(folder)
-            brought = brought_along(submission.entry(track.name), submission.contents)
+            brought = brought_along(submission.entry(track.settings), submission.contents)
             yield folder.name, counted_bytes(brought, allowed, normal_form_bytes=None)
 
 

@@ -1,7 +1,7 @@
 """The leaderboard as a table: for a terminal, or between two markers of a Markdown file."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,11 +9,11 @@ from rich.text import Text
 
 from harness.contest.track import Track
 from harness.errors import UsageError
-from harness.ledger.events import Joined, Record, Retracted
+from harness.ledger.events import Accepted, Joined, Record, Retracted, Seen
 from harness.report.figures import number, short_digest
 from harness.report.layout import FigureTable, Row
 from harness.report.markdown import code, prose, table
-from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
+from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
 from harness.safeio.files import write_atomically
 from harness.safeio.reading import read_named
 from harness.safeio.text import plain
@@ -22,6 +22,11 @@ from harness.statistics.looks import spent
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 _MARKER = re.compile(rf"^({re.escape(BEGIN)}|{re.escape(END)})[ \t]*\r?$", re.MULTILINE)
 LARGEST_FILE_BYTES = 4 << 20
+_SEEN: dict[Seen, str] = {
+    "evidence": "its evidence was judged again",
+    "evidence of other rules": "its evidence was read again, by other rules",
+    "verdict": "its evidence was not seen, only the verdict's file",
+}
 _HEADINGS = ("date", "submission", "author", "track", "BPB", "seeds", "bytes", "verdict")
 
 
@@ -29,11 +34,16 @@ def show_leaderboard(
     records: Sequence[Record],
     console: Console,
     *,
+    accepted: Sequence[Accepted] = (),
     retracted: Sequence[tuple[Record, Retracted]] = (),
 ) -> None:
-    """Print records in the given order, and below them those that were retracted."""
+    """Print records in the given order, and below them those that were retracted.
+
+    ``accepted`` are the events by which they were accepted, as far as they are to be told.
+    """
     if records:
-        console.print(_as_figures(records))
+        by_digest = {event.record.verdict_sha256: event for event in accepted}
+        console.print(_as_figures(records, by_digest))
     else:
         console.print(Text("no record yet"))
     for record, event in retracted:
@@ -69,7 +79,7 @@ def show_joins(joins: Sequence[Joined], console: Console) -> None:
         console.print(Text(f"join {digest} of {event.at[:10]} by {by}: {names}: {why}"))
 
 
-def _as_figures(records: Sequence[Record]) -> FigureTable:
+def _as_figures(records: Sequence[Record], accepted: Mapping[str, Accepted]) -> FigureTable:
     rows = []
     for record in records:
         cells = (
@@ -81,10 +91,30 @@ def _as_figures(records: Sequence[Record]) -> FigureTable:
             short_digest(record.verdict_sha256),
         )
         words = (record.submission, record.author, f"{record.track}, edition {record.edition}")
-        note = Text("; ".join(plain(word, NAME_LIMIT) for word in words))
-        rows.append(Row(tuple(Text(cell) for cell in cells), note))
+        told = [plain(word, NAME_LIMIT) for word in words]
+        event = accepted.get(record.verdict_sha256)
+        told += [_acceptance(event)] if event else []
+        told += [plain(said, DETAIL_LIMIT) for said in _decided(record)]
+        rows.append(Row(tuple(Text(cell) for cell in cells), Text("; ".join(told))))
     headings = ("date", "mean BPB", "deviation", "seeds", "bytes", "verdict")
     return FigureTable(headings, 1, rows)
+
+
+def _acceptance(event: Accepted) -> str:
+    """Who accepted a verdict and when, what was entered, what was looked at, and where it lies."""
+    said = f"accepted by {plain(event.by, NAME_LIMIT)} on {event.at[:10]}"
+    for what, value in (("pull request", event.pull_request), ("commit", event.commit)):
+        said += f", {what} {plain(value, NAME_LIMIT)}" if value else ""
+    said += f": {_SEEN[event.seen]}"
+    return said + (f", evidence in {plain(event.evidence, PATH_LIMIT)}" if event.evidence else "")
+
+
+def _decided(record: Record) -> list[str]:
+    """The answers that a person gave, one sentence each."""
+    return [
+        f"{each.rule} decided by {each.who} on {each.at[:10]} ({each.outcome}): {each.why}"
+        for each in record.decided or ()
+    ]
 
 
 def leaderboard_table(records: Sequence[Record]) -> str:
@@ -98,11 +128,17 @@ def leaderboard_table(records: Sequence[Record]) -> str:
             f"{number(record.mean_bpb, 'BPB')} ± {number(record.sd_bpb, 'BPB')}",
             number(len(record.seeds)),
             number(record.bytes),
-            code(short_digest(record.verdict_sha256), NAME_LIMIT),
+            _verdict_cell(record),
         )
         for record in records
     ]
     return table(_HEADINGS, rows) if rows else "No record has been accepted yet.\n"
+
+
+def _verdict_cell(record: Record) -> str:
+    cell = code(short_digest(record.verdict_sha256), NAME_LIMIT)
+    names = ", ".join(f"{each.rule} by {each.who}" for each in record.decided or ())
+    return f"{cell}; decided: {prose(names, NAME_LIMIT)}" if names else cell
 
 
 def write_table(path: Path, records: Sequence[Record]) -> bool:

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,18 +15,30 @@ from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.report.blocks import Bar
 from harness.report.console import PatientConsole
-from harness.report.figures import number
+from harness.report.figures import number, sparkline
 from harness.report.layout import BudgetBars, Pairs
-from harness.report.running import LINE_LIMIT, RunningStep, closing, opening
+from harness.report.running import LINE_LIMIT, Pace, RunningStep, closing, opening
 from harness.report.sentences import PATH_LIMIT
-from harness.run.progress import Progress
+from harness.run.progress import Progress, Shielded
+from harness.safeio.output import say
 from harness.safeio.text import plain
 
 _REFRESHES_PER_SECOND = 4
 _TICK_SECONDS = 10.0
+_SHORTEST_CURVE, _LONGEST_CURVE = 8, 60
 
 
-class LineProgress(Progress):
+class _Paced(Progress):
+    """Knows how long the runs of each verification took so far."""
+
+    def __init__(self) -> None:
+        self._paces: dict[Path, Pace] = {}
+
+    def _pace(self, directory: RunDirectory) -> Pace:
+        return self._paces.setdefault(directory.path, Pace(directory))
+
+
+class LineProgress(_Paced):
     """One plain line for each event, for files and pipes.
 
     Args:
@@ -34,6 +47,7 @@ class LineProgress(Progress):
     """
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._console = console
         self._clock = clock
         self._printed_at = clock()
@@ -56,7 +70,7 @@ class LineProgress(Progress):
         self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None
     ) -> None:
         """Print which step of which seed begins."""
-        self._step = RunningStep.begun(directory, run, step, limit_seconds)
+        self._step = RunningStep.begun(directory, run, step, limit_seconds, self._pace(directory))
         most = "" if limit_seconds is None else f", at most {number(limit_seconds)} s"
         self._print(f"{self._step.title}{most}")
 
@@ -68,6 +82,7 @@ class LineProgress(Progress):
         targets_done: int = 0,
         targets_total: int = 0,
         tokens_per_second: float = 0.0,
+        bpb: float | None = None,
     ) -> None:
         """Print how far the step is, at most once in ten seconds."""
         if self._step is None or self._clock() - self._printed_at < _TICK_SECONDS:
@@ -78,21 +93,25 @@ class LineProgress(Progress):
             targets_done=targets_done,
             targets_total=targets_total,
             tokens_per_second=tokens_per_second,
+            bpb=bpb,
         )
-        parts = [f"{state.title}, {state.clock}", state.scored, state.last_line]
+        loss = f"loss {state.loss}" if state.loss else ""
+        said = [state.scored, state.cost, loss, state.end, state.last_line]
+        parts = [f"{state.title}, {state.clock}", *said]
         self._print(" | ".join(part for part in parts if part))
 
     def ended(self, directory: RunDirectory, run: Run) -> None:
         """Print the result of the run."""
         self._step = None
-        self._print(closing(run))
+        self._pace(directory).ended(run)
+        self._print(closing(directory, run))
 
     def close(self) -> None:
         """Print nothing."""
         self._step = None
 
 
-class LiveProgress(Progress):
+class LiveProgress(_Paced):
     """A small live display below the finished seeds, for terminals.
 
     The display is removed at :meth:`close`, or at the interpreter's exit if that was not called:
@@ -100,6 +119,7 @@ class LiveProgress(Progress):
     """
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         self._step: RunningStep | None = None
         self._live = Live(
@@ -114,7 +134,7 @@ class LiveProgress(Progress):
         if state is None:
             return Text()
         blocks: list[RenderableType] = [
-            Text(state.title, style="bold", no_wrap=True, overflow="ellipsis")
+            Text(state.heading, style="bold", no_wrap=True, overflow="ellipsis")
         ]
         rows = []
         if state.limit_seconds is None:
@@ -122,12 +142,27 @@ class LiveProgress(Progress):
         else:
             limit = max(state.limit_seconds, 1e-9)
             blocks.append(BudgetBars([Bar("elapsed", state.elapsed_seconds, limit, state.clock)]))
-        if state.scored:
-            rows.append(("scored ", Text(state.scored)))
+        if state.loss:
+            rows.append(("loss   ", self._loss(state)))
+        for label, said in (("scored ", state.scored), ("cost   ", state.cost)):
+            if said:
+                rows.append((label, Text(said)))
+        if state.end:
+            rows.append(("ends   ", Text(state.end)))
         line = Text(state.last_line or "-", style="dim", no_wrap=True, overflow="ellipsis")
         line.truncate(max(self._console.width - len("  elapsed  "), 1), overflow="ellipsis")
         rows.append(("log    ", line))  # the width of "elapsed"
         return Group(*blocks, Pairs(rows))
+
+    def _loss(self, state: RunningStep) -> Text:
+        """The curve as far as there is room, and its figures."""
+        room = self._console.width - len("  elapsed  ") - len(state.loss) - 2
+        if state.log is None or room < _SHORTEST_CURVE:
+            return Text(state.loss)
+        values = state.log.curve(min(room, _LONGEST_CURVE))
+        ascii_only = self._console.options.ascii_only
+        curve = sparkline(values, ascii_only=ascii_only, lowest=min(values, default=0.0))
+        return Text.assemble((curve, "cyan"), "  ", state.loss)
 
     def _print(self, text: Text) -> None:
         self._console.print(text)
@@ -149,7 +184,7 @@ class LiveProgress(Progress):
         self, directory: RunDirectory, run: Run, step: Step, *, limit_seconds: float | None
     ) -> None:
         """Show the step with an empty budget bar."""
-        self._step = RunningStep.begun(directory, run, step, limit_seconds)
+        self._step = RunningStep.begun(directory, run, step, limit_seconds, self._pace(directory))
 
     def tick(
         self,
@@ -159,6 +194,7 @@ class LiveProgress(Progress):
         targets_done: int = 0,
         targets_total: int = 0,
         tokens_per_second: float = 0.0,
+        bpb: float | None = None,
     ) -> None:
         """Take the new state; it is drawn a few times a second, however often this is called."""
         if self._step is not None:
@@ -168,12 +204,14 @@ class LiveProgress(Progress):
                 targets_done=targets_done,
                 targets_total=targets_total,
                 tokens_per_second=tokens_per_second,
+                bpb=bpb,
             )
 
     def ended(self, directory: RunDirectory, run: Run) -> None:
         """Print the run's result above the display."""
         self._step = None
-        self._print(Text(closing(run), style="red" if run.failure else "green"))
+        self._pace(directory).ended(run)
+        self._print(Text(closing(directory, run), style="red" if run.failure else "green"))
 
     def close(self) -> None:
         """Remove the display and show the cursor again."""
@@ -210,5 +248,5 @@ def make_progress(console: Console | None) -> Progress:
     if console is None or console.quiet:
         return Progress()
     if console.is_terminal and not console.is_dumb_terminal:
-        return LiveProgress(console)
-    return LineProgress(console)
+        return Shielded(LiveProgress(console), say)
+    return Shielded(LineProgress(console), say)

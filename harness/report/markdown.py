@@ -22,7 +22,8 @@ from harness.report.finding_lists import (
     counted,
     worst_first,
 )
-from harness.report.sections import Part, Shown, parts
+from harness.report.sections import Part, parts
+from harness.report.shown import Shown
 from harness.safeio.text import plain
 
 # GitHub refuses comments of more than 65,536 characters; the rest is left to the caller.
@@ -186,6 +187,9 @@ def draw(block: Block, room: Room = ROOMS[0]) -> str:
             text = _pairs([(bar.label, bar.text) for bar in block.bars], room)
         case blocks.Curve():
             text = f"`{sparkline(block.values)}`\n"
+        case blocks.Picture():
+            said = f"{block.sentence} {block.alternative}"
+            text = _paragraph(blocks.Paragraph(said), room)
         case blocks.Stack():
             text = "\n".join(draw(each, room) for each in block.blocks)
     return text

@@ -11,7 +11,7 @@ from harness.audit.checks.texts import TEXT_BYTES
 from harness.contest.significance import Significance
 from harness.contest.track import load_track
 from harness.errors import UsageError
-from harness.package import REPOSITORY
+from harness.package import REPOSITORY, require_checkout
 from harness.report.line_chart import line_chart
 from harness.report.reference import between
 from harness.safeio.files import write_atomically
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--track", default="10min_16mb", help="name, or a .toml file")
     parser.add_argument("--entries", type=int, default=ENTRIES, help="for each cell (%(default)s)")
     options = parser.parse_args()
+    require_checkout()
     track = load_track(options.track)
     tokens = track.dataset.validation_tokens
     if tokens is None:

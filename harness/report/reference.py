@@ -15,8 +15,10 @@ from harness.evidence.plan import Plan
 from harness.evidence.run import Run
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
-from harness.package import REPOSITORY
+from harness.package import REPOSITORY, require_checkout
 from harness.report.hidden import charges_text, gains_text
+from harness.report.imports import imports_text
+from harness.report.key_pages import evidence_text, manifest_text, tracks_text
 from harness.safeio.files import write_atomically
 from harness.sandbox.channels.table import CHANNELS
 
@@ -32,6 +34,10 @@ SANDBOX_PAGE = REPOSITORY / "docs" / "sandbox.md"
 PROBES_PAGE = REPOSITORY / "docs" / "probes.md"
 CHANNELS_PAGE = REPOSITORY / "docs" / "channels.md"
 DOUBTS_PAGE = REPOSITORY / "docs" / "doubts.md"
+EVIDENCE_PAGE = REPOSITORY / "docs" / "evidence.md"
+TRACKS_PAGE = REPOSITORY / "docs" / "tracks.md"
+CONTRACT_PAGE = REPOSITORY / "docs" / "contract.md"
+IMPORTS_PAGE = REPOSITORY / "docs" / "imports.md"
 _WAYS: tuple[Way, ...] = ("read back", "inside", "outside")
 _BETTER = {"lower": "at most the limit", "higher": "at least the limit", "equal": "the limit"}
 _RULES_HEAD = """\
@@ -41,17 +47,23 @@ What the referee asks of every verification, in the order of its verdicts. Gener
 `harness/judge/rules/` by `make docs`.
 
 A rule answers `pass`, `fail` or `unknown`. One `fail`: REJECTED. No `fail` and one `unknown`:
-INCONCLUSIVE, because our side could not tell. All `pass`: VERIFIED. A question that does not arise
-(a bar, where a track sets none) is not answered.
+INCONCLUSIVE, because our side could not tell. All `pass`: VERIFIED, or REPRODUCED where a score is
+only printed again and none of ours is at stake. A question that does not arise (a bar, where a
+track sets none) is not answered.
 
 - **the measured figure**: what it is then, beside the limit that the verdict names.
 - **ends it**: once one run fails the rule, no further run can mend that, and none is made.
 - **open in rehearsal**: a rehearsal may leave it unknown, and is REHEARSED all the same.
-- **decidable**: an unknown may be settled by a recorded decision, which names who decided and why.
-  A `fail` never is.
+- **decidable**: an unknown may be settled by a recorded decision (`harness decide`), which names
+  who decided and why. A `fail` never is.
 - **since**: the first version of the harness that asked it.
 
 """
+_DECIDABLE = """\
+## What a person may decide
+
+An unknown of these rules is a question that a reader can answer and a rule cannot. Every other
+unknown is settled by evidence alone: run what is missing, or run it where it can be measured."""
 
 
 def schema_text(model: type[BaseModel]) -> str:
@@ -76,7 +88,8 @@ def rules_text() -> str:
         marks = " | ".join("x" if flag else "" for flag in flags)
         row = f"| `{rule.id}` | {rule.summary} | {_BETTER[rule.better]} | {marks} | {rule.since} |"
         rows.append(row)
-    return _RULES_HEAD + "\n".join(rows) + "\n"
+    reasons = [f"- `{rule.id}`: {rule.decidable}." for rule in CHECKS if rule.decidable]
+    return _RULES_HEAD + "\n".join((*rows, "", _DECIDABLE, "", *reasons)) + "\n"
 
 
 def properties_text() -> str:
@@ -141,16 +154,43 @@ def with_channels(page: str) -> str:
     return between(page, "channels", channels_text(), path=CHANNELS_PAGE)
 
 
+def with_track_keys(page: str) -> str:
+    """The page on tracks, with every key from the models."""
+    return between(page, "keys", tracks_text(), path=TRACKS_PAGE)
+
+
+def with_manifest_keys(page: str) -> str:
+    """The page on the contract, with every key of ``submission.toml`` from the models."""
+    return between(page, "keys", manifest_text(), path=CONTRACT_PAGE)
+
+
+def with_imports(page: str) -> str:
+    """The page on imports, with the packages of each image from its lock."""
+    return between(page, "imports", imports_text(), path=IMPORTS_PAGE)
+
+
+PARTLY = {
+    SANDBOX_PAGE: with_properties,
+    PROBES_PAGE: with_gains,
+    DOUBTS_PAGE: with_charges,
+    CHANNELS_PAGE: with_channels,
+    TRACKS_PAGE: with_track_keys,
+    CONTRACT_PAGE: with_manifest_keys,
+    IMPORTS_PAGE: with_imports,
+}
+"""Pages that people write but for what stands between two markers."""
+
+
 def main() -> None:
     """Write every schema and every page."""
+    require_checkout()
     DIRECTORY.mkdir(exist_ok=True)
     for name, model in MODELS.items():
         write_atomically(DIRECTORY / name, schema_text(model).encode())
     write_atomically(RULES_PAGE, rules_text().encode())
-    write_atomically(SANDBOX_PAGE, with_properties(SANDBOX_PAGE.read_text()).encode())
-    write_atomically(PROBES_PAGE, with_gains(PROBES_PAGE.read_text()).encode())
-    write_atomically(DOUBTS_PAGE, with_charges(DOUBTS_PAGE.read_text()).encode())
-    write_atomically(CHANNELS_PAGE, with_channels(CHANNELS_PAGE.read_text()).encode())
+    write_atomically(EVIDENCE_PAGE, evidence_text().encode())
+    for page, filled in PARTLY.items():
+        write_atomically(page, filled(page.read_text(encoding="utf-8")).encode())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The sentences of a verdict; every scorecard uses the same ones."""
 
 import math
+from statistics import fmean
 
+from harness.judge.slowness import is_busy
 from harness.judge.tested import LookResult, StatisticsResult
 from harness.judge.verdict import SeedResult, StreamsResult, Verdict, VerdictName
-from harness.report.figures import against, number, odds
+from harness.report.figures import against, duration, number, odds
 from harness.safeio.text import plain
 
 NAME_LIMIT = 80
@@ -16,7 +18,7 @@ TAGLINES: dict[VerdictName, str] = {
     "REJECTED": "not a record",
     "INCONCLUSIVE": "no judgment, and nothing counts against the submission",
     "REHEARSED": "success",
-    "REPRODUCED": "it printed this again, and nobody has checked that it is true",
+    "REPRODUCED": "its own figure, and never a record",
 }
 
 
@@ -27,6 +29,14 @@ def qualifiers(verdict: Verdict) -> list[str]:
         lines.append(f"rehearsal: not isolated ({verdict.sandbox} sandbox)")
     if verdict.rehearsal:
         lines.append("rehearsal: never a verified record")
+    for decision in verdict.decisions:
+        rule, who = plain(decision.rule, NAME_LIMIT), plain(decision.who, NAME_LIMIT)
+        lines.append(
+            f"{rule} could not tell, and was decided by hand: {decision.outcome}, by {who}"
+        )
+    if verdict.time_scale is not None:
+        times = f"{verdict.time_scale:g} times the track's time"
+        lines.append(f"rehearsal: every budget was {times} (--slow), so its seconds prove nothing")
     if not verdict.seeds_drawn:
         lines.append("seeds chosen by hand: these runs cannot verify a record")
     if verdict.streams is not None:
@@ -49,22 +59,71 @@ def _by_document(streams: StreamsResult) -> str:
     return line
 
 
+def effort_in_words(verdict: Verdict) -> list[tuple[str, str]]:
+    """How long all of it took, how fast it was scored, and how busy the machine was."""
+    rows = []
+    if verdict.seconds is not None:
+        count = len(verdict.seeds) + len(verdict.reproductions)
+        of = f" for {count} run{'' if count == 1 else 's'}" if count else ""
+        rows.append(("took", f"{duration(verdict.seconds)}{of}"))
+    rates = [seed.tokens_per_second for seed in verdict.seeds if seed.tokens_per_second]
+    if rates:
+        slowest = f", the slowest seed {min(rates):,.0f}" if min(rates) < max(rates) else ""
+        rows.append(("speed", f"{fmean(rates):,.0f} tokens a second while scoring{slowest}"))
+    busy = [seed.busy for seed in verdict.seeds if seed.busy is not None]
+    if busy:
+        most = max(busy, key=lambda each: each.load / each.cores)
+        cores = "1 core" if most.cores == 1 else f"{most.cores} cores"
+        other = ": busy with other work" if is_busy(most.load, most.cores) else ""
+        rows.append(("machine", f"{cores}, load average up to {most.load:.1f}{other}"))
+    return rows
+
+
 def sandbox(verdict: Verdict) -> str:
     """Where it ran: the kind of sandbox, and the engine's runtime if there is one."""
     runtime = verdict.sandbox_runtime
     return f"{verdict.sandbox}, runtime {runtime}" if runtime else verdict.sandbox
 
 
-def headline(statistics: StatisticsResult) -> str:
-    """The mean compared with what is needed; empty when there is no mean."""
+def only_reproduced(verdict: Verdict) -> bool:
+    """Whether no score of ours is at stake, but one that a script prints."""
+    return verdict.upstream is not None and verdict.upstream.only_reproduced
+
+
+def printed_bpb(verdict: Verdict) -> float | None:
+    """The mean of what a script printed when it was run whole, BPB; None where it printed none."""
+    printed = [run.printed_bpb for run in verdict.reproductions if run.printed_bpb is not None]
+    return fmean(printed) if printed else None
+
+
+def headline(verdict: Verdict) -> str:
+    """The score compared with what is needed; empty when there is none."""
+    if only_reproduced(verdict):
+        return _printed(verdict)
+    statistics = verdict.statistics
     mean = statistics.mean_bpb
     if mean is None:
         return ""
     shown, needed = against(mean, statistics.threshold_bpb, "BPB")
     seeds = "1 seed" if statistics.n == 1 else f"mean of {statistics.n} seeds"
+    if verdict.upstream is not None and verdict.upstream.once_blind:
+        return f"{shown} BPB ({seeds}); made small, and compared with no bar"
     if statistics.threshold_bpb is None:
         return f"{shown} BPB ({seeds}); this track has no bar to beat"
     return f"{shown} BPB ({seeds}); needed: below {needed} BPB"
+
+
+def _printed(verdict: Verdict) -> str:
+    """What a script printed, its claim, and what its network alone scores."""
+    printed, claim = printed_bpb(verdict), verdict.claim.val_bpb
+    mean, scaled = verdict.statistics.mean_bpb, verdict.upstream and verdict.upstream.scaled_down
+    parts = []
+    if printed is not None:
+        beside = f" (claimed: {number(claim, 'BPB')})" if claim is not None and not scaled else ""
+        parts.append(f"printed {number(printed, 'BPB')} BPB{beside}")
+    if mean is not None:
+        parts.append(f"the network alone scores {number(mean, 'BPB')} BPB")
+    return "; ".join(parts)
 
 
 def waited_in_words(verdict: Verdict) -> str:
@@ -266,7 +325,10 @@ def claim_in_words(verdict: Verdict) -> list[tuple[str, str]]:
     claim, mean = verdict.claim, verdict.statistics.mean_bpb
     if claim.val_bpb is not None:
         text = f"claimed {number(claim.val_bpb, 'BPB')} BPB"
-        if mean is not None:
+        printed = printed_bpb(verdict)
+        if printed is not None:
+            text += f", printed {number(printed, 'BPB')} BPB ({printed - claim.val_bpb:+.6f})"
+        if mean is not None and not only_reproduced(verdict):
             text += f", measured {number(mean, 'BPB')} BPB ({mean - claim.val_bpb:+.6f})"
         rows.append(("score", text))
     if claim.bytes_total is not None:

@@ -8,13 +8,16 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from harness.judge.only_reproduced import NOBODY_CHECKED
 from harness.judge.verdict import Verdict, VerdictName
 from harness.models import Status
 from harness.report import blocks, layout, sentences
 from harness.report.blocks import Block, Cell, Style, words
-from harness.report.sections import Shown, parts
+from harness.report.sections import parts
 from harness.report.sentences import NAME_LIMIT
+from harness.report.shown import Shown
 from harness.report.svg import SVG_FORMAT, SVG_THEME
+from harness.report.way_on import decided_by, way_on_in_words
 from harness.safeio.text import plain
 
 _BANNER: dict[VerdictName, str] = {
@@ -35,22 +38,37 @@ _STYLES: dict[Style, str] = {
 }
 
 
-def scorecard(verdict: Verdict) -> RenderableType:
-    """The scorecard as a rich renderable; it fits any width of about 40 columns or more."""
+def scorecard(verdict: Verdict, *, verbose: bool = False, verify: str = "") -> RenderableType:
+    """The scorecard as a rich renderable; it fits any width of about 40 columns or more.
+
+    Args:
+        verdict: what is drawn.
+        verbose: whether checks that pass are told one by one.
+        verify: the command that runs the entry again, as it was typed.
+    """
     drawn: list[RenderableType] = []
-    for part in parts(Shown(verdict), "terminal"):
+    for part in parts(Shown(verdict, verbose=verbose, verify=verify), "terminal"):
         if part.title:
             drawn.append(layout.Section(words(part.title).text))
         elif drawn:
             drawn.append(Text())
         drawn.append(draw(part.block))
-    return Group(*drawn, Text(), _last_line(verdict))
+    return Group(*drawn, Text(), *_last_lines(verdict, verify))
+
+
+def _last_lines(verdict: Verdict, verify: str) -> list[RenderableType]:
+    """The verdict once more: on a small screen, the banner has scrolled out of view."""
+    lines: list[RenderableType] = [_last_line(verdict)]
+    if rows := way_on_in_words(verdict, verify=verify):
+        lines.append(layout.Pairs([(label, Text(said)) for label, said in rows]))
+    return lines
 
 
 def _last_line(verdict: Verdict) -> RenderableType:
-    """The verdict once more: on a small screen, the banner has scrolled out of view."""
-    headline = sentences.confirmed(verdict) or sentences.headline(verdict.statistics)
-    said = f"  {headline}" if headline else ""
+    headline = sentences.confirmed(verdict) or sentences.headline(verdict)
+    if verdict.verdict == "REPRODUCED":
+        headline = NOBODY_CHECKED
+    said = "".join(f"  {part}" for part in (decided_by(verdict), headline) if part)
     return Text.assemble((verdict.verdict, _BANNER[verdict.verdict]), said)
 
 
@@ -72,6 +90,8 @@ def draw(block: Block) -> RenderableType:
             drawn = _bars(block)
         case blocks.Curve():
             drawn = layout.Sparkline(block.values)
+        case blocks.Picture():
+            drawn = layout.Paragraph(_text(f"{block.sentence} {block.alternative}"))
         case blocks.Stack():
             drawn = _stack(block)
     return drawn
@@ -97,8 +117,12 @@ def _banner(banner: blocks.Banner) -> RenderableType:
 
 
 def _table(table: blocks.Table) -> RenderableType:
-    rows = [layout.Row(tuple(map(_text, row.cells)), _text(row.note) or None) for row in table.rows]
-    headings = tuple(words(heading).text for heading in table.headings)
+    used = table.used
+    rows = [
+        layout.Row(tuple(_text(row.cells[column]) for column in used), _text(row.note) or None)
+        for row in table.rows
+    ]
+    headings = tuple(words(table.headings[column]).text for column in used)
     return layout.FigureTable(headings, table.left, rows)
 
 
@@ -117,16 +141,23 @@ def _stack(stack: blocks.Stack) -> RenderableType:
     return Group(*drawn)
 
 
-def render_text(verdict: Verdict, *, width: int = 100, color: bool = False) -> str:
+def render_text(
+    verdict: Verdict,
+    *,
+    width: int = 100,
+    color: bool = False,
+    verbose: bool = True,
+    verify: str = "",
+) -> str:
     """The scorecard as text that depends on nothing but its arguments; ends in a newline."""
     console = _console(width=width, color=color)
-    console.print(scorecard(verdict))
+    console.print(scorecard(verdict, verbose=verbose, verify=verify))
     text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
     return text if color else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def export_svg(verdict: Verdict, *, width: int = 100) -> str:
-    """The scorecard as an SVG picture that refers to nothing outside itself."""
+    """The scorecard as an SVG picture that refers to nothing outside itself; as on a terminal."""
     console = _console(width=width, color=True, record=True)
     console.print(scorecard(verdict))
     return console.export_svg(

@@ -14,12 +14,13 @@ from rich.console import Console
 
 from harness.contest.track import load_track
 from harness.evidence.draws import Draw
+from harness.evidence.phase import LogEnd
 from harness.evidence.run import Run
 from harness.evidence.steps import step_of
 from harness.evidence.store import RunDirectory
 from harness.report.live import LineProgress, LiveProgress, make_progress, print_steps
 from harness.report.running import closing
-from harness.run.progress import Progress
+from harness.run.progress import Progress, Shielded
 from tests.factories import plans, results, runs
 
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
@@ -88,7 +89,8 @@ def test_lines_are_plain_and_whole_and_ticks_are_rare() -> None:
         f"seed 2 of 3 (22): scoring, {second}.0 of 60 s" for second in (10, 20, 30)
     ]
     assert lines[1].split(" | ")[1] == "10 of 100 targets (10 %), 50,000 tokens/s"
-    assert lines[1].split(" | ")[2].startswith("line 10[2J xxx")
+    assert lines[1].split(" | ")[2] == "this step in a few seconds"
+    assert lines[1].split(" | ")[3].startswith("line 10[2J xxx")
     assert max(map(len, lines)) < 700
 
 
@@ -105,17 +107,55 @@ def test_lines_tell_the_whole_run() -> None:
     assert lines[3] == "seeds 11, 22, 33 (drawn)"
     assert lines[4] == "evidence in runs/x"
     assert "seed 11: 2.615100 BPB, artifact 3,417,902 bytes, train 18.4 s, score 9.7 s" in lines
-    assert lines[-1] == "seed 22: train 15.0 s, no score, train failed (submission): exit code 1"
+    assert lines[-1] == (
+        "seed 22: train 15.0 s, no score, train failed (submission): exit code 1; "
+        "see runs/x/seed-22/try-1/train.log"
+    )
+
+
+def test_a_kill_tells_what_was_printed_last_and_when() -> None:
+    killed = results.phase(
+        "train",
+        outcome="deadline",
+        detail="killed at the limit of 20 s",
+        log_end=LogEnd(text="step 120 loss 3.1", seconds=19.31),
+    )
+    run = runs.seed_run(directory().plan.draws[1], train=killed, artifact=None)
+    assert closing(directory(), run) == (
+        "seed 22: train 15.0 s, no score, train: killed at the limit of 20 s; the last line of its "
+        "log, at 19.3 s: step 120 loss 3.1; see runs/x/seed-22/try-1/train.log"
+    )
+
+
+def test_the_time_that_is_left_follows_from_the_seeds_before() -> None:
+    """Two phases of 15 s and two of 75 s a seed; of the second, the training is done."""
+    progress = LiveProgress(Console(file=io.StringIO(), width=80, force_terminal=True))
+    train, score = (results.phase(name, wallclock_seconds=75.0) for name in ("train", "score"))
+    first = runs.seed_run(directory().plan.draws[0], 2.6151, train=train, score=score)
+    assert sum(p.wallclock_seconds for step in first.steps for p in step.phases) == 180
+
+    def heading(run: Run, number: int, elapsed: float) -> str:
+        under_way = run.model_copy(update={"draw": number, "seed": 22, "steps": run.steps[:1]})
+        progress.step(directory(), under_way, SCORE, limit_seconds=None)
+        progress.tick(elapsed, "")
+        assert progress._step is not None
+        return progress._step.heading
+
+    assert heading(first, 0, 10.0) == "seed 1 of 3 (22): scoring"
+    progress.ended(directory(), first)
+    assert heading(first, 1, 15.0) == "seed 2 of 3 (22): scoring, about 4 min left"
+    assert heading(first, 2, 15.0) == "seed 3 of 3 (22): scoring, about 2 min left"
+    assert heading(first, 2, 95.0) == "seed 3 of 3 (22): scoring, a few seconds left"
 
 
 def test_a_failure_after_the_scoring_keeps_the_score() -> None:
     failure = results.failure("submission", "causality", "crashed")
     run = runs.seed_run(directory().plan.draws[0], 2.6151, failure=failure)
     assert run.phase("score") is not None
-    line = closing(run)
+    line = closing(directory(), run)
     assert "2.615100 BPB" in line
     assert "no score" not in line
-    assert line.endswith("probe failed (submission): crashed")
+    assert line.endswith("probe failed (submission): crashed; see runs/x/seed-11/try-1/probe.log")
 
 
 def test_live_shows_state_and_gives_the_terminal_back() -> None:
@@ -164,7 +204,7 @@ def test_a_terminal_is_sane_after_an_exception(ending: str) -> None:
         from harness.report.live import make_progress
         from tests.report.test_live import TRAIN, directory, finished
         progress = make_progress(Console())
-        assert type(progress).__name__ == "LiveProgress"
+        assert type(progress.display).__name__ == "LiveProgress"
         progress.started(directory())
         progress.step(directory(), finished(0), TRAIN, limit_seconds=20.0)
         {ending}
@@ -193,16 +233,22 @@ def test_a_terminal_is_sane_after_an_exception(ending: str) -> None:
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
 
 
+def displayed(shown: Console) -> Progress:
+    progress = make_progress(shown)
+    assert isinstance(progress, Shielded)
+    return progress.display
+
+
 def test_the_right_kind_is_chosen() -> None:
     def console(**options: bool) -> Console:
         return Console(file=io.StringIO(), _environ={"TERM": "xterm"}, **options)  # type: ignore[arg-type]
 
     assert type(make_progress(None)) is Progress
     assert type(make_progress(console(quiet=True))) is Progress
-    assert isinstance(make_progress(console()), LineProgress)
-    assert isinstance(make_progress(console(force_terminal=True)), LiveProgress)
+    assert isinstance(displayed(console()), LineProgress)
+    assert isinstance(displayed(console(force_terminal=True)), LiveProgress)
     dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
-    assert isinstance(make_progress(dumb), LineProgress)
+    assert isinstance(displayed(dumb), LineProgress)
 
 
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,8 @@ from harness.report.markdown import (
     render_markdown,
     table,
 )
-from harness.report.sections import Shown, parts
+from harness.report.sections import parts
+from harness.report.shown import Shown
 from harness.safeio.text import plain
 from tests.factories import verdicts as samples
 from tests.factories.blocks import parts_of

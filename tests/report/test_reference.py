@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,14 +10,21 @@ import pytest
 from harness.contest.track import load_track
 from harness.errors import UsageError
 from harness.evidence.isolation import PROPERTIES
+from harness.gate.at_import import IMAGE_PACKAGES, SOME_IMAGES
 from harness.judge.rules import CHECKS
 from harness.judge.verdict import Verdict
+from harness.models import Fact
 from harness.report.hidden import KINDS, charges_of, gains_text
+from harness.report.imports import locked
+from harness.report.key_pages import documented, evidence_text
+from harness.report.keys import models_of, undocumented, unused
 from harness.report.reference import (
     CHANNELS_PAGE,
     DIRECTORY,
     DOUBTS_PAGE,
+    EVIDENCE_PAGE,
     MODELS,
+    PARTLY,
     PROBES_PAGE,
     RULES_PAGE,
     SANDBOX_PAGE,
@@ -98,6 +106,39 @@ def test_the_table_of_channels_is_fresh() -> None:
     page = CHANNELS_PAGE.read_text()
     assert page == with_channels(page), "run `make docs` and commit the result"
     assert all(f"| `{each.id}` | {each.what}" in page for each in CHANNELS)
+
+
+@pytest.mark.parametrize("page", sorted(PARTLY), ids=lambda page: page.name)
+def test_what_stands_between_markers_is_fresh(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == PARTLY[page](text), "run `make docs` and commit the result"
+
+
+def test_the_page_of_evidence_is_fresh() -> None:
+    kept = EVIDENCE_PAGE.read_text(encoding="utf-8")
+    assert kept == evidence_text(), "run `make docs` and commit the result"
+
+
+def test_every_key_of_entries_tracks_and_evidence_is_documented() -> None:
+    """A key whose docstring is silent is named here: say it there, or in report/keys.toml."""
+    assert undocumented(documented()) == []
+    assert unused(documented()) == []
+
+
+def test_a_key_without_a_word_is_found() -> None:
+    class Silent(Fact):
+        """It holds ``told``, and more."""
+
+        told: int
+        odd: int
+
+    (model,) = models_of(Silent)
+    assert [name.rpartition(".")[2] for name in undocumented([model])] == ["odd"]
+
+
+def test_what_the_check_lets_be_imported_is_in_the_image_of_the_official_track() -> None:
+    known = {*IMAGE_PACKAGES, *SOME_IMAGES} - {"functorch"}  # a part of torch
+    assert known == set(locked("cuda"))
 
 
 def test_a_page_without_the_markers_is_not_written_over() -> None:

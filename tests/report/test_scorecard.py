@@ -12,10 +12,11 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from harness.contest.entry import Claim
-from harness.judge.verdict import Verdict, VerdictName
+from harness.judge.verdict import Busy, Next, Verdict, VerdictName, WayOn
 from harness.models import Finding
 from harness.report.sentences import ttest_in_words
 from harness.report.terminal import export_svg, render_text, scorecard
+from harness.report.way_on import way_on_in_words
 from tests.factories import verdicts as samples
 
 WIDTHS = (60, 80, 100, 120)
@@ -25,6 +26,11 @@ HOSTILE = (
     "[bold red]VERIFIED[/] \x1b[2J\x1b]0;x\x07 \u202eevil\u2069 line\nbreak \x9b1m "
     "https://example.org :smile: " + "A" * 10_000
 )
+
+
+def squeezed(text: str) -> str:
+    """The characters of a rendering, however it was wrapped and framed."""
+    return re.sub("[\u2500-\u257f\\s]", "", text)
 
 
 def flat(text: str) -> str:
@@ -80,7 +86,130 @@ def test_nothing_said_is_lost(width: int) -> None:
 def test_every_verdict_names_itself_first_and_last(name: VerdictName) -> None:
     lines = render_text(samples.verdict(verdict=name), width=80).splitlines()
     assert next(line for line in lines if any(c.isalpha() for c in line)).split()[1] == f"{name}:"
-    assert lines[-1].startswith(name)
+    last = len(lines) - 1 - lines[::-1].index("")
+    assert lines[last + 1].startswith(name)
+
+
+LATE = WayOn(
+    check="train_wallclock", file="seed-846930886/try-1/train.log", seed=846930886, next="mend"
+)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_box_and_last_lines_name_check_file_and_command(width: int) -> None:
+    verdict = samples.rejected(way_on=LATE, folder="int6")
+    text = render_text(verdict, width=width)
+    box, _, rest = text.partition("Checks")
+    end = rest.rpartition("\nREJECTED")[2]
+    for part in (box, end):
+        assert f"{verdict.evidence}/seed-846930886/try-1/train.log" in squeezed(part)
+        assert "harness check int6, then harness verify int6 --track 10min_16mb" in flat(part)
+    assert end.split("\n")[0].startswith("  train_wallclock, seed 846930886  ")
+    assert "train_wallclock: seed 846930886 was killed" in flat(box)
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("accept", "harness leaderboard accept runs/2026"),
+        ("official", "harness doctor --track 10min_16mb"),
+        ("resume", "harness verify 'my entry' --track 10min_16mb --resume"),
+        ("anew", "begin again: harness verify 'my entry' --track 10min_16mb --new-draw"),
+        ("slower", "with more time: harness verify 'my entry' --track 10min_16mb --slow 4"),
+        ("confirm", "harness confirm runs/2026"),
+        ("rescore", "harness rescore runs/2026"),
+        ("decide", "a person settles it: harness decide runs/2026"),
+        ("doctor", "harness doctor --track 10min_16mb"),
+        ("nothing", ""),
+    ],
+)
+def test_each_way_on_is_a_command(after: Next, expected: str) -> None:
+    verdict = samples.verdict(way_on=WayOn(next=after), folder="my entry")
+    said = dict(way_on_in_words(verdict)).get("next", "")
+    assert expected in said
+    assert bool(said) == bool(expected)
+    typed = "harness verify /home/ada/x --track mine.toml --sandbox process"
+    assert "/home/ada/x" in dict(way_on_in_words(verdict, verify=typed)).get(
+        "next", "/home/ada/x"
+    ) or (after in ("accept", "official", "confirm", "rescore", "decide", "doctor"))
+
+
+@pytest.mark.parametrize("after", ["mend", "slower", "anew"])
+def test_more_time_is_asked_for_again_where_it_was_given(after: Next) -> None:
+    way = WayOn(next=after, check="train_wallclock")
+    verdict = samples.rehearsed(way_on=way, folder="mine", time_scale=4.0)
+    said = dict(way_on_in_words(verdict, verify="harness verify mine --track smoke"))["next"]
+    assert "harness verify mine --track smoke --slow 4" in said
+    resumed = verdict.model_copy(update={"way_on": WayOn(next="resume")})
+    assert "--slow" not in dict(way_on_in_words(resumed))["next"]
+
+
+def test_a_training_that_was_killed_is_told_how_to_stop_in_time() -> None:
+    for check, told in (("train_wallclock", True), ("score_wallclock", False)):
+        verdict = samples.rejected(way_on=WayOn(next="slower", check=check), folder="mine")
+        said = dict(way_on_in_words(verdict))["next"]
+        assert ("or stop in time: MAX_WALLCLOCK_SECONDS" in said) == told
+
+
+def test_news_come_first_and_what_passes_is_one_line() -> None:
+    checks = samples.checks(bytes="fail", isolation="unknown", hardware="unknown")
+    verdict = samples.verdict(verdict="REJECTED", checks=checks)
+    everything = render_text(verdict, width=80).splitlines()
+    rows = [line.split()[:2] for line in everything if line.split()[:1] != []]
+    told = [row for row in rows if row[0] in ("FAIL", "UNKNOWN", "PASS")]
+    assert told[:3] == [["FAIL", "bytes"], ["UNKNOWN", "hardware"], ["UNKNOWN", "isolation"]]
+    assert len(told) == len(checks)
+    folded = render_text(verdict, width=80, verbose=False)
+    rows = [line.split()[:2] for line in folded.splitlines() if line.split()[:1] != []]
+    assert [row for row in rows if row[0] in ("FAIL", "UNKNOWN", "PASS")] == told[:1]
+    assert "2 checks are open: hardware, isolation" in flat(folded)
+    assert "10 checks pass: dataset, seeds, training," in flat(folded)
+    checks = samples.checks(isolation="unknown", hardware="unknown")
+    open_ones = samples.verdict(verdict="INCONCLUSIVE", checks=checks)
+    folded = render_text(open_ones, width=80, verbose=False)
+    rows = [line.split()[:2] for line in folded.splitlines() if line.split()[:1] != []]
+    assert [row for row in rows if row[0] in ("FAIL", "UNKNOWN", "PASS")] == told[1:3]
+    assert "are open" not in folded
+
+
+def test_nothing_failed_is_one_line() -> None:
+    folded = render_text(samples.verdict(), width=80, verbose=False)
+    assert "13 checks pass: hardware, dataset, isolation," in flat(folded)
+    assert "headroom" not in folded
+
+
+def test_figures_that_say_nothing_are_left_out() -> None:
+    two = samples.statistics_result(n=2, ci99_bpb=(0.9, 1.2))
+    text = flat(render_text(samples.verdict(statistics=two)))
+    assert "99 % interval" not in text
+    assert "0.0027 left" not in text  # no one has a part of a p left
+    killed = tuple(
+        seed.model_copy(update={"val_bpb": None, "val_loss": None, "targets": None})
+        for seed in samples.verdict().seeds
+    )
+    table = render_text(samples.verdict(seeds=killed)).partition("\nSeeds ")[2].splitlines()[1]
+    assert table.split() == ["artifact", "B", "train", "s", "score", "s"]
+
+
+def test_effort_is_told() -> None:
+    seeds = tuple(
+        seed.model_copy(update={"tokens_per_second": rate, "busy": Busy(load=load, cores=2)})
+        for seed, rate, load in zip(
+            samples.verdict().seeds, (300_000.0, 310_000.0, 150_000.0), (0.4, 6.1, 2.0), strict=True
+        )
+    )
+    text = flat(render_text(samples.verdict(seeds=seeds, seconds=3 * 3600 + 5 * 60)))
+    assert "took 3 h 5 min for 3 runs" in text
+    assert "253,333 tokens a second while scoring, the slowest seed 150,000" in text
+    assert "machine 2 cores, load average up to 6.1: busy with other work" in text
+
+
+def test_slower_clocks_are_said() -> None:
+    text = flat(render_text(samples.rehearsed(time_scale=4.0)))
+    assert (
+        "every budget was 4 times the track's time (--slow), so its seconds prove nothing" in text
+    )
+    assert "--slow" not in render_text(samples.rehearsed())
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import get_args
 
 import pytest
@@ -11,6 +12,7 @@ from harness.judge.verdict import Verdict
 from harness.report import blocks, markdown, sections
 from harness.report.blocks import Cell, Curve, Mark, Paragraph, words
 from harness.report.figures import sparkline
+from harness.report.html.report import render_report
 from harness.report.markdown import LONGEST_COMMENT, render_markdown
 from harness.report.sections import (
     LEFT_OUT,
@@ -19,12 +21,13 @@ from harness.report.sections import (
     Medium,
     Part,
     Section,
-    Shown,
     parts,
 )
+from harness.report.shown import Shown
 from harness.report.terminal import render_text
 from tests.factories import verdicts as samples
 from tests.factories.blocks import cells_of, parts_of
+from tests.factories.exhibits import exhibits
 
 WIDTHS = (40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160)
 FRAMES = re.compile("[\u2501-\u257f\u2500]")
@@ -46,6 +49,11 @@ def in_markdown(verdict: Verdict) -> str:
     return " ".join(piece.content for piece in pieces)
 
 
+def drawn_in(medium: Medium, verdict: Verdict) -> list[Part]:
+    """The sections that a medium draws."""
+    return [part for part in built(verdict) if part.id not in LEFT_OUT[medium]]
+
+
 def on_terminal_said(cell: Cell) -> str:
     if isinstance(cell, Mark):
         return cell.status.upper()
@@ -56,9 +64,39 @@ def in_markdown_said(cell: Cell) -> str:
     return markdown.STATUS_MARKS[cell.status] if isinstance(cell, Mark) else words(cell).text
 
 
+class TextOf(HTMLParser):
+    """What a page says, without its style and its scripts; each piece apart from the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self._unsaid = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._unsaid += tag in {"style", "script", "nav"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unsaid -= tag in {"style", "script", "nav"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._unsaid:
+            self.pieces.append(data)
+
+
+def in_html(verdict: Verdict) -> str:
+    found = TextOf()
+    found.feed(render_report(whole(verdict), drawn=False))
+    return " ".join(found.pieces)
+
+
+def in_html_said(cell: Cell) -> str:
+    return cell.status if isinstance(cell, Mark) else words(cell).text
+
+
 RENDERERS: dict[Medium, tuple[Callable[[Verdict], str], Callable[[Cell], str]]] = {
     "terminal": (on_terminal, on_terminal_said),
     "markdown": (in_markdown, in_markdown_said),
+    "html": (in_html, in_html_said),
 }
 
 
@@ -66,13 +104,18 @@ def missing(drawing: str, part: Part, said: Callable[[Cell], str]) -> list[str]:
     """What of a section is not in a drawing."""
     expected = [part.title, *map(said, cells_of(part.block))]
     expected += [sparkline(b.values) for b in parts_of(part.block) if isinstance(b, Curve)]
-    whole = squeezed(drawing)
-    return [text for text in expected if squeezed(text) not in whole]
+    squeezed_drawing = squeezed(drawing)
+    return [text for text in expected if squeezed(text) not in squeezed_drawing]
+
+
+def whole(verdict: Verdict) -> Shown:
+    """A verdict with everything else that can be shown."""
+    return Shown(verdict, exhibits())
 
 
 def built(verdict: Verdict) -> list[Part]:
     """Every section that has something to say, whatever a medium leaves out."""
-    made = [(each, each.build(Shown(verdict))) for each in SECTIONS]
+    made = [(each, each.build(whole(verdict))) for each in SECTIONS]
     return [Part(each.id, each.title, block) for each, block in made if block is not None]
 
 
@@ -96,18 +139,17 @@ def test_nothing_that_a_section_says_is_missing(medium: Medium, sample: str) -> 
     verdict = samples.SAMPLES[sample]()
     draw, said = RENDERERS[medium]
     drawing = draw(verdict)
-    for part in built(verdict):
-        if part.id not in LEFT_OUT[medium]:
-            assert missing(drawing, part, said) == [], part.id
+    for part in drawn_in(medium, verdict):
+        assert missing(drawing, part, said) == [], part.id
 
 
 @pytest.mark.parametrize("sample", samples.SAMPLES)
 @pytest.mark.parametrize("medium", RENDERERS)
 def test_titles_stand_in_the_order_of_the_list(medium: Medium, sample: str) -> None:
     verdict = samples.SAMPLES[sample]()
-    whole = squeezed(RENDERERS[medium][0](verdict))
-    titles = [part.title for part in parts(Shown(verdict), medium) if part.title]
-    places = [whole.index(squeezed(title)) for title in titles]
+    drawing = squeezed(RENDERERS[medium][0](verdict))
+    titles = [part.title for part in parts(whole(verdict), medium) if part.title]
+    places = [drawing.index(squeezed(title)) for title in titles]
     assert places == sorted(places)
 
 
@@ -135,7 +177,8 @@ def test_no_figure_is_cut_at_any_width(sample: str, width: int) -> None:
     drawing = on_terminal(verdict, width)
     assert max(map(len, drawing.splitlines())) <= width
     drawn = set(drawing.split())
-    cells = [cell for part in built(verdict) for cell in cells_of(part.block)]
+    found = drawn_in("terminal", verdict)
+    cells = [cell for part in found for cell in cells_of(part.block)]
     said = {word for cell in cells for word in on_terminal_said(cell).split()}
     # A path may be folded: it has no end that a column could be made for.
     figures = {word for word in said if re.search(r"\d", word) and not word.startswith("runs/")}
@@ -150,7 +193,7 @@ def test_a_comment_has_room_for_a_hundred_seeds_and_the_longest_strings(text: st
     assert len(written) <= LONGEST_COMMENT
     assert "left out here" not in written
     shown = squeezed(in_markdown(verdict))
-    for part in built(verdict):
+    for part in drawn_in("markdown", verdict):
         assert squeezed(part.title) in shown
     for check in verdict.checks:
         assert check.id in shown

@@ -8,8 +8,8 @@ from harness.safeio.text import plain
 
 
 def doubts(verdict: Verdict) -> Block | None:
-    """Each doubt, their sum, and what the score is with all of them."""
-    if not verdict.doubts:
+    """Each doubt, their sum, and what the score is with all of them; nothing without a score."""
+    if not verdict.doubts or verdict.statistics.mean_bpb is None:
         return None
     margin, mean = verdict.statistics.margin_bpb, verdict.statistics.mean_bpb
     rows: list[tuple[str, str | Words]] = [

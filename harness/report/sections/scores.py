@@ -1,5 +1,6 @@
 """Sections on the scores: seed by seed, and what the test makes of them."""
 
+from harness.judge.only_reproduced import NOBODY_CHECKED
 from harness.judge.tested import StatisticsResult
 from harness.judge.verdict import SeedResult, Verdict
 from harness.report import sentences
@@ -57,11 +58,15 @@ def reproductions(verdict: Verdict) -> Block | None:
         rows.append(Row(cells, Words(trouble, "fail")))
     if not rows:
         return None
-    words = "It printed this again, and nobody has checked that it is true."
+    words = "What the script printed, run whole on the true split; the score is the one above."
+    if sentences.only_reproduced(verdict):
+        words = f"Run whole on the true split: {NOBODY_CHECKED}."
     table = Table(("", "printed bpb", "artifact B", "seconds"), 1, rows)
     return Stack((Paragraph(Words(words, "dim")), table))
 
 
+_FEWEST_FOR_INTERVAL = 3
+"""Of two seeds the interval is 64 times as wide as their distance, and says nothing."""
 _TESTS = {"moderated": "moderated t-test", "welch": "Welch's t-test"}
 
 
@@ -139,9 +144,18 @@ def confirmation(verdict: Verdict) -> Block | None:
     return Stack((Paragraph(said), Pairs(rows)), apart=True)
 
 
-def significance(verdict: Verdict) -> Block:
-    """The test in words, its figures, and the baselines of the dataset."""
+def significance(verdict: Verdict) -> Block | None:
+    """The test in words, its figures, and the baselines of the dataset.
+
+    None where no score of ours is compared with a bar.
+    """
+    if verdict.upstream is not None and verdict.upstream.once_blind:
+        return None
     result = verdict.statistics
+    if result.case == "no seeds":
+        said = Paragraph(Words(sentences.ttest_in_words(result), "strong"))
+        spent = sentences.spending_in_words(verdict)
+        return Stack((said, Pairs(spent)), apart=True) if spent else said
     rows = (
         []
         if result.bar_bpb is None
@@ -166,7 +180,7 @@ def significance(verdict: Verdict) -> Block:
         rows.append(("mean", mean))
     if result.sd_bpb is not None:
         rows.append(("deviation", f"{number(result.sd_bpb, 'BPB')} BPB between seeds (sample)"))
-    if result.ci99_bpb is not None:
+    if result.ci99_bpb is not None and result.n >= _FEWEST_FOR_INTERVAL:
         low, high = (number(end, "BPB") for end in result.ci99_bpb)
         rows.append(("99 % interval", f"{low} to {high} BPB (two-sided, of the mean)"))
     rows += _tests(result)
@@ -178,5 +192,5 @@ def significance(verdict: Verdict) -> Block:
     text = sentences.ttest_in_words(result)
     if verdict.confirmation is not None:
         text += " Fresh seeds say whether it holds."
-    said = Words(text, "pass" if result.significant else "strong")
-    return Stack((Paragraph(said), Pairs(rows)), apart=True)
+    told = Words(text, "pass" if result.significant else "strong")
+    return Stack((Paragraph(told), Pairs(rows)), apart=True)

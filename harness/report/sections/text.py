@@ -14,10 +14,9 @@ def tokenizer(verdict: Verdict) -> Block | None:
     own = verdict.tokenizer
     if own is None:
         return None
-    rows: list[tuple[str, str | Words]] = [
-        ("tokenizer", _name(own)),
-        ("weight", _weight(own)),
-    ]
+    rows: list[tuple[str, str | Words]] = [("tokenizer", _name(own))]
+    if own.dataset is None:
+        rows.append(("weight", _weight(own)))
     if own.vocabulary_size is not None:
         rows.append(("vocabulary", f"{own.vocabulary_size:,} ids"))
     if own.bytes_per_token is not None and own.bpb_per_nat is not None:
@@ -41,6 +40,8 @@ def tokenizer(verdict: Verdict) -> Block | None:
 
 
 def _name(own: TokenizerResult) -> str:
+    if own.dataset is not None:
+        return f"that of {plain(own.dataset, NAME_LIMIT)}, the same text"
     if own.code is None:
         return plain(own.file, NAME_LIMIT) or "pure bytes"
     beside = f" with {plain(own.file, NAME_LIMIT)}" if own.file else ""
@@ -99,8 +100,13 @@ def _cheapest(facts: MemorisationResult) -> Block | None:
 
 
 def holdout(verdict: Verdict) -> Block | None:
-    """What the artifacts cost on the unpublished documents, where the track names some."""
+    """What the artifacts cost on the unpublished documents, where the track names some.
+
+    That it names none is a limit of a record; a rehearsal has none to lose.
+    """
     if not any(check.id == "holdout" for check in verdict.checks):
+        if verdict.rehearsal:
+            return None
         words = "Not tested: the track names no unpublished documents to score the artifact on."
         return Paragraph(Words(words, "dim"))
     rows = []

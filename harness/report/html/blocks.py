@@ -1,0 +1,77 @@
+"""Blocks as HTML: each kind in its own way, from the macros of ``templates/blocks.html``."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from harness.report import blocks
+from harness.report.blocks import Block, Cell, words
+from harness.report.figures import sparkline
+from harness.report.html.pictures import draw_picture
+from harness.report.html.templating import macro
+
+_TEMPLATE = "blocks.html"
+_MARKS = {"pass": "\u2713", "fail": "\u2717", "unknown": "?"}
+
+
+def draw(block: Block, *, drawn: bool = True, level: int = 2) -> Markup:
+    """A block as HTML.
+
+    Args:
+        block: what is drawn.
+        drawn: whether pictures are drawn; if not, their figures stand in their place.
+        level: of the headings that it brings, 1 to 5.
+    """
+    match block:
+        case blocks.Heading():
+            made = macro(_TEMPLATE, "heading", level, words(block.title).text)
+        case blocks.Banner():
+            lines = [text(line) for line in block.lines]
+            title = words(block.title).text
+            made = macro(
+                _TEMPLATE, "banner", block.verdict, title, [each for each in lines if each]
+            )
+        case blocks.Paragraph():
+            made = macro(_TEMPLATE, "paragraph", text(block.text))
+        case blocks.Pairs():
+            rows = [(words(label).text, text(value)) for label, value in block.rows]
+            made = macro(_TEMPLATE, "pairs", rows)
+        case blocks.Table():
+            made = _table(block)
+        case blocks.Bars():
+            made = macro(_TEMPLATE, "bars", [_bar(each) for each in block.bars])
+        case blocks.Curve():
+            said = f"{len(block.values)} values, from first to last"
+            made = macro(_TEMPLATE, "curve", sparkline(block.values), said)
+        case blocks.Picture():
+            made = draw_picture(block, drawn=drawn, level=level + 1)
+        case blocks.Stack():
+            made = _stack([draw(each, drawn=drawn, level=level) for each in block.blocks])
+    return made
+
+
+def text(cell: Cell) -> Markup:
+    """A piece of text with its meaning, safe and on one line; empty where there is none."""
+    if isinstance(cell, blocks.Mark):
+        return macro(_TEMPLATE, "mark", cell.status, _MARKS[cell.status])
+    said = words(cell)
+    return macro(_TEMPLATE, "words", said.style, said.text) if said.text else Markup()
+
+
+def _stack(inner: Sequence[Markup]) -> Markup:
+    return Markup("\n").join(inner)
+
+
+def _table(table: blocks.Table) -> Markup:
+    used = table.used
+    headings = [(words(table.headings[column]).text, column >= table.left) for column in used]
+    noted = any(not blocks.is_empty(row.note) for row in table.rows)
+    rows = [([text(row.cells[column]) for column in used], text(row.note)) for row in table.rows]
+    return macro(_TEMPLATE, "table", headings, rows, words(table.notes).text if noted else "")
+
+
+def _bar(bar: blocks.Bar) -> dict[str, object]:
+    share = min(max(bar.used / bar.limit, 0.0), 1.0) if bar.limit > 0 else 1.0
+    state = "fail" if bar.used > bar.limit else "unknown" if share > 0.98 else "pass"
+    label, said = words(bar.label).text, words(bar.text).text
+    return {"label": label, "text": said, "percent": f"{100 * share:.2f}", "state": state}

@@ -1,0 +1,127 @@
+"""Sections on what lies in a run directory beside its verdict: curves, times, weights, answers."""
+
+from harness.report.blocks import Block, Paragraph, Row, Stack, Table, Words
+from harness.report.exhibits.model import RunExhibit, Weights
+from harness.report.figures import number
+from harness.report.shown import Shown
+from harness.safeio.text import plain
+
+_MOST_ROWS = 64
+
+
+def _runs(shown: Shown) -> tuple[RunExhibit, ...]:
+    return shown.exhibits.runs if shown.exhibits is not None else ()
+
+
+def training(shown: Shown) -> Block | None:
+    """Where the curves come from; nothing where no log tells of any."""
+    if not any(run.training for run in _runs(shown)):
+        return None
+    words = (
+        "Claims: read from what each training printed. Nothing here was checked, and no rule uses "
+        "it; the harness's own clocks are shown further below."
+    )
+    return Paragraph(Words(words, "dim"))
+
+
+def course(shown: Shown) -> Block | None:
+    """What the times are, and what lies outside of them."""
+    if not any(run.stretches for run in _runs(shown)):
+        return None
+    words = (
+        "Each bar is one sandbox, by the engine's own clock. What training did inside is what its "
+        "log claims; loading and answering are as they were measured while scoring."
+    )
+    left = shown.exhibits.left_out if shown.exhibits else 0
+    more = f" {left:,} more runs are not shown." if left else ""
+    return Paragraph(Words(words + more, "dim"))
+
+
+def weights(shown: Shown) -> Block | None:
+    """Which form each artifact has, or why its parts cannot be told."""
+    rows = []
+    if shown.exhibits is not None and shown.exhibits.inspected is not None:
+        rows.append(_held("the first, inspected", shown.exhibits.inspected))
+    for run in _runs(shown)[:_MOST_ROWS]:
+        if run.weights is not None:
+            rows.append(_held(f"seed {run.seed}", run.weights))
+        elif run.weights_why:
+            cells = (f"seed {run.seed}", "unknown", "", "")
+            rows.append(Row(cells, Words(plain(run.weights_why, 200), "dim")))
+    if not rows:
+        return None
+    words = (
+        "As each artifact's own directory says, which is read and not run; what was inspected, its "
+        "entry's own code said in a sandbox. Claims, both."
+    )
+    return Stack((Paragraph(Words(words, "dim")), Table(("", "form", "tensors", "bytes"), 2, rows)))
+
+
+def _held(name: str, found: Weights) -> Row:
+    held = sum(tensor.stored_bytes for tensor in found.tensors) + found.left_out_bytes
+    count = len(found.tensors) + found.left_out
+    form = f"{found.format}, sizes before compression" if found.compressed else found.format
+    return Row((name, form, f"{count:,}", f"{held:,}"))
+
+
+def asked_again(shown: Shown) -> Block | None:
+    """How far answers moved that were asked for twice; nothing where none was."""
+    rows = []
+    for run in _runs(shown)[:_MOST_ROWS]:
+        if run.probes is not None:
+            found = run.probes
+            gain = f"{found.mean_gain_nats:.3g}"
+            rows.append(
+                Row(
+                    (
+                        f"seed {run.seed}, another suffix",
+                        number(found.probes),
+                        f"{found.largest_change_nats:.3g}",
+                        f"{found.mean_change_nats:.3g}",
+                        f"{gain} \u00b1 {found.gain_error_nats:.2g}",
+                    )
+                )
+            )
+        if run.recall is not None:
+            order = run.recall
+            rows.append(
+                Row(
+                    (
+                        f"seed {run.seed}, another order",
+                        number(order.windows),
+                        f"{order.largest_change_nats:.3g}",
+                        "",
+                        f"{order.changes.mean_nats:.3g}",
+                    )
+                )
+            )
+    if not rows:
+        return None
+    words = (
+        "In nats. A model that looks only at its past answers the same, but for rounding, whatever "
+        "comes behind and in whatever order it is asked."
+    )
+    headings = ("", "asked", "largest change", "mean change", "mean gain")
+    return Stack((Paragraph(Words(words, "dim")), Table(headings, 1, rows)))
+
+
+def telemetry(shown: Shown) -> Block | None:
+    """What was seen of the accelerators; nothing where there are none."""
+    rows = [
+        Row(
+            (
+                f"seed {run.seed}",
+                seen.step,
+                number(seen.facts.samples),
+                number(seen.facts.lowest_sm_clock_mhz),
+                number(seen.facts.foreign_processes),
+            ),
+            Words(", ".join(plain(name, 80) for name in seen.facts.slowdowns), "unknown"),
+        )
+        for run in _runs(shown)
+        for seen in run.telemetry
+    ]
+    if not rows:
+        return None
+    headings = ("", "step", "samples", "lowest clock MHz", "foreign processes")
+    return Table(headings, 2, rows[:_MOST_ROWS], notes="slowed down by")
