@@ -2,6 +2,19 @@
 
 What other programs may use stands in ``__all__``; it is imported when it is first asked for, since
 nobody who only reads a verdict should wait for more. Everything else may change at any time.
+
+A rehearsal on this machine, without an engine, then the same evidence judged again::
+
+    import harness
+
+    track = harness.load_track("smoke")
+    judged = harness.verify("bigram", track=track, sandbox="process", runs="runs", data="data")
+    print(judged.verdict.verdict, judged.verdict.score_bpb)
+
+    again = harness.judge_path(judged.directory)
+    print(harness.render_markdown(again))
+
+Judging is ``judge_path`` because ``harness.judge`` is the package of the rules.
 """
 
 from importlib import import_module
@@ -10,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from harness.package import VERSION
 
 if TYPE_CHECKING:
+    from harness.api import verify
     from harness.contest.loading import load_submission
     from harness.contest.track import load_track
     from harness.judge.stored import judge_path
@@ -17,9 +31,12 @@ if TYPE_CHECKING:
     from harness.judge.verdict_file import read_verdict
     from harness.report.markdown import render_markdown
     from harness.report.terminal import render_text
-    from harness.run.verify import verify
+    from harness.run.progress import Progress
+    from harness.run.referee import Judged
 
 __all__ = [
+    "Judged",
+    "Progress",
     "Verdict",
     "judge_path",
     "load_submission",
@@ -32,6 +49,8 @@ __all__ = [
 __version__ = VERSION
 
 _WHERE = {
+    "Judged": "harness.run.referee",
+    "Progress": "harness.run.progress",
     "Verdict": "harness.judge.verdict",
     "judge_path": "harness.judge.stored",
     "load_submission": "harness.contest.loading",
@@ -39,7 +58,7 @@ _WHERE = {
     "read_verdict": "harness.judge.verdict_file",
     "render_markdown": "harness.report.markdown",
     "render_text": "harness.report.terminal",
-    "verify": "harness.run.verify",
+    "verify": "harness.api",
 }
 
 

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.contest.entry import STOCK, Tokenizer
 from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware.machine import disk_free_bytes, machine, missing_for
@@ -13,18 +14,18 @@ from harness.models import Finding
 CLOCK_PROBE_SECONDS = 0.2
 
 
-def examine(track: Track, *, data: Path, runs: Path) -> list[Finding]:
+def examine(track: Track, *, data: Path, runs: Path, tokenizer: Tokenizer = STOCK) -> list[Finding]:
     """Look at everything a verification on ``track`` needs; a ``fail`` would stop it.
 
     Changes nothing: no image is built, no dataset is fetched. Opening the dataset reads all of
-    its files.
+    its files. ``tokenizer`` is that of the entry, where one is known.
     """
     return [
         _machine(),
         _accelerators(track),
         *_sandboxes(track),
         _clocks(),
-        _dataset(track, data),
+        _dataset(track, data, tokenizer),
         _disk(track, data, runs),
         *_bar(track),
     ]
@@ -87,18 +88,20 @@ def _clocks() -> Finding:
     )
 
 
-def _dataset(track: Track, data: Path) -> Finding:
-    from harness.data.format.dataset import open_dataset
+def _dataset(track: Track, data: Path, tokenizer: Tokenizer) -> Finding:
+    from harness.run.texts import open_texts
 
     try:
-        facts = open_dataset(data, track.dataset.name).facts()
+        facts = open_texts(track, data, tokenizer).scored.facts()
     except HarnessError as error:
         return _failed("dataset", error)
+    other = "" if facts.name == track.dataset.name else f", the text of {track.dataset.name}"
     return Finding(
         id="dataset",
         status="pass",
-        detail=f"{facts.name}: {facts.train_tokens:,} train and {facts.validation_tokens:,} "
-        f"validation tokens, {facts.validation_bytes:,} bytes of validation text",
+        detail=f"{facts.name}{other}: {facts.train_tokens:,} train and "
+        f"{facts.validation_tokens:,} validation tokens, {facts.validation_bytes:,} bytes of "
+        "validation text",
     )
 
 

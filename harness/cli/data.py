@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from harness.cli.extras import require
 from harness.cli.options import command, data_option
 from harness.errors import UsageError
 from harness.safeio.output import say, tell
@@ -45,7 +46,7 @@ def _data_commands(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -
     fetch.add_argument("--pins", type=Path, metavar="FILE", help="what every file must be")
 
     verify = command(kinds, "verify", _data_verify, "check every token and byte of a dataset")
-    verify.add_argument("directory", type=Path, metavar="DIR")
+    verify.add_argument("directory", type=Path, metavar="DIR", help="of the dataset")
 
     tokenize = command(kinds, "tokenize", _data_tokenize, "make a dataset of documents")
     _documents_arguments(tokenize)
@@ -112,6 +113,8 @@ def _data_demo(options: argparse.Namespace) -> int:
     if options.quiet and (options.data / DEMO_NAME).exists() and not options.force:
         build_demo(options.data)
         return 0
+    require("sentencepiece")
+    say("making the demo dataset from Python's own library, once: less than a minute")
     with print_steps() as progress:
         dataset = build_demo(options.data, force=options.force, progress=progress)
     facts = dataset.facts()
@@ -160,6 +163,7 @@ def _data_verify(options: argparse.Namespace) -> int:
 
 
 def _data_tokenize(options: argparse.Namespace) -> int:
+    from harness.data.build.building import TextLost
     from harness.data.build.tokenizing import document_files, tokenize_documents, tokenizer_at
     from harness.data.build.verifying import describe
     from harness.report.console import PatientConsole
@@ -171,20 +175,23 @@ def _data_tokenize(options: argparse.Namespace) -> int:
         raise UsageError("say how many of the documents are validation: --validation-documents N")
     tokenizer, tokenizer_name = tokenizer_at(options.tokenizer)
     with show_steps() as progress:
-        dataset = tokenize_documents(
-            files,
-            tokenizer,
-            options.dest.parent,
-            name=options.dest.name,
-            validation_documents=count,
-            source=f"documents {', '.join(path.name for path in options.documents)}"[:1000],
-            tokenizer_name=tokenizer_name,
-            text=options.text,
-            workers=options.workers,
-            replace=options.force,
-            progress=progress,
-            note=say,
-        )
+        try:
+            dataset = tokenize_documents(
+                files,
+                tokenizer,
+                options.dest.parent,
+                name=options.dest.name,
+                validation_documents=count,
+                source=f"documents {', '.join(path.name for path in options.documents)}"[:1000],
+                tokenizer_name=tokenizer_name,
+                text=options.text,
+                workers=options.workers,
+                replace=options.force,
+                progress=progress,
+                note=say,
+            )
+        except TextLost as error:  # tokenizer and documents are the user's own here
+            raise UsageError(error.detail, remedy=error.remedy) from error
         report = describe(dataset, progress=progress)
     PatientConsole(highlight=False).print(dataset_report(report))
     return 0

@@ -6,12 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.extras import require
 from harness.cli.guard import EXIT_INCONCLUSIVE, EXIT_USAGE
 from harness.cli.options import (
+    by_option,
     command,
     console_for,
     json_option,
+    keep_scorecard,
     publish_verdict,
+    verbose_option,
+    who_says,
     write_json,
 )
 from harness.errors import UsageError
@@ -44,9 +49,47 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     json_option(judge)
 
+    decide = command(
+        commands,
+        "decide",
+        _decide,
+        "settle what a rule could not tell, for others to see",
+    )
+    decide.add_argument("run", type=Path, metavar="RUN_DIR", help="directory of the verification")
+    decide.add_argument("check", metavar="CHECK", help="the rule that answers unknown")
+    decide.add_argument("word", choices=("accept", "reject"), help="how it is settled")
+    decide.add_argument("--why", required=True, metavar="TEXT", help="for people")
+    by_option(decide)
+    json_option(decide)
+
     card = command(commands, "scorecard", _scorecard, "draw a verdict's file again")
-    card.add_argument("verdict", type=Path, metavar="VERDICT_JSON")
-    card.add_argument("--format", choices=("table", "markdown"), default="table")
+    card.add_argument("verdict", type=Path, metavar="VERDICT_JSON", help="the verdict's file")
+    card.add_argument(
+        "--format", choices=("table", "markdown"), default="table", help="(default: %(default)s)"
+    )
+    verbose_option(card)
+
+    page = command(commands, "report", _report, "make a page of a verification, with pictures")
+    page.add_argument(
+        "verified",
+        type=Path,
+        metavar="RUN_DIR|VERDICT_JSON",
+        help="a run directory, or a verdict's file alone",
+    )
+    page.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="PATH",
+        help="the page, one file of HTML (default: %(default)s)",
+    )
+    page.add_argument(
+        "--inspection",
+        type=Path,
+        metavar="JSON",
+        help="what harness inspect RUN_DIR --json wrote: bytes and errors by tensor",
+    )
 
 
 def _judge(options: argparse.Namespace) -> int:
@@ -89,6 +132,17 @@ def _judge_many(options: argparse.Namespace, track: Track | None) -> int:
     return EXIT_INCONCLUSIVE if "infrastructure" in faults else EXIT_USAGE if faults else 0
 
 
+def _decide(options: argparse.Namespace) -> int:
+    from harness.evidence.store import RunDirectory
+    from harness.ledger.deciding import decide
+
+    directory = RunDirectory.open(options.run)
+    who = who_says(options)
+    verdict = decide(directory, options.check, options.word, why=options.why, who=who)
+    keep_scorecard(directory.path, verdict)
+    return publish_verdict(verdict, options, console_for(options))
+
+
 def _scorecard(options: argparse.Namespace) -> int:
     from harness.judge.verdict_file import read_verdict
     from harness.report.markdown import render_markdown
@@ -98,5 +152,18 @@ def _scorecard(options: argparse.Namespace) -> int:
     if options.format == "markdown":
         tell(render_markdown(verdict).rstrip("\n"))
     else:
-        console_for(options).print(scorecard(verdict))
+        console_for(options).print(scorecard(verdict, verbose=options.verbose))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    require("vl_convert")
+    from harness.report.exhibits.read import read_shown
+    from harness.report.html.report import render_report
+    from harness.safeio.files import write_atomically
+
+    shown = read_shown(options.verified, inspection=options.inspection)
+    content = render_report(shown).encode()
+    write_atomically(options.output, content)
+    tell(f"{options.output}: {shown.verdict.verdict}, {len(content):,} bytes; open it in a browser")
     return 0

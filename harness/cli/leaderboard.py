@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import command, console_for, leaderboard_option
+from harness.cli.options import (
+    by_option,
+    command,
+    console_for,
+    leaderboard_option,
+    who_says,
+)
 from harness.errors import UsageError
 from harness.safeio.output import tell
 from harness.safeio.text import plain
@@ -27,7 +31,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     kinds = board.add_subparsers(required=True, metavar="COMMAND")
     show = command(kinds, "show", _show, "print the accepted verdicts and the tries")
     accept = command(kinds, "accept", _accept, "add a VERIFIED verdict")
-    accept.add_argument("verdict", type=Path, metavar="RUN_DIR|VERDICT_JSON")
+    accept.add_argument(
+        "verdict", type=Path, metavar="RUN_DIR|VERDICT_JSON", help="of what was verified"
+    )
     accept.add_argument("--pull-request", default="", metavar="URL|N", help="that entered it")
     accept.add_argument("--commit", default="", metavar="SHA", help="of the entry")
     accept.add_argument(
@@ -56,11 +62,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     part = command(kinds, "part", _part, "take back that accounts are one person")
     part.add_argument("joined", metavar="SHA256", help="of the join, or its first 12 digits")
     write = command(kinds, "write", _write, "write the table into a Markdown file")
-    write.add_argument("file", type=Path, metavar="MARKDOWN")
+    write.add_argument("file", type=Path, metavar="MARKDOWN", help="with markers for the table")
     for kind in (retract, join, part):
         kind.add_argument("--why", required=True, help="for people")
     for kind in (accept, retract, tried, join, part):
-        kind.add_argument("--by", metavar="NAME", help="who (default: $GITHUB_ACTOR, or the login)")
+        by_option(kind)
     for kind in (show, write, accept, tried):
         kind.add_argument("--track", help="name of a track, or a .toml file")
     for kind in (show, write, accept, retract, tried, join, part):
@@ -76,8 +82,9 @@ def _show(options: argparse.Namespace) -> int:
 
     console, path = console_for(options), _path(options)
     records, retracted = _records(options)
-    show_leaderboard(records, console, retracted=retracted)
     board = load_leaderboard(path)
+    accepted = [event for record in records if (event := board.acceptance(record))]
+    show_leaderboard(records, console, accepted=accepted, retracted=retracted)
     if options.track:
         track = load_track(options.track)
         show_tries(by_person(board, track, bar=bar_of(track, path)), track, console)
@@ -96,7 +103,7 @@ def _accept(options: argparse.Namespace) -> int:
         _path(options),
         candidate,
         track=load_track(options.track or verdict.track),
-        by=_who(options),
+        by=who_says(options),
         pull_request=options.pull_request,
         commit=options.commit,
         evidence=options.evidence,
@@ -113,7 +120,7 @@ def _accept(options: argparse.Namespace) -> int:
 def _retract(options: argparse.Namespace) -> int:
     from harness.ledger.leaderboard import retract
 
-    record = retract(_path(options), options.verdict, why=options.why, by=_who(options))
+    record = retract(_path(options), options.verdict, why=options.why, by=who_says(options))
     what = "retracted" if record else "is retracted already, nothing is changed"
     tell(f"verdict {record.verdict_sha256 if record else options.verdict}: {what}")
     return 0
@@ -137,7 +144,7 @@ def _tried(options: argparse.Namespace) -> int:
             tell(f"{run}: not a try: {plain(why, 300)}")
             continue
         event = record_try(
-            _path(options), candidate, track=track, by=_who(options), account=options.author
+            _path(options), candidate, track=track, by=who_says(options), account=options.author
         )
         what = f"kept as a try of {plain(event.account, 80)}" if event else "is kept already"
         tell(f"{run}: {candidate.published.verdict.verdict}, {what}")
@@ -147,7 +154,7 @@ def _tried(options: argparse.Namespace) -> int:
 def _join(options: argparse.Namespace) -> int:
     from harness.ledger.trying import join
 
-    event = join(_path(options), options.accounts, why=options.why, by=_who(options))
+    event = join(_path(options), options.accounts, why=options.why, by=who_says(options))
     if event is None:
         tell("they are one person already, nothing is changed")
     else:
@@ -159,7 +166,7 @@ def _join(options: argparse.Namespace) -> int:
 def _part(options: argparse.Namespace) -> int:
     from harness.ledger.trying import part
 
-    event = part(_path(options), options.joined, why=options.why, by=_who(options))
+    event = part(_path(options), options.joined, why=options.why, by=who_says(options))
     what = "taken back" if event else "is taken back already, nothing is changed"
     tell(f"join {event.digest if event else options.joined}: {what}")
     return 0
@@ -177,15 +184,6 @@ def _path(options: argparse.Namespace) -> Path:
     from harness.ledger.file import default_path
 
     return Path(options.leaderboard or default_path())
-
-
-def _who(options: argparse.Namespace) -> str:
-    """Who adds an event."""
-    try:
-        name = options.by or os.environ.get("GITHUB_ACTOR") or getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise UsageError("nobody is logged in: say who you are with --by NAME") from error
-    return str(name)
 
 
 def _records(options: argparse.Namespace) -> tuple[list[Record], list[tuple[Record, Retracted]]]:

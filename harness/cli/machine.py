@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from harness.cli.guard import EXIT_INCONCLUSIVE
 from harness.cli.options import (
@@ -11,23 +12,62 @@ from harness.cli.options import (
     command,
     console_for,
     data_option,
+    leaderboard_option,
     runs_option,
     runtime_option,
     track_option,
     write_json,
 )
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.safeio.output import tell
 from harness.sandbox.backend import Asked
+from harness.sandbox.docker.build_files import told_path
+from harness.sandbox.docker.kinds import KINDS
 from harness.sandbox.registry import isolating, self_checks
+
+_MOST_DAYS = 36_500
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add these commands to the parser."""
     image = command(commands, "image", _image, "build the sandbox image")
-    image.add_argument("--base", default="", help="base image; see docker/README.md")
-    image.add_argument("--accelerator", choices=("cpu", "cuda"), default="cpu")
+    image.add_argument("--base", default="", help=f"base image; see {told_path('README.md')}")
+    image.add_argument(
+        "--kind",
+        choices=KINDS,
+        default=KINDS[0],
+        help="for submissions without accelerators, for all with them, for entries in upstream's "
+        "layout without them (default: %(default)s)",
+    )
     image.add_argument("--force", action="store_true", help="build every step again")
+    carried = image.add_mutually_exclusive_group()
+    carried.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="also write it to a file, to be loaded on other machines",
+    )
+    carried.add_argument(
+        "--load",
+        type=Path,
+        metavar="FILE",
+        help="build nothing: take the image that --save wrote on another machine",
+    )
+
+    prune = command(
+        commands, "prune", _prune, "what is kept and no longer needed; --yes removes it"
+    )
+    runs_option(prune)
+    data_option(prune)
+    leaderboard_option(prune)
+    prune.add_argument(
+        "--older-than",
+        type=_days,
+        default=30,
+        metavar="DAYS",
+        help="since it was judged, or a derived dataset was last used (default: %(default)s)",
+    )
+    prune.add_argument("--yes", action="store_true", help="remove it")
 
     doctor = command(commands, "doctor", _doctor, "what is there, what is missing, how to fix it")
     track_option(doctor, "auto")
@@ -56,14 +96,66 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     runtime_option(doctor)
 
 
+def _prune(options: argparse.Namespace) -> int:
+    from harness.ledger.file import default_path, load_leaderboard
+    from harness.report.retention import needless_table
+    from harness.run.retention import needless, remove
+
+    board = load_leaderboard(options.leaderboard or default_path())
+    found = needless(options.runs, options.data, board, older_than_days=options.older_than)
+    console_for(options).print(needless_table(found))
+    if not found:
+        return 0
+    if options.yes:
+        tell(f"removed {remove(found, data=options.data):,} bytes")
+    else:
+        tell("nothing is removed: say --yes to remove it")
+    return 0
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"expected days, from 0 to {_MOST_DAYS:,}")
+    return days
+
+
 def _image(options: argparse.Namespace) -> int:
     from functools import partial
 
-    from harness.sandbox.docker import image
+    from harness.sandbox.docker import carrying, image
 
+    if options.load:
+        if options.force or options.base:
+            raise UsageError("image --load: builds nothing; leave out --force and --base")
+        return _load_image(options)
     make = partial(image.build, force=True) if options.force else image.ensure
     note = partial(print, file=sys.stderr, flush=True)
-    tell(" ".join(make(note, base=options.base or None, accelerator=options.accelerator)))
+    tag, identity = make(note, base=options.base or None, kind=options.kind)
+    tell(f"{tag} {identity}")
+    if options.save:
+        tell(f"wrote {carrying.save(tag, options.save):,} bytes to {options.save}")
+    return 0
+
+
+def _load_image(options: argparse.Namespace) -> int:
+    """Load the images of a file; the exit code says whether the one that is wanted is there."""
+    from harness.sandbox.docker import carrying, image
+    from harness.sandbox.docker.engine import Engine
+
+    for name, identity in carrying.load(options.load).items():
+        tell(f"{name} {identity}")
+    with Engine().connection() as client:
+        found = image.find(client, kind=options.kind)
+    if found is None:
+        raise InfrastructureError(
+            f"loaded, but it is not the image for {options.kind} that this harness uses",
+            file=options.load,
+            remedy="name the --kind that was saved, and have the same version of the harness here",
+        )
     return 0
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.cli.extras import missing
 from harness.cli.guard import guarded
 from harness.errors import UsageError
 
@@ -17,17 +18,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     for name, value in vars(options).items():
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path):
                 _require_utf8(name, path)
-    for name in ("json", "svg", "markdown", "summary", "junit"):
+    for name in ("json", "svg", "markdown", "summary", "junit", "output", "report"):
         path = getattr(options, name, None)
         if path is not None and str(path) != "-":
             _require_writable(f"--{name}", Path(path))
     command: Callable[[argparse.Namespace], int] = options.command
-    return command(options)
+    try:
+        return command(options)
+    except ModuleNotFoundError as error:
+        if lacking := missing(error, options.called):
+            raise lacking from error
+        raise
 
 
 def _require_utf8(name: str, path: Path) -> None:
@@ -52,20 +58,40 @@ def _require_writable(option: str, path: Path) -> None:
         )
 
 
-def _parser() -> argparse.ArgumentParser:
-    from harness.cli import data, judging, leaderboard, machine, planning, reading, running
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    from harness.cli import (
+        adopting,
+        beginning,
+        completing,
+        data,
+        judging,
+        leaderboard,
+        machine,
+        planning,
+        queueing,
+        reading,
+        running,
+        site,
+        verifying,
+    )
     from harness.package import VERSION
 
-    parser = argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog="harness",
         description="The referee for Parameter Golf: trains, seals, weighs, re-scores and "
         "judges a submission.",
         epilog="exit codes: 0 verified or rehearsed, 1 rejected, 2 wrong usage or malformed "
-        "input, 3 inconclusive (our side), 130 interrupted (resumable)",
+        "input, 3 inconclusive (our side), 4 reproduced (its own figure, which nobody checked), "
+        "130 interrupted (resumable)",
     )
-    parser.add_argument("--version", action="version", version=f"harness {VERSION}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    made.add_argument("--version", action="version", version=f"harness {VERSION}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
-    for module in (running, judging, leaderboard, planning, reading, data, machine):
+    first = (
+        *(beginning, verifying, queueing, running, judging),
+        *(leaderboard, site, planning, reading),
+    )
+    for module in (*first, adopting, data, machine, completing):
         module.add(commands)
-    return parser
+    return made

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import getpass
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import InfrastructureError
+from harness.cli.extras import require
+from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.safeio.output import say, tell
 from harness.sandbox import registry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.contest.entry import Entry, Layout
     from harness.contest.track import Track
     from harness.judge.verdict import Verdict
-    from harness.run.verify import Referee
+    from harness.run.referee import Judged, Referee
     from harness.sandbox.protocol import Sandbox
 
 
@@ -29,19 +32,20 @@ def command(
     summary: str,
 ) -> argparse.ArgumentParser:
     """Add a command that calls ``function``."""
-    parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    parser.set_defaults(command=function)
+    about = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=about)
+    parser.set_defaults(command=function, called=parser.prog)
     return parser
 
 
-def track_option(parser: argparse.ArgumentParser, default: str) -> None:
+def track_option(parser: argparse._ActionsContainer, default: str) -> None:
     """``--track``."""
     parser.add_argument(
         "--track", default=default, help="name of a track, or a .toml file (default: %(default)s)"
     )
 
 
-def sandbox_option(parser: argparse.ArgumentParser) -> None:
+def sandbox_option(parser: argparse._ActionsContainer) -> None:
     """``--sandbox`` and ``--runtime``."""
     parser.add_argument(
         "--sandbox",
@@ -60,7 +64,7 @@ def _sandboxes() -> str:
     return f"{said}; {registry.AUTO} takes the first that can be had here"
 
 
-def runtime_option(parser: argparse.ArgumentParser) -> None:
+def runtime_option(parser: argparse._ActionsContainer) -> None:
     """``--runtime``."""
     parser.add_argument(
         "--runtime",
@@ -77,7 +81,7 @@ def runs_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def data_option(parser: argparse.ArgumentParser) -> None:
+def data_option(parser: argparse._ActionsContainer) -> None:
     """``--data``."""
     parser.add_argument(
         "--data",
@@ -89,8 +93,38 @@ def data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:
-    """``--json`` for a verdict."""
+    """``--json`` and ``--verbose`` for a verdict."""
     parser.add_argument("--json", metavar="PATH", help="also write the verdict as JSON (-: stdout)")
+    verbose_option(parser)
+
+
+def verbose_option(parser: argparse.ArgumentParser) -> None:
+    """``--verbose`` for a scorecard."""
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="tell checks that pass one by one, not folded into a line",
+    )
+
+
+def by_option(parser: argparse.ArgumentParser) -> None:
+    """``--by``."""
+    parser.add_argument(
+        "--by", metavar="NAME", help="who says so (default: $GITHUB_ACTOR, or the login)"
+    )
+
+
+def who_says(options: argparse.Namespace) -> str:
+    """Who adds an event or a decision.
+
+    Raises:
+        UsageError: nobody is logged in, and no name is given.
+    """
+    try:
+        name = options.by or os.environ.get("GITHUB_ACTOR") or getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise UsageError("nobody is logged in: say who you are with --by NAME") from error
+    return str(name)
 
 
 def leaderboard_option(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +133,7 @@ def leaderboard_option(parser: argparse.ArgumentParser) -> None:
         "--leaderboard",
         type=Path,
         metavar="FILE",
-        help="accepted verdicts (default: leaderboard.json beside the harness)",
+        help="accepted verdicts (default: the one that comes with the harness)",
     )
 
 
@@ -115,28 +149,54 @@ def choose_track(name: str) -> Track:
 
 
 def choose_sandbox(
-    options: argparse.Namespace, track: Track, note: Callable[[str], None]
+    options: argparse.Namespace,
+    track: Track,
+    note: Callable[[str], None],
+    *,
+    layout: Layout = "submission",
 ) -> Sandbox:
-    """The sandbox that the options ask for."""
-    return registry.choose(options.sandbox, track=track, note=note, runtime=options.runtime)
+    """The sandbox that the options ask for, for an entry of this layout."""
+    return registry.choose(
+        options.sandbox, track=track, note=note, runtime=options.runtime, layout=layout
+    )
 
 
 @contextlib.contextmanager
 def referee_for(
-    options: argparse.Namespace, track: Track, console: Console, *, runs: Path
+    options: argparse.Namespace,
+    track: Track,
+    console: Console,
+    *,
+    runs: Path,
+    entry: Entry | None = None,
 ) -> Iterator[Referee]:
-    """This machine as the referee; the live display ends with the block."""
-    from harness.report.live import make_progress
-    from harness.run.launcher.local import LocalLauncher
-    from harness.run.verify import Referee
+    """This machine as the referee; the live display ends with the block.
 
+    The texts are looked for first: to choose a sandbox may be to build an image, for minutes.
+    ``entry`` is what is run, where it is one.
+
+    Raises:
+        InfrastructureError: a dataset is missing or damaged, or no sandbox can be had.
+    """
+    require("torch", "sentencepiece")
+    from harness.contest.entry import STOCK
+    from harness.report.live import make_progress
+    from harness.run.launcher.registry import LOCAL, choose
+    from harness.run.launcher.settings import load_cluster
+    from harness.run.referee import Referee
+    from harness.run.texts import open_texts
+
+    open_texts(track, options.data, entry.tokenizer if entry else STOCK)
+    layout: Layout = entry.layout if entry else "submission"
+    launcher = getattr(options, "launcher", LOCAL)
+    settings = load_cluster(getattr(options, "cluster", None))
     progress = make_progress(console)
     try:
         yield Referee(
             runs=runs,
             data=options.data,
-            sandbox=choose_sandbox(options, track, progress.note),
-            launcher=LocalLauncher(options.data, progress),
+            sandbox=choose_sandbox(options, track, progress.note, layout=layout),
+            launcher=choose(launcher, settings, runs=runs, data=options.data, progress=progress),
             progress=progress,
         )
     finally:
@@ -150,12 +210,17 @@ def console_for(options: argparse.Namespace) -> Console:
     return PatientConsole(stderr=getattr(options, "json", None) == "-", highlight=False)
 
 
-def publish_verdict(verdict: Verdict, options: argparse.Namespace, console: Console) -> int:
-    """Draw the scorecard, write the JSON if requested, and return the exit code."""
+def publish_verdict(
+    verdict: Verdict, options: argparse.Namespace, console: Console, *, verify: str = ""
+) -> int:
+    """Draw the scorecard, write the JSON if requested, and return the exit code.
+
+    ``verify`` is the command that runs the entry again, where it was just typed.
+    """
     from harness.judge.verdict import EXIT_CODES
     from harness.report.terminal import scorecard
 
-    console.print(scorecard(verdict))
+    console.print(scorecard(verdict, verbose=options.verbose, verify=verify))
     try:
         write_json(verdict.model_dump_json(indent=2), options.json)
     except InfrastructureError as error:
@@ -165,13 +230,43 @@ def publish_verdict(verdict: Verdict, options: argparse.Namespace, console: Cons
     return EXIT_CODES[verdict.verdict]
 
 
-def keep_scorecard(directory: Path, verdict: Verdict) -> None:
-    """Keep the scorecard as text beside the verdict that it draws."""
+def publish_verdicts(
+    done: Mapping[Path, Judged | HarnessError], options: argparse.Namespace, console: Console
+) -> int:
+    """Draw each scorecard, or tell why there is none; write all verdicts as a list of JSON.
+
+    The exit code is the most pressing one of them: ours first, then malformed entries, rejected
+    ones, reproduced ones.
+    """
+    from harness.cli.guard import EXIT_INCONCLUSIVE, EXIT_REJECTED, EXIT_USAGE
+    from harness.judge.verdict import EXIT_CODES
+    from harness.report.terminal import scorecard
+
+    codes, verdicts = set(), []
+    for folder, each in done.items():
+        if isinstance(each, HarnessError):
+            ours = isinstance(each, InfrastructureError)
+            say(f"{folder}: INCONCLUSIVE: {each}" if ours else f"{folder}: {each}")
+            codes.add(EXIT_INCONCLUSIVE if ours else EXIT_USAGE)
+        else:
+            console.print(scorecard(each.verdict, verbose=options.verbose))
+            codes.add(EXIT_CODES[each.verdict.verdict])
+            verdicts.append(each.verdict.model_dump_json(indent=2))
+    write_json(f"[{','.join(verdicts)}]", options.json)
+    order = (EXIT_INCONCLUSIVE, EXIT_USAGE, EXIT_REJECTED, EXIT_CODES["REPRODUCED"])
+    return next((code for code in order if code in codes), 0)
+
+
+def keep_scorecard(directory: Path, verdict: Verdict, *, verify: str = "") -> None:
+    """Keep the scorecard as text beside the verdict that it draws.
+
+    ``verify`` is the command that runs the entry again, where it was just typed.
+    """
     from harness.evidence.store import SCORECARD
     from harness.report.terminal import render_text
     from harness.safeio.files import write_atomically
 
-    write_atomically(directory / SCORECARD, render_text(verdict).encode())
+    write_atomically(directory / SCORECARD, render_text(verdict, verify=verify).encode())
 
 
 def write_json(content: str, path: str | None) -> None:

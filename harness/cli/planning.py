@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.extras import require
 from harness.cli.options import command, console_for, data_option, track_option, write_json
 from harness.errors import UsageError
 
@@ -40,34 +41,66 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     power.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
     data_option(power)
 
-    compare = command(commands, "compare", _compare, "whether two recipes differ; runs nothing")
+    compare = command(
+        commands,
+        "compare",
+        _compare,
+        "two or more verifications side by side: is one better than the other; runs nothing",
+    )
     compare.add_argument(
-        "first", type=Path, nargs="+", metavar="RUN_DIR|VERDICT_JSON", help="of recipe A"
+        "recipes",
+        type=Path,
+        nargs="+",
+        metavar="RUN_DIR|VERDICT_JSON",
+        help="each a recipe of its own, compared with the first; all of one where --with is given",
     )
     compare.add_argument(
         "--with",
-        dest="second",
+        dest="others",
         type=Path,
         nargs="+",
-        required=True,
+        action="append",
+        default=[],
         metavar="RUN_DIR|VERDICT_JSON",
-        help="of recipe B",
+        help="all verifications of one further recipe; may be given again",
     )
     compare.add_argument(
         "--track", help="whose knowledge of the field is used (default: that of the runs)"
+    )
+    compare.add_argument(
+        "--markdown", type=Path, metavar="PATH", help="also write it as Markdown for GitHub"
+    )
+    compare.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="also make a page of it with pictures, one file of HTML",
     )
     compare.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
 
 
 def _compare(options: argparse.Namespace) -> int:
     from harness.contest.track import load_track
-    from harness.judge.recipes import compare_recipes
-    from harness.report.recipes import comparison_table
+    from harness.judge.side_by_side import side_by_side
+    from harness.report.recipes import comparison_markdown, comparison_table
+    from harness.safeio.files import write_atomically
 
+    if options.output:
+        require("vl_convert")
     track = load_track(options.track) if options.track else None
-    compared = compare_recipes(options.first, options.second, track=track)
-    console_for(options).print(comparison_table(compared))
-    write_json(compared.model_dump_json(indent=2), options.json)
+    groups = [options.recipes, *options.others]
+    if not options.others:
+        groups = [[path] for path in options.recipes]
+    found = side_by_side(groups, track=track)
+    console_for(options).print(comparison_table(found))
+    if options.markdown:
+        write_atomically(options.markdown, comparison_markdown(found).encode())
+    if options.output:
+        from harness.report.html.comparison import render_comparison
+
+        write_atomically(options.output, render_comparison(found).encode())
+    write_json(found.model_dump_json(indent=2), options.json)
     return 0
 
 

@@ -80,7 +80,10 @@ def _audit_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         help="what to beat (default: the track's bar; of several folders, the best before each)",
     )
     audit.add_argument(
-        "--format", choices=("table", "markdown", "github", "junit"), default="table"
+        "--format",
+        choices=("table", "markdown", "github", "junit"),
+        default="table",
+        help="of what is printed; github: annotations (default: %(default)s)",
     )
     audit.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
     audit.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")

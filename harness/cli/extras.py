@@ -1,0 +1,49 @@
+"""Packages that only some commands need, and what is told where one is missing.
+
+Reading evidence, records and pull requests needs little. Training, scoring and fetching data need
+gigabytes, which come with an extra of the package (``pyproject.toml``).
+"""
+
+from importlib.util import find_spec
+
+from harness.errors import InfrastructureError
+from harness.package import install_command
+
+EXTRAS = {
+    "docker": "verify",
+    "huggingface_hub": "verify",
+    "ray": "ray",
+    "sentencepiece": "verify",
+    "torch": "verify",
+    "vl_convert": "report",
+    # What the package itself asks for, and who installed it without its dependencies lacks.
+    "jinja2": "",
+    "markupsafe": "",
+    "numpy": "",
+    "psutil": "",
+    "scipy": "",
+    "shtab": "",
+    "zstandard": "",
+}
+"""The extra that each module comes with."""
+
+
+def require(*modules: str) -> None:
+    """Look for modules before anything is begun that could not be ended without them.
+
+    Raises:
+        ModuleNotFoundError: as an import of the first that is not there would.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+
+def missing(error: ModuleNotFoundError, command: str) -> InfrastructureError | None:
+    """What to tell of a module that a command did not find; None if it is none of an extra's."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return None
+    return InfrastructureError(
+        f"{command} needs {module}", remedy=install_command(EXTRAS[module]), id="extra"
+    )
