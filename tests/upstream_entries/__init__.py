@@ -1,0 +1,1 @@
+"""Small entries in upstream's layout, written here: honest, cheating, and broken ones."""
