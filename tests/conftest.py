@@ -27,17 +27,22 @@ settings.register_profile("no clock", deadline=None, suppress_health_check=[Heal
 settings.load_profile("no clock")
 
 
+_TIERS = {
+    "browser": ("HARNESS_BROWSER_TESTS", "needs Chromium"),
+    "cluster": ("HARNESS_CLUSTER_TESTS", "needs a cluster's programs"),
+    "docker": ("HARNESS_DOCKER_TESTS", "needs a Docker engine"),
+    "long": ("HARNESS_DOCKER_TESTS", "takes long, so it runs with the Docker tier"),
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all tiers if HARNESS_DOCKER_TESTS=1 says that an engine is there, else the quick one."""
-    if os.environ.get("HARNESS_DOCKER_TESTS") == "1":
-        return
-    for name, reason in (
-        ("docker", "needs a Docker engine: set HARNESS_DOCKER_TESTS=1"),
-        ("long", "takes long, so it runs with the Docker tier: set HARNESS_DOCKER_TESTS=1"),
-    ):
+    """Run the tiers whose variables say that what they need is there, and the quick one."""
+    for name, (variable, why) in _TIERS.items():
+        if os.environ.get(variable) == "1":
+            continue
         for item in items:
             if item.get_closest_marker(name):
-                item.add_marker(pytest.mark.skip(reason=reason))
+                item.add_marker(pytest.mark.skip(reason=f"{why}: set {variable}=1"))
 
 
 SANDBOXES = ["process", pytest.param("docker", marks=pytest.mark.docker)]

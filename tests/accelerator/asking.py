@@ -114,7 +114,7 @@ class Asking:
             tokens_at_once=at_once,
             alive=alive,
             documents_file=documents,
-            progress=lambda done, rate: self.ticks.append((time.monotonic(), done)),
+            progress=lambda done, rate, nats: self.ticks.append((time.monotonic(), done)),
         )
 
     def again(self, probes: ProbeSet) -> Probes:

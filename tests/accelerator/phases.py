@@ -89,7 +89,7 @@ def ask(phase: tuple[Channel, Running], work: Callable[..., T]) -> T:
         return work(
             channel,
             alive=lambda: running.wait(0) is None,
-            progress=lambda done, rate: None,
+            progress=lambda *told: None,
         )
     except (AnswerError, WorkerGone) as error:
         running.stop()

@@ -32,6 +32,7 @@ from tests.adversarial.gallery import (
 )
 from tests.factories.broken import switched_off
 from tests.factories.playground import BIGRAM, ROOT, Outcome, harness, write_track
+from tests.upstream_entries import entries as upstream
 
 pytestmark = pytest.mark.usefixtures("forked")
 ALL = cheaters()
@@ -87,6 +88,7 @@ def test_every_cheater_comes_to_what_its_shelf_says(
 
 
 @pytest.mark.docker
+@pytest.mark.timeout(1200)
 def test_what_only_isolation_stops(tmp_path: Path, data_root: Path) -> None:
     place = tmp_path / "control"
     honest = verify(BIGRAM, place, data_root, "docker", seeds=SEED)
@@ -190,7 +192,10 @@ def test_whatever_a_submission_can_break_has_a_cheater_that_does() -> None:
     # It cannot know which draw it is run with, so what passes the looks and not this one is luck,
     # and luck that comes each time is no luck.
     ours |= {"confirmation"}
-    assert set(CHECKS) - shelves == ours
+    # Scripts in upstream's own layout have a gallery of their own. Whoever goes over both budgets
+    # together is stopped by the clock that stops any phase: tests/judge breaks that one.
+    sent = {rule for each in (*upstream.cheaters(), *upstream.broken()) for rule in each.card.rule}
+    assert set(CHECKS) - shelves - sent == ours | {"total_wallclock"}
 
 
 def test_the_list_of_cheaters_is_fresh() -> None:

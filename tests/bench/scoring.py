@@ -180,7 +180,7 @@ def through_harness(
                 tokens_at_once=TOKENS_AT_ONCE_CPU,
                 alive=lambda: running.wait(0) is None,
                 documents_file=folder / "documents.npz",
-                progress=lambda done, rate: None,
+                progress=lambda *told: None,
             )
 
 

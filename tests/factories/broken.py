@@ -4,16 +4,18 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import harness.judge.judge
 import harness.judge.next_step
 from harness.contest.entry import Tokenizer
-from harness.contest.track import Hardware, Holdout
+from harness.contest.hardware import Hardware
+from harness.contest.track import Holdout
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan
-from harness.evidence.results import ArtifactFacts
+from harness.evidence.results import ArtifactFacts, BridgeProof
 from harness.evidence.run import Run
 from harness.judge.case import Case
 from harness.judge.rule import Rule
@@ -21,6 +23,7 @@ from harness.judge.rules import CHECKS
 from harness.models import Finding
 from tests.factories.plans import CODE, CODE_BYTES, entry, looking_track, plan, strict_track, texts
 from tests.factories.results import (
+    evaluated_on_drawn,
     failure,
     gap,
     phase,
@@ -33,6 +36,15 @@ from tests.factories.results import (
     weights,
 )
 from tests.factories.runs import good_runs, looked, preparation, seed_run, with_first
+from tests.factories.upstream import (
+    again,
+    blind_run,
+    early,
+    upstream_entry,
+    upstream_plan,
+    upstream_runs,
+    whole_phase,
+)
 
 PLAN = plan()
 BIG = ArtifactFacts(name="model.bin", bytes=16_000_000 - CODE_BYTES + 1, sha256="a" * 64)
@@ -52,6 +64,10 @@ OWN_TOKENIZER = plan(
 )
 WEIGHTS = random.Random(0).randbytes(140_000)
 LOOKING = plan(looking_track())
+UPSTREAM = upstream_plan()
+CACHE = upstream_plan(entry=upstream_entry(rests_on="cache"))
+# Another model than the one that the script scores.
+ASTRAY = BridgeProof(our_loss=4.35, printed_loss=4.36, tolerance_nats=1e-5, startup_seconds=12.5)
 HEAVY = plan(entry=entry(CODE | {"weights.bin": WEIGHTS}))
 
 
@@ -71,6 +87,23 @@ def lossy(made: Plan) -> list[Run]:
     return [preparation(made, tokenizer=proof), *good_runs(made)[1:]]
 
 
+def printed_again(**changes: Any) -> list[Run]:
+    """Good runs of a script, of which the last, on the true split, is another."""
+    (draw,) = UPSTREAM.draws_for("reproduction")
+    ran = {key: value for key, value in changes.items() if key != "bpb"}
+    phase_facts = whole_phase("reproduce", draw, **ran)
+    bpb = changes.get("bpb", 2.6101)
+    return [*upstream_runs(UPSTREAM, printed=None), again(draw, bpb, ran=phase_facts)]
+
+
+def changed_later() -> list[Run]:
+    """Good runs of a script, of which the first goes on to change what it left."""
+    runs = upstream_runs(UPSTREAM)
+    first = UPSTREAM.draws_for("look")[0]
+    ran = whole_phase("train", first, early=early(first, at_end="changed"))
+    return [runs[0], blind_run(UPSTREAM, first, train=ran), *runs[2:]]
+
+
 def _all_good(made: Plan) -> tuple[Plan, list[Run]]:
     return made, good_runs(made)
 
@@ -83,8 +116,19 @@ BROKEN_IN_EVIDENCE: dict[str, tuple[Plan, Sequence[Run]]] = {
     "isolation": (PLAN, with_first(PLAN, train=LEAKY)),
     "seeds": _all_good(plan(chosen_by_hand=True)),
     "tokenizer": (OWN_TOKENIZER, lossy(OWN_TOKENIZER)),
+    "bridge": (UPSTREAM, upstream_runs(UPSTREAM, proof=ASTRAY)),
+    "own_evaluation": (
+        CACHE,
+        upstream_runs(CACHE, own_evaluation=evaluated_on_drawn(6.2)),
+    ),
     "training": (PLAN, with_first(PLAN, train=FAILED_AND_SEALED)),
     "train_wallclock": (PLAN, with_first(PLAN, train=LATE)),
+    # The blind runs were in time, this one was not.
+    "total_wallclock": (
+        UPSTREAM,
+        printed_again(wallclock_seconds=80.5, harness_seconds_low=80.4, harness_seconds_high=80.6),
+    ),
+    "sealed": (UPSTREAM, changed_later()),
     "clocks": (PLAN, with_first(PLAN, train=CLOCK)),
     "artifact": (PLAN, with_first(PLAN, failure=failure("submission", "artifact"))),
     "bytes": (PLAN, with_first(PLAN, artifact=BIG)),
@@ -98,6 +142,9 @@ BROKEN_IN_EVIDENCE: dict[str, tuple[Plan, Sequence[Run]]] = {
     "seed_spread": (PLAN, with_first(PLAN, artifact=_SECOND)),
     "memorisation": (PLAN, with_first(PLAN, spread=spread(*[0.001] * 9))),
     "holdout": with_gaps(0.5, 0.501, 0.502),
+    # Better than our score by more than four deviations of the field, with the text before it.
+    "blind": (UPSTREAM, printed_again(bpb=2.61 - 0.041)),
+    "reproduction": (UPSTREAM, printed_again(early=early(UPSTREAM.draws[-1], at_end="changed"))),
     "significance": (PLAN, good_runs(PLAN, (2.0, 2.6, 3.3))),
     # Three lucky ones, then what nobody selected.
     "confirmation": (LOOKING, looked(LOOKING, (2.6100, 2.6105, 2.6098), (3.3970, 3.3975, 3.3971))),

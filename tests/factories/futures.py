@@ -103,7 +103,7 @@ def upstream_entry(path: Path) -> RunDirectory:
         "bridge.toml": b'[score]\nscript = "train_gpt.py"\nevaluation = "eval_val"\n',
         "bridge.py": b"def logits(model, tokens, first):\n    return model(tokens)[:, first:]\n",
     }
-    track = short_track()
+    track = short_track(reproduction=None)  # its draws are those of before there was one
     entered = entry(
         script,
         layout="upstream",

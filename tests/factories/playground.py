@@ -66,7 +66,7 @@ def write_track(
     lines = []
     text = SMOKE_TOML.read_text()
     if not imposed:
-        before, after = text.index("[imposed]"), text.index("[significance]")
+        before, after = text.index("[imposed]"), text.index("[reproduction]")
         text = text[:before] + text[after:]
     for line in text.splitlines():
         key = line.partition(" = ")[0]

@@ -23,6 +23,7 @@ from harness.evidence.results import (
     BridgeProof,
     DocumentCost,
     Gap,
+    OwnEvaluation,
     Scores,
     Shown,
     Spread,
@@ -75,6 +76,7 @@ def phase(label: str, **changes: Any) -> PhaseFacts:
         "label": label,
         "output": output,
         "outcome": "completed",
+        "log_bytes": 1_000,
         "exit_code": 0,
         "started_at": "2025-11-21T12:00:00.000000000Z",
         "finished_at": "2025-11-21T12:00:15.000000000Z",
@@ -248,6 +250,18 @@ def tokenizer_proof(made: Plan, **changes: Any) -> TokenizerProof:
 def bridge_proof(our: float) -> BridgeProof:
     """A bridge to the very model that the script scores itself."""
     return BridgeProof(our_loss=our, printed_loss=our, tolerance_nats=1e-4, startup_seconds=12.5)
+
+
+def evaluated_on_drawn(loss: float = 6.95, **changes: Any) -> OwnEvaluation:
+    """An evaluation that cost ``loss`` on tokens drawn from 1,023, and read nothing ahead."""
+    fields: dict[str, Any] = {
+        "floor_loss": 6.9,
+        "alphabet": 1_023,
+        "common": 0.55,
+        "compared": 12,
+        "apart": 0,
+    }
+    return OwnEvaluation(printed_loss=loss, **(fields | changes))
 
 
 def shown(made: Plan, draw: Draw, **changes: Any) -> Shown | None:

@@ -18,6 +18,7 @@ from harness.evidence.results import (
     BridgeProof,
     ClaimedScore,
     Gap,
+    OwnEvaluation,
     Result,
     Scores,
     Shown,
@@ -35,6 +36,7 @@ from harness.judge.verdict import Verdict
 from tests.factories.results import (
     ORDINARY_SPREAD,
     bridge_proof,
+    evaluated_on_drawn,
     gap,
     host,
     phase,
@@ -175,6 +177,7 @@ def preparation(
     *,
     tokenizer: TokenizerProof | None = None,
     bridge: BridgeProof | None = None,
+    own_evaluation: OwnEvaluation | None = None,
     failure: Failure | None = None,
     **changes: Any,
 ) -> Run:
@@ -191,6 +194,9 @@ def preparation(
                 name="bridge", phases=(phase("bridge"),), result=bridge or bridge_proof(our=2.61)
             )
         )
+    if made.entry.only_reproduced and failure is None:
+        drawn = own_evaluation or evaluated_on_drawn()
+        steps.append(StepFacts(name="drawn", phases=(phase("whole"),), result=drawn))
     return _run(draw, steps, **changes)
 
 

@@ -26,6 +26,8 @@ from harness.judge.verdict import (
     Verdict,
 )
 from harness.models import Finding, Status
+from tests.factories.runs import verdict_of
+from tests.factories.upstream import upstream_entry, upstream_plan, upstream_runs
 
 TOKENS_PER_BYTE = 1 / 2.43592
 
@@ -499,6 +501,18 @@ def longest(text: str, *, seeds: int = 100) -> Verdict:
     return whole.model_copy(update=updates)
 
 
+def script(*, printed: float | None = 2.6101, **entered: Any) -> Verdict:
+    """Of an entry in upstream's layout, as the rules give it."""
+    lines = 'format = 1\n\n[launch]\nscript = "train_gpt.py"\nenv = { NUM_LAYERS = "9" }\n'
+    text = f'{lines}\n[why]\n"launch.env.NUM_LAYERS" = "README.md, its command"\n'
+    made = upstream_plan(entry=upstream_entry(**entered), created_at="2025-11-21T12:00:00Z")
+    facts = made.entry.bridge
+    assert facts is not None
+    told = facts.model_copy(update={"text": text})
+    made = made.model_copy(update={"entry": made.entry.model_copy(update={"bridge": told})})
+    return verdict_of(made, upstream_runs(made, printed=printed))
+
+
 SAMPLES: dict[str, Callable[[], Verdict]] = {
     "verified": verdict,
     "rehearsed": rehearsed,
@@ -509,6 +523,10 @@ SAMPLES: dict[str, Callable[[], Verdict]] = {
     "waits to be confirmed": lambda: looked_at(TRIPLE, verdict="INCONCLUSIVE"),
     "guarded": lambda: looked_at((1.0570, 1.0550, 1.0535), verdict="INCONCLUSIVE"),
     "run beyond the look": lambda: looked_at((*TRIPLE, 1.0590, 1.0571)),
+    "script": script,
+    "script, only reproduced": lambda: script(rests_on="cache"),
+    "script, cannot be asked": lambda: script(whole=True),
+    "script, blind so far": lambda: script(printed=None),
     "bare": lambda: verdict(
         verdict="INCONCLUSIVE",
         seeds=(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from tests.factories.playground import BIGRAM, ROOT
-from tests.fuzz import evidence, own_tokenizers, records
+from tests.fuzz import evidence, exhibits, own_tokenizers, records
 
 _BASELINE = ROOT / "submissions/naive_baseline"
 
@@ -73,6 +73,43 @@ def _train_log(content: bytes, scratch: Path) -> None:
     path = scratch / "train.log"
     path.write_bytes(content)
     timeline(path, total_seconds=20.0)
+
+
+def _growing_log(content: bytes, scratch: Path) -> None:
+    """Read as it grows, in two pieces, and asked for all that a display shows of it."""
+    from harness.report.growing_log import GrowingLog
+
+    path, now = scratch / "growing.log", [0.0]
+    log = GrowingLog(path, clock=lambda: now[0])
+    for end in (len(content) // 2, len(content)):
+        path.write_bytes(content[:end])
+        now[0] += 1e6
+        log.look()
+        log.curve(40)
+        log.steps(5.0, 20.0)
+        log.steps(5.0, None)
+
+
+def _audits(content: bytes, scratch: Path) -> None:
+    from harness.report.html.page import render_page
+    from harness.report.site.lists import audits_page
+    from harness.report.site.single import audit_page
+    from harness.report.site.source import read_audits
+
+    path = scratch / "audits.json"
+    path.write_bytes(content)
+    for page in (audits_page(found := read_audits(path)), *map(audit_page, found[:3])):
+        render_page(page)
+
+
+def _kept_audits() -> tuple[bytes, ...]:
+    from harness.audit.many import audit_records, order_of
+    from harness.contest.track import load_track
+
+    order = order_of(load_track("smoke"), policies="strict", compare=False, against="1.2")
+    folders = [ROOT / "tests/upstream_entries" / name for name in ("gptq_ema", "broken/only_notes")]
+    found = [one for each in folders for (one,) in audit_records([each], order, workers=1)]
+    return tuple(audit.model_dump_json().encode() for audit in found)
 
 
 def _train_logs() -> tuple[bytes, ...]:
@@ -213,8 +250,9 @@ def _answers() -> tuple[bytes, ...]:
 
 def _archive(content: bytes, scratch: Path) -> None:
     """The tar stream in which the engine hands over the output directory's file."""
-    from harness.sandbox.docker.container import _Chunks
-    from harness.sandbox.sealing import copy_hashed, require_plain_name, require_size
+    from harness.sandbox.docker.archive import _Chunks
+    from harness.sandbox.protocol import require_plain_path
+    from harness.sandbox.sealing import copy_hashed, require_size
 
     pieces = iter([content[start : start + 700] for start in range(0, len(content), 700)])
     reader = io.BufferedReader(_Chunks(pieces), 700)
@@ -222,7 +260,7 @@ def _archive(content: bytes, scratch: Path) -> None:
         member = archive.next()
         if member is None or not member.isreg():
             return
-        require_plain_name("model.bin")
+        require_plain_path("model.bin")
         require_size("model.bin", member.size, limit_bytes=1 << 20)
         file = archive.extractfile(member)
         assert file is not None
@@ -259,7 +297,9 @@ TARGETS = (
     Target("track", _track, lambda: tuple(
         path.read_bytes() for path in (ROOT / "harness/contest/tracks").glob("*.toml"))),
     Target("train log", _train_log, _train_logs),
+    Target("growing log", _growing_log, _train_logs),
     Target("log line", _log_line, _train_logs),
+    Target("audits", _audits, _kept_audits, cost=4),
     Target("shard", _shard, _shards),
     Target("dataset manifest", _dataset_manifest, _dataset_manifests),
     Target("tensor description", _tensor_list, _tensor_lists),
@@ -279,5 +319,8 @@ TARGETS = (
     Target("leaderboard", records.leaderboard,
            lambda: ((ROOT / "leaderboard.json").read_bytes(),
                     (ROOT / "tests/ledger/formats/with_tries.json").read_bytes())),
+    Target("artifact's tensors", exhibits.weights, exhibits.artifacts),
+    Target("training curve", exhibits.curve, _train_logs),
+    Target("inspection", exhibits.inspection, exhibits.inspections),
     Target("tokenizer model", own_tokenizers.tokenizer_model, own_tokenizers.models, cost=20),
 )  # fmt: skip

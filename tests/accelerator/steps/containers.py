@@ -18,6 +18,7 @@ from harness.sandbox.channels.measure import measure
 from harness.sandbox.docker.backend import prove
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import usable
+from harness.sandbox.docker.kinds import ImageKind
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.protocol import Job, Mount
 from tests.accelerator.asking import Asking
@@ -32,9 +33,9 @@ _CHANNELS = ("gpu_memory", "gpu_figures")
 
 def run(desk: Desk) -> None:
     """Image, one phase that sees everything, ranks, channels, a scoring; each alone may fail."""
-    accelerator = _accelerator(desk)
+    kind = _kind(desk)
     note = partial(desk.tell, "image_step")
-    sandbox = DockerSandbox(accelerator=accelerator, note=note)
+    sandbox = DockerSandbox(kind=kind, note=note)
     began = time.monotonic()
     try:
         usable()
@@ -51,14 +52,14 @@ def run(desk: Desk) -> None:
     for name, command in (("seen", looks), (backend, reduces)):
         _part(desk, name, lambda c=command: _told(desk, sandbox, c))
     if desk.cuda:
-        _part(desk, "seen by default", lambda: _default(desk, accelerator, looks))
+        _part(desk, "seen by default", lambda: _default(desk, kind, looks))
     _part(desk, "scored", lambda: _scored(desk, sandbox))
     if not desk.size.smoke:
         _part(desk, "properties", lambda: _properties(desk))
-    _part(desk, "channels", lambda: _channels(desk, sandbox, accelerator))
+    _part(desk, "channels", lambda: _channels(desk, sandbox, kind))
 
 
-def _accelerator(desk: Desk) -> str:
+def _kind(desk: Desk) -> ImageKind:
     if not desk.cuda:
         desk.cannot("the CUDA image and GPUs in containers", "there is no GPU")
         return "cpu"
@@ -102,9 +103,9 @@ def _told(desk: Desk, sandbox: DockerSandbox, command: tuple[str, ...]) -> Any:
             "phase_seconds": round(facts.wallclock_seconds, 2)}  # fmt: skip
 
 
-def _default(desk: Desk, accelerator: str, command: tuple[str, ...]) -> Any:
+def _default(desk: Desk, kind: ImageKind, command: tuple[str, ...]) -> Any:
     """The same in a container as it comes: what works there and not in ours, we broke."""
-    default = DefaultContainers(accelerator=accelerator, note=partial(desk.tell, "image_step"))
+    default = DefaultContainers(kind=kind, note=partial(desk.tell, "image_step"))
     default.prepare()
     return _told(desk, default, command)
 
@@ -132,11 +133,11 @@ def _properties(desk: Desk) -> dict[str, Any]:
     return {"properties": len(proven.proofs), "not_proven": not_proven}
 
 
-def _channels(desk: Desk, sandbox: DockerSandbox, accelerator: str) -> dict[str, Any]:
+def _channels(desk: Desk, sandbox: DockerSandbox, kind: ImageKind) -> dict[str, Any]:
     """What one phase leaves in the GPUs' memory for the next, beside default containers."""
     if not desk.cuda:
         raise CannotTryError("there is no GPU whose memory could be read")
-    default = DefaultContainers(accelerator=accelerator, note=partial(desk.tell, "image_step"))
+    default = DefaultContainers(kind=kind, note=partial(desk.tell, "image_step"))
     default.prepare()
     report = measure(
         "docker", sandbox, default, mark_of(load_track("10min_16mb")),

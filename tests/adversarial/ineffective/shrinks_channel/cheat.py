@@ -2,14 +2,25 @@
 
 import fcntl
 import os
-import sys
 
 from bigram import load_model as honest
 
 
+def shared():
+    """The descriptors of memories that the referee sent, which are open as long as the worker."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{name}").startswith("/memfd:"):
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
 def load_model(artifact, device):
     done = []
-    for descriptor in sys._getframe(1).f_locals["descriptors"]:
+    for descriptor in shared():
         for what, how, *arguments in (
             ("cut", os.ftruncate, 0),
             ("grown", os.ftruncate, 1 << 40),
