@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
 .DEFAULT_GOAL := help
-.PHONY: help verify check data doctor image test test-docker cheaters lint format bench accelerator fuzz soak docs operating-characteristics contest occupancy clean
+.PHONY: help verify check data doctor image upstream-image test coverage test-docker cheaters lint format dist bench accelerator fuzz soak docs operating-characteristics contest screenshots occupancy clean test-cluster cluster-simulation
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 14
@@ -33,14 +33,23 @@ data: $(VENV)/.installed ## build the demo dataset
 doctor: $(VENV)/.installed ## what this machine has, what it lacks, how to fix it
 	@$(HARNESS) doctor --track $(TRACK)
 
-image: $(VENV)/.installed ## build the sandbox image (ARGS="--base IMAGE --accelerator cuda")
+image: $(VENV)/.installed ## build the sandbox image (ARGS="--base IMAGE --kind cuda")
 	@$(HARNESS) image $(ARGS)
 
-test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docker tier and what takes long)
+upstream-image: $(VENV)/.installed ## build the one for entries in upstream's layout, without accelerators
+	@$(HARNESS) image --kind upstream-cpu $(ARGS)
+
+test: $(VENV)/.developer ## run the tests (HARNESS_DOCKER_TESTS=1 adds the Docker tier and what takes long, HARNESS_BROWSER_TESTS=1 Chromium)
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+coverage: $(VENV)/.developer ## which lines and branches the tests reach (ARGS="tests/judge"; children are not counted)
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-docker: $(VENV)/.developer ## run all tests, the Docker tier included
 	@HARNESS_DOCKER_TESTS=1 $(MAKE) --no-print-directory test
+
+test-cluster: $(VENV)/.ray ## runs on a Slurm and a Ray that are started here: root, and apt-get install slurm-wlm munge
+	@HARNESS_CLUSTER_TESTS=1 $(BIN)/pytest -n 0 tests/cluster $(ARGS)
 
 cheaters: $(VENV)/.developer ## verify every cheater of tests/adversarial, in Docker when an engine answers
 	@$(BIN)/python -m tests.adversarial --jobs 2 $(ARGS)
@@ -50,6 +59,9 @@ lint: $(VENV)/.developer ## style, types, and imports that run downwards
 
 format: $(VENV)/.developer ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+dist: $(VENV)/.developer ## build the wheel and the source distribution into dist/
+	@$(BIN)/python -m tests.packaging dist
 
 bench: $(VENV)/.developer ## our arithmetic against a read and a copy; scoring through the harness against a bare loop
 	@$(BIN)/python -m tests.bench.arithmetic
@@ -65,8 +77,9 @@ soak: $(VENV)/.developer ## many short runs and random kills (ARGS="--seed-runs 
 	@$(HARNESS) data demo --quiet
 	@$(BIN)/python -m tests.endurance $(ARGS)
 
-docs: $(VENV)/.installed ## write again what is generated: schemas, docs/rules.md, the tables in docs/sandbox.md and docs/channels.md
+docs: $(VENV)/.installed ## write again what is generated: schemas, pages of commands, rules and evidence, tables in others
 	@$(BIN)/python -m harness.report.reference
+	@$(BIN)/python -m harness.cli.reference
 
 operating-characteristics: $(VENV)/.installed ## measure what the official rules accept, for docs/statistics.md: minutes
 	@$(BIN)/python -m harness.report.operating_characteristics $(ARGS)
@@ -74,11 +87,18 @@ operating-characteristics: $(VENV)/.installed ## measure what the official rules
 contest: $(VENV)/.developer ## a simulated contest of 2,000 entries through the judging code: minutes
 	@$(BIN)/python -m tests.bench.contest $(ARGS)
 
+screenshots: $(VENV)/.developer ## the pictures of pages in docs/, of real runs in Chromium: minutes
+	@$(HARNESS) data demo --quiet
+	@$(BIN)/python -m tests.screenshots $(ARGS)
+
+cluster-simulation: $(VENV)/.developer ## 2,000 entries on 64 nodes that fail, in virtual time: minutes
+	@$(BIN)/python -m tests.bench.cluster $(ARGS)
+
 occupancy: $(VENV)/.developer ## how busy devices are kept where documents are streams, and what probes cost: minutes
 	@$(BIN)/python -m tests.bench.occupancy $(ARGS)
 
 clean: ## remove the environment and everything cached (not runs/ and data/)
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: install it, or name it with PYTHON=...'; exit 2; }
@@ -86,10 +106,17 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.python pyproject.toml
-	@echo 'installing the harness into $(VENV) (torch is the large part)'
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e .
+	@echo 'the first run makes three things, each once:'
+	@echo '  1. Python packages in $(VENV), now: 2 GB, mostly torch; one to five minutes, as the network is'
+	@echo '  2. the demo dataset: less than a minute'
+	@echo '  3. where a Docker engine answers, the sandbox image: two to five minutes; SANDBOX=process does without'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[verify,report]'
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.developer
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[ray]'
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.installed
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[verify,report,dev,upstream]'
 	@touch $@
