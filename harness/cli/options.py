@@ -231,10 +231,15 @@ def publish_verdict(
 
 
 def publish_verdicts(
-    done: Mapping[Path, Judged | HarnessError], options: argparse.Namespace, console: Console
+    done: Mapping[Path, Judged | HarnessError],
+    options: argparse.Namespace,
+    console: Console,
+    *,
+    verify: Callable[[Path], str],
 ) -> int:
     """Draw each scorecard, or tell why there is none; write all verdicts as a list of JSON.
 
+    ``verify`` gives the command that runs the entry of a folder again.
     The exit code is the most pressing one of them: ours first, then malformed entries, rejected
     ones, reproduced ones.
     """
@@ -249,7 +254,7 @@ def publish_verdicts(
             say(f"{folder}: INCONCLUSIVE: {each}" if ours else f"{folder}: {each}")
             codes.add(EXIT_INCONCLUSIVE if ours else EXIT_USAGE)
         else:
-            console.print(scorecard(each.verdict, verbose=options.verbose))
+            console.print(scorecard(each.verdict, verbose=options.verbose, verify=verify(folder)))
             codes.add(EXIT_CODES[each.verdict.verdict])
             verdicts.append(each.verdict.model_dump_json(indent=2))
     write_json(f"[{','.join(verdicts)}]", options.json)

@@ -240,6 +240,10 @@ def _verify_all(options: argparse.Namespace, track: Track, seeds: tuple[int, ...
     console = console_for(options)
     failed: dict[Path, HarnessError] = {}
     begun: dict[Path, RunDirectory] = {}
+
+    def again(folder: Path) -> str:
+        return _typed(options, [folder])
+
     with referee_for(options, track, console, runs=options.runs) as referee:
         for folder in options.submission:
             try:
@@ -249,18 +253,20 @@ def _verify_all(options: argparse.Namespace, track: Track, seeds: tuple[int, ...
                 referee.progress.note(f"{folder} is left out: {error.message}")
 
         def told(judged: Judged) -> None:
-            keep_scorecard(judged.directory, judged.verdict)
+            command = again(folders[judged.directory])
+            keep_scorecard(judged.directory, judged.verdict, verify=command)
             word = judged.verdict.verdict
             referee.progress.note(f"{judged.directory.name}: {word}: {judged.verdict.reason}")
 
         _tell_of_a_busy_machine(options, track, referee)
+        folders = {directory.path: folder for folder, directory in begun.items()}
         # Folders with the same content are one entry: resumed, they are one verification.
         each = {directory.path: directory for directory in begun.values()}
         results = dict(zip(each, finish(list(each.values()), referee, judged=told), strict=True))
     finished = {folder: results[directory.path] for folder, directory in begun.items()}
     done: dict[Path, Judged | HarnessError] = {**failed, **finished}
     return publish_verdicts(
-        {folder: done[folder] for folder in options.submission}, options, console
+        {folder: done[folder] for folder in options.submission}, options, console, verify=again
     )
 
 

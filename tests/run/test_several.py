@@ -38,15 +38,19 @@ def test_each_has_its_verdict_and_what_is_malformed_is_left_out(bench: Bench) ->
     broken = bench.entry("broken")
     (broken / "submission.toml").write_text("[submission")
     file = bench.place / "verdicts.json"
-    done = bench.verify(bench.entry("a"), broken, bench.entry("b"), "--json", file)
+    folders = [bench.entry("a"), bench.entry("b")]
+    done = bench.verify(folders[0], broken, folders[1], "--json", file)
     assert done.code == 2, done.err
     assert "broken is left out: " in done.out
     assert done.err.count(f"{broken}: ") >= 1
     verdicts = json.loads(file.read_text())
     assert [verdict["verdict"] for verdict in verdicts] == ["REJECTED", "REJECTED"]
     assert [len(verdict["seeds"]) for verdict in verdicts] == [1, 1]
-    for verdict in verdicts:
-        assert (Path(verdict["evidence"]) / "scorecard.txt").is_file()
+    for folder, verdict in zip(folders, verdicts, strict=True):
+        kept = (Path(verdict["evidence"]) / "scorecard.txt").read_text()
+        again = f"harness verify {folder} --track {bench.track} --sandbox process"
+        for text in (done.out, kept):  # wherever its lines are broken
+            assert "".join(again.split()) in "".join(text.split()), "each has its own command"
     found = bench.queue()
     assert [(each.state, each.verdict) for each in found.submissions] == [
         ("judged", "REJECTED")
