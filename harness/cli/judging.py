@@ -43,7 +43,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     judge.add_argument(
         "--files", action="store_true", help="of several, compare the kept files too, as of one"
     )
-    judge.add_argument("--svg", type=Path, metavar="PATH", help="also draw the scorecard as SVG")
     judge.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the scorecard as Markdown"
     )
@@ -105,12 +104,9 @@ def _judge(options: argparse.Namespace) -> int:
 def _judge_one(options: argparse.Namespace, track: Track | None) -> int:
     from harness.judge.stored import judge_path
     from harness.report.markdown import render_markdown
-    from harness.report.terminal import export_svg
     from harness.safeio.files import write_atomically
 
     verdict = judge_path(options.runs[0], track=track)
-    if options.svg:
-        write_atomically(options.svg, export_svg(verdict).encode())
     if options.markdown:
         write_atomically(options.markdown, render_markdown(verdict).encode())
     return publish_verdict(verdict, options, console_for(options))
@@ -120,9 +116,8 @@ def _judge_many(options: argparse.Namespace, track: Track | None) -> int:
     from harness.judge.rejudge import find_runs, rejudge
     from harness.report.rejudge import as_json, show_rejudged
 
-    for name in ("svg", "markdown"):
-        if getattr(options, name):
-            raise UsageError(f"--{name}: draws one verdict; name one run directory, without --diff")
+    if options.markdown:
+        raise UsageError("--markdown: draws one verdict; name one run directory, without --diff")
     judged = rejudge(
         find_runs(options.runs), track=track, files=options.files, compare=options.diff
     )

@@ -23,7 +23,7 @@ def _run(arguments: list[str] | None) -> int:
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path):
                 _require_utf8(name, path)
-    for name in ("json", "svg", "markdown", "summary", "junit", "output", "report"):
+    for name in ("json", "markdown", "summary", "junit", "output", "report"):
         path = getattr(options, name, None)
         if path is not None and str(path) != "-":
             _require_writable(f"--{name}", Path(path))

@@ -12,7 +12,8 @@ from harness.contest.significance import Significance
 from harness.contest.track import load_track
 from harness.errors import UsageError
 from harness.package import REPOSITORY, require_checkout
-from harness.report.line_chart import line_chart
+from harness.report.html.drawing import draw_file
+from harness.report.pictures.chances import record_curves
 from harness.report.reference import between
 from harness.safeio.files import write_atomically
 from harness.safeio.output import say
@@ -106,13 +107,9 @@ def rules_text(asked: Significance, found: Characteristics) -> list[str]:
 
 
 def figure(found: Characteristics) -> str:
-    """Share of records by true gain, a line for each set of rules."""
-    return line_chart(
-        [(curve.name, curve.points) for curve in found.curves],
-        title="Share of entries that become records, by true gain over the bar",
-        x_label="true gain, nats a token",
-        marks=((found.margin_nats, "margin"), (1.5 * found.margin_nats, "")),
-    )
+    """Share of records by true gain, a line for each set of rules; a file of SVG."""
+    title = "Share of entries that become records, by true gain over the bar"
+    return draw_file(record_curves(found.curves, margin_nats=found.margin_nats), title=title)
 
 
 def _markdown(grid: Grid) -> list[str]:

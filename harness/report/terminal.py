@@ -1,4 +1,4 @@
-"""Blocks and scorecards on a terminal, as text and as a picture."""
+"""Blocks and scorecards on a terminal."""
 
 import io
 from dataclasses import replace
@@ -14,11 +14,8 @@ from harness.models import Status
 from harness.report import blocks, layout, sentences
 from harness.report.blocks import Block, Cell, Style, words
 from harness.report.sections import parts
-from harness.report.sentences import NAME_LIMIT
 from harness.report.shown import Shown
-from harness.report.svg import SVG_FORMAT, SVG_THEME
 from harness.report.way_on import decided_by, way_on_in_words
-from harness.safeio.text import plain
 
 _BANNER: dict[VerdictName, str] = {
     "VERIFIED": "bold black on green",
@@ -156,25 +153,12 @@ def render_text(
     return text if color else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-def export_svg(verdict: Verdict, *, width: int = 100) -> str:
-    """The scorecard as an SVG picture that refers to nothing outside itself; as on a terminal."""
-    console = _console(width=width, color=True, record=True)
-    console.print(scorecard(verdict))
-    return console.export_svg(
-        title=f"harness: {plain(verdict.submission, NAME_LIMIT)}",
-        theme=SVG_THEME,
-        code_format=SVG_FORMAT,
-        unique_id="scorecard",
-    )
-
-
-def _console(*, width: int, color: bool, record: bool = False) -> Console:
+def _console(*, width: int, color: bool) -> Console:
     return Console(
         file=io.StringIO(),
         width=width,
         force_terminal=color,
         color_system="standard" if color else None,
-        record=record,
         markup=False,
         highlight=False,
         emoji=False,

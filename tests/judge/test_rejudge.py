@@ -283,10 +283,9 @@ def test_diff_shows_what_changes_and_why(archive: Path, tmp_path: Path) -> None:
     assert "0 verdicts, 0 checks and 0 ranks change" in " ".join(same.out.split())
 
 
-def test_pictures_are_of_one(archive: Path, tmp_path: Path) -> None:
-    for option in ("--svg", "--markdown"):
-        done = run(archive, option, tmp_path / "picture")
-        assert done.code == 2 and "one run directory" in done.err
+def test_a_scorecard_as_markdown_is_of_one(archive: Path, tmp_path: Path) -> None:
+    done = run(archive, "--markdown", tmp_path / "scorecard.md")
+    assert done.code == 2 and "one run directory" in done.err
 
 
 def test_strangers_words_are_plain_text(tmp_path: Path) -> None:

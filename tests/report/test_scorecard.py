@@ -2,7 +2,6 @@
 
 import io
 import re
-import xml.etree.ElementTree as ElementTree
 from typing import Any, get_args
 
 import pytest
@@ -15,7 +14,7 @@ from harness.contest.entry import Claim
 from harness.judge.verdict import Busy, Next, Verdict, VerdictName, WayOn
 from harness.models import Finding
 from harness.report.sentences import ttest_in_words
-from harness.report.terminal import export_svg, render_text, scorecard
+from harness.report.terminal import render_text, scorecard
 from harness.report.way_on import way_on_in_words
 from tests.factories import verdicts as samples
 
@@ -318,12 +317,12 @@ def test_color_changes_nothing_but_color(sample: str, width: int) -> None:
 
 
 def test_output_depends_on_the_verdict_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = render_text(samples.verdict(), width=80), export_svg(samples.verdict(), width=80)
+    before = render_text(samples.verdict(), width=80)
     monkeypatch.setenv("COLUMNS", "33")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
-    after = render_text(samples.verdict(), width=80), export_svg(samples.verdict(), width=80)
+    after = render_text(samples.verdict(), width=80)
     assert before == after
 
 
@@ -398,13 +397,3 @@ def test_any_figures_render(
     text = render_text(samples.verdict(checks=(check,)), width=80)
     assert "FAIL" in text
     assert max(map(len, text.splitlines())) <= 80
-
-
-def test_svg_is_well_formed_and_refers_to_nothing_outside() -> None:
-    svg = export_svg(hostile_verdict(HOSTILE), width=100)
-    root = ElementTree.fromstring(svg)
-    assert root.tag.endswith("svg")
-    assert "VERIFIED" in "".join(root.itertext())
-    assert "url(http" not in svg
-    assert "@font-face" not in svg
-    assert not re.search(r"(href|src)\s*=", svg)

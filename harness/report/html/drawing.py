@@ -16,7 +16,7 @@ from markupsafe import Markup
 from harness.report.blocks import Plot
 from harness.safeio.text import plain
 
-WIDTH = 440
+WIDTH = 380
 _TEXT_LIMIT = 200
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = frozenset(
@@ -48,8 +48,10 @@ _THEME: dict[str, Any] = {
         "titleFontWeight": "normal",
         "titlePadding": 8,
         "labelLimit": 170,
+        "labelFlush": False,
         "tickCount": 5,
     },
+    "axisX": {"labelPadding": 6},
     "legend": {
         "labelColor": "var(--ink)",
         "titleColor": "var(--muted)",
@@ -59,12 +61,18 @@ _THEME: dict[str, Any] = {
         "orient": "bottom",
         "labelLimit": 200,
         "columns": 2,
-        "columnPadding": 18,
+        "columnPadding": 20,
     },
     "text": {"color": "var(--ink)", "fontSize": 13},
     "rule": {"color": "var(--ink)"},
     "range": {"category": [f"var(--c{number})" for number in range(1, 9)]},
     "line": {"strokeWidth": 2},
+}
+# As wide as the library that lays plots out takes letters to be; as in the stylesheet.
+_FONTS = '"Helvetica Neue", Arial, "Liberation Sans", sans-serif'
+_ON_BOTH = {
+    **{"ink": "#6e7781", "muted": "#6e7781", "axis": "#8b949e", "line": "#8b949e55"},
+    **{"c1": "#2f81f7", "c2": "#c4701c", "c3": "#2f9e5b", "c4": "#a371f7"},
 }
 
 
@@ -79,6 +87,29 @@ def draw_svg(plot: Plot, *, name: str, alternative: str) -> Markup:
     Raises:
         ValueError: the drawing holds what no picture of a page may hold.
     """
+    root = _drawn(plot, name)
+    root.attrib |= {"class": "plot", "role": "img", "aria-label": alternative}
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - built here, escaped there
+
+
+def draw_file(plot: Plot, *, title: str) -> str:
+    """A plot as a file of its own, whose colors can be seen on light and on dark pages.
+
+    A file that stands in somebody's page does not learn whether that page is light or dark, only
+    what its reader's system prefers.
+    """
+    root = _drawn(plot, "file")
+    root.attrib |= {"xmlns": _SVG[1:-1], "role": "img"}
+    named, style = ET.Element("title"), ET.Element("style")
+    named.text = title
+    colors = " ".join(f"--{name}: {color};" for name, color in _ON_BOTH.items())
+    style.text = f"svg {{ {colors} }} text {{ font-family: {_FONTS}; }}"
+    root[:] = [named, style, *root]
+    return f"{ET.tostring(root, encoding='unicode')}\n"
+
+
+def _drawn(plot: Plot, name: str) -> ET.Element:
+    """The picture as an element, without its size."""
     import vl_convert
 
     whole = {
@@ -86,7 +117,7 @@ def draw_svg(plot: Plot, *, name: str, alternative: str) -> Markup:
         "width": WIDTH,
         "height": 280,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 4, "right": 12, "top": 4, "bottom": 4},
+        "padding": {"left": 12, "right": 18, "top": 4, "bottom": 4},
         **plot,
         "config": _THEME,
     }
@@ -98,8 +129,7 @@ def draw_svg(plot: Plot, *, name: str, alternative: str) -> Markup:
         raise ValueError("a drawing without a picture")
     for size in ("width", "height"):
         root.attrib.pop(size, None)
-    root.attrib |= {"class": "plot", "role": "img", "aria-label": alternative}
-    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - built here, escaped there
+    return root
 
 
 class _Clips:

@@ -30,13 +30,14 @@ def axis(
 
 
 def named(domain: Sequence[str], colors: Sequence[str], **legend: Any) -> Data:
-    """What is told apart by color, with a legend: field ``kind``, in this order."""
+    """What is told apart by color: field ``kind``, in this order; a legend, where there are two."""
+    shown = {"symbolOpacity": 1, "symbolStrokeWidth": 2, **legend} if len(domain) > 1 else None
     return {
         "field": "kind",
         "type": "nominal",
         "title": None,
         "scale": {"domain": list(domain), "range": list(colors)},
-        "legend": {"symbolOpacity": 1, "symbolStrokeWidth": 2, **legend},
+        "legend": shown,
     }
 
 
