@@ -18,10 +18,9 @@ from harness.cli.options import (
 from harness.errors import HarnessError, InfrastructureError, SubmissionError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from harness.adopt.adoption import Adoption
     from harness.contest.bridge import Bridge
+    from harness.report.console import PatientConsole
     from harness.run.folder_check import FolderCheck
 
 _LONGEST_RUN_SECONDS = 100_000
@@ -64,7 +63,7 @@ def check_folders(
     options: argparse.Namespace,
     folders: Sequence[Path],
     adoptions: Sequence[Adoption],
-    console: Console,
+    console: PatientConsole,
 ) -> list[FolderCheck]:
     """Check the bridge of each folder, and show what came of it.
 
@@ -97,7 +96,7 @@ def _check(
     folder: Path,
     bridge: Bridge | None,
     adoption: Adoption,
-    console: Console,
+    console: PatientConsole,
 ) -> FolderCheck:
     from harness.run.folder_check import check_folder
     from harness.upstream.folder import RecordFolder
@@ -106,7 +105,7 @@ def _check(
         said = "; ".join((*adoption.reasons, *adoption.missing))[:1000]
         raise SubmissionError(f"no bridge leads to its model, so nothing was run: {said}")
     track = choose_track(options.track)
-    sandbox = choose_sandbox(options, track, console.print, layout="upstream")
+    sandbox = choose_sandbox(options, track, console.note, layout="upstream")
     return check_folder(
         *(RecordFolder(folder), bridge, track, sandbox),
         data=options.data,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.contest.entry import Entry, Layout
     from harness.contest.track import Track
     from harness.judge.verdict import Verdict
+    from harness.report.console import PatientConsole
     from harness.run.referee import Judged, Referee
     from harness.sandbox.protocol import Sandbox
 
@@ -203,7 +204,7 @@ def referee_for(
         progress.close()
 
 
-def console_for(options: argparse.Namespace) -> Console:
+def console_for(options: argparse.Namespace) -> PatientConsole:
     """The console for people: stdout, or stderr when stdout carries the JSON."""
     from harness.report.console import PatientConsole
 

@@ -186,12 +186,12 @@ def _inspect(options: argparse.Namespace) -> int:
     if options.artifact.is_dir():
         directory = RunDirectory.open(options.artifact)
         plan = directory.plan
-        sandbox = choose_sandbox(options, plan.track, console.print, layout=plan.entry.layout)
+        sandbox = choose_sandbox(options, plan.track, console.note, layout=plan.entry.layout)
         sandbox.prepare()
         found = inspect_run(directory, sandbox)
     elif options.submission:
         submission, track = load_submission(options.submission), load_track(options.track)
-        sandbox = choose_sandbox(options, track, console.print)
+        sandbox = choose_sandbox(options, track, console.note)
         sandbox.prepare()
         entry = submission.entry(track.settings)
         found = inspect_file(options.artifact, entry, submission.contents, track, sandbox)

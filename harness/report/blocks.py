@@ -19,11 +19,15 @@ LONGEST_TEXT = 1_500
 
 @dataclass(frozen=True)
 class Words:
-    """Text with a meaning. ``brief`` may replace it where there is little room."""
+    """Text with a meaning. ``brief`` may replace it where there is little room.
+
+    ``whole``: it holds a path or a command that a reader copies, so no line of ours ends in it.
+    """
 
     text: str
     style: Style = "plain"
     brief: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def words(cell: str | Words) -> Words:
     """Make :class:`Words` of a string, safe to draw."""
     if isinstance(cell, str):
         return Words(plain(cell, LONGEST_TEXT))
-    return Words(plain(cell.text, LONGEST_TEXT), cell.style, plain(cell.brief, LONGEST_TEXT))
+    brief = plain(cell.brief, LONGEST_TEXT)
+    return Words(plain(cell.text, LONGEST_TEXT), cell.style, brief, cell.whole)
 
 
 def is_empty(cell: Cell) -> bool:
@@ -92,13 +97,16 @@ class Table:
 
     The first ``left`` columns are words that say what the row is about, the others are figures. A
     column of figures that is empty in every row is left out. ``notes`` is the heading of the notes
-    if they are drawn as a column.
+    if they are drawn as a column. Of the last ``routine`` rows, ``routine_in_words`` says enough
+    for most: where there is a way to, they are shown to who asks for them.
     """
 
     headings: tuple[str, ...]
     left: int
     rows: Sequence[Row]
     notes: str = "note"
+    routine: int = 0
+    routine_in_words: str = ""
 
     @property
     def used(self) -> list[int]:

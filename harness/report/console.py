@@ -4,12 +4,15 @@ import os
 from typing import Any
 
 from rich.console import Console, ConsoleDimensions
+from rich.text import Text
 
 from harness.safeio.output import output_lost
+from harness.safeio.text import plain
 
 NARROWEST, USUAL, WIDEST = 20, 80, 500
 """Columns: that a report needs to be readable, that are taken where none are told, and that are
 filled at most."""
+_NOTE_LIMIT = 2_000
 
 
 class PatientConsole(Console):
@@ -32,11 +35,19 @@ class PatientConsole(Console):
         self._width, self._height = dimensions
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """See :class:`rich.console.Console`; a failed output is an error of ours."""
+        """See :class:`rich.console.Console`; a failed output is an error of ours.
+
+        Nothing is cropped: what is wider than the console is to be copied (:mod:`.layout`).
+        """
         try:
-            super().print(*objects, **options)
+            super().print(*objects, **{"crop": False, **options})
         except OSError as error:
             raise output_lost(error) from error
+
+    def note(self, text: str) -> None:
+        """Print a message as plain text, unwrapped: it may hold a path or a command."""
+        lines = (plain(line, _NOTE_LIMIT) for line in text.splitlines())
+        self.print(Text("\n".join(lines)), soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
         """Print nothing from now on; buffered text is discarded."""

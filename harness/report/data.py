@@ -107,10 +107,10 @@ def dataset_report(report: DatasetReport) -> RenderableType:
         ("vocabulary", f"{facts.vocabulary_size:,}", ""),
     ]
     rows = [Row((what, found, canonical if field else "")) for what, found, canonical in figures]
-    pairs = [
+    pairs: list[tuple[str, str | Words]] = [
         ("text", _text_rule(report)),
         ("digest", facts.digest),
-        ("place", plain(str(report.dataset.directory), PATH_LIMIT)),
+        ("place", Words(plain(str(report.dataset.directory), PATH_LIMIT), whole=True)),
         ("source", plain(report.dataset.manifest.source, DETAIL_LIMIT)),
     ]
     if report.seconds:

@@ -1,6 +1,9 @@
 """Blocks laid out for terminals; each fits any width without cutting a figure.
 
 Everything here is a rich renderable: a pure function of its content and of the width it is given.
+A text with ``no_wrap`` holds what a reader copies, such as a path or a command: it stays on one
+line of ours, whatever the width, and the terminal breaks it for the eye alone.
+
 The caller decides what is said, and what is dim or failed: ``terminal.py``, from the blocks of a
 report.
 """
@@ -8,6 +11,7 @@ report.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.rule import Rule
 from rich.text import Text
@@ -23,10 +27,25 @@ _BAR_LONGEST = 40
 
 
 def _wrapped(console: Console, text: Text, width: int) -> list[Text]:
+    if text.no_wrap:
+        return [text]
     lines = list(text.wrap(console, max(width, 1), overflow="fold"))
     for line in lines:
         line.rstrip()
     return lines
+
+
+def _line(*parts: Text) -> Text:
+    """A line that is laid out already: nobody wraps it again."""
+    made = Text.assemble(*parts)
+    made.no_wrap, made.overflow = True, "ignore"
+    return made
+
+
+def _broken_below(text: Text) -> int:
+    """The width below which a piece of the text that should stay together is broken."""
+    pieces = [text.plain] if text.no_wrap else text.plain.split()
+    return max(map(cell_len, pieces), default=0)
 
 
 def _spaced(width: int) -> Text:
@@ -40,7 +59,7 @@ def _aligned(cell: Text, width: int, *, right: bool) -> Text:
 
 def _hanging(console: Console, text: Text, *, width: int, indent: int) -> Iterator[Text]:
     for line in _wrapped(console, text, width - indent):
-        yield Text.assemble(_spaced(indent), line)
+        yield _line(_spaced(indent), line)
 
 
 @dataclass(frozen=True)
@@ -79,19 +98,21 @@ class Pairs:
         indent = INDENT + width + GAP
         for label, (_, value) in zip(labels, self.rows, strict=True):
             lines = _wrapped(console, value, options.max_width - indent) or [Text()]
-            yield Text.assemble(
-                _spaced(INDENT), _aligned(label, width + GAP, right=False), lines[0]
-            )
+            yield _line(_spaced(INDENT), _aligned(label, width + GAP, right=False), lines[0])
             for line in lines[1:]:
-                yield Text.assemble(_spaced(indent), line)
+                yield _line(_spaced(indent), line)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of figures. ``note`` is prose about it, beside or below it, as room allows."""
+    """One row of figures. ``note`` is prose about it, beside or below it, as room allows.
+
+    ``below`` has a line of its own behind all that.
+    """
 
     cells: tuple[Text, ...]
     note: Text | None = None
+    below: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +147,8 @@ class FigureTable:
             yield from self._stacked(console, options.max_width)
             return
         note_width = options.max_width - needed - GAP
-        beside = note_width >= _NOTE_BESIDE
+        narrowest = max((_broken_below(row.note) for row in self.rows if row.note), default=0)
+        beside = note_width >= max(_NOTE_BESIDE, narrowest)
         headings = [Text(heading, style="dim") for heading in self.headings]
         yield self._line(headings, widths)
         for row in self.rows:
@@ -135,13 +157,16 @@ class FigureTable:
                 yield line
             elif beside:
                 notes = _wrapped(console, row.note, note_width) or [Text()]
-                yield Text.assemble(line, _spaced(needed - line.cell_len + GAP), notes[0])
+                yield _line(line, _spaced(needed - line.cell_len + GAP), notes[0])
                 for note in notes[1:]:
-                    yield Text.assemble(_spaced(needed + GAP), note)
+                    yield _line(_spaced(needed + GAP), note)
             else:
                 yield line
                 indent = INDENT + widths[used[0]] + GAP
                 yield from _hanging(console, row.note, width=options.max_width, indent=indent)
+            if row.below is not None:
+                indent = INDENT + widths[used[0]] + GAP
+                yield from _hanging(console, row.below, width=options.max_width, indent=indent)
 
     def _line(self, cells: Sequence[Text], widths: dict[int, int]) -> Text:
         line = _spaced(INDENT)
@@ -164,8 +189,9 @@ class FigureTable:
             ]
             yield from _hanging(console, lead, width=width, indent=INDENT)
             yield from _flowing(console, pairs, width=width, indent=2 * INDENT)
-            if row.note is not None:
-                yield from _hanging(console, row.note, width=width, indent=2 * INDENT)
+            for note in (row.note, row.below):
+                if note is not None:
+                    yield from _hanging(console, note, width=width, indent=2 * INDENT)
 
 
 def _flowing(

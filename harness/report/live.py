@@ -165,7 +165,7 @@ class LiveProgress(_Paced):
         return Text.assemble((curve, "cyan"), "  ", state.loss)
 
     def _print(self, text: Text) -> None:
-        self._console.print(text)
+        self._console.print(text, soft_wrap=True)  # it may hold a path that is copied
 
     def started(self, directory: RunDirectory) -> None:
         """Print what runs, and start the live display."""

@@ -35,9 +35,11 @@ def show_rejudged(judged: Sequence[Rejudged], console: Console, *, compared: boo
         console.print()
     for each in judged:
         if each.trouble:
-            console.print(Text(f"not judged: {plain(each.trouble.message, 4 * DETAIL_LIMIT)}"))
+            said = f"not judged: {plain(each.trouble.message, 4 * DETAIL_LIMIT)}"
+            console.print(Text(said), soft_wrap=True)
         if each.unreadable:
-            console.print(Text(f"not compared: {plain(each.unreadable, 4 * DETAIL_LIMIT)}"))
+            said = f"not compared: {plain(each.unreadable, 4 * DETAIL_LIMIT)}"
+            console.print(Text(said), soft_wrap=True)
     for line in _summary(judged, compared=compared):
         console.print(Text(line))
 

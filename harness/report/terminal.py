@@ -57,7 +57,7 @@ def _last_lines(verdict: Verdict, verify: str) -> list[RenderableType]:
     """The verdict once more: on a small screen, the banner has scrolled out of view."""
     lines: list[RenderableType] = [_last_line(verdict)]
     if rows := way_on_in_words(verdict, verify=verify):
-        lines.append(layout.Pairs([(label, Text(said)) for label, said in rows]))
+        lines.append(layout.Pairs([(label, Text(said, no_wrap=True)) for label, said in rows]))
     return lines
 
 
@@ -98,11 +98,13 @@ def _text(cell: Cell) -> Text:
     if isinstance(cell, blocks.Mark):
         return Text(cell.status.upper(), style=STATUS_STYLES[cell.status])
     said = words(cell)
-    return Text(said.brief or said.text, style=_STYLES[said.style])
+    return Text(said.brief or said.text, _STYLES[said.style], no_wrap=said.whole)
 
 
 def _banner(banner: blocks.Banner) -> RenderableType:
-    lines = [words(banner.title).text, "", *(words(line).text for line in banner.lines)]
+    # What is copied stands below the scorecard, where no frame breaks it.
+    told = [words(line).text for line in banner.lines if not words(line).whole]
+    lines = [words(banner.title).text, "", *told]
     style = _BANNER[banner.verdict]
     return Panel(
         Text("\n".join(lines), overflow="fold"),
@@ -148,7 +150,7 @@ def render_text(
 ) -> str:
     """The scorecard as text that depends on nothing but its arguments; ends in a newline."""
     console = _console(width=width, color=color)
-    console.print(scorecard(verdict, verbose=verbose, verify=verify))
+    console.print(scorecard(verdict, verbose=verbose, verify=verify), crop=False)
     text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
     return text if color else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 

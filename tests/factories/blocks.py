@@ -39,3 +39,9 @@ def cells_of(block: Block) -> Iterator[Cell]:
                 pass
             case _:
                 raise AssertionError(f"a block that this walk does not know: {part}")
+
+
+def wrapped(text: str) -> list[str]:
+    """The lines of a scorecard but for those that hold what is copied: they are never broken."""
+    copied = ("  open ", "  next ", "  directory ")
+    return [line for line in text.splitlines() if not line.startswith(copied)]

@@ -26,7 +26,10 @@ def banner(verdict: Verdict, *, verify: str = "") -> Block:
     if confirmed := sentences.confirmed(verdict):
         lines.append(Words(confirmed, "strong"))
     lines += [Words(line, "dim") for line in sentences.qualifiers(verdict)]
-    lines += [Words(f"{label}: {said}") for label, said in way_on_in_words(verdict, verify=verify)]
+    lines += [
+        Words(f"{label}: {said}", whole=True)
+        for label, said in way_on_in_words(verdict, verify=verify)
+    ]
     title = f"{verdict.verdict}: {sentences.TAGLINES[verdict.verdict]}"
     return Banner(verdict.verdict, title, tuple(lines))
 
@@ -57,7 +60,10 @@ def checks(verdict: Verdict, *, all: bool = True) -> Block:
     folded: list[Status] = [] if all else ["unknown", "pass"] if failed else ["pass"]
     told = [check for check in worst_first(verdict.checks) if check.status not in folded]
     rows = [_check_row(check, better.get(check.id, "equal")) for check in told]
-    parts: list[Block] = [Table(headings, 2, rows, notes="why")] if rows else []
+    passing = [check.id for check in told if check.status == "pass"]
+    routine = _folded("pass", passing) if passing else ""
+    table = Table(headings, 2, rows, "why", len(passing), routine)
+    parts: list[Block] = [table] if rows else []
     for status in folded:
         names = [check.id for check in verdict.checks if check.status == status]
         if names:
@@ -173,7 +179,8 @@ def evidence(verdict: Verdict) -> Block:
     digests = {
         name: plain(digest, _DIGEST_LIMIT) for name, digest in verdict.digests.model_dump().items()
     }
-    rows: list[tuple[str, Words]] = [("directory", Words(plain(verdict.evidence, PATH_LIMIT)))]
+    directory = Words(plain(verdict.evidence, PATH_LIMIT), whole=True)
+    rows: list[tuple[str, Words]] = [("directory", directory)]
     rows += [
         (name, Words(digest, brief=short_digest(digest)))
         for name, digest in digests.items()
