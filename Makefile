@@ -12,6 +12,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 HARNESS := $(BIN)/harness
 
+# Installs with pip, which is silent for minutes: whoever waits is told that it goes on.
+INSTALL = ( seconds=0; while sleep 20 >/dev/null 2>&1 && kill -0 $$$$; do seconds=$$((seconds + 20)); \
+	echo "  installing Python packages: $$seconds s so far; usually one to five minutes"; done ) & \
+	telling=$$!; trap 'kill $$telling' EXIT; trap 'exit 130' HUP INT TERM; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e
+
 .DEFAULT_GOAL := help
 .PHONY: help verify check data doctor image upstream-image test coverage test-docker cheaters lint format dist bench accelerator fuzz soak docs operating-characteristics contest screenshots occupancy clean test-cluster cluster-simulation
 
@@ -110,13 +116,13 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml
 	@echo '  1. Python packages in $(VENV), now: 2 GB, mostly torch; one to five minutes, as the network is'
 	@echo '  2. the demo dataset: less than a minute'
 	@echo '  3. where a Docker engine answers, the sandbox image: two to five minutes; SANDBOX=process does without'
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[verify,report]'
+	@$(INSTALL) '.[verify,report]'
 	@touch $@
 
 $(VENV)/.ray: $(VENV)/.developer
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[ray]'
+	@$(INSTALL) '.[ray]'
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.installed
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[verify,report,dev,upstream]'
+	@$(INSTALL) '.[verify,report,dev,upstream]'
 	@touch $@

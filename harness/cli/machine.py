@@ -22,7 +22,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.safeio.output import tell
 from harness.sandbox.backend import Asked
 from harness.sandbox.docker.build_files import told_path
-from harness.sandbox.docker.kinds import KINDS
+from harness.sandbox.docker.kinds import KINDS, recipe_of
 from harness.sandbox.registry import isolating, self_checks
 
 _MOST_DAYS = 36_500
@@ -137,6 +137,7 @@ def _image(options: argparse.Namespace) -> int:
     tag, identity = make(note, base=options.base or None, kind=options.kind)
     tell(f"{tag} {identity}")
     if options.save:
+        note(f"writing {options.save}, about {recipe_of(options.kind).holds}")
         tell(f"wrote {carrying.save(tag, options.save):,} bytes to {options.save}")
     return 0
 
@@ -184,12 +185,12 @@ def _prove_sandbox(options: argparse.Namespace) -> int:
     from harness.report.proofs import CHANNELS_TOO, show_proofs
 
     console = console_for(options)
-    asked = Asked(choose_track(options.track), console.print, options.runtime)
+    asked = Asked(choose_track(options.track), console.note, options.runtime)
     proofs, warnings = self_checks()[options.sandbox](asked)
     show_proofs(proofs, console)
     if warnings:
         show_findings(warnings, console)
-    console.print(CHANNELS_TOO)
+    console.note(CHANNELS_TOO)
     return 0 if all(proof.stands for proof in proofs) else EXIT_INCONCLUSIVE
 
 
@@ -201,7 +202,7 @@ def _measure_channels(options: argparse.Namespace) -> int:
 
     console = console_for(options)
     track = choose_track(options.track)
-    asked = Asked(track, console.print, options.runtime)
+    asked = Asked(track, console.note, options.runtime)
     backend = isolating()[options.channels]
     sandbox = backend.open(asked)
     sandbox.prepare()
@@ -215,7 +216,7 @@ def _measure_channels(options: argparse.Namespace) -> int:
         sandbox,
         control,
         mark_of(track),
-        note=console.print,
+        note=console.note,
         accelerators=tuple(gpu.uuid for gpu in gpus),
     )
     show_channels(found, console)

@@ -1,6 +1,7 @@
 """The first run says what it makes, how long that takes, and how to do without an image."""
 
 import contextlib
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,23 @@ class NoEngine:
 
 def test_packages_data_and_image_are_announced_with_their_minutes() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("$(VENV)/.installed:")[2]
-    announced, _, _ = recipe.partition("pip install")
+    announced, installed, _ = recipe.partition("$(INSTALL)")
+    assert installed
     for words in ("2 GB", "minutes", "demo dataset", "sandbox image", "SANDBOX=process"):
         assert words in announced
+
+
+def test_a_silent_pip_is_told_of_and_its_outcome_is_the_one_of_make(tmp_path: Path) -> None:
+    install = (ROOT / "Makefile").read_text().partition("INSTALL = ")[2].partition("\n\n")[0]
+    quick = install.replace("sleep 20", "sleep 0.2")
+    (tmp_path / "bin").mkdir()
+    pip = tmp_path / "bin" / "python"
+    pip.write_text("#!/bin/sh\nsleep 1; exit 3\n")
+    pip.chmod(0o755)
+    (tmp_path / "Makefile").write_text(f"BIN := bin\nINSTALL = {quick}\nit:\n\t@$(INSTALL) .\n")
+    done = subprocess.run(["make", "it"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "installing Python packages: 20 s so far; usually" in done.stdout
+    assert done.returncode == 2 and "Error 3" in done.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,6 +14,7 @@ from harness.sandbox.docker import wheels
 from harness.sandbox.docker.build_files import FOLDER, told_path
 from harness.sandbox.docker.engine import OWNER_LABEL, engine_errors
 from harness.sandbox.docker.kinds import Recipe
+from harness.sandbox.docker.lasting import told_while
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
@@ -52,18 +53,19 @@ def find_base(client: "APIClient", named: str | None, recipe: Recipe, progress: 
         if candidate and image_id(client, candidate):
             return candidate
     wanted = named or recipe.public_base
-    if wanted and _pulled(client, wanted, progress):
+    if wanted and _pulled(client, wanted, recipe, progress):
         return wanted
     if named is None and _can_make_base():
         progress(f"making {local} with debootstrap")
-        done = subprocess.run(
-            ["/bin/sh", str(FOLDER / "make-base.sh"), local, recipe.kind],
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_BUILD_SECONDS,
-        )
+        with told_while(progress, f"making {local} with debootstrap", usual=recipe.usual):
+            done = subprocess.run(
+                ["/bin/sh", str(FOLDER / "make-base.sh"), local, recipe.kind],
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_BUILD_SECONDS,
+            )
         if done.returncode == 0 and image_id(client, local):
             return local
         for line in (done.stdout + done.stderr).splitlines()[-10:]:
@@ -80,10 +82,13 @@ def find_base(client: "APIClient", named: str | None, recipe: Recipe, progress: 
     )
 
 
-def _pulled(client: "APIClient", wanted: str, progress: Progress) -> bool:
+def _pulled(client: "APIClient", wanted: str, recipe: Recipe, progress: Progress) -> bool:
     progress(f"pulling {wanted}")
     try:
-        with engine_errors(f"pull {wanted}"):
+        with (
+            engine_errors(f"pull {wanted}"),
+            told_while(progress, f"pulling {wanted}", usual=recipe.usual),
+        ):
             client.pull(wanted)
     except InfrastructureError as error:
         progress(error.message)

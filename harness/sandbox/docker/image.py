@@ -33,6 +33,7 @@ from harness.sandbox.docker.base_image import (
 )
 from harness.sandbox.docker.build_files import FOLDER, kept_in, lock_of, locks_of, told_path
 from harness.sandbox.docker.kinds import ImageKind, Recipe, recipe_of
+from harness.sandbox.docker.lasting import told_while
 from harness.sandbox.limits import PACKAGES
 
 WORKER_SOURCE = PACKAGE / "inside" / "worker.py"
@@ -126,7 +127,8 @@ def build(
             context: dict[str, Path | bytes] = {f"wheels/{path.name}": path for path in packages}
             context |= {"Dockerfile": runtime_parts["Dockerfile"], "lock": lock, **files}
             arguments = {"BASE": chosen, "ACCELERATOR": kind}
-            _build(client, runtime, context, arguments, force=force, progress=progress)
+            with told_while(progress, f"building {runtime}", usual=recipe.usual) as say:
+                _build(client, runtime, context, arguments, force=force, progress=say)
             _drop_stage(client)
         # Only now, because a lock may have been written.
         tag = _tag("sandbox", _inputs(recipe, named_base, worker), kind)
@@ -136,9 +138,8 @@ def build(
             "worker.py": _read_input(worker),
             "packages.py": PACKAGES_SOURCE,
         }
-        identity = _build(
-            client, tag, context, {"RUNTIME": runtime}, force=force, progress=progress
-        )
+        with told_while(progress, f"building {tag}", usual=recipe.usual) as say:
+            identity = _build(client, tag, context, {"RUNTIME": runtime}, force=force, progress=say)
     return tag, identity
 
 

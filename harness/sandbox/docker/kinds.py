@@ -18,7 +18,8 @@ class Recipe:
     ``local_base`` is the base image that ``make-base.sh`` makes, ``public_base`` one that
     registries have, where there is any. ``lacking`` maps what the base must have besides Python to
     why; ``packages`` are those of Debian that add it. ``files`` go into the image as they are.
-    ``effort`` is what making it takes, on two cores, for whoever waits.
+    ``minutes`` is how long making it takes on two cores, and ``holds`` what it holds, for whoever
+    waits.
     """
 
     kind: ImageKind
@@ -30,7 +31,18 @@ class Recipe:
     lacking: dict[str, str]
     packages: str = ""
     files: tuple[str, ...] = ()
-    effort: str = "two to five minutes, 1.2 GB"
+    minutes: str = "two to five minutes"
+    holds: str = "1.2 GB"
+
+    @property
+    def effort(self) -> str:
+        """What making it takes."""
+        return f"{self.minutes}, {self.holds}"
+
+    @property
+    def usual(self) -> str:
+        """How long making it takes, as a sentence."""
+        return f"the whole image usually takes {self.minutes}"
 
     @property
     def python(self) -> str:
@@ -60,7 +72,8 @@ _RECIPES = (
         # Triton builds the little program that starts a kernel.
         lacking={"a C compiler": _KERNELS, "Python's headers": _KERNELS},
         packages="g++ python3-dev",
-        effort="ten minutes or more: it holds gigabytes of CUDA's libraries",
+        minutes="ten minutes or more",
+        holds="gigabytes of CUDA's libraries",
     ),
     Recipe(
         kind="upstream-cpu",
@@ -72,7 +85,8 @@ _RECIPES = (
         lacking={"PyTorch": _NO_WHEEL, "NumPy": _NO_WHEEL},
         packages="python3-torch python3-numpy",
         files=("without_libuv.py",),
-        effort="about three minutes, 1.7 GB",
+        minutes="about three minutes",
+        holds="1.7 GB",
     ),
 )
 

@@ -17,7 +17,8 @@ from harness.errors import InfrastructureError
 from harness.safeio.files import disk_errors, sha256_of, write_atomically
 from harness.safeio.text import plain_line
 from harness.sandbox.docker.build_files import told_path
-from harness.sandbox.docker.kinds import ImageKind
+from harness.sandbox.docker.kinds import ImageKind, recipe_of
+from harness.sandbox.docker.lasting import told_while
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+)"
@@ -157,15 +158,17 @@ def _download(
 ) -> None:
     command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet"]
     command += ["--only-binary", ":all:", "--dest", str(folder), *target.pip_options, *what]
+    doing, usual = f"downloading wheels for {target.name}", recipe_of(target.kind).usual
     try:
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PIP_SECONDS,
-        )
+        with told_while(progress, doing, usual=usual):
+            done = subprocess.run(
+                command,
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_PIP_SECONDS,
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InfrastructureError(
             f"pip did not run to its end: {error}", remedy=f"see {told_path('README.md')}"
