@@ -10,6 +10,9 @@ from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware.machine import disk_free_bytes, machine, missing_for
 from harness.models import Finding
+from harness.package import install_command, lacking
+from harness.sandbox.backend import Backend
+from harness.sandbox.registry import BACKENDS
 
 CLOCK_PROBE_SECONDS = 0.2
 
@@ -22,6 +25,7 @@ def examine(track: Track, *, data: Path, runs: Path, tokenizer: Tokenizer = STOC
     """
     return [
         _machine(),
+        _packages(),
         _accelerators(track),
         *_sandboxes(track),
         _clocks(),
@@ -42,6 +46,15 @@ def _machine() -> Finding:
     )
 
 
+def _packages() -> Finding:
+    """What comes with the extra that trains and scores; the other questions do without it."""
+    if missing := lacking("verify"):
+        detail = f"not installed: {', '.join(missing)}, without which nothing is run or scored"
+        remedy = install_command("verify")
+        return Finding(id="packages", status="fail", detail=detail, remedy=remedy)
+    return Finding(id="packages", status="pass", detail="all that trains and scores is installed")
+
+
 def _accelerators(track: Track) -> Finding:
     try:
         facts = machine(needs_accelerators=track.hardware.accelerators > 0)
@@ -60,9 +73,7 @@ def _accelerators(track: Track) -> Finding:
 
 def _sandboxes(track: Track) -> list[Finding]:
     """What each backend needs; one that isolates is enough."""
-    from harness.sandbox.registry import BACKENDS
-
-    found = [backend.examine(track) for backend in BACKENDS if backend.examine]
+    found = [_of_backend(backend, track) for backend in BACKENDS if backend.examine]
     enough = any(all(finding.status != "fail" for finding in findings) for findings in found)
     return [
         finding.model_copy(update={"status": "unknown"})
@@ -71,6 +82,14 @@ def _sandboxes(track: Track) -> list[Finding]:
         for findings in found
         for finding in findings
     ]
+
+
+def _of_backend(backend: Backend, track: Track) -> list[Finding]:
+    """What a backend needs, where the package that asks it is installed."""
+    try:
+        return backend.examine(track) if backend.examine else []
+    except ModuleNotFoundError as error:
+        return [_unasked(f"{backend.name} sandbox", error)]
 
 
 def _clocks() -> Finding:
@@ -95,6 +114,8 @@ def _dataset(track: Track, data: Path, tokenizer: Tokenizer) -> Finding:
         facts = open_texts(track, data, tokenizer).scored.facts()
     except HarnessError as error:
         return _failed("dataset", error)
+    except ModuleNotFoundError as error:
+        return _unasked("dataset", error)
     other = "" if facts.name == track.dataset.name else f", the text of {track.dataset.name}"
     return Finding(
         id="dataset",
@@ -139,6 +160,12 @@ def _bar(track: Track) -> list[Finding]:
         return [_failed("bar", error)]
     detail = f"{bar.bpb:.6f} BPB ({bar.source})" if bar else track.bar.source
     return [Finding(id="bar", status="pass", detail=detail)]
+
+
+def _unasked(question: str, error: ModuleNotFoundError) -> Finding:
+    """A question that needs a package which is not there."""
+    detail = f"cannot be asked without the package {error.name}"
+    return Finding(id=question, status="fail", detail=detail, remedy=install_command("verify"))
 
 
 def _failed(question: str, error: HarnessError) -> Finding:

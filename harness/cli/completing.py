@@ -26,7 +26,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     completion.formatter_class = argparse.RawDescriptionHelpFormatter
     completion.epilog = (
         "bash: harness completion bash > ~/.local/share/bash-completion/completions/harness\n"
-        "zsh:  harness completion zsh > DIR/_harness, where DIR is in $fpath\n"
+        "zsh:  harness completion zsh > DIR/_harness, where DIR is in $fpath before compinit;\n"
+        '      or, after it: eval "$(harness completion zsh)". To source it does not work.\n'
         "fish: harness completion fish > ~/.config/fish/completions/harness.fish"
     )
 

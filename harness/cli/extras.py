@@ -7,25 +7,7 @@ gigabytes, which come with an extra of the package (``pyproject.toml``).
 from importlib.util import find_spec
 
 from harness.errors import InfrastructureError
-from harness.package import install_command
-
-EXTRAS = {
-    "docker": "verify",
-    "huggingface_hub": "verify",
-    "ray": "ray",
-    "sentencepiece": "verify",
-    "torch": "verify",
-    "vl_convert": "report",
-    # What the package itself asks for, and who installed it without its dependencies lacks.
-    "jinja2": "",
-    "markupsafe": "",
-    "numpy": "",
-    "psutil": "",
-    "scipy": "",
-    "shtab": "",
-    "zstandard": "",
-}
-"""The extra that each module comes with."""
+from harness.package import EXTRAS, install_command
 
 
 def require(*modules: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.extras import EXTRAS
+from harness.package import EXTRAS
 from tests.factories.playground import BIGRAM, ROOT
 
 STORED = ROOT / "tests/evidence/formats/decided"
@@ -91,6 +91,17 @@ def test_a_missing_extra_is_named(module: str, arguments: list[str | Path], tmp_
     assert f"pip install --editable '{ROOT}{brackets}'" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_doctor_says_what_is_missing_and_answers_the_rest(data_root: Path) -> None:
+    done = without(ONLY_TO_RUN, "doctor", "--track", "smoke", "--data", data_root)
+    assert done.returncode == 3 and done.stderr == ""
+    said = " ".join(done.stdout.split())
+    assert "FAIL packages not installed: docker, huggingface_hub, sentencepiece, torch" in said
+    assert f"remedy: pip install --editable '{ROOT}[verify]'" in said
+    assert "FAIL docker sandbox cannot be asked without the package docker" in said
+    assert "FAIL dataset cannot be asked without the package sentencepiece" in said
+    assert "PASS clocks" in said and "PASS disk" in said
 
 
 def test_every_package_that_is_imported_is_declared() -> None:
