@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import TypedDict
 from harness.contest.entry import STOCK, Entry, Tokenizer
 from harness.contest.submission import MANIFEST as SUBMISSION
 from harness.contest.track import Track
-from harness.data.format.dataset import Dataset, open_dataset
+from harness.data.format.dataset import Dataset
 from harness.data.format.manifest import MANIFEST_NAME, Manifest, load_manifest
+from harness.data.format.proofs import open_proven, state_of
 from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.plan import HoldoutFacts, TextFacts
 from harness.evidence.results import TokenizerProof
@@ -70,7 +70,7 @@ class Texts:
 
 
 def open_texts(track: Track, data: Path, tokenizer: Tokenizer = STOCK) -> StockTexts:
-    """Open the texts that a track names. Each file is read once in the lifetime of this process.
+    """Open the texts that a track names; each file is read here, unless it was and is untouched.
 
     Args:
         track: names the dataset and, optionally, a second dataset of unpublished documents.
@@ -259,23 +259,12 @@ def _in_bytes(
 
 def _opened(data: Path, name: str) -> Dataset:
     """The dataset, checked in full once; it is checked again only if a file was touched since."""
-    return _opened_once(data.absolute(), name, _state_of(data / name))
+    return _opened_once(data.absolute(), name, state_of(data / name))
 
 
 @functools.lru_cache(maxsize=8)
 def _opened_once(data: Path, name: str, state: object) -> Dataset:
-    return open_dataset(data, name)
-
-
-def _state_of(directory: Path) -> tuple[tuple[str, int, int, int, int], ...]:
-    found = []
-    for place, _, names in os.walk(directory):
-        for name in names:
-            path = Path(place, name)
-            status = path.lstat()
-            changed = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            found.append((str(path), status.st_ino, *changed))
-    return tuple(sorted(found))
+    return open_proven(data, name)
 
 
 def _check_holdout(dataset: Dataset, unpublished: Dataset) -> None:

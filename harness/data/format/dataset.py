@@ -105,6 +105,18 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
         UsageError: ``name`` cannot be the name of a dataset.
         InfrastructureError: the dataset is missing, or a file differs from the manifest.
     """
+    dataset = named_dataset(root, name)
+    check_dataset(dataset, progress=progress or silent)
+    return dataset
+
+
+def named_dataset(root: Path, name: str) -> Dataset:
+    """What the manifest of ``root/name`` says; no other file is looked at.
+
+    Raises:
+        UsageError: ``name`` cannot be the name of a dataset.
+        InfrastructureError: there is no manifest, or it is that of another dataset.
+    """
     check_name(name)
     directory = root / name
     with reading(directory):
@@ -124,9 +136,7 @@ def open_dataset(root: Path, name: str, *, progress: Progress | None = None) -> 
             remedy=f"if the folder was renamed, name it {manifest.name} again; the track asks for "
             f"dataset {name}",
         )
-    dataset = Dataset(directory=directory.resolve(), manifest=manifest)
-    check_dataset(dataset, progress=progress or silent)
-    return dataset
+    return Dataset(directory=directory.resolve(), manifest=manifest)
 
 
 def _how_to_get(name: str, directory: Path) -> str:
