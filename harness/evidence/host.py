@@ -1,5 +1,7 @@
 """The host of a run, measured for each run: runs of one plan may be made on different hosts."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
@@ -66,11 +68,30 @@ class SandboxFacts(Fact):
         return set(self.proves) >= REQUIRED
 
 
+class TelemetryFacts(Fact):
+    """What telemetry saw of the accelerators while a step ran, or while they were calibrated.
+
+    ``file_sha256`` is the digest of ``<step>.telemetry.npz`` beside the evidence, which holds what
+    was seen at each moment. ``missing`` says why nothing was seen.
+    """
+
+    samples: int = 0
+    slowdowns: tuple[str, ...] = ()
+    lowest_sm_clock_mhz: int | None = None
+    foreign_processes: int = 0
+    file_sha256: Later[str] = None
+    missing: Later[Annotated[str, Field(min_length=1, max_length=500)]] = None
+
+
 class Calibration(Fact):
-    """The speed of a host before its run: figures by name, each name with its unit."""
+    """The speed of a host before its run: figures by name, each name with its unit.
+
+    ``telemetry`` is what was seen of its accelerators meanwhile.
+    """
 
     figures: dict[str, float] = Field(default_factory=dict)
     seconds: float = Field(ge=0)
+    telemetry: Later[TelemetryFacts] = None
 
 
 class HostFacts(Fact):
@@ -88,12 +109,3 @@ class HostFacts(Fact):
     measured_by: str
     calibration: Calibration | None = None
     alone: bool | None = None
-
-
-class TelemetryFacts(Fact):
-    """What telemetry saw of the accelerators while a step ran."""
-
-    samples: int = 0
-    slowdowns: tuple[str, ...] = ()
-    lowest_sm_clock_mhz: int | None = None
-    foreign_processes: int = 0

@@ -46,9 +46,9 @@ def check_kept(directory: RunDirectory, runs: Sequence[Run] | None = None) -> No
 
     Code with the plan's digest, files and names; of each try that counts (``runs``, where they were
     read already), each sealed file with size and SHA-256; each scoring's file of documents with
-    SHA-256 and the sums of the score; a tokenizer's normal form with its SHA-256. Runs that led to
-    no artifact or no score keep nothing, so nothing is asked of them; nor of sealed files that were
-    removed on purpose, which leaves a note.
+    SHA-256 and the sums of the score; a tokenizer's normal form, and what accelerators did, with
+    their SHA-256. Runs that led to no artifact or no score keep nothing, so nothing is asked of
+    them; nor of sealed files that were removed on purpose, which leaves a note.
 
     Raises:
         InfrastructureError: a file is missing or was changed, or the plan's date is in the future.
@@ -139,10 +139,14 @@ def check_run(directory: RunDirectory, run: Run) -> None:
     if run.checkpoint is not None and not pruned:
         _check_sealed(root, directory.checkpoint(run), run.checkpoint)
     if run.tokenizer is not None and run.tokenizer.normal_form_sha256 is not None:
-        _check_normal_form(root, directory.normal_form(run), run.tokenizer.normal_form_sha256)
+        what = "not the normal form that was proven"
+        _check_small(root, directory.normal_form(run), run.tokenizer.normal_form_sha256, what)
     for facts in run.steps:
         if isinstance(facts.result, Scores):
             _check_documents(root, directory.documents(run, facts.name).absolute(), facts.result)
+        if facts.telemetry is not None and facts.telemetry.file_sha256 is not None:
+            path = directory.telemetry(run, facts.name).absolute()
+            _check_small(root, path, facts.telemetry.file_sha256, "not what was seen")
 
 
 def lies_ahead(date: str) -> bool:
@@ -178,8 +182,7 @@ def _check_sealed(root: Path, path: Path, facts: ArtifactFacts) -> None:
             raise _changed(path, "missing, or not what was sealed")
 
 
-def _check_normal_form(root: Path, path: Path, sha256: str) -> None:
-    what = "not the normal form that was proven"
+def _check_small(root: Path, path: Path, sha256: str, what: str) -> None:
     with _opened(root, path, what) as (file, size):
         if size > LARGEST_FILE_BYTES or hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise _changed(path, f"missing, or {what}")

@@ -88,6 +88,11 @@ class Step:
         return None if self.runs_code is False else f"{self.name}.log"
 
     @property
+    def telemetry_file(self) -> str:
+        """The name of its file of what accelerators did, where there were any."""
+        return f"{self.name}.telemetry.npz"
+
+    @property
     def documents_file(self) -> str | None:
         """The name of its file of documents' costs."""
         return f"{self.name}.npz" if self.documents else None

@@ -8,6 +8,7 @@
       bridge/                       the referee's own lines about an entry in a foreign layout
       preparation/try-K/            what ran before any seed; tokenizer.normal: what was proven
       seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
+                                    <step>.telemetry.npz where accelerators were watched
       reproduction-S/try-K/         the same
         pruned.json                 instead of sealed files that nobody needs any more
       */lock                        held by who makes a try of that draw, on any machine
@@ -183,6 +184,10 @@ class RunDirectory:
         file = step_of(name).documents_file
         assert file is not None  # noqa: S101 - callers ask for steps that score
         return self.directory_of(run) / file
+
+    def telemetry(self, run: Run, name: StepName) -> Path:
+        """What accelerators did in a step of a run whose telemetry kept a file."""
+        return self.directory_of(run) / step_of(name).telemetry_file
 
     def attempts(self, draw: Draw) -> int:
         """How many tries of a draw were begun, including those that failed."""

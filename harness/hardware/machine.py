@@ -10,17 +10,18 @@ from pathlib import Path
 from harness.contest.track import Track
 from harness.errors import InfrastructureError
 from harness.evidence.host import Accelerator, MachineFacts
-from harness.hardware.nvidia_smi import (
+from harness.hardware.nvml import (
     REMEDY,
     TIMEOUT_SECONDS,
-    integer,
-    query_gpus,
+    AbsentError,
+    Device,
+    driver,
+    within,
 )
 
 OLDEST_DRIVER = 580
 """Of CUDA 13, which the image's PyTorch is built for. With an older one PyTorch sees no GPU, and
 a submission would train on the processor, for which it is not to blame."""
-_MIB = 1 << 20
 _UUID = re.compile(r"GPU-[0-9a-fA-F-]{8,64}")
 
 
@@ -30,32 +31,44 @@ def accelerators(
     """The NVIDIA GPUs of this machine in the driver's order, and the driver's version.
 
     A GPU that is partitioned (MIG) has `` (MIG)`` after its name, so it is never mistaken for a
-    whole one. Both are empty without nvidia-smi or without a device.
+    whole one.
 
     Raises:
-        InfrastructureError: nvidia-smi hangs, fails or answers nonsense.
+        AbsentError: there is none, and it says why.
+        InfrastructureError: the driver hangs, fails or answers nonsense.
     """
-    fields = ("name", "uuid", "memory.total", "driver_version", "mig.mode.current")
-    found = []
-    driver = ""
-    for row in query_gpus(fields, timeout_seconds=timeout_seconds):
-        if not row["name"] or not _UUID.fullmatch(row["uuid"]):
-            raise InfrastructureError(
-                f"nvidia-smi answered name {row['name'][:60]!r} and UUID {row['uuid'][:60]!r}, "
-                "which name no GPU",
-                remedy=REMEDY,
-            )
-        partitioned = row["mig.mode.current"].lower() == "enabled"
-        memory_mib = integer(row["memory.total"], field="memory.total")
-        found.append(
-            Accelerator(
-                name=row["name"] + (" (MIG)" if partitioned else ""),
-                uuid=row["uuid"],
-                memory_bytes=(memory_mib or 0) * _MIB,
-            )
+
+    def ask() -> tuple[tuple[Accelerator, ...], str]:
+        with driver() as opened:
+            return tuple(map(_described, opened.devices)), opened.version
+
+    return within(timeout_seconds, ask)
+
+
+def _described(device: Device) -> Accelerator:
+    name = device.name
+    if not name or not _UUID.fullmatch(device.uuid):
+        raise InfrastructureError(
+            f"the NVIDIA driver answered name {name[:60]!r} and UUID {device.uuid[:60]!r}, "
+            "which name no GPU",
+            remedy=REMEDY,
         )
-        driver = row["driver_version"]
-    return tuple(found), driver
+    return Accelerator(
+        name=name + (" (MIG)" if device.is_partitioned else ""),
+        uuid=device.uuid,
+        memory_bytes=device.memory_bytes or 0,
+    )
+
+
+def why_no_accelerator() -> str:
+    """Why none is seen on this machine; empty where one is."""
+    try:
+        accelerators()
+    except AbsentError as error:
+        return str(error)
+    except InfrastructureError as error:
+        return error.detail
+    return ""
 
 
 def _processor() -> str:
@@ -93,16 +106,18 @@ def machine(*, needs_accelerators: bool = False) -> MachineFacts:
     """Describe this machine.
 
     Args:
-        needs_accelerators: whether GPUs matter. If not, an nvidia-smi that does not work is treated
-            as absent, so that it cannot stop a run that needs no GPU.
+        needs_accelerators: whether GPUs matter. If not, a driver that does not work is treated as
+            absent, so that it cannot stop a run that needs no GPU.
 
     Raises:
-        InfrastructureError: GPUs matter, and nvidia-smi hangs, fails or answers nonsense.
+        InfrastructureError: GPUs matter, and the driver hangs, fails or answers nonsense.
     """
     gpus: tuple[Accelerator, ...] = ()
-    driver = ""
+    version = ""
     try:
-        gpus, driver = accelerators()
+        gpus, version = accelerators()
+    except AbsentError:
+        pass
     except InfrastructureError:
         if needs_accelerators:
             raise
@@ -113,7 +128,7 @@ def machine(*, needs_accelerators: bool = False) -> MachineFacts:
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
         accelerators=gpus,
-        driver=driver,
+        driver=version,
     )
 
 
@@ -147,7 +162,7 @@ def missing_for(track: Track, machine: MachineFacts) -> list[str]:
             if gpu.name != wanted.accelerator_name:
                 others[gpu.name] = others.get(gpu.name, 0) + 1
         if not machine.accelerators:
-            missing.append(f"{need}; nvidia-smi shows no GPU here")
+            missing.append(f"{need}; there is none here: {why_no_accelerator() or 'none was seen'}")
         else:
             missing.append(f"{need}; {found} of them are here")
         missing += [

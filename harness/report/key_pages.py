@@ -46,6 +46,7 @@ One directory for each verification, `runs/<created>-<folder>-<track>/`:
 | `.../{evidence}` | what was measured, step by step ([keys](#evidencejson)) |
 | `.../STEP.log` | what was printed in a step, bounded: {logs} |
 | `.../STEP.npz` | `nats`, `bytes` and `targets` of every document: {documents} |
+| `.../STEP.telemetry.npz` | what accelerators did: clocks, power, heat, reasons for lower clocks |
 | `.../artifact/`, `.../checkpoint/` | the sealed files |
 | `seed-S/lock` | held by whoever makes a try of that draw, on any machine |
 | `tasks/N.*` | what a launcher sent to nodes, and its end: no evidence ([cluster](cluster.md)) |

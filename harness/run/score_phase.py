@@ -17,11 +17,12 @@ from harness.evidence.draws import ANOTHER_SEED, Draw
 from harness.evidence.plan import Plan
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
+from harness.hardware.telemetry import Telemetry
 from harness.run.driving import Drive, drive_of
 from harness.run.progress import Progress
 from harness.run.score_job import UNLIMITED_SECONDS, score_job
 from harness.run.script_job import Script, take_over_job
-from harness.sandbox.protocol import Job, Sandbox
+from harness.sandbox.protocol import Job, Running, Sandbox
 
 
 class Bench(Protocol):
@@ -58,6 +59,9 @@ class Bench(Protocol):
     @property
     def script(self) -> Script | None:
         """The script that is taken over to ask its model; None for an entry that loads one."""
+
+    def telemetry(self, step: Step, running: Running) -> Telemetry:
+        """What watches the accelerators while a phase of a step runs."""
 
     def log(self, step: Step) -> Path:
         """Where a step's log is written."""

@@ -17,7 +17,6 @@ from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import Scores
 from harness.evidence.steps import Step
-from harness.hardware.telemetry import Telemetry
 from harness.run.endings import ending, with_last_line
 from harness.run.score_job import UNLIMITED_SECONDS
 from harness.run.score_phase import Bench, Sealed, drive_in, job_of, prepare_seconds, sealed_for
@@ -225,7 +224,7 @@ class ScoringSession:
             bench.sandbox.start(
                 job_of(bench, file, step, channel=channel.directory, seconds=seconds, drive=drive)
             ) as running,
-            Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
+            bench.telemetry(step, running) as telemetry,
         ):
             handover = None
             if memory is not None:
@@ -271,4 +270,4 @@ class ScoringSession:
                 limit = prepare_seconds(bench.plan)
                 said = f"the script did not open its artifact for reading within {limit:g} s"
                 violation = with_last_line(said, facts)
-            return Answered(facts, result, telemetry.facts, violation, lost)
+            return Answered(facts, result, telemetry.finish(), violation, lost)

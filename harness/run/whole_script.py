@@ -12,7 +12,6 @@ from harness.evidence.host import TelemetryFacts
 from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import Shown
 from harness.evidence.steps import Step
-from harness.hardware.telemetry import Telemetry
 from harness.run.endings import script_ending
 from harness.run.paths import CODE, DATA
 from harness.run.score_job import UNLIMITED_SECONDS
@@ -60,13 +59,13 @@ def run_whole(step: Step, bench: Workbench, *, split: Split) -> WholeRun:
             note=bench.progress.note,
         ) as tree,
         bench.sandbox.start(_job(step, bench, tree)) as running,
-        Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
+        bench.telemetry(step, running) as telemetry,
     ):
         while (phase := running.wait(TICK_SECONDS)) is None:
             bench.tick(running)
         return WholeRun(
             phase=phase,
-            telemetry=telemetry.facts,
+            telemetry=telemetry.finish(),
             shown=tree.shown,
             ending=script_ending(bench.log(step), phase, running),
         )

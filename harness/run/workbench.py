@@ -25,6 +25,7 @@ from harness.evidence.run import Run
 from harness.evidence.steps import Step
 from harness.evidence.store import RunDirectory
 from harness.hardware.machine import accelerator_uuids, check_machine, machine
+from harness.hardware.telemetry import Telemetry
 from harness.package import VERSION
 from harness.run.calibrating import calibrated
 from harness.run.codec.models import coder_of
@@ -274,6 +275,12 @@ class Workbench:
         """Report that a step begins."""
         limit = step.limit(self.plan)
         self.progress.step(self.directory, run, step, limit_seconds=limit)
+
+    def telemetry(self, step: Step, running: Running) -> Telemetry:
+        """What watches the accelerators while a phase of a step runs."""
+        return Telemetry(
+            self.accelerators, is_ours=running.owns, file=self.place / step.telemetry_file
+        )
 
     def log(self, step: Step) -> Path:
         """Where a step's log is written."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.accelerator import watch as module
+from tests.accelerator.conftest import SMI
 from tests.accelerator.watch import Watch
-from tests.hardware.conftest import SMI, UUID, smi
+from tests.factories.nvml import UUID
 
-__all__ = ["smi"]
 OURS, OTHER = UUID.format(0), UUID.format(1)
 LINE = "{uuid}, {clock}, {busy}, 1024, 350.5, 61, 0x{reasons:016X}"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories.nvml import FakeNvml, Gpu
 from tests.factories.playground import (
     BIGRAM,
     MANIFEST,
@@ -310,20 +311,12 @@ def test_eight_h100s_choose_the_official_track_by_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It then stops at the dataset, which is not there: exit 3 before any training."""
-    script = tmp_path / "bin" / "nvidia-smi"
-    script.parent.mkdir()
-    rows = "\n".join(
-        f"echo 'NVIDIA H100 80GB HBM3, GPU-{index:08d}-0000-0000-0000-000000000000, 81559, "
-        "580.65.06, Disabled'"
-        for index in range(8)
-    )
-    script.write_text(f"#!/bin/sh\n{rows}\n")
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    driver = FakeNvml([Gpu(number) for number in range(8)])
+    monkeypatch.setattr("harness.hardware.nvml.library", lambda: driver)
     done = harness("verify", BIGRAM, "--data", tmp_path, "--runs", tmp_path / "runs")
     assert done.code == 3
     assert "fineweb10B_sp1024" in done.err
-    script.write_text(f"#!/bin/sh\n{rows}\n".replace("H100 80GB HBM3", "H100 NVL"))
+    driver.gpus = [Gpu(number, "NVIDIA H100 NVL") for number in range(8)]
     asked = harness("verify", BIGRAM, "--track", "10min_16mb", "--data", tmp_path)
     assert asked.code == 3
     assert "NVIDIA H100 80GB HBM3" in asked.err and "NVL" in asked.err

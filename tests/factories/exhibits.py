@@ -11,6 +11,7 @@ from harness.report.exhibits.model import (
     RunExhibit,
     StepTelemetry,
     Stretch,
+    TelemetryPoint,
     Tensor,
     Tolerances,
     TrainPoint,
@@ -77,6 +78,16 @@ def _run(seed: int, **changes: Any) -> RunExhibit:
                     slowdowns=("sw_thermal_slowdown",),
                     lowest_sm_clock_mhz=1_410,
                     foreign_processes=0,
+                ),
+                curve=tuple(
+                    TelemetryPoint(
+                        seconds=2.0 * place,
+                        lowest_mhz=1_980 - 6 * place,
+                        watts=640.0 + place % 7,
+                        limit_watts=700.0,
+                        hottest_celsius=48 + place // 4,
+                    )
+                    for place in range(60)
                 ),
             ),
         ),

@@ -14,6 +14,7 @@ from harness.evidence.store import BRIDGE, ENTRY, EVIDENCE, PLAN, RunDirectory
 from harness.safeio.files import sha256_of_bytes
 from tests.factories.plans import CODE
 from tests.factories.results import document_costs, weights
+from tests.factories.telemetry import some_curves
 
 
 def store(
@@ -83,6 +84,8 @@ def _store_run(directory: RunDirectory, run: Run) -> None:
     for step in run.steps:
         if isinstance(step.result, Scores):
             directory.documents(run, step.name).write_bytes(_costs(step.result))
+        if step.telemetry is not None and step.telemetry.file_sha256 is not None:
+            directory.telemetry(run, step.name).write_bytes(some_curves().to_bytes())
 
 
 def _costs(scores: Scores) -> bytes:

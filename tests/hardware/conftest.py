@@ -1,25 +1,20 @@
-"""A driver of GPUs that says whatever a test wants."""
+"""A driver of GPUs in place of the real one, which need not be there."""
 
-import os
-import stat
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-UUID = "GPU-00000000-0000-0000-0000-00000000000{}"
-SMI = Callable[[str], None]
+from harness.hardware import nvml
+from tests.factories.nvml import FakeNvml
+
+Install = Callable[[FakeNvml | None], None]
 
 
 @pytest.fixture
-def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SMI:
-    """Puts a shell script named nvidia-smi first on PATH."""
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Puts a made-up driver in place of the package; None: there is no package."""
 
-    def install(body: str) -> None:
-        script = tmp_path / "bin" / "nvidia-smi"
-        script.parent.mkdir(exist_ok=True)
-        script.write_text(f"#!/bin/sh\n{body}\n")
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    def put(made_up: FakeNvml | None) -> None:
+        monkeypatch.setattr(nvml, "library", lambda: made_up)
 
-    return install
+    return put

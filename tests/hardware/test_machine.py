@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,18 @@ from harness.hardware.machine import (
     machine,
     missing_for,
 )
-from tests.hardware.conftest import SMI, UUID
-
-SXM = "NVIDIA H100 80GB HBM3"
-
-
-def row(index: int, name: str = SXM, *, mig: str = "Disabled", memory: str = "81559") -> str:
-    return f"echo '{name}, {UUID.format(index)}, {memory}, 570.86.15, {mig}'"
+from tests.factories.nvml import (
+    LOST,
+    NO_DRIVER,
+    NO_LIBRARY,
+    NOT_SUPPORTED,
+    SXM,
+    UUID,
+    Failing,
+    FakeNvml,
+    Gpu,
+)
+from tests.hardware.conftest import Install
 
 
 def facts(*names: str, system: str = "Linux 6.1 x86_64", driver: str = "") -> MachineFacts:
@@ -42,8 +46,8 @@ def facts(*names: str, system: str = "Linux 6.1 x86_64", driver: str = "") -> Ma
     )
 
 
-def test_this_machine_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_this_machine_is_described(install: Install) -> None:
+    install(None)
     found = machine(needs_accelerators=True)
     assert 1 <= found.cores <= (os.cpu_count() or 1)
     assert found.memory_bytes > 1 << 28
@@ -53,48 +57,61 @@ def test_this_machine_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found.driver == ""
 
 
-def test_gpus_are_read(smi: SMI) -> None:
-    smi(
-        "\n".join(
-            [row(0), row(1, "NVIDIA GH200", memory="[N/A]", mig="[N/A]"), row(2, mig="Enabled")]
+def test_gpus_are_read(install: Install) -> None:
+    unknown = Failing(NOT_SUPPORTED)
+    install(
+        driver := FakeNvml(
+            [Gpu(0), Gpu(1, "NVIDIA GH200", memory_bytes=unknown, mig=unknown), Gpu(2, mig=1)]
         )
     )
     found = machine()
-    assert found.driver == "570.86.15"
+    assert found.driver == "580.65.06"
     assert found.accelerators == (
         Accelerator(name=SXM, uuid=UUID.format(0), memory_bytes=81559 << 20),
         Accelerator(name="NVIDIA GH200", uuid=UUID.format(1), memory_bytes=0),
         Accelerator(name=f"{SXM} (MIG)", uuid=UUID.format(2), memory_bytes=81559 << 20),
     )
+    assert driver.open == 0, "the driver is closed again"
+
+
+def test_a_package_that_gives_bytes_is_understood(install: Install) -> None:
+    install(FakeNvml([Gpu(0, SXM.encode())], version=b"580.65.06"))
+    found = machine()
+    assert (found.accelerators[0].name, found.driver) == (SXM, "580.65.06")
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("driver", "why"),
     [
-        "echo 'No devices were found'; exit 6",
-        "echo 'No devices were found'",
-        "true",
+        (None, "nvidia-ml-py is not installed"),
+        (FakeNvml(starts=Failing(NO_LIBRARY)), "driver is not there"),
+        (FakeNvml(starts=Failing(NO_DRIVER)), "driver is not there"),
+        (FakeNvml([]), "shows no device"),
     ],
 )
-def test_no_device_is_no_error(smi: SMI, body: str) -> None:
-    smi(body)
-    assert accelerators() == ((), "")
+def test_no_device_is_no_error(install: Install, driver: FakeNvml | None, why: str) -> None:
+    install(driver)
+    found = machine(needs_accelerators=True)
+    assert (found.accelerators, found.driver) == ((), "")
+    (said,) = missing_for(load_track("10min_16mb"), found)
+    assert said.startswith("track 10min_16mb needs 8 x 'NVIDIA H100 80GB HBM3'; there is none here")
+    assert why in said
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("driver", "said"),
     [
-        ("echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "18"),
-        ("echo only, two", "fields"),
-        ("echo 'name, not-a-uuid, 1, 2, Disabled'", "name no GPU"),
-        (row(0, memory="lots"), "memory.total"),
-        ("head -c 100000 /dev/urandom; exit 1", "exit code 1"),
+        (FakeNvml(starts=Failing(18)), "driver failed"),
+        (FakeNvml([Gpu(0, Failing(LOST))]), "driver failed"),
+        (FakeNvml([Gpu(0, memory_bytes=Failing(LOST))]), "driver failed"),
+        (FakeNvml([Gpu(0, uuid="not-a-uuid")]), "name no GPU"),
+        (FakeNvml([Gpu(0, "")]), "name no GPU"),
     ],
 )
 def test_a_broken_driver_is_our_trouble_only_where_gpus_matter(
-    smi: SMI, body: str, said: str
+    install: Install, driver: FakeNvml, said: str
 ) -> None:
-    smi(body)
+    install(driver)
     with pytest.raises(InfrastructureError, match=said) as raised:
         machine(needs_accelerators=True)
     assert raised.value.remedy
@@ -102,24 +119,10 @@ def test_a_broken_driver_is_our_trouble_only_where_gpus_matter(
     assert machine().accelerators == ()
 
 
-def test_a_hanging_driver_is_given_up_with_its_children(smi: SMI, tmp_path: Path) -> None:
-    smi(f"sleep 300 & echo $! > {tmp_path}/pid; wait")
+def test_a_hanging_driver_is_given_up(install: Install) -> None:
+    install(FakeNvml([Gpu(0)], hangs=3600))
     with pytest.raises(InfrastructureError, match="no answer within"):
-        accelerators(timeout_seconds=1.0)
-    child = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline")
-    for _ in range(100):
-        if not child.exists() or b"sleep" not in child.read_bytes():
-            break
-        time.sleep(0.05)
-    else:
-        pytest.fail("the child of nvidia-smi outlived it")
-
-
-def test_a_driver_that_cannot_be_started(smi: SMI, tmp_path: Path) -> None:
-    smi("true")
-    (tmp_path / "bin" / "nvidia-smi").write_bytes(b"\x7fELF rubbish")
-    with pytest.raises(InfrastructureError, match="cannot be started"):
-        accelerators()
+        accelerators(timeout_seconds=0.05)
 
 
 def test_a_machine_that_meets_the_track() -> None:
@@ -137,7 +140,7 @@ def test_any_machine_meets_a_rehearsal() -> None:
 @pytest.mark.parametrize(
     ("found", "sentences"),
     [
-        (facts(), ["8 x 'NVIDIA H100 80GB HBM3'; nvidia-smi shows no GPU"]),
+        (facts(), ["8 x 'NVIDIA H100 80GB HBM3'; there is none here"]),
         (facts(SXM), ["needs 8 x .*; 1 of them"]),
         (facts(*["NVIDIA H100 NVL"] * 8), ["0 of them", "8 x 'NVIDIA H100 NVL' do not count"]),
         (

@@ -340,10 +340,12 @@ def test_a_machine_that_does_not_meet_the_track_is_ours_to_cure() -> None:
     assert verdict_of(made, good_runs(made)).verdict == "VERIFIED"
     slow = with_first(made, telemetry=TelemetryFacts(samples=3, slowdowns=("hw_slowdown",)))
     shared = with_first(made, telemetry=TelemetryFacts(samples=3, foreign_processes=1))
+    unseen = with_first(made, telemetry=TelemetryFacts(missing="no telemetry: it hangs"))
     other = needs.model_copy(update={"hardware": Hardware(accelerators=2, accelerator_name="GPU")})
     for verdict in (
         verdict_of(made, slow),
         verdict_of(made, shared),
+        verdict_of(made, unseen),
         verdict_of(made, good_runs(made), track=other),
     ):
         assert status(verdict, "hardware") == "unknown"

@@ -34,6 +34,8 @@ def _hardware(case: Case) -> Finding:
         detail = f"the accelerators slowed themselves down: {', '.join(slowdowns)}"
     elif any(facts.foreign_processes for facts in telemetry):
         detail = "another process used the accelerators during a run"
+    elif unseen := next((facts.missing for facts in telemetry if facts.missing), ""):
+        detail = f"whether they were throttled or shared was not seen: {unseen}"
     else:
         status, detail = "pass", f"{wanted.accelerators} x {wanted.accelerator_name}"
     return Finding(

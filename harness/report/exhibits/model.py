@@ -68,11 +68,25 @@ class Weights(Fact):
     left_out_bytes: int = Field(default=0, ge=0)
 
 
+class TelemetryPoint(Fact):
+    """What all accelerators of a run did in a stretch of time that began after ``seconds``.
+
+    ``watts`` are one accelerator's, on average.
+    """
+
+    seconds: float = Field(ge=0)
+    lowest_mhz: int | None = None
+    watts: float | None = None
+    limit_watts: float | None = None
+    hottest_celsius: int | None = None
+
+
 class StepTelemetry(Fact):
-    """What was seen of the accelerators in one step."""
+    """What was seen of the accelerators in one step; ``curve`` is there for a training alone."""
 
     step: str
     facts: TelemetryFacts
+    curve: Annotated[tuple[TelemetryPoint, ...], Field(max_length=MOST_POINTS)] = ()
 
 
 class RunExhibit(Fact):

@@ -3,8 +3,10 @@
 from pathlib import Path, PurePath
 
 from harness.errors import UsageError
+from harness.evidence.host import TelemetryFacts
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
+from harness.evidence.step_names import StepName
 from harness.evidence.steps import step_of
 from harness.evidence.store import RunDirectory
 from harness.judge.stored import judge_stored
@@ -16,9 +18,11 @@ from harness.report.exhibits.model import (
     Exhibits,
     RunExhibit,
     StepTelemetry,
+    TelemetryPoint,
     Tolerances,
     Weights,
 )
+from harness.report.exhibits.telemetry_curve import telemetry_curve
 from harness.report.exhibits.training_log import training_curve
 from harness.report.exhibits.weights import weights_of
 from harness.report.shown import Shown
@@ -89,10 +93,21 @@ def _of_run(directory: RunDirectory, run: Run) -> RunExhibit:
         weights=found if isinstance(found, Weights) else None,
         weights_why=found if isinstance(found, str) else "",
         telemetry=tuple(
-            StepTelemetry(step=step_of(facts.name).label, facts=facts.telemetry)
+            _watched(place, directory, facts.name, facts.telemetry)
             for facts in run.steps
-            if facts.telemetry is not None and facts.telemetry.samples
+            if facts.telemetry is not None and (facts.telemetry.samples or facts.telemetry.missing)
         ),
         probes=run.probes,
         recall=run.recall,
     )
+
+
+def _watched(
+    place: PurePath, directory: RunDirectory, name: StepName, facts: TelemetryFacts
+) -> StepTelemetry:
+    step = step_of(name)
+    curve: tuple[TelemetryPoint, ...] = ()
+    if name == "train" and facts.file_sha256 is not None:
+        file = place / step.telemetry_file
+        curve = telemetry_curve(directory, file, sha256=facts.file_sha256)
+    return StepTelemetry(step=step.label, facts=facts, curve=curve)

@@ -1,11 +1,10 @@
 """Pictures of training, as its log tells it: claims."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from harness.report.blocks import Picture
 from harness.report.exhibits.model import RunExhibit
-from harness.report.pictures.plots import COLORS, axis, color, figures_of, named, values
+from harness.report.pictures.curves import Along, drawn_of, heights, told, with_curves
 from harness.report.shown import Shown
 
 _TIMES_TYPICAL = 4.0
@@ -40,42 +39,28 @@ def step_times(shown: Shown) -> Picture | None:
 def _curves(
     shown: Shown, *, field: str, id_: str, title: str, unit: str, sentence: str
 ) -> Picture | None:
-    runs = [run for run in _told(shown) if any(getattr(each, field) for each in run.training)]
-    drawn = runs[:COLORS]
-    rows: list[dict[str, Any]] = [
-        {"kind": f"seed {run.seed}", "step": point.step, "value": getattr(point, field)}
-        for run in drawn
-        for point in run.training
-        if getattr(point, field) is not None
-    ]
-    if len(rows) < 2:
+    curves = {
+        f"seed {run.seed}": [
+            (point.step, getattr(point, field))
+            for point in run.training
+            if getattr(point, field) is not None
+        ]
+        for run in _told(shown)
+        if any(getattr(each, field) for each in run.training)
+    }
+    found = heights(curves)
+    if len(found) < 2:
         return None
-    top, last = _edge([row["value"] for row in rows]), max(row["step"] for row in rows)
-    names = [f"seed {run.seed}" for run in drawn]
-    ends = ", ".join(
-        f"{name} ends at {[row['value'] for row in rows if row['kind'] == name][-1]:.4g}"
-        for name in names
-    )
-    if len(runs) > len(drawn):
-        sentence += f" The first {len(drawn)} of {len(runs)} seeds."
-    return Picture(
-        id=id_,
-        title=title,
-        sentence=sentence,
-        alternative=f"A line for each seed over {last:,} steps: {ends}.",
-        figures=figures_of({"kind": "seed", "step": "step", "value": unit}, rows),
-        claim=True,
-        plot={
-            "data": values(
-                [{**row, "value": min(row["value"], top)} for row in rows],
-            ),
-            "mark": {"type": "line", "strokeWidth": 1.5},
-            "encoding": {
-                "x": axis("step", "step", zero=True, axis={"format": "~s"}),
-                "y": axis("value", unit),
-                "color": named(names, [color(place) for place in range(len(names))]),
-            },
-        },
+    drawn = drawn_of(curves)
+    last = max(step for curve in drawn.values() for step, _ in curve)
+    ends = ", ".join(f"{name} ends at {curve[-1][1]:.4g}" for name, curve in drawn.items())
+    said = f"A line for each seed over {last:,} steps: {ends}."
+    return with_curves(
+        told(id_, title, sentence, said, claim=True),
+        curves,
+        Along("step", "step", "~s"),
+        unit=unit,
+        edge=_edge(found),
     )
 
 

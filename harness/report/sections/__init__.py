@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness.judge.verdict import Verdict
 from harness.report.blocks import Block, Paragraph, Picture, Words
+from harness.report.pictures.accelerators import clocks, power, temperature
 from harness.report.pictures.asked_again import changes
 from harness.report.pictures.course import from_start_to_end, score_budget, train_budget
 from harness.report.pictures.limits import headroom
@@ -126,7 +127,7 @@ SECTIONS: tuple[Section, ...] = (
         *("course", "Each run in time", course),
         *(from_start_to_end, train_budget, score_budget),
     ),
-    _of_exhibits("telemetry", "Accelerators", telemetry),
+    _of_exhibits("telemetry", "Accelerators", telemetry, clocks, power, temperature),
     _of_verdict("quantization", "Quantization gap, BPB", quantization),
     _of_verdict("bridge", "The bridge", bridge),
     _of_verdict("claim", "Claim against measured", claim),

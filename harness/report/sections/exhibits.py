@@ -1,5 +1,6 @@
 """Sections on what lies in a run directory beside its verdict: curves, times, weights, answers."""
 
+from harness.evidence.host import TelemetryFacts
 from harness.report.blocks import Block, Paragraph, Row, Stack, Table, Words
 from harness.report.exhibits.model import RunExhibit, Weights
 from harness.report.figures import number
@@ -116,7 +117,7 @@ def telemetry(shown: Shown) -> Block | None:
                 number(seen.facts.lowest_sm_clock_mhz),
                 number(seen.facts.foreign_processes),
             ),
-            Words(", ".join(plain(name, 80) for name in seen.facts.slowdowns), "unknown"),
+            Words(_slowed_or_missing(seen.facts), "unknown"),
         )
         for run in _runs(shown)
         for seen in run.telemetry
@@ -125,3 +126,9 @@ def telemetry(shown: Shown) -> Block | None:
         return None
     headings = ("", "step", "samples", "lowest clock MHz", "foreign processes")
     return Table(headings, 2, rows[:_MOST_ROWS], notes="slowed down by")
+
+
+def _slowed_or_missing(facts: TelemetryFacts) -> str:
+    if facts.missing is not None:
+        return plain(facts.missing, 300)
+    return ", ".join(plain(name, 80) for name in facts.slowdowns)

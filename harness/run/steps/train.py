@@ -10,7 +10,6 @@ from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import ArtifactFacts, Trained
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step
-from harness.hardware.telemetry import Telemetry
 from harness.run.endings import ending, failure_of, with_failure
 from harness.run.paths import CODE, DATA, TOKENIZER
 from harness.run.score_job import UNLIMITED_SECONDS
@@ -38,12 +37,14 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
             note=bench.progress.note,
         ) as shards,
         bench.sandbox.start(_job(step, bench, shards)) as running,
-        Telemetry(bench.accelerators, is_ours=running.owns) as telemetry,
+        bench.telemetry(step, running) as telemetry,
     ):
         phase = _wait(running, bench)
         spans = timeline(bench.log(step), total_seconds=phase.wallclock_seconds)
         result = Trained(timeline=spans, shown=shards.shown)
-        facts = StepFacts(name=step.name, phases=(phase,), telemetry=telemetry.facts, result=result)
+        facts = StepFacts(
+            name=step.name, phases=(phase,), telemetry=telemetry.finish(), result=result
+        )
         if phase.outcome == "deadline":
             return facts
         if phase.outcome != "completed":
@@ -142,6 +143,8 @@ def _copied(bench: Workbench, run: Run) -> StepFacts:
         _copy(original.artifact(before), bench.place / "artifact")
     if before.checkpoint is not None:
         _copy(original.checkpoint(before), bench.place / "checkpoint")
+    if facts.telemetry is not None and facts.telemetry.file_sha256 is not None:
+        _copy(original.telemetry(before, "train"), bench.place)
     return facts
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
+from harness.evidence.host import TelemetryFacts
 from harness.evidence.store import RunDirectory
 from harness.report.exhibits import model
 from harness.report.exhibits.read import read_exhibits, read_shown
@@ -16,6 +17,7 @@ from tests.factories.playground import ROOT
 from tests.factories.results import spread
 from tests.factories.runs import good_runs
 from tests.factories.stored import store
+from tests.factories.telemetry import some_curves, watched
 
 FORMATS = ROOT / "tests/evidence/formats"
 LOG = "".join(
@@ -82,6 +84,37 @@ def test_a_log_that_is_a_link_or_a_pipe_is_not_read(
     os.mkfifo(second)
     found = read_exhibits(directory)
     assert [len(run.training) for run in found.runs[:2]] == [0, 0]
+
+
+def test_accelerators_are_shown_moment_by_moment(tmp_path: Path) -> None:
+    made = plan()
+    found = store(tmp_path / "watched", made, good_runs(made, telemetry=watched()))
+    for run in read_exhibits(found).runs:
+        (seen,) = run.telemetry
+        assert len(seen.curve) == model.MOST_POINTS
+        first, last = seen.curve[0], seen.curve[-1]
+        assert (first.seconds, first.lowest_mhz, first.hottest_celsius) == (0, 1_973, 55)
+        assert last.seconds == 598
+        assert last.lowest_mhz == seen.facts.lowest_sm_clock_mhz
+        assert last.limit_watts == 693
+        assert 640 <= (last.watts or 0) <= 646
+
+
+def test_a_file_of_telemetry_that_is_not_the_evidences_is_not_shown(tmp_path: Path) -> None:
+    made = plan()
+    found = store(tmp_path / "watched", made, good_runs(made, telemetry=watched()))
+    first, second, *_ = found.runs()
+    found.telemetry(first, "train").write_bytes(some_curves(5).to_bytes())
+    found.telemetry(second, "train").unlink()
+    shown = read_exhibits(found).runs
+    assert [len(run.telemetry[0].curve) for run in shown[:2]] == [0, 0]
+
+
+def test_why_accelerators_were_not_watched_is_shown(tmp_path: Path) -> None:
+    made, why = plan(), "no telemetry: the NVIDIA driver gave no answer"
+    facts = TelemetryFacts(missing=why)
+    found = store(tmp_path / "watched", made, good_runs(made, telemetry=facts))
+    assert why in render_report(read_shown(found.path), drawn=False)
 
 
 def test_more_runs_than_are_shown_are_counted(

@@ -117,7 +117,7 @@ def test_nothing_is_fetched_to_be_drawn() -> None:
 EVERY = {
     *("seeds", "distribution", "stream", "documents", "headroom", "changes", "weights"),
     *("training_loss", "step_time", "course", "train_budget", "score_budget"),
-    "quantization_error",
+    *("quantization_error", "clocks", "power", "temperature"),
 }
 
 
@@ -151,6 +151,7 @@ def test_every_picture_can_be_drawn() -> None:
     [
         ("training", (), {"training_loss", "step_time"}),
         ("stretches", (), {"course", "train_budget", "score_budget"}),
+        ("telemetry", (), {"clocks", "power", "temperature"}),
     ],
 )
 def test_what_was_not_kept_has_no_picture(field: str, value: object, gone: set[str]) -> None:
