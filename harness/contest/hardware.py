@@ -8,9 +8,15 @@ from pydantic import Field, model_validator
 from harness.models import Fact, Later
 
 Figure = Literal[
-    "python_additions_per_second", "gemm_gflops", "copy_gb_per_second", "read_mb_per_second"
+    "python_additions_per_second",
+    "gemm_gflops",
+    "copy_gb_per_second",
+    "read_mb_per_second",
+    "all_reduce_gb_per_second",
+    "power_limit_watts",
 ]
-"""What is measured of a host (harness/inside/calibrate)."""
+"""What is measured of a host (harness/inside/calibrate). The limit of power is that of the
+accelerator that may take least, as its driver says; without accelerators there is none."""
 
 
 class Speed(Fact):

@@ -12,6 +12,7 @@ from harness.errors import InfrastructureError
 from harness.evidence.host import Calibration, HostFacts
 from harness.evidence.plan import Plan
 from harness.hardware.machine import accelerator_uuids
+from harness.hardware.telemetry import Telemetry, power_limit_watts
 from harness.package import PACKAGE
 from harness.run.paths import CODE, DATA
 from harness.run.texts import StockTexts
@@ -46,7 +47,10 @@ def calibrate(
     with tempfile.TemporaryDirectory(prefix="pgolf-calibration-") as name, disk_errors(Path(name)):
         log = Path(name).resolve() / "log"
         job = _job(sandbox, limits, shards.absolute(), log, accelerators)
-        with sandbox.start(job) as running:
+        with (
+            sandbox.start(job) as running,
+            Telemetry(accelerators, is_ours=running.owns) as telemetry,
+        ):
             ended = running.wait(SECONDS + 10)
             said = running.last_line
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
@@ -56,7 +60,13 @@ def calibrate(
             f"the speed of this host could not be measured: {plain(said, 200) or 'no figures'}",
             remedy=_REMEDY,
         )
-    return Calibration(figures=figures, seconds=round(time.monotonic() - began, 3))
+    if (watts := power_limit_watts(accelerators)) is not None:
+        figures["power_limit_watts"] = watts
+    return Calibration(
+        figures=figures,
+        seconds=round(time.monotonic() - began, 3),
+        telemetry=telemetry.finish() if accelerators else None,
+    )
 
 
 def calibrated(
@@ -86,9 +96,13 @@ def check_speed(hardware: Hardware, measured: Calibration) -> None:
     """Require that a host is as fast as its track says, before anything is run there.
 
     Raises:
-        InfrastructureError: it is slower, or faster than it can be.
+        InfrastructureError: it is slower, or faster than it can be, or slows itself down.
     """
-    if unlike := hardware.unlike(measured.figures):
+    unlike = hardware.unlike(measured.figures)
+    if measured.telemetry is not None and measured.telemetry.slowdowns:
+        slowed = ", ".join(measured.telemetry.slowdowns)
+        unlike.append(f"its accelerators slow themselves down ({slowed})")
+    if unlike:
         raise InfrastructureError(
             f"this host has not the speed of the track's hardware: {'; '.join(unlike)}",
             remedy="run it on another one; harness doctor says what may be wrong with this one",
