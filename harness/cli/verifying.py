@@ -37,6 +37,7 @@ from harness.sandbox import registry
 if TYPE_CHECKING:
     from harness.adopt.entered import Entered
     from harness.contest.track import Track
+    from harness.evidence.earlier import Earlier
     from harness.evidence.step_names import StepName
     from harness.evidence.store import RunDirectory
     from harness.run.referee import Judged, Referee
@@ -178,20 +179,19 @@ def _judged(
     seeds: tuple[int, ...] | None,
 ) -> Judged:
     """Finish what was begun, or begin one entry and finish it."""
+    from harness.evidence.earlier import Earlier
     from harness.run.verify import finish
 
     if options.resume:
-        return finish([_unfinished(options, track, wanted)], referee)[0]
+        earlier = Earlier(options.runs)
+        return finish([_unfinished(earlier, track, wanted)], referee)[0]
     begun = _begun(options, track, wanted, referee, seeds)
     _tell_of_a_busy_machine(options, track, referee)
     return finish([begun], referee)[0]
 
 
-def _unfinished(options: argparse.Namespace, track: Track, wanted: Entered) -> RunDirectory:
-    from harness.evidence.earlier import find_unfinished
-
-    digest = wanted.entry.digest
-    return find_unfinished(options.runs, entry_digest=digest, track_digest=track.digest)
+def _unfinished(earlier: Earlier, track: Track, wanted: Entered) -> RunDirectory:
+    return earlier.unfinished(entry_digest=wanted.entry.digest, track_digest=track.digest)
 
 
 def _begun(
@@ -200,6 +200,8 @@ def _begun(
     wanted: Entered,
     referee: Referee,
     seeds: tuple[int, ...] | None,
+    *,
+    earlier: Earlier | None = None,
 ) -> RunDirectory:
     """Fix the plan of one entry."""
     from harness.ledger.file import default_path
@@ -220,6 +222,7 @@ def _begun(
             wishes=Wishes(
                 seeds=seeds, also=also, new_draw=options.new_draw, time_scale=options.slow
             ),
+            earlier=earlier,
         )
     except StillOpenError as error:
         finishing = _confirming(options, error) if error.unconfirmed else _resuming(options)
@@ -235,9 +238,11 @@ def _verify_all(options: argparse.Namespace, track: Track, seeds: tuple[int, ...
 
     What is wrong with one of them is told at once, and once more at the end.
     """
+    from harness.evidence.earlier import Earlier
     from harness.run.finishing import finish
 
     console = console_for(options)
+    earlier = Earlier(options.runs)
     failed: dict[Path, HarnessError] = {}
     begun: dict[Path, RunDirectory] = {}
 
@@ -247,7 +252,7 @@ def _verify_all(options: argparse.Namespace, track: Track, seeds: tuple[int, ...
     with referee_for(options, track, console, runs=options.runs) as referee:
         for folder in options.submission:
             try:
-                begun[folder] = _directory(options, track, folder, referee, seeds)
+                begun[folder] = _directory(options, track, folder, referee, seeds, earlier=earlier)
             except (SubmissionError, UsageError) as error:
                 failed[folder] = error
                 referee.progress.note(f"{folder} is left out: {error.message}")
@@ -276,25 +281,21 @@ def _directory(
     folder: Path,
     referee: Referee,
     seeds: tuple[int, ...] | None,
+    *,
+    earlier: Earlier,
 ) -> RunDirectory:
     """The verification of one of several entries: the unfinished one, or a new one."""
     wanted = entry_of(folder, track, options)
     if options.resume:
         with suppress(UsageError):
-            return _unfinished(options, track, wanted)
-        if (last := _last(options, track, wanted)) is not None:
+            return _unfinished(earlier, track, wanted)
+        last = earlier.last(entry_digest=wanted.entry.digest, track_digest=track.digest)
+        if last is not None:
             return last
     if wanted.entry.layout != "submission":
         layout, note = wanted.entry.layout, referee.progress.note
         referee = replace(referee, sandbox=choose_sandbox(options, track, note, layout=layout))
-    return _begun(options, track, wanted, referee, seeds)
-
-
-def _last(options: argparse.Namespace, track: Track, wanted: Entered) -> RunDirectory | None:
-    from harness.evidence.earlier import find_last
-
-    digest = wanted.entry.digest
-    return find_last(options.runs, entry_digest=digest, track_digest=track.digest)
+    return _begun(options, track, wanted, referee, seeds, earlier=earlier)
 
 
 def _plan(options: argparse.Namespace, track: Track, seeds: tuple[int, ...] | None) -> int:

@@ -4,6 +4,8 @@ They are looked for in one directory of runs, by digests. A plan is used up, nev
 is open is to be finished before anything is drawn again.
 """
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,62 +15,85 @@ from harness.safeio.parsing import parse_json
 from harness.safeio.reading import read_inside
 
 
-def find_unfinished(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory:
-    """The latest verification of this entry on this track that has no verdict to stand.
+class Earlier:
+    """The verifications in a directory of runs.
 
-    One that a new draw would have to wait for comes before rehearsals and seeds chosen by hand.
+    Every question lists the directory, so what others have begun meanwhile is seen. A plan never
+    changes, so each is read once: whoever begins many verifications asks one and the same of these.
 
-    Raises:
-        UsageError: there is none.
+    Args:
+        runs: the directory; it need not exist.
     """
-    found = list(find_open(runs, entry_digest=entry_digest, track_digest=track_digest))
-    if found:
-        return next((each for each in found if each.binds), found[0])
-    raise UsageError(
-        "nothing to resume: no unfinished verification of this submission (as it is now) on this "
-        "track; run without --resume",
-        file=runs,
-    )
 
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._read: set[str] = set()
+        self._named: dict[tuple[str, str], list[str]] = {}
 
-def find_last(runs: Path, *, entry_digest: str, track_digest: str) -> RunDirectory | None:
-    """The latest verification of this entry on this track, finished or not; None without one."""
-    return next(_trainings(runs, entry_digest, track_digest), None)
+    def unfinished(self, *, entry_digest: str, track_digest: str) -> RunDirectory:
+        """The latest verification of this entry on this track that has no verdict to stand.
 
+        One that a new draw would have to wait for comes before rehearsals and seeds chosen by hand.
 
-def find_open(runs: Path, *, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
-    """Verifications of this entry on this track that have no verdict to stand, the latest first.
+        Raises:
+            UsageError: there is none.
+        """
+        found = list(self.open(entry_digest=entry_digest, track_digest=track_digest))
+        if found:
+            return next((each for each in found if each.binds), found[0])
+        raise UsageError(
+            "nothing to resume: no unfinished verification of this submission (as it is now) on "
+            "this track; run without --resume",
+            file=self._runs,
+        )
 
-    One that ended INCONCLUSIVE has none: it goes on with the draws that it has, if there is any
-    run to make, and is judged again. Seeds chosen by hand are no draw, so there it stands.
-    """
-    for directory in _trainings(runs, entry_digest, track_digest):
-        if not _is_settled(directory):
-            yield directory
+    def last(self, *, entry_digest: str, track_digest: str) -> RunDirectory | None:
+        """The latest verification of this entry on this track, finished or not; None: none is."""
+        return next(self._trainings(entry_digest, track_digest), None)
 
+    def open(self, *, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
+        """Verifications of this entry on this track without a verdict to stand, the latest first.
 
-def count_earlier(runs: Path, *, entry_digest: str, track_digest: str) -> int:
-    """How many verifications of this entry on this track were begun with drawn seeds.
+        One that ended INCONCLUSIVE has none: it goes on with the draws that it has, if there is any
+        run to make, and is judged again. Seeds chosen by hand are no draw, so there it stands.
+        """
+        for directory in self._trainings(entry_digest, track_digest):
+            if not _is_settled(directory):
+                yield directory
 
-    By digest, so whoever changes a byte is not found here. Broken off, inconclusive or finished is
-    all one: a submission can bring each of them about.
-    """
-    directories = _trainings(runs, entry_digest, track_digest)
-    return sum(not directory.plan.chosen_by_hand for directory in directories)
+    def count(self, *, entry_digest: str, track_digest: str) -> int:
+        """How many verifications of this entry on this track were begun with drawn seeds.
 
+        By digest, so whoever changes a byte is not found here. Broken off, inconclusive or finished
+        is all one: a submission can bring each of them about.
+        """
+        directories = self._trainings(entry_digest, track_digest)
+        return sum(not directory.plan.chosen_by_hand for directory in directories)
 
-def _trainings(runs: Path, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
-    """Verifications of an entry on a track that are no rescorings, the latest first."""
-    plans = sorted(runs.glob(f"*/{PLAN}"), key=lambda path: path.parent.name, reverse=True)
-    for path in plans:
-        try:
-            directory = RunDirectory.open(path.parent)
-        except UsageError:
-            continue
-        plan = directory.plan
-        same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
-        if same and not plan.copies:
-            yield directory
+    def _trainings(self, entry_digest: str, track_digest: str) -> Iterator[RunDirectory]:
+        """Verifications of an entry on a track that are no rescorings, the latest first."""
+        self._look()
+        for name in sorted(self._named.get((entry_digest, track_digest), ()), reverse=True):
+            # Somebody may have removed it meanwhile, or mended or damaged it.
+            with contextlib.suppress(UsageError):
+                directory = RunDirectory.open(self._runs / name)
+                plan = directory.plan
+                same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
+                if same and not plan.copies:
+                    yield directory
+
+    def _look(self) -> None:
+        """Read the plans that were not there before. (A plan is written last, whole or not.)"""
+        with os.scandir(self._runs) if self._runs.is_dir() else contextlib.nullcontext(()) as names:
+            new = [each.name for each in names if each.name not in self._read]
+        for name in new:
+            if not (self._runs / name / PLAN).exists():
+                continue
+            with contextlib.suppress(UsageError):
+                plan = RunDirectory.open(self._runs / name).plan
+                # What is damaged is looked at again: it may be mended.
+                self._read.add(name)
+                self._named.setdefault((plan.entry.digest, plan.track_digest), []).append(name)
 
 
 def _is_settled(directory: RunDirectory) -> bool:

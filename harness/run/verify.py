@@ -6,13 +6,12 @@ so far still asks for (``finishing.py``, ``scheduling.py``). What happens within
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from harness.contest.bridge import BRIDGE, parse_bridge
 from harness.contest.entry import Entry
 from harness.contest.track import Track
 from harness.errors import HarnessError, UsageError
-from harness.evidence.earlier import count_earlier, find_open
+from harness.evidence.earlier import Earlier
 from harness.evidence.integrity import check_kept, read_files
 from harness.evidence.plan import Bar, Plan, PlanRef, Tries
 from harness.evidence.store import RunDirectory
@@ -74,8 +73,13 @@ def begin(
     bar: Bar | None,
     tries: Tries,
     wishes: Wishes,
+    earlier: Earlier | None = None,
 ) -> RunDirectory:
-    """Fix the plan. After that, nobody has any choice left."""
+    """Fix the plan. After that, nobody has any choice left.
+
+    ``earlier``: the verifications among those of the referee, where several are begun.
+    """
+    earlier = earlier or Earlier(referee.runs)
     stock = open_texts(track, referee.data, entry.tokenizer)
     reap(referee.runs)  # what it frees may be what is needed
     own = entry.tokenizer.kind != "stock"
@@ -87,7 +91,7 @@ def begin(
         # Without accelerators a script gets the stand-in for CUDA.
         stands_in = track.hardware.accelerators == 0
         check_needs(parse_bridge(bridge[BRIDGE]), sandbox, rehearsal=stands_in)
-    earlier = count_earlier(referee.runs, entry_digest=entry.digest, track_digest=track.digest)
+    before = earlier.count(entry_digest=entry.digest, track_digest=track.digest)
     plan = plan_for(
         entry,
         files,
@@ -95,12 +99,12 @@ def begin(
         stock.facts(),
         sandbox,
         bar=bar,
-        tries=tries.model_copy(update={"earlier": earlier}),
+        tries=tries.model_copy(update={"earlier": before}),
         wishes=wishes,
     )
     check_time(plan)
     if not plan.rehearsal and not plan.chosen_by_hand:
-        plan = _beside_open_ones(plan, referee.runs, new_draw=wishes.new_draw)
+        plan = _beside_open_ones(plan, earlier, new_draw=wishes.new_draw)
     return RunDirectory.create(
         referee.runs, plan, files=dict(files), bridge=dict(bridge) if bridge else None
     )
@@ -134,13 +138,13 @@ def _waits_to_be_confirmed(directory: RunDirectory) -> bool:
     return next_step(case).over and bool(next_step(case, confirming=True).draws)
 
 
-def _beside_open_ones(plan: Plan, runs: Path, *, new_draw: bool) -> Plan:
+def _beside_open_ones(plan: Plan, earlier: Earlier, *, new_draw: bool) -> Plan:
     """The plan, which names what it was begun beside; rehearsals prove nothing and bind nobody.
 
     Raises:
         StillOpenError: something is open, and nobody asked for a new draw.
     """
-    found = find_open(runs, entry_digest=plan.entry.digest, track_digest=plan.track_digest)
+    found = earlier.open(entry_digest=plan.entry.digest, track_digest=plan.track_digest)
     open_ones = [each for each in found if each.binds]
     if not open_ones:
         return plan

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.earlier import count_earlier, find_unfinished
+from harness.evidence.earlier import Earlier
 from harness.evidence.plan import Plan, PlanRef
 from harness.evidence.run import Run
 from harness.evidence.store import (
@@ -29,7 +29,7 @@ LOST = failure("infrastructure", "scoring")
 
 
 def counted(runs: Path) -> int:
-    return count_earlier(runs, entry_digest=MADE.entry.digest, track_digest=MADE.track_digest)
+    return Earlier(runs).count(entry_digest=MADE.entry.digest, track_digest=MADE.track_digest)
 
 
 def test_only_tries_that_could_have_been_a_record_count(tmp_path: Path) -> None:
@@ -74,6 +74,46 @@ def test_a_try_is_begun_once(tmp_path: Path) -> None:
         directory.begin_try(FIRST, 1)
     with pytest.raises(InfrastructureError, match="are enough"):
         directory.begin_try(FIRST, 1001)
+
+
+def test_each_plan_is_read_once_and_what_others_begin_meanwhile_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, read = tmp_path / "runs", []
+    real = RunDirectory.open
+
+    def counting(path: Path) -> RunDirectory:
+        read.append(path.name)
+        return real(path)
+
+    other = {"train.py": b"another"}
+    for _ in range(5):
+        RunDirectory.create(runs, plan(entry=entry(other)), files=dict(other))
+    monkeypatch.setattr(RunDirectory, "open", counting)
+    earlier = Earlier(runs)
+    asked = {"entry_digest": MADE.entry.digest, "track_digest": MADE.track_digest}
+    assert earlier.count(**asked) == 0
+    assert len(read) == 5
+    assert earlier.count(**asked) == 0
+    assert len(read) == 5, "each plan once"
+    begun = RunDirectory.create(runs, MADE, files=CODE)
+    assert [each.path for each in earlier.open(**asked)] == [begun.path]
+    assert earlier.count(**asked) == 1
+    shutil.rmtree(begun.path)
+    assert earlier.count(**asked) == 0
+    assert earlier.last(**asked) is None
+
+
+def test_a_plan_that_is_mended_is_seen(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    made = RunDirectory.create(runs, MADE, files=CODE)
+    content = (made.path / PLAN).read_bytes()
+    (made.path / PLAN).write_text("{")
+    earlier = Earlier(runs)
+    asked = {"entry_digest": MADE.entry.digest, "track_digest": MADE.track_digest}
+    assert earlier.count(**asked) == 0
+    (made.path / PLAN).write_bytes(content)
+    assert earlier.count(**asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,7 +183,7 @@ def write_verdict(directory: RunDirectory) -> None:
 
 
 def resumed(runs: Path, made: Plan = MADE) -> RunDirectory:
-    return find_unfinished(runs, entry_digest=made.entry.digest, track_digest=made.track_digest)
+    return Earlier(runs).unfinished(entry_digest=made.entry.digest, track_digest=made.track_digest)
 
 
 def test_what_is_resumed_is_the_latest_that_has_no_verdict_to_stand(tmp_path: Path) -> None:
