@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from harness.judge.rule import Better
 from harness.models import Finding
@@ -137,3 +138,12 @@ def sparkline(values: Sequence[float], *, ascii_only: bool = False, lowest: floa
         return steps[0] * len(values)
     shares = (max(value - lowest, 0.0) / room for value in values)
     return "".join(steps[round(share * (len(steps) - 1))] for share in shares)
+
+
+def moment(stamp: str) -> str:
+    """A time as people write it; what is none stays as it is."""
+    try:
+        at = datetime.fromisoformat(stamp)
+        return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at.tzinfo else stamp
+    except (ValueError, OverflowError):
+        return stamp

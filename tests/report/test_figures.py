@@ -12,6 +12,7 @@ from harness.report.figures import (
     against,
     headroom,
     limit_number,
+    moment,
     number,
     odds,
     percent_used,
@@ -117,3 +118,18 @@ def test_a_curve_is_drawn_over_an_axis_that_begins_at_zero() -> None:
     assert sparkline((0.9, 1.0), ascii_only=True) == "89"
     assert sparkline((0.0, -1.0), ascii_only=True) == "00"
     assert sparkline(()) == ""
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("2026-11-30T09:41:50.630+00:00", "2026-11-30 09:41 UTC"),
+        ("2026-11-30T09:41:50Z", "2026-11-30 09:41 UTC"),
+        ("2026-11-30T01:00:00+02:00", "2026-11-29 23:00 UTC"),
+        ("2026-11-30T09:41:50", "2026-11-30T09:41:50"),
+        ("0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00+01:00"),
+        ("some day", "some day"),
+    ],
+)
+def test_a_moment_is_told_in_universal_time_or_as_it_stands(stamp: str, expected: str) -> None:
+    assert moment(stamp) == expected

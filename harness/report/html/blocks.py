@@ -1,6 +1,7 @@
 """Blocks as HTML: each kind in its own way, from the macros of ``templates/blocks.html``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -41,8 +42,8 @@ def draw(block: Block, *, drawn: bool = True, level: int = 2) -> Markup:
         case blocks.Bars():
             made = macro(_TEMPLATE, "bars", [_bar(each) for each in block.bars])
         case blocks.Curve():
-            said = f"{len(block.values)} values, from first to last"
-            made = macro(_TEMPLATE, "curve", sparkline(block.values), said)
+            # A picture shows the same, and better.
+            made = Markup() if drawn else _curve(block)
         case blocks.Picture():
             made = draw_picture(block, drawn=drawn, level=level + 1)
         case blocks.Stack():
@@ -62,7 +63,22 @@ def _stack(inner: Sequence[Markup]) -> Markup:
     return Markup("\n").join(inner)
 
 
+def _curve(curve: blocks.Curve) -> Markup:
+    said = f"{len(curve.values)} values, from first to last"
+    return macro(_TEMPLATE, "curve", sparkline(curve.values), said)
+
+
 def _table(table: blocks.Table) -> Markup:
+    split = len(table.rows) - table.routine
+    news, routine = table.rows[:split], table.rows[split:]
+    made = _rows(replace(table, rows=news)) if news else Markup()
+    if routine:
+        inner = _rows(replace(table, rows=routine))
+        made += macro(_TEMPLATE, "folded", words(table.routine_in_words).text, inner)
+    return made
+
+
+def _rows(table: blocks.Table) -> Markup:
     used = table.used
     headings = [(words(table.headings[column]).text, column >= table.left) for column in used]
     noted = any(not blocks.is_empty(row.note) for row in table.rows)

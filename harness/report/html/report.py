@@ -35,7 +35,7 @@ def render_report(shown: Shown, *, drawn: bool = True, above: Sequence[Link] = (
         {
             "id": part.id,
             "title": part.title,
-            "block": draw(part.block),
+            "block": draw(part.block, drawn=drawn),
             "pictures": [draw_picture(each, drawn=drawn) for each in part.pictures],
         }
         for part in found

@@ -40,7 +40,9 @@ def sectioned(chapters: Sequence[Chapter], *, drawn: bool = True) -> Markup:
         {
             "id": _id(number),
             "title": chapter.title,
-            "block": Markup("\n").join(draw(block, level=3) for block in chapter.blocks),
+            "block": Markup("\n").join(
+                draw(block, drawn=drawn, level=3) for block in chapter.blocks
+            ),
             "pictures": [draw_picture(each, drawn=drawn) for each in chapter.pictures],
         }
         for number, chapter in enumerate(chapters)

@@ -35,7 +35,7 @@ def changes(shown: Shown) -> Picture | None:
         "sort": measures,
         "axis": {"labelLimit": 220},
     }
-    kinds = named([*names, _TOLERANCE], [*colors, color("fail")])
+    kinds = named([*names, _TOLERANCE], [*colors, color("fail")], columns=1)
     worst = max(rows, key=lambda row: row["nats"])
     return Picture(
         id="changes",
@@ -46,7 +46,7 @@ def changes(shown: Shown) -> Picture | None:
         f"{worst['nats']:.3g} nats ({worst['measure']}, {worst['kind']}).",
         figures=figures_of({"kind": "", "measure": "measure", "nats": "nats"}, [*rows, *limits]),
         plot={
-            "height": height_of(len(measures), around=110),
+            "height": height_of(len(measures), around=110 + 16 * len(names)),
             "layer": [
                 {
                     "data": values(limits),

@@ -22,7 +22,7 @@ def difference_intervals(found: SideBySide) -> Picture | None:
     ]
     if not rows:
         return None
-    title = "difference, bits per byte (below 0: better than the first)"
+    title = "BPB (below 0: better than the first)"
     place = {"field": "pair", "type": "nominal", "title": None, "sort": None}
     return Picture(
         id="differences",
@@ -79,7 +79,7 @@ def recipe_points(found: SideBySide) -> Picture | None:
         {"recipe": each.label, "bpb": score} for each in shown for score in each.scores
     ]
     means = [{"recipe": each.label, "bpb": each.mean_bpb} for each in shown]
-    along = axis("bpb", "bits per byte (lower is better)")
+    along = axis("bpb", "bits per byte (lower is better)", scale={"padding": 12})
     place = {"field": "recipe", "type": "nominal", "title": None, "sort": None}
     return Picture(
         id="recipe-seeds",

@@ -34,7 +34,7 @@ def seed_points(shown: Shown) -> Picture | None:
         **{"seed": color(0), "fresh seed": color(2)},
         **{"bar": color("muted"), "threshold": color(4), "mean": color(0)},
     }
-    along = axis("bpb", "bits per byte (lower is better)")
+    along = axis("bpb", "bits per byte (lower is better)", scale={"padding": 12})
     kinds = named(found, [colors[kind] for kind in found])
     layers: list[dict[str, Any]] = []
     if test.ci99_bpb and test.n > 2 and all(map(_finite, test.ci99_bpb)):
@@ -123,7 +123,7 @@ def t_distribution(shown: Shown) -> Picture | None:
         {"kind": "observed t" if drawn_t == t else "observed t, beyond the edge", "t": drawn_t},
         {"kind": f"needed: below {critical:.2f}", "t": max(critical, low)},
     ]
-    kinds = named([mark["kind"] for mark in marks], [color(0), color(4)])
+    kinds = named([mark["kind"] for mark in marks], [color(0), color(4)], columns=1)
     p_said, level_said = against(p, level, "p")
     along = axis("t", "t: how far the mean lies from the threshold, in its errors")
     curve = {"x": along, "y": axis("density", None, zero=True, axis=None)}
@@ -142,7 +142,7 @@ def t_distribution(shown: Shown) -> Picture | None:
             [{"kind": "observed t", "t": t}, {"kind": "needed: below", "t": critical}],
         ),
         plot={
-            "height": 220,
+            "height": 230,
             "layer": [
                 {
                     "data": values(small),

@@ -1,5 +1,6 @@
 """Pictures of an artifact: where its bytes lie, and what quantization changed."""
 
+import re
 from typing import Any
 
 from harness.report.blocks import Picture
@@ -7,9 +8,11 @@ from harness.report.exhibits.model import Weights
 from harness.report.pictures.plots import COLORS, axis, color, figures_of, height_of, named, values
 from harness.report.shown import Shown
 
-_HEIGHT = 300
+_WIDTH, _HEIGHT = 350, 280
 _MOST_ERRORS = 24
 _OTHERS = "others"
+_SHORT_TYPE = re.compile(r"[<>|=]?([iufb])([1248])")
+_LETTERS = {"i": "int", "u": "uint", "f": "float", "b": "bool"}
 
 
 def bytes_by_tensor(shown: Shown) -> Picture | None:
@@ -18,7 +21,7 @@ def bytes_by_tensor(shown: Shown) -> Picture | None:
     if found is None:
         return None
     rows: list[dict[str, Any]] = [
-        {"tensor": tensor.name, "kind": tensor.kind, "bytes": tensor.stored_bytes}
+        {"tensor": tensor.name, "kind": _type(tensor.kind), "bytes": tensor.stored_bytes}
         for tensor in found.tensors
         if tensor.stored_bytes
     ]
@@ -51,7 +54,7 @@ def quantization_error(shown: Shown) -> Picture | None:
     rows: list[dict[str, Any]] = [
         {
             "tensor": tensor.name,
-            "kind": tensor.kind,
+            "kind": _type(tensor.kind),
             "bytes": tensor.stored_bytes,
             "percent": 100 * (tensor.rms_error or 0.0),
         }
@@ -86,6 +89,18 @@ def quantization_error(shown: Shown) -> Picture | None:
     )
 
 
+def _type(kind: str) -> str:
+    """A type by its usual name; NumPy's own short forms, such as ``<f4``, say little."""
+    found = _SHORT_TYPE.fullmatch(kind)
+    return f"{_LETTERS[found[1]]}{8 * int(found[2])}" if found else kind
+
+
+def _label(name: str) -> str:
+    """A tensor's name for a small area: without what most of them begin and end with."""
+    parts = name.removesuffix(".weight").split(".")
+    return ".".join(parts[1:] if len(parts) > 2 else parts)
+
+
 def _first(shown: Shown) -> tuple[Weights | None, str]:
     """What is known of an artifact, from the entry's own code before all else, and of which."""
     if shown.exhibits is None:
@@ -101,7 +116,10 @@ def _first(shown: Shown) -> tuple[Weights | None, str]:
 def _treemap(rows: list[dict[str, Any]], kinds: list[str]) -> dict[str, Any]:
     """A specification of Vega, which lays areas out; Vega-Lite does not."""
     root = {"id": "root", "parent": None}
-    leaves = [{**row, "id": f"{place}", "parent": "root"} for place, row in enumerate(rows)]
+    leaves = [
+        {**row, "label": _label(row["tensor"]), "id": f"{place}", "parent": "root"}
+        for place, row in enumerate(rows)
+    ]
     colors = [color(place) for place in range(len(kinds))]
     area = {
         "x": {"field": "x0"},
@@ -112,6 +130,7 @@ def _treemap(rows: list[dict[str, Any]], kinds: list[str]) -> dict[str, Any]:
     wide, high = "(datum.x1 - datum.x0)", "(datum.y1 - datum.y0)"
     return {
         "$schema": "https://vega.github.io/schema/vega/v6.json",
+        "width": _WIDTH,
         "height": _HEIGHT,
         "autosize": "pad",
         "data": [
@@ -137,7 +156,7 @@ def _treemap(rows: list[dict[str, Any]], kinds: list[str]) -> dict[str, Any]:
             {
                 "name": "labels",  # of areas with room for one
                 "source": "leaves",
-                "transform": [{"type": "filter", "expr": f"{wide} > 44 && {high} > 17"}],
+                "transform": [{"type": "filter", "expr": f"{wide} > 50 && {high} > 19"}],
             },
         ],
         "scales": [{"name": "kind", "type": "ordinal", "domain": kinds, "range": colors}],
@@ -161,10 +180,10 @@ def _treemap(rows: list[dict[str, Any]], kinds: list[str]) -> dict[str, Any]:
                 "encode": {
                     "enter": {
                         "x": {"field": "x0", "offset": 4},
-                        "y": {"field": "y0", "offset": 13},
-                        "text": {"field": "tensor"},
-                        "limit": {"signal": f"{wide} - 8"},
-                        "fontSize": {"value": 11},
+                        "y": {"field": "y0", "offset": 15},
+                        "text": {"field": "label"},
+                        "limit": {"signal": f"0.85 * {wide} - 8"},
+                        "fontSize": {"value": 13},
                         "fill": {"value": color("ink")},
                     }
                 },

@@ -44,7 +44,8 @@ def timeline(verdict: Verdict) -> Block | None:
         cells = [f"{seconds[name]:,.1f}" if name in seconds else "-" for name in names]
         rows.append(Row((f"seed {seed.seed}", *cells)))
     words = "Information, read from the submission's own log."
-    return Stack((Paragraph(Words(words, "dim")), Table(("", *names), 1, rows)))
+    headings = (name.replace("quantisation", "quantization") for name in names)  # kept so
+    return Stack((Paragraph(Words(words, "dim")), Table(("", *headings), 1, rows)))
 
 
 def quantization(verdict: Verdict) -> Block | None:

@@ -7,7 +7,7 @@ from harness.judge.verdict import Verdict
 from harness.models import Finding, Status
 from harness.report import sentences
 from harness.report.blocks import Banner, Block, Mark, Pairs, Paragraph, Row, Stack, Table, Words
-from harness.report.figures import against, headroom, limit_number, number, short_digest
+from harness.report.figures import against, headroom, limit_number, moment, number, short_digest
 from harness.report.finding_lists import worst_first
 from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT, PATH_LIMIT
 from harness.report.way_on import way_on_in_words
@@ -42,7 +42,7 @@ def identity(verdict: Verdict) -> Block:
         ("track", f"{verdict.track}, edition {verdict.edition}"),
         ("dataset", verdict.dataset),
         ("sandbox", sentences.sandbox(verdict)),
-        ("started", verdict.created_at),
+        ("started", moment(verdict.created_at)),
         *sentences.effort_in_words(verdict),
     ]
     return Pairs([(label, plain(value, 2 * NAME_LIMIT)) for label, value in rows])

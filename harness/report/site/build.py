@@ -221,9 +221,9 @@ class _Building:
         columns = (
             Column("track"),
             Column("edition"),
-            Column("accepted", figure=True),
+            Column("accepted", figure=True, shown="middle"),
             Column("best BPB", figure=True),
-            Column("digest"),
+            Column("digest", shown="wide"),
         )
         self._write("tracks/index.html", single.index_page("Tracks and editions", columns, rows))
 

@@ -1,5 +1,6 @@
 """The picture of a record over time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.report.blocks import Picture
@@ -7,6 +8,8 @@ from harness.report.figures import number
 from harness.report.pictures.plots import axis, color, figures_of, values
 from harness.report.site.history import Course, Step
 from harness.report.site.listing import named
+
+_TICKS = 4
 
 
 def record_over_time(course: Course, steps: tuple[Step, ...], *, name: str) -> Picture | None:
@@ -25,7 +28,7 @@ def record_over_time(course: Course, steps: tuple[Step, ...], *, name: str) -> P
         for step in steps
     ]
     first, last = steps[0].record, steps[-1].record
-    dates = {"format": "%Y-%m-%d", "tickCount": 4, "labelOverlap": True}
+    dates = {"format": "%Y-%m-%d", "values": _ticks(rows), "labelOverlap": True}
     along = {"field": "date", "type": "temporal", "title": None, "axis": dates}
     y = axis("bpb", "bits per byte (lower is better)")
     known = [row for row in rows if row["low"] is not None]
@@ -75,3 +78,10 @@ def record_over_time(course: Course, steps: tuple[Step, ...], *, name: str) -> P
             ],
         },
     )
+
+
+def _ticks(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Days that get a label: the first and the last record's, and some in between."""
+    days = sorted({row["date"] for row in rows})
+    places = {round(part * (len(days) - 1) / (_TICKS - 1)) for part in range(_TICKS)}
+    return [days[place] for place in sorted(places)]

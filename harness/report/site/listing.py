@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -20,10 +21,23 @@ Cell = str | Link
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, and whether it holds figures."""
+    """A column: its title, whether it holds figures, and how wide a window must be to show it.
+
+    What is ``whole`` has short words, such as dates, which are not to be broken at their hyphens.
+
+    What is left out in a narrow window stands in the page that a row leads to.
+    """
 
     title: str
     figure: bool = False
+    shown: Literal["always", "middle", "wide"] = "always"
+    whole: bool = False
+
+    @property
+    def classes(self) -> str:
+        """For the stylesheet; short, since every cell has them."""
+        named = {"always": "", "middle": "m", "wide": "w"}[self.shown]
+        return " ".join(["n"] * self.figure + ["k"] * self.whole + [named] * bool(named))
 
 
 def listing(
@@ -57,14 +71,14 @@ def to_verdict(entry: Entry, *, up: str) -> Link:
 ENTRY_COLUMNS = (
     Column("date"),
     Column("submission"),
-    Column("author"),
-    Column("track"),
+    Column("author", shown="middle"),
+    Column("track", shown="middle", whole=True),
     Column("BPB", figure=True),
-    Column("deviation", figure=True),
-    Column("seeds", figure=True),
-    Column("bytes", figure=True),
-    Column("p", figure=True),
-    Column("standing"),
+    Column("deviation", figure=True, shown="wide"),
+    Column("seeds", figure=True, shown="wide"),
+    Column("bytes", figure=True, shown="wide"),
+    Column("p", figure=True, shown="wide"),
+    Column("standing", shown="middle"),
 )
 
 
@@ -108,13 +122,13 @@ def standing(source: Source, entry: Entry) -> str:
 STEP_COLUMNS = (
     Column("date"),
     Column("submission"),
-    Column("author"),
-    Column("edition"),
+    Column("author", shown="middle"),
+    Column("edition", shown="wide", whole=True),
     Column("BPB", figure=True),
-    Column("gain, BPB", figure=True),
-    Column("its 99 % interval", figure=True),
-    Column("p", figure=True),
-    Column("compared"),
+    Column("gain, BPB", figure=True, shown="middle"),
+    Column("its 99 % interval", figure=True, shown="wide"),
+    Column("p", figure=True, shown="wide"),
+    Column("compared", shown="middle"),
 )
 
 
@@ -146,11 +160,11 @@ def step_rows(source: Source, steps: Iterable[Step], *, up: str) -> Iterable[Seq
 TRY_COLUMNS = (
     Column("date"),
     Column("submission"),
-    Column("account"),
-    Column("track"),
+    Column("account", shown="middle"),
+    Column("track", shown="middle", whole=True),
     Column("outcome"),
-    Column("bar, BPB", figure=True),
-    Column("tested below p", figure=True),
+    Column("bar, BPB", figure=True, shown="wide"),
+    Column("tested below p", figure=True, shown="wide"),
 )
 
 

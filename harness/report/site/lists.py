@@ -154,12 +154,12 @@ def tries_page(source: Source) -> Page:
 _AUDIT_COLUMNS = (
     Column("date"),
     Column("record"),
-    Column("claimed BPB", figure=True),
-    Column("seeds", figure=True),
-    Column("policy"),
+    Column("claimed BPB", figure=True, shown="middle"),
+    Column("seeds", figure=True, shown="wide"),
+    Column("policy", shown="middle"),
     Column("status"),
-    Column("what failed"),
-    Column("unknown", figure=True),
+    Column("what failed", shown="middle"),
+    Column("unknown", figure=True, shown="wide"),
 )
 
 

@@ -175,9 +175,9 @@ _ANSWER_COLUMNS = (
     Column("date"),
     Column("submission"),
     Column("answer"),
-    Column("measured", figure=True),
-    Column("limit", figure=True),
-    Column("unit"),
+    Column("measured", figure=True, shown="middle"),
+    Column("limit", figure=True, shown="wide"),
+    Column("unit", shown="wide"),
 )
 
 

@@ -98,10 +98,41 @@ def test_the_policy_stops_what_is_not_ours(browser: Browser, pages: dict[str, Pa
 def test_a_report_is_read_without_scripts(browser: Browser, pages: dict[str, Path]) -> None:
     with opened(browser, pages["whole"], scripts=False) as seen:
         assert seen.page.locator("h1").inner_text().startswith("VERIFIED")
-        first = seen.page.locator("details").first
+        first = seen.page.locator(".picture details").first
         assert not first.locator("table").is_visible()
         first.locator("summary").click()
         assert first.locator("table").is_visible()
+
+
+def test_the_way_through_a_page_is_open_where_there_is_room(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    for width, there in ((360, False), (1600, True)):
+        with opened(browser, pages["whole"], width=width) as seen:
+            way = seen.page.locator("nav.contents")
+            link = way.get_by_role("link", name="Checks")
+            assert link.is_visible() == there
+            if not there:
+                way.locator("summary").click()
+                assert link.is_visible()
+
+
+def test_labels_can_be_read_on_a_phone(browser: Browser, pages: dict[str, Path]) -> None:
+    with opened(browser, pages["whole"], width=360) as seen:
+        sizes = seen.page.evaluate(
+            """[...document.querySelectorAll("svg.plot")].map((svg) =>
+                Math.min(...[...svg.querySelectorAll("text")].map((text) =>
+                    parseFloat(getComputedStyle(text).fontSize)))
+                * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"""
+        )
+        assert len(sizes) > 10
+        assert min(sizes) >= 10, "pixels of the smallest label of each picture"
+
+
+def test_what_passes_is_told_on_paper_too(browser: Browser, pages: dict[str, Path]) -> None:
+    with opened(browser, pages["whole"]) as seen:
+        seen.page.emulate_media(media="print")
+        assert seen.page.get_by_text("14 checks pass: hardware").is_visible()
 
 
 def test_pictures_are_as_wide_as_there_is_room(browser: Browser, pages: dict[str, Path]) -> None:

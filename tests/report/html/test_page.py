@@ -156,6 +156,18 @@ def test_what_only_a_run_directory_holds_is_named_once_where_it_is_missing() -> 
     )
 
 
+def test_checks_that_pass_are_a_line_that_opens_and_the_others_stand_open() -> None:
+    page = render_report(Shown(samples.rejected()), drawn=False)
+    checks, _, _ = page.partition('id="checks"')[2].partition("</section>")
+    news, _, folded = checks.partition('<details class="folded">')
+    verdict = samples.rejected()
+    named = re.compile(r'<td role="cell"><bdi class="w-[a-z]+">([a-z_]+)</bdi>')
+    assert set(named.findall(news)) == {c.id for c in verdict.checks if c.status != "pass"}
+    passing = [check.id for check in verdict.checks if check.status == "pass"]
+    assert f"{len(passing)} checks pass: {', '.join(passing)}" in folded
+    assert named.findall(folded) == passing
+
+
 def test_the_same_verdict_is_the_same_page() -> None:
     assert render_report(Shown(samples.complete())) == render_report(Shown(samples.complete()))
 

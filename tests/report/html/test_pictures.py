@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from harness.report.blocks import Figures, Picture, Plot
+from harness.report.exhibits.model import Tensor, Weights
 from harness.report.html import drawing
 from harness.report.html.blocks import draw
 from harness.report.html.drawing import draw_svg
 from harness.report.html.pictures import as_csv
+from harness.report.pictures.plots import named
 from harness.report.pictures.weights import bytes_by_tensor, quantization_error
 from harness.report.sections import parts
 from harness.report.shown import Shown
@@ -174,6 +176,23 @@ def test_weights_are_drawn_from_the_best_that_is_known_of_them() -> None:
     assert drawn["read"].figures.rows[-1] == ("3 smaller ones", "others", 4_096)
     assert drawn["unknown"] is None
     assert quantization_error(Shown(verdict, alone)) is None
+
+
+def test_types_have_their_usual_names_and_areas_the_telling_part_of_theirs() -> None:
+    names = {"blocks.0.attn.query.weight": "0.attn.query", "embedding.weight": "embedding"}
+    tensors = tuple(Tensor(name=name, kind="<f4", stored_bytes=9) for name in names)
+    weights = Weights(format="npz", compressed=False, tensors=tensors)
+    found = exhibits().model_copy(update={"inspected": weights})
+    picture = bytes_by_tensor(Shown(samples.verdict(), found))
+    assert picture is not None
+    assert {row[0]: row[1] for row in picture.figures.rows} == dict.fromkeys(names, "float32")
+    leaves = [each for each in picture.plot["data"][0]["values"] if each["parent"]]
+    assert {each["tensor"]: each["label"] for each in leaves} == names
+
+
+def test_a_picture_of_one_kind_needs_no_legend() -> None:
+    for kinds, there in ((["pass"], False), (["pass", "fail"], True)):
+        assert (named(kinds, ["red", "blue"][: len(kinds)])["legend"] is not None) == there
 
 
 def test_what_a_log_or_an_artifact_says_is_marked_as_a_claim() -> None:

@@ -97,7 +97,8 @@ def test_hostile_names_run_nothing(browser: Browser, tmp_path: Path) -> None:
         for width in (360, 1600):
             with opened(browser, page, width=width) as seen:
                 for head in seen.page.locator("th button").all():
-                    head.click()
+                    if head.is_visible():  # narrow windows leave columns out
+                        head.click()
                 assert seen.ran == []
                 assert (seen.complaints, seen.requests) == ([], [])
                 assert seen.overflow <= 0
