@@ -41,9 +41,9 @@ class Shot:
 
 
 SHOTS = (
-    Shot("report.png", "example", 1180, 760),
-    Shot("report_pictures.png", "example", 1180, 680, place="#stream .pictures"),
-    Shot("report_rejected.png", "cheater", 900, 700, scheme="dark"),
+    Shot("report.png", "example", 900, 760),
+    Shot("report_pictures.png", "example", 900, 560, place="#stream .pictures"),
+    Shot("report_rejected.png", "cheater", 900, 680, scheme="dark"),
 )
 
 
