@@ -1,5 +1,6 @@
 """Pictures of time: each run from its start to its end, and what it used of its budgets."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from harness.report.pictures.plots import COLORS, axis, color, figures_of, heigh
 from harness.report.shown import Shown
 
 _MOST_RUNS = 24
+_LONG_NAME = 20
 _COLUMNS = {
     "run": "run",
     "kind": "what",
@@ -39,6 +41,9 @@ def from_start_to_end(shown: Shown) -> Picture | None:
         return None
     kinds = list(dict.fromkeys(row["kind"] for row in rows))[:COLORS]
     longest = max(row["ends"] for row in rows)
+    # Long names side by side would touch where a system's letters are wide.
+    columns = 1 if max(map(len, kinds)) > _LONG_NAME else 2
+    legend = 16 * math.ceil(len(kinds) / columns)
     return Picture(
         id="course",
         title="From start to end",
@@ -49,13 +54,15 @@ def from_start_to_end(shown: Shown) -> Picture | None:
         figures=figures_of(_COLUMNS, rows),
         plot={
             "data": values(rows),
-            "height": height_of(len({row["run"] for row in rows}), around=120),
+            "height": height_of(len({row["run"] for row in rows}), around=90 + legend),
             "mark": {"type": "bar", "height": 14},
             "encoding": {
                 "x": axis("begins", "seconds from the start of the run", zero=True),
                 "x2": {"field": "ends"},
                 "y": {"field": "run", "type": "nominal", "title": None, "sort": None},
-                "color": named(kinds, [color(place) for place in range(len(kinds))]),
+                "color": named(
+                    kinds, [color(place) for place in range(len(kinds))], columns=columns
+                ),
             },
         },
     )
