@@ -243,7 +243,11 @@ class _Building:
             self._write(f"rules/{file}", single.rule_page(rule, name, newest))
             summary = named(rule.summary, 200) if rule is not None else "a rule of another edition"
             rows.append((Link(file, named(name).replace("_", " ")), summary, str(len(found))))
-        columns = (Column("rule"), Column("a submission that passes"), Column("answers", True))
+        columns = (
+            Column("rule"),
+            Column("a submission that passes"),
+            Column("answers", True, "middle"),
+        )
         self._write("rules/index.html", single.index_page("Rules", columns, rows))
 
     def _audits(self) -> None:

@@ -69,7 +69,7 @@ def to_verdict(entry: Entry, *, up: str) -> Link:
 
 
 ENTRY_COLUMNS = (
-    Column("date"),
+    Column("date", whole=True),
     Column("submission"),
     Column("author", shown="middle"),
     Column("track", shown="middle", whole=True),
@@ -120,7 +120,7 @@ def standing(source: Source, entry: Entry) -> str:
 
 
 STEP_COLUMNS = (
-    Column("date"),
+    Column("date", whole=True),
     Column("submission"),
     Column("author", shown="middle"),
     Column("edition", shown="wide", whole=True),
@@ -158,7 +158,7 @@ def step_rows(source: Source, steps: Iterable[Step], *, up: str) -> Iterable[Seq
 
 
 TRY_COLUMNS = (
-    Column("date"),
+    Column("date", whole=True),
     Column("submission"),
     Column("account", shown="middle"),
     Column("track", shown="middle", whole=True),

@@ -152,7 +152,7 @@ def tries_page(source: Source) -> Page:
 
 
 _AUDIT_COLUMNS = (
-    Column("date"),
+    Column("date", whole=True),
     Column("record"),
     Column("claimed BPB", figure=True, shown="middle"),
     Column("seeds", figure=True, shown="wide"),

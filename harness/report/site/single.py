@@ -172,7 +172,7 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 
 _ANSWER_COLUMNS = (
-    Column("date"),
+    Column("date", whole=True),
     Column("submission"),
     Column("answer"),
     Column("measured", figure=True, shown="middle"),

@@ -48,6 +48,23 @@ def test_pages_fit_ask_for_nothing_and_are_accessible(
             assert seen.violations() == "", page
 
 
+def test_lists_fit_a_phone_and_say_that_a_wider_window_has_more(
+    browser: Browser, site: Path
+) -> None:
+    wider = (
+        "[...document.querySelectorAll('.listed .scroll')]"
+        ".filter((each) => each.scrollWidth > each.clientWidth).length"
+    )
+    for page in of_each_kind(site):
+        for width in (360, 800):
+            with opened(browser, page, width=width) as seen:
+                assert seen.page.evaluate(wider) == 0, (page, width)
+    for width, fewer in ((360, True), (1600, False)):
+        with opened(browser, site / "entries.html", width=width) as seen:
+            assert seen.page.get_by_text("A wider window shows more").is_visible() == fewer
+            assert seen.page.locator("th", has_text="deviation").is_visible() != fewer
+
+
 def column(table: Locator, number: int) -> list[str]:
     cells = table.locator(f"tbody tr:visible td:nth-child({number})")
     return [text.strip() for text in cells.all_inner_texts()]
