@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.contest.loading import load_submission
 from harness.contest.submission import Submission, check_on_track
 from harness.contest.track import Track, load_track
-from harness.hardware.machine import check_machine
+from harness.hardware.machine import check_machine, fitted
 from harness.ledger.file import default_path
 from harness.ledger.leaderboard import bar_of
 from harness.ledger.tries import tries_of
@@ -50,7 +50,7 @@ def verify(
         UsageError: an earlier verification is to be finished first; no such track or leaderboard.
         InfrastructureError: this machine, its engine, its disk or its data cannot do it.
     """
-    track = load_track(track) if isinstance(track, str) else track
+    track = fitted(load_track(track) if isinstance(track, str) else track)
     check_machine(track)
     if not isinstance(submission, Submission):
         submission = load_submission(Path(submission))

@@ -139,12 +139,17 @@ def leaderboard_option(parser: argparse.ArgumentParser) -> None:
 
 
 def choose_track(name: str) -> Track:
-    """The named track; ``auto`` is the official one on a machine that satisfies it, else smoke."""
+    """The named track, as it is run here; ``auto``: the official one if it can be, else smoke.
+
+    Raises:
+        UsageError: no such track, or it is malformed.
+        InfrastructureError: it uses the accelerators that are there, and the driver is broken.
+    """
     from harness.contest.track import load_track
-    from harness.hardware.machine import machine, missing_for
+    from harness.hardware.machine import fitted, machine, missing_for
 
     if name != "auto":
-        return load_track(name)
+        return fitted(load_track(name))
     official = load_track("10min_16mb")
     return load_track("smoke") if missing_for(official, machine()) else official
 

@@ -1,7 +1,8 @@
 """The hardware of a track, and the speed that it has where it is in order."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -46,11 +47,29 @@ class Hardware(Fact):
     """Accelerators that the track needs; 0 means any machine, CPU only.
 
     ``speeds``: what is measured on a host before each run, by the names of the figures.
+
+    ``as_found``: whatever is there is used, where ``accelerators`` is 0: all accelerators of the
+    kind of which there are most, or none. The plan says which; every host of it needs the same.
     """
 
     accelerators: int = Field(ge=0, le=1024, strict=True)
     accelerator_name: str = ""
     speeds: Later[dict[Figure, Speed]] = None
+    as_found: Later[Annotated[bool, Field(strict=True)]] = None
+
+    def found(self, names: Sequence[str]) -> "Hardware":
+        """What a run needs where accelerators of these names are there."""
+        if not self.as_found or self.accelerators or not names:
+            return self
+        name, count = Counter(names).most_common(1)[0]
+        return self.model_copy(update={"accelerators": count, "accelerator_name": name})
+
+    @property
+    def ruled(self) -> "Hardware":
+        """The same without what was found, which is no rule."""
+        if not self.as_found:
+            return self
+        return self.model_copy(update={"accelerators": 0, "accelerator_name": ""})
 
     def unlike(self, figures: Mapping[str, float]) -> list[str]:
         """How a host's figures are not as they should be, one phrase each."""

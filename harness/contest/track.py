@@ -329,9 +329,11 @@ class Track(Fact):
         """SHA-256 over the rules themselves, so that white space and comments do not count.
 
         Settings that a track leaves out do not count either: a setting that a later harness adds
-        does not change the digest of the tracks that do not use it.
+        does not change the digest of the tracks that do not use it. Nor do accelerators that were
+        found on a host where the track asks for none.
         """
-        return digest_of_named({"track": self.model_dump_json(exclude_none=True).encode()})
+        rules = self.model_copy(update={"hardware": self.hardware.ruled})
+        return digest_of_named({"track": rules.model_dump_json(exclude_none=True).encode()})
 
 
 def track_names() -> list[str]:

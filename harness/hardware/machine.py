@@ -132,6 +132,18 @@ def machine(*, needs_accelerators: bool = False) -> MachineFacts:
     )
 
 
+def fitted(track: Track) -> Track:
+    """The track as it is run on this machine: one that takes hardware as found names it then.
+
+    Raises:
+        InfrastructureError: the track uses what is there, and the driver does not say what is.
+    """
+    if not track.hardware.as_found:
+        return track
+    names = [gpu.name for gpu in machine(needs_accelerators=True).accelerators]
+    return track.model_copy(update={"hardware": track.hardware.found(names)})
+
+
 def accelerator_uuids(track: Track, machine: MachineFacts) -> tuple[str, ...]:
     """UUIDs of the GPUs that a run on this track gets: the first ones with the exact name."""
     named = [

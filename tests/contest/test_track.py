@@ -45,6 +45,26 @@ def test_the_track_without_records_judges_bytes_and_score_alone() -> None:
     assert (track.brought_along, track.tokenizing) == (official.brought_along, official.tokenizing)
 
 
+@pytest.mark.parametrize(
+    ("there", "used"),
+    [
+        ([], (0, "")),
+        (["A100"], (1, "A100")),
+        (["T4", "A100", "A100"], (2, "A100")),
+    ],
+)
+def test_it_uses_the_accelerators_that_are_there_which_is_no_other_rule(
+    there: list[str], used: tuple[int, str]
+) -> None:
+    track, official = load_track("non_record_16mb"), load_track("10min_16mb")
+    fitted = track.model_copy(update={"hardware": track.hardware.found(there)})
+    assert (fitted.hardware.accelerators, fitted.hardware.accelerator_name) == used
+    assert fitted.digest == track.digest
+    again = Track.model_validate_json(fitted.model_dump_json())
+    assert again == fitted, "as a plan keeps it"
+    assert official.hardware.found(there) == official.hardware, "who names some needs those"
+
+
 def test_it_asks_what_its_bounds_need() -> None:
     track = load_track("non_record_16mb")
     targets, bound = (track.dataset.validation_tokens or 0) - 1, track.probes.bound

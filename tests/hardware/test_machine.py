@@ -14,6 +14,7 @@ from harness.hardware.machine import (
     accelerator_uuids,
     accelerators,
     disk_free_bytes,
+    fitted,
     machine,
     missing_for,
 )
@@ -55,6 +56,23 @@ def test_this_machine_is_described(install: Install) -> None:
     assert found.system.startswith(os.uname().sysname)
     assert found.accelerators == ()
     assert found.driver == ""
+
+
+def test_a_track_that_takes_what_is_there_is_fitted_to_the_machine(install: Install) -> None:
+    track = load_track("non_record_16mb")
+    for driver, expected in (
+        (None, 0),
+        (FakeNvml(starts=Failing(NO_DRIVER)), 0),
+        (FakeNvml([Gpu(0, name="NVIDIA L4"), Gpu(1, name="NVIDIA L4")]), 2),
+    ):
+        install(driver)
+        found = fitted(track)
+        assert found.hardware.accelerators == expected
+        assert missing_for(found, machine(needs_accelerators=True)) == []
+    install(FakeNvml(starts=Failing(LOST)))
+    with pytest.raises(InfrastructureError, match="driver"):
+        fitted(track)
+    assert fitted(load_track("smoke")).hardware.accelerators == 0, "who needs none asks no driver"
 
 
 def test_gpus_are_read(install: Install) -> None:
