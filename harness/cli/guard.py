@@ -11,16 +11,16 @@ from types import FrameType
 from typing import NoReturn
 
 from harness.errors import HarnessError, InfrastructureError
+from harness.safeio.interrupts import SIGNALS
 from harness.safeio.output import output_lost, say, settle
 
 EXIT_REJECTED, EXIT_USAGE, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = 1, 2, 3, 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAST_FRAMES = 30
 
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; return its exit code, or, after one message, the code of what stopped it."""
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup requests
             signal.signal(number, _interrupt)
     code = _caught(command)
@@ -28,7 +28,7 @@ def guarded(command: Callable[[], int]) -> int:
     if lost and not isinstance(lost, BrokenPipeError):
         code = _told(output_lost(lost))
     settle(sys.stderr)
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is _overheard:
             signal.signal(number, signal.SIG_IGN)  # Python removes handlers before it exits
     return code
@@ -62,7 +62,7 @@ def _told(error: Exception) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """Stop the command, once: a second signal must not interrupt the cleanup after the first."""
-    for each in _SIGNALS:
+    for each in SIGNALS:
         # Not SIG_IGN: Python complains about a signal that is pending while it is set.
         signal.signal(each, _overheard)
     raise KeyboardInterrupt

@@ -2,8 +2,10 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from harness.sandbox.phase import Ending, WatchedPhase
 from harness.sandbox.protocol import Job, require_plain_path
 
 _CLEANUP_SECONDS = 15.0
+_AGAIN_SECONDS = 0.05
 _KILL_SECONDS = 15.0
 _WAIT_SLACK_SECONDS = 120.0
 
@@ -36,20 +39,41 @@ class Names:
 def remove_all(engine: Engine, names: Names) -> None:
     """Remove the containers, then the volumes; what is gone already is fine.
 
+    A container that somebody removes already is waited for: until it is gone its volumes are in
+    use. Somebody may be we ourselves, interrupted before the engine had answered.
+
     Raises:
         InfrastructureError: the engine did not do so; the next start reaps what is left.
     """
+    with engine.connection(_CLEANUP_SECONDS) as client:
+        removals = [
+            partial(client.remove_container, name, force=True, v=True)
+            for name in (names.container, names.helper, names.keeper)
+            if name is not None
+        ]
+        removals += [
+            partial(client.remove_volume, name)
+            for name in (names.volume, *names.copies)
+            if name is not None
+        ]
+        deadline = time.monotonic() + _CLEANUP_SECONDS
+        for remove in removals:
+            _removed(remove, deadline)
+
+
+def _removed(remove: Callable[[], None], deadline: float) -> None:
+    """Have the engine remove something that may be gone, or on its way out until a deadline."""
     import docker.errors
 
-    with engine.connection(_CLEANUP_SECONDS) as client:
-        for name in (names.container, names.helper, names.keeper):
-            if name is not None:
-                with contextlib.suppress(docker.errors.NotFound):
-                    client.remove_container(name, force=True, v=True)
-        for volume in (names.volume, *names.copies):
-            if volume is not None:
-                with contextlib.suppress(docker.errors.NotFound):
-                    client.remove_volume(volume)
+    while True:
+        try:
+            return remove()
+        except docker.errors.NotFound:
+            return None
+        except docker.errors.APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
 
 
 class ContainerPhase(WatchedPhase):

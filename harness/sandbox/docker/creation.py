@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.safeio.interrupts import held_back
 from harness.sandbox import limits
 from harness.sandbox.docker import counters, seccomp
 from harness.sandbox.docker.container import Names
@@ -62,7 +63,8 @@ def create_volumes(client: "APIClient", asked: Asked) -> None:
     if asked.names.volume is not None:
         wanted[asked.names.volume] = limits.volume_options(asked.job.limits)
     for name, options in wanted.items():
-        client.create_volume(name, driver="local", driver_opts=options, labels=asked.labels)
+        with held_back():
+            client.create_volume(name, driver="local", driver_opts=options, labels=asked.labels)
 
 
 def keep_output(client: "APIClient", asked: Asked) -> None:
@@ -81,22 +83,24 @@ def keep_output(client: "APIClient", asked: Asked) -> None:
     flags = dict(asked.sealed_off)
     if asked.job.early is not None:
         flags["security_opt"] = ["no-new-privileges", seccomp.watching_option()]
-    client.create_container(
-        asked.image_id,
-        ["/bin/sleep", "infinity"],
-        name=names.keeper,
-        labels=asked.labels,
-        user=f"{limits.USER_ID}:{limits.USER_ID}",
-        entrypoint=[],
-        host_config=client.create_host_config(
-            **flags,
-            mounts=[output],
-            # It needs one; but the runtime that starts it has threads, more of them when busy.
-            pids_limit=64,
-            mem_limit=limits.KEEPER_MEMORY_BYTES,
-            memswap_limit=limits.KEEPER_MEMORY_BYTES,
-        ),
+    host = client.create_host_config(
+        **flags,
+        mounts=[output],
+        # It needs one; but the runtime that starts it has threads, more of them when busy.
+        pids_limit=64,
+        mem_limit=limits.KEEPER_MEMORY_BYTES,
+        memswap_limit=limits.KEEPER_MEMORY_BYTES,
     )
+    with held_back():
+        client.create_container(
+            asked.image_id,
+            ["/bin/sleep", "infinity"],
+            name=names.keeper,
+            labels=asked.labels,
+            user=f"{limits.USER_ID}:{limits.USER_ID}",
+            entrypoint=[],
+            host_config=host,
+        )
     client.start(names.keeper)
 
 
@@ -138,18 +142,19 @@ def create_phase(client: "APIClient", asked: Asked, environment: Sequence[str]) 
     # The client knows no name for these two.
     host["MaskedPaths"] = list(counters.masked_paths(accelerators=bool(job.accelerators)))
     host["ReadonlyPaths"] = list(counters.read_only_paths())
-    created = client.create_container(
-        asked.image_id,
-        list(job.command),
-        name=asked.names.container,
-        labels=asked.labels,
-        hostname=None if asked.joins_helper else "localhost",
-        user=f"{limits.USER_ID}:{limits.USER_ID}",
-        working_dir=str(job.code.target),
-        environment=[*environment, *emptied],
-        entrypoint=[],
-        host_config=host,
-    )
+    with held_back():
+        created = client.create_container(
+            asked.image_id,
+            list(job.command),
+            name=asked.names.container,
+            labels=asked.labels,
+            hostname=None if asked.joins_helper else "localhost",
+            user=f"{limits.USER_ID}:{limits.USER_ID}",
+            working_dir=str(job.code.target),
+            environment=[*environment, *emptied],
+            entrypoint=[],
+            host_config=host,
+        )
     return str(created["Id"])
 
 

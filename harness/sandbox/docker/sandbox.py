@@ -16,6 +16,7 @@ from harness.errors import InfrastructureError, SubmissionError
 from harness.evidence.host import Packages, SandboxFacts
 from harness.evidence.phase import IsolationFact
 from harness.safeio import ownership
+from harness.safeio.interrupts import held_back
 from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker import creation, image, seccomp
@@ -246,22 +247,24 @@ class DockerSandbox:
 
     def _examine(self, client: "APIClient") -> Packages:
         """What is in the image; and that a directory of ours, mounted, is this very directory."""
-        from docker.errors import APIError
+        from docker.errors import APIError, NotFound
 
         token = ownership.token()
         with tempfile.TemporaryDirectory(dir=_SHARED_MEMORY, prefix="pgolf-probe-") as folder:
             (Path(folder) / token).touch()
             mount = Mount(source=Path(folder), target=PurePosixPath("/probe"))
-            created = client.create_container(
-                self.image_id,
-                ["/bin/true"],
-                name=f"parameter-golf-{token}-probe",
-                labels={OWNER_LABEL: token},
-                host_config=client.create_host_config(
-                    mounts=[creation.bound(mount)], **self._sealed_off()
-                ),
-            )
+            name = f"parameter-golf-{token}-probe"
             try:
+                with held_back():
+                    created = client.create_container(
+                        self.image_id,
+                        ["/bin/true"],
+                        name=name,
+                        labels={OWNER_LABEL: token},
+                        host_config=client.create_host_config(
+                            mounts=[creation.bound(mount)], **self._sealed_off()
+                        ),
+                    )
                 stream, _ = client.get_archive(created["Id"], f"/probe/{token}")
                 stream.close()
                 return image.packages_in(client, created["Id"])
@@ -272,7 +275,8 @@ class DockerSandbox:
                     remedy="run the harness beside the engine, not in another container or machine",
                 ) from error
             finally:
-                client.remove_container(created["Id"], force=True, v=True)
+                with contextlib.suppress(NotFound):
+                    client.remove_container(name, force=True, v=True)
 
 
 def _never_ran(container: dict[str, Any]) -> bool:

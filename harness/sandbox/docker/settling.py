@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from harness.errors import InfrastructureError
 from harness.package import PACKAGE
+from harness.safeio.interrupts import held_back
 from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker.creation import Asked, accelerators_of, bound_at
@@ -124,17 +125,19 @@ def _create(client: "APIClient", asked: Asked, *, runtime: str) -> str:
     # No limit of memory: pages that are read count against who reads them first.
     host["MaskedPaths"], host["ReadonlyPaths"] = [], []
     sources = [(path.stem, path.read_text()) for path in (COUNTS, SOURCE)]
-    created = client.create_container(
-        asked.image_id,
-        [_PYTHON, "-I", "-S", "-c", _LOADER, json.dumps(told), json.dumps(sources)],
-        name=asked.names.helper,
-        labels=asked.labels,
-        hostname="localhost",  # the phase's too: whoever joins a network takes its host name over
-        user="0:0",
-        entrypoint=[],
-        environment=["NVIDIA_VISIBLE_DEVICES=void"] if not asked.job.accelerators else None,
-        host_config=host,
-    )
+    with held_back():
+        created = client.create_container(
+            asked.image_id,
+            [_PYTHON, "-I", "-S", "-c", _LOADER, json.dumps(told), json.dumps(sources)],
+            name=asked.names.helper,
+            labels=asked.labels,
+            # The phase's too: whoever joins a network takes its host name over.
+            hostname="localhost",
+            user="0:0",
+            entrypoint=[],
+            environment=["NVIDIA_VISIBLE_DEVICES=void"] if not asked.job.accelerators else None,
+            host_config=host,
+        )
     return str(created["Id"])
 
 
