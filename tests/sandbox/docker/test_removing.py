@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import docker.errors
 import pytest
@@ -22,7 +22,8 @@ class Standing:
     """An engine that answers what a test wants: a list of status codes for each name; 0 is done."""
 
     def __init__(self, answers: dict[str, list[int]]) -> None:
-        self.answers, self.removed = answers, []
+        self.answers = answers
+        self.removed: list[str] = []
 
     @contextlib.contextmanager
     def connection(self, timeout_seconds: float) -> Iterator[Any]:
@@ -41,8 +42,8 @@ class Standing:
 
 
 def removed(answers: dict[str, list[int]]) -> list[str]:
-    engine: Any = Standing(answers)
-    remove_all(engine, NAMES)
+    engine = Standing(answers)
+    remove_all(cast(Engine, engine), NAMES)
     return engine.removed
 
 
