@@ -11,8 +11,8 @@ from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.hardware.machine import disk_free_bytes, machine, missing_for
 from harness.models import Finding
 from harness.package import install_command, lacking
+from harness.sandbox import registry
 from harness.sandbox.backend import Backend
-from harness.sandbox.registry import BACKENDS
 
 CLOCK_PROBE_SECONDS = 0.2
 
@@ -73,7 +73,7 @@ def _accelerators(track: Track) -> Finding:
 
 def _sandboxes(track: Track) -> list[Finding]:
     """What each backend needs; one that isolates is enough."""
-    found = [_of_backend(backend, track) for backend in BACKENDS if backend.examine]
+    found = [_of_backend(backend, track) for backend in registry.BACKENDS if backend.examine]
     enough = any(all(finding.status != "fail" for finding in findings) for findings in found)
     return [
         finding.model_copy(update={"status": "unknown"})

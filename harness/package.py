@@ -1,5 +1,4 @@
-"""Where the harness lies, and which version of it this is. Imports nothing of
-ours.
+"""Where the harness lies, and which version of it this is. Imports nothing of ours.
 
 A checkout keeps the images, the schemas and the leaderboard at its top level. ``shipped`` holds
 links to them, which a build follows, so an installed package has the files themselves and every

@@ -93,7 +93,10 @@ def test_a_missing_extra_is_named(module: str, arguments: list[str | Path], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_doctor_says_what_is_missing_and_answers_the_rest(data_root: Path) -> None:
+def test_a_doctor_says_what_is_missing_and_answers_the_rest(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # no proof that the dataset was read
     done = without(ONLY_TO_RUN, "doctor", "--track", "smoke", "--data", data_root)
     assert done.returncode == 3 and done.stderr == ""
     said = " ".join(done.stdout.split())
