@@ -85,6 +85,7 @@ def test_two_machines_networks_and_packages_at_run_time_are_said(tmp_path: Path)
     assert "2 machines" in said and "installs packages" in said and "network" in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     [
@@ -106,6 +107,7 @@ def test_a_script_that_would_take_for_ever_is_given_up(tmp_path: Path, text: str
     assert time.process_time() - began < 30
 
 
+@pytest.mark.long
 def test_memory_is_bounded(tmp_path: Path) -> None:
     folder = record(tmp_path, train_gpt__py="import torch\nx = [" + "1," * 400_000 + "]\n")
     tracemalloc.start()

@@ -42,6 +42,7 @@ def pretrained(
     return folder, honest
 
 
+@pytest.mark.long
 def test_weights_made_beforehand_pass_every_other_check(
     pretrained: tuple[Path, Outcome], tmp_path: Path, data_root: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_the_honest_control_passes_everything(finished: Outcome) -> None:
     assert finished.verdict["findings"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("twin", ["documents", "studies"])
 def test_an_honest_twin_that_is_scored_by_document_passes_everything(
     twin: Twin, tmp_path: Path, data_root: Path
@@ -156,6 +157,7 @@ def test_a_budget_alone_stands_between_this_run_and_success(
         assert harness(*arguments).verdict["verdict"] == "REHEARSED"
 
 
+@pytest.mark.long
 def test_what_sorts_its_shards_scatters_all_the_same(tmp_path: Path, data_root: Path) -> None:
     """It fixes all that it can. Where nothing is imposed, that is everything."""
     (cheater,) = [cheater for cheater in ALL if cheater.name == "ineffective/sorted_shards"]
@@ -170,6 +172,7 @@ def test_what_sorts_its_shards_scatters_all_the_same(tmp_path: Path, data_root: 
     assert plain.status("seed_spread") == "unknown"
 
 
+@pytest.mark.long
 def test_a_naive_seal_would_take_the_link(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

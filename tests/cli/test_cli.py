@@ -243,6 +243,7 @@ def test_judge_runs_nothing_and_refuses_what_is_no_evidence(tmp_path: Path) -> N
     assert "plan.json" in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [["SIGINT", 130], ["SIGKILL", -9]])
 def test_an_interrupted_verification_resumes_to_the_same_seeds(
     tmp_path: Path, data_root: Path, how: list[object]

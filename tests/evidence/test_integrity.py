@@ -41,6 +41,7 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return run
 
 
+@pytest.mark.long
 def test_resuming_repeats_only_what_is_missing(copy: Path, data_root: Path) -> None:
     before = json.loads((copy / "verdict.json").read_text())
     (copy / "verdict.json").unlink()
@@ -324,6 +325,7 @@ def test_what_led_to_no_artifact_keeps_none(copy: Path) -> None:
     assert (done.code, done.verdict["verdict"]) == (1, "REJECTED"), done.err
 
 
+@pytest.mark.long
 def test_a_rescored_run_is_held_against_its_own_files(copy: Path, data_root: Path) -> None:
     done = harness("rescore", copy, "--sandbox", "process", "--data", data_root, "--json", "-")
     assert done.code == 0, done.err
@@ -342,6 +344,7 @@ def test_rescoring_needs_all_of_a_verification(copy: Path, data_root: Path) -> N
     assert len(list(copy.parent.iterdir())) == 1  # nothing was begun
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_a_narrow_umask_hurts_nobody(tmp_path: Path, data_root: Path, sandbox: str) -> None:
     track = write_track(tmp_path / "track.toml", seeds="2")

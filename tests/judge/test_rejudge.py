@@ -308,6 +308,7 @@ def test_a_thousand_take_seconds(tmp_path: Path) -> None:
     assert spent < 4.0, "a thousand would take more than 20 s on two cores"
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_all_of_it(tmp_path: Path) -> None:
     """Processes that judge leave a terminal's signal to the one that was asked."""
     for number in range(40):

@@ -57,6 +57,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{session}.ScoringSession._expected_seconds", lambda self, again: 0.5)
 
 
+@pytest.mark.long
 def test_an_honest_model_may_take_as_long_as_its_own_scoring_lets_expect(
     tmp_path: Path, data_root: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_an_honest_model_may_take_as_long_as_its_own_scoring_lets_expect(
         assert asked.seconds < 3 * asked.expected_seconds + 30
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pause", "status", "said"),
     [("1.5", "unknown", "questions were answered before"), ("60", "fail", "times as slow")],
@@ -94,6 +96,7 @@ def test_who_is_stopped_is_unknown_unless_he_was_far_slower(
     assert probes.probes < probes.planned
 
 
+@pytest.mark.long
 def test_what_ran_is_evidence_even_where_our_side_failed(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

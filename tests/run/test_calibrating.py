@@ -126,6 +126,7 @@ def test_what_was_not_measured_is_unlike() -> None:
     assert Hardware(accelerators=0).unlike({}) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("reference", ["1e-9", "1e12"])
 def test_a_host_unlike_its_track_leaves_the_hardware_open_and_rejects_nothing(

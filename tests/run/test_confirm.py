@@ -66,6 +66,7 @@ def purposes(done: Outcome) -> list[str]:
     return [seed["purpose"] for seed in done.verdict["seeds"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_what_is_accepted_is_confirmed_elsewhere_from_the_directory_alone(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,6 +110,7 @@ def test_what_is_accepted_is_confirmed_elsewhere_from_the_directory_alone(
     assert refused.code == 2 and "confirm run, and rescore it again" in refused.err
 
 
+@pytest.mark.long
 def test_whoever_asks_again_is_told_to_confirm_what_was_accepted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +141,7 @@ def test_what_is_hopeless_after_one_run_ends_there(bench: Bench, tmp_path: Path)
     assert rescored.verdict["reason"] == done.verdict["reason"]
 
 
+@pytest.mark.long
 def test_seeds_by_hand_have_nothing_to_confirm(bench: Bench) -> None:
     done = bench.verify(BIGRAM, "--seeds", "1,2")
     assert purposes(done) == ["look", "look"] and done.status("seeds") == "unknown"

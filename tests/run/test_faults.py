@@ -37,6 +37,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_a_disk_that_fills_up_is_inconclusive_and_resumable(
     tmp_path: Path, data_root: Path, small_disk: Path, sandbox: str, monkeypatch: pytest.MonkeyPatch
@@ -136,6 +137,7 @@ def test_an_engine_that_stops_in_the_middle_is_inconclusive(
     assert leftovers() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("phase", ["train", "score"])

@@ -91,6 +91,7 @@ def run_directory(
     return done.verdict
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_a_run_is_inspected_and_its_gap_measured(
     tmp_path: Path, data_root: Path, sandbox: str
@@ -111,11 +112,13 @@ def test_a_run_is_inspected_and_its_gap_measured(
     assert [tensor["name"] for tensor in found["tensors"]] == ["embed", "gain"]
 
 
+@pytest.mark.long
 def test_without_the_option_no_checkpoint_is_scored(tmp_path: Path, data_root: Path) -> None:
     verdict = run_directory(tmp_path, data_root, toy(tmp_path), "process")
     assert [seed["unquantised_bpb"] for seed in verdict["seeds"]] == [None, None]
 
 
+@pytest.mark.long
 def test_a_checkpoint_that_was_not_left_is_no_fault(tmp_path: Path, data_root: Path) -> None:
     folder = toy(tmp_path)
     (folder / "train.py").write_text(

@@ -47,6 +47,7 @@ def seed(directory: Path, number: int, data: Path) -> Outcome:
     return harness("seed", directory, number, "--data", data)
 
 
+@pytest.mark.long
 def test_the_directory_is_all_that_a_seed_run_needs(
     run: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

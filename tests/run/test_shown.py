@@ -57,6 +57,7 @@ def looks(done: Outcome) -> dict[int, list[Any]]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.usefixtures("forked")
 def test_each_run_sees_other_shards_and_nothing_that_tells_which(
@@ -93,6 +94,7 @@ def test_each_run_sees_other_shards_and_nothing_that_tells_which(
         assert Path(one[0]).parent != Path(other[0]).parent
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("forked")
 def test_a_track_that_imposes_nothing_shows_the_dataset_itself(
     tmp_path: Path, data_root: Path

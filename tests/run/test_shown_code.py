@@ -100,6 +100,7 @@ def proof_in(run: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_both_phases_see_the_normal_form_alone_and_the_whole_file_is_counted(
     tmp_path: Path, data_root: Path, texts: list[str], sandbox: Any
@@ -144,6 +145,7 @@ def finished(
     return verify(folder, place, data_root, "process", seeds=SEED)
 
 
+@pytest.mark.long
 def test_the_kept_form_is_held_against_the_evidence(finished: Outcome, tmp_path: Path) -> None:
     run = Path(finished.verdict["evidence"])
     assert harness("judge", run, "--json", "-").verdict == finished.verdict
@@ -161,6 +163,7 @@ def test_the_kept_form_is_held_against_the_evidence(finished: Outcome, tmp_path:
         kept.write_bytes(content)
 
 
+@pytest.mark.long
 def test_what_was_removed_meanwhile_is_made_again_from_the_kept_form(
     finished: Outcome, data_root: Path, tmp_path: Path
 ) -> None:
@@ -215,6 +218,7 @@ def test_honest_tokenizers_of_8192_pieces_pass_and_score_as_their_own_file_would
     assert ours["targets"] == pytest.approx(others["targets"], rel=1e-3)
 
 
+@pytest.mark.long
 def test_weights_in_pieces_are_shown_and_so_they_are_weighed(
     tmp_path: Path, data_root: Path
 ) -> None:
@@ -227,6 +231,7 @@ def test_weights_in_pieces_are_shown_and_so_they_are_weighed(
     assert proof_in(run)["normal_form_bytes"] > 64_000 * 14 / 8
 
 
+@pytest.mark.long
 def test_an_inspected_artifact_is_described_with_the_same_files(
     tmp_path: Path, data_root: Path, texts: list[str]
 ) -> None:

@@ -14,6 +14,7 @@ looks = [{ runs = 1, hopeless_above_sd = 1.0 }, { runs = 2, accept_below = 0.01 
 field_sd_bpb = 0.05"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hopeless", [True, False])
 def test_only_what_its_score_has_lost_is_spared_the_questions(
     tmp_path: Path, data_root: Path, hopeless: bool

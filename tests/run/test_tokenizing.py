@@ -114,6 +114,7 @@ def brought(folder: Path) -> OwnTokenizer:
     return own
 
 
+@pytest.mark.long
 def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
     tmp_path: Path, root: Path, fresh: Dataset, model: bytes
 ) -> None:
@@ -161,6 +162,7 @@ def test_an_honest_one_passes_is_scored_in_its_tokens_and_moves_no_bar(
     assert "tokenizing" not in resumed.err
 
 
+@pytest.mark.long
 def test_pure_bytes_are_scored_and_scored_again(tmp_path: Path, root: Path, fresh: Dataset) -> None:
     folder = write_own(tmp_path / "own", None)
     track = write_track(tmp_path / "track.toml", seeds="2")
@@ -248,6 +250,7 @@ def test_one_that_takes_for_ever_to_read_is_stopped_by_the_processor_time_it_use
     assert "needs more than 1 s of processor time" in normalized(MANY).problem
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("enough_bytes", [1 << 29, 4 << 30])
 def test_one_that_needs_all_memory_is_at_fault_where_there_is_enough(
     monkeypatch: pytest.MonkeyPatch, enough_bytes: int

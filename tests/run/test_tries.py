@@ -189,6 +189,7 @@ def test_two_kills_in_training_use_a_draw_up(bench: Bench, monkeypatch: pytest.M
     assert len(bench.tries()) == 2
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("binding")
 def test_what_was_lost_before_it_began_is_repeated_without_limit(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -208,6 +209,7 @@ def test_what_was_lost_before_it_began_is_repeated_without_limit(
     assert [seed["attempt"] for seed in done.verdict["seeds"]] == [5, 5]
 
 
+@pytest.mark.long
 def test_two_scored_tries_count_as_their_mean_when_scored_again_too(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, data_root: Path
 ) -> None:
@@ -232,6 +234,7 @@ def test_two_scored_tries_count_as_their_mean_when_scored_again_too(
     assert again.verdict["statistics"]["mean_bpb"] == done.verdict["statistics"]["mean_bpb"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("binding")
 def test_a_new_draw_is_not_to_be_had_by_asking_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -263,6 +266,7 @@ def test_a_new_draw_is_not_to_be_had_by_asking_again(
     assert "--new-draw" in bench.verify("--resume", "--new-draw").err
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("binding")
 def test_one_that_was_cut_off_is_open_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -274,6 +278,7 @@ def test_one_that_was_cut_off_is_open_too(bench: Bench, monkeypatch: pytest.Monk
     assert bench.verify("--resume").code == 1
 
 
+@pytest.mark.long
 def test_at_home_a_new_draw_is_fine_and_counted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

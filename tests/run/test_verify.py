@@ -149,6 +149,7 @@ def test_training_that_never_ends_is_killed_at_the_limit(bench: Bench) -> None:
     assert done.verdict["seeds"][0]["artifact"] is None  # a late artifact does not exist
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
@@ -169,6 +170,7 @@ def test_a_model_that_answers_wrongly_is_rejected(bench: Bench, model: str, reas
     assert reason in done.verdict["reason"]
 
 
+@pytest.mark.long
 def test_a_model_that_hangs_is_killed_at_the_limit(bench: Bench) -> None:
     bench.track = write_track(bench.tmp_path / "track.toml", score_seconds="8")
     hang = "import time\ndef load_model(artifact, device):\n    time.sleep(600)"
@@ -202,6 +204,7 @@ def test_training_sees_its_contract_and_nothing_else(bench: Bench, sandbox: str)
     assert float(started) > 1.7e9
 
 
+@pytest.mark.long
 def test_seeds_may_be_given_by_hand_and_the_evidence_may_lie_under_a_relative_path(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def small_track(path: Path, **changes: str) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_one_seed_is_trained_scored_and_weighed(tmp_path: Path, data_root: Path) -> None:
     track = small_track(tmp_path / "track.toml")
     options = ["--track", track, "--sandbox", "process", "--data", data_root]
@@ -40,6 +41,7 @@ def test_one_seed_is_trained_scored_and_weighed(tmp_path: Path, data_root: Path)
     assert not asked & {"significance", "bar", "train_wallclock", "score_wallclock"}
 
 
+@pytest.mark.long
 def test_too_many_bytes_are_rejected(tmp_path: Path, data_root: Path) -> None:
     track = small_track(tmp_path / "track.toml", bytes="1000")
     options = ["--track", track, "--sandbox", "process", "--data", data_root]

@@ -114,6 +114,7 @@ READS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", READS)
 def test_it_is_taken_when_the_finished_file_is_read(run: Run, how: str) -> None:
     ended = run(f"write(first)\n{READS[how]}\nsealed()\nprint('went on')")
@@ -149,6 +150,7 @@ CHEATS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", CHEATS)
 def test_what_is_written_when_the_budget_is_over_does_not_count_and_shows(
     run: Run, how: str
@@ -163,6 +165,7 @@ def test_what_is_written_when_the_budget_is_over_does_not_count_and_shows(
 REWRITES = {"pass": "end", "read()": "read", "os.link(path, path + '.link')": "end"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("then", REWRITES)
 def test_who_writes_again_in_time_is_taken_again(run: Run, then: str) -> None:
     """Reading it back does not end a budget; but only an unchanged file keeps the clock there."""

@@ -108,6 +108,7 @@ def test_its_sandbox_says_what_its_line_says(each: Backend) -> None:
 class TestAThirdBackend:
     """It is added by one line; choosing, running, judging, drawing and doctor take it as it is."""
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("forked")
     def test_it_verifies_what_it_isolates(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_root: Path

@@ -81,6 +81,7 @@ def by_age() -> dict[str, float]:
     return {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("signal", SIGNALS.values(), ids=SIGNALS.keys())
 def test_nothing_that_is_seen_of_requests_tells_where_a_document_ends(
     play: Played, signal: str, by_age: dict[str, float]

@@ -375,6 +375,7 @@ def test_a_damaged_artifact_is_refused_with_its_reason(tmp_path: Path) -> None:
 # --- training, as the harness starts it
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("fresh")
 def test_training_meets_its_deadline_and_leaves_a_model_that_has_learned(
     shards: Path, tmp_path: Path
@@ -432,6 +433,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(
     assert contents[0] == contents[1] != contents[2]
 
 
+@pytest.mark.long
 def test_several_processes_and_accumulation_take_the_steps_of_one(
     shards: Path, tmp_path: Path
 ) -> None:

@@ -343,6 +343,7 @@ def test_recipes_share_their_model_word_for_word() -> None:
 
 
 # What differs between the sandboxes is tried elsewhere: one recipe in Docker stands for all.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "sandbox"),
     [(name, "process") for name in NAMES]

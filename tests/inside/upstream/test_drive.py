@@ -87,6 +87,7 @@ HONEST = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", HONEST.values(), ids=HONEST)
 def test_driven_it_costs_what_it_prints_by_itself(
     drive: Driver, changes: tuple[tuple[str, str], ...]
@@ -98,15 +99,18 @@ def test_driven_it_costs_what_it_prints_by_itself(
     assert told.loss == pytest.approx(drive.whole(text), abs=2e-7)
 
 
+@pytest.mark.long
 def test_its_model_may_have_any_name(drive: Driver) -> None:
     evaluation = {"model": "net"}
     assert drive(evaluation=evaluation).loss == pytest.approx(drive.whole(), abs=2e-7)
 
 
+@pytest.mark.long
 def test_segments_may_be_parts_of_its_chunks(drive: Driver) -> None:
     assert drive(segment=CHUNK // 2).loss == pytest.approx(drive.whole(), abs=2e-7)
 
 
+@pytest.mark.long
 def test_workers_without_ranks_each_learn_the_same(drive: Driver) -> None:
     told = drive(workers=2)
     assert told.timing is not None
@@ -114,6 +118,7 @@ def test_workers_without_ranks_each_learn_the_same(drive: Driver) -> None:
     assert told.loss == pytest.approx(drive.whole(), abs=2e-7)
 
 
+@pytest.mark.long
 def test_workers_share_what_their_ranks_share(drive: Driver) -> None:
     """Each rank scores some windows and learns from some sequences; all learn from the mean."""
     halves = "for part in (local[:-1], local[1:])"
@@ -144,6 +149,7 @@ def test_workers_share_what_their_ranks_share(drive: Driver) -> None:
     assert told.loss == pytest.approx(drive.whole(shared, ranks=2), abs=2e-7)
 
 
+@pytest.mark.long
 def test_who_learns_a_chunk_before_he_scores_it_gains_nothing(drive: Driver) -> None:
     """While he waits to learn it he has learned what an honest one has."""
     honest = drive.whole()

@@ -43,6 +43,7 @@ def run(work: Path, shards: Path, *, ranks: int = 1, **env: str) -> tuple[bytes,
     return (work / "final_model.int8.ptz").read_bytes(), float(last[0])
 
 
+@pytest.mark.long
 def test_a_whole_run_learns_and_leaves_its_artifact(tmp_path: Path, shards: Path) -> None:
     artifact, loss = run(tmp_path / "work", shards)
     assert len(artifact) > 1000

@@ -82,6 +82,7 @@ def proof_of(outcome: Proven | str) -> TokenizerProof:
     return outcome.proof
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_the_demo_dataset_has_the_ids_that_the_library_makes(
     data_root: Path, tmp_path: Path, kind: str
@@ -125,6 +126,7 @@ def test_the_demo_dataset_has_the_ids_that_the_library_makes(
     assert shown["tokenizer.model"] == own(model).model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [300, 310])
 def test_published_text_is_encoded_first_and_the_text_that_is_counted_next(
     tmp_path: Path, size: int
