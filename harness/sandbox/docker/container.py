@@ -12,11 +12,11 @@ from typing import Any
 from harness.errors import InfrastructureError
 from harness.evidence.phase import IsolationFact
 from harness.evidence.results import ArtifactFacts
-from harness.sandbox.docker import freezing
+from harness.sandbox.docker import freezing, memory
 from harness.sandbox.docker.archive import Archive
 from harness.sandbox.docker.engine import Engine, nanoseconds_of
 from harness.sandbox.logs import LogCapture
-from harness.sandbox.phase import Ending, WatchedPhase
+from harness.sandbox.phase import KILLED_EXIT_CODE, Ending, WatchedPhase
 from harness.sandbox.protocol import Job, require_plain_path
 
 _CLEANUP_SECONDS = 15.0
@@ -90,6 +90,7 @@ class ContainerPhase(WatchedPhase):
         called_at: float,
         returned_at: float,
         overhead_seconds: float,
+        memory_kills_before: int | None = None,
         reads: Iterable[int] = (),
     ) -> None:
         super().__init__(
@@ -103,6 +104,7 @@ class ContainerPhase(WatchedPhase):
         self._engine = engine
         self.container_id = container_id
         self._names = names
+        self._memory_kills_before = memory_kills_before
         self.read_back: tuple[IsolationFact, ...] = ()
         self.process = 0
         self._kills = 0
@@ -175,11 +177,16 @@ class ContainerPhase(WatchedPhase):
                     "docker kill, or an engine that is shutting down)",
                     remedy="leave the engine and its containers alone meanwhile; then --resume",
                 )
-        exit_code = int(state["ExitCode"])
-        oom_killed = bool(state.get("OOMKilled"))
+            exit_code = int(state["ExitCode"])
+            oom_killed = bool(state.get("OOMKilled"))
+            if exit_code == KILLED_EXIT_CODE and self._kills == 0:
+                oom_killed = memory.was_reason(
+                    lambda: bool(client.inspect_container(self.container_id)["State"]["OOMKilled"]),
+                    kills_before=self._memory_kills_before,
+                )
         detail = ""
         if oom_killed:
-            which = "it" if exit_code == 137 else "one of its processes"
+            which = "it" if exit_code == KILLED_EXIT_CODE else "one of its processes"
             detail = (
                 f"{which} was killed for exceeding the memory limit of "
                 f"{self.job.limits.memory_bytes:,} bytes (exit code {exit_code})"

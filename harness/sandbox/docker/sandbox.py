@@ -19,7 +19,7 @@ from harness.safeio import ownership
 from harness.safeio.interrupts import held_back
 from harness.safeio.text import plain
 from harness.sandbox import limits
-from harness.sandbox.docker import creation, image, seccomp
+from harness.sandbox.docker import creation, image, memory, seccomp
 from harness.sandbox.docker.container import ContainerPhase, remove_all
 from harness.sandbox.docker.cves import components
 from harness.sandbox.docker.engine import (
@@ -157,6 +157,7 @@ class DockerSandbox:
                 log.drain(creation.attach(self.engine, identity))
                 job.starting()
                 log.starts_now()
+                memory_kills_before = memory.kills_on_this_machine()
                 called_at = time.monotonic()
                 self._start(client, identity, job)
                 returned_at = time.monotonic()
@@ -169,6 +170,7 @@ class DockerSandbox:
                     called_at=called_at,
                     returned_at=returned_at,
                     overhead_seconds=called_at - begun,
+                    memory_kills_before=memory_kills_before,
                     reads=watcher.reads() if watcher is not None else (),
                 )
                 phase.watch()

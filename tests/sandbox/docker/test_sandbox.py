@@ -137,9 +137,10 @@ def test_a_child_that_is_killed_for_memory_is_recorded(containers: Phases) -> No
     limits = LIMITS.model_copy(update={"memory_bytes": 64 * MIB})
     facts = containers.run(
         """
-        import subprocess, sys
+        import subprocess, sys, time
         bomb = "x = bytearray(1 << 30); x[::4096] = bytes(1 << 18)"
         print(subprocess.run([sys.executable, "-c", bomb]).returncode)
+        time.sleep(3)  # the engine hears of it by an event, in no order with that of the end
         """,
         limits=limits,
     )

@@ -133,10 +133,12 @@ def test_torchrun_workers_are_killed_too(rehearsal: Phases) -> None:
         "import time; print('up', flush=True); time.sleep(1000)",
         command=("torchrun", "--standalone", "--nproc_per_node=2", "main.py"),
         limits=LIMITS,
+        seconds=240.0,
     ) as running:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 200
         while running.last_line != "up" and time.monotonic() < until:
-            time.sleep(0.1)
+            assert running.wait(0.1) is None, rehearsal.lines
+        assert running.last_line == "up"
         assert len([left for left in leftovers() if left.startswith("process")]) >= 3
         assert running.stop().outcome == "stopped"
         assert [left for left in leftovers() if left.startswith("process")] == []
