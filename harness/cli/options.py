@@ -204,6 +204,7 @@ def referee_for(
             sandbox=choose_sandbox(options, track, progress.note, layout=layout),
             launcher=choose(launcher, settings, runs=runs, data=options.data, progress=progress),
             progress=progress,
+            elsewhere=settings.ask_elsewhere,
         )
     finally:
         progress.close()

@@ -150,7 +150,7 @@ def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
     from harness.judge.rules.seeds import used_up
     from harness.report.console import PatientConsole
     from harness.report.live import make_progress
-    from harness.run.launcher.protocol import Task
+    from harness.run.elsewhere import next_task
     from harness.run.seed_run import run_task
 
     require("torch", "sentencepiece")
@@ -166,10 +166,8 @@ def _one_run(options: argparse.Namespace, *, role: Role, seed: int) -> int:
     if draws[0] in directory.used_up() and not directory.plan.rehearsal:
         raise UsageError(used_up(draws[:1]), file=directory.draw_directory(draws[0]))
     progress = make_progress(PatientConsole(highlight=False))
-    attempt = directory.attempts(draws[0]) + 1
     try:
-        task = Task(directory.path, draws[0].number, attempt=attempt)
-        run = run_task(task, data=options.data, progress=progress)
+        run = run_task(next_task(directory, draws[0]), data=options.data, progress=progress)
     finally:
         progress.close()
     return EXIT_INCONCLUSIVE if run.lost else 0

@@ -16,6 +16,8 @@ machine that dies at any moment leaves it; one that dies in the instant between 
 though nothing ran. What is left open: a try that is lost in training, before it has a score, is
 repeated once with the same seed, and only the second score counts.
 
+A try that waits to go on on another machine is not lost: it goes on.
+
 A preparation has no seed and no score, so no luck: it may be repeated. So may a rescoring, which
 trains nothing.
 """
@@ -74,4 +76,5 @@ class Attempts:
     def _lost(self) -> list[Run]:
         """Those that our side lost, or that were cut off, before the one that counts."""
         kept = self.kept
-        return [run for run in self.tries if kept is None or run.attempt < kept.attempt]
+        tries = [run for run in self.tries if not run.waits]
+        return [run for run in tries if kept is None or run.attempt < kept.attempt]

@@ -13,7 +13,8 @@ def give_up(directory: RunDirectory, draw: Draw, attempt: int, why: str) -> None
     """Take a try for lost, so that no harness goes on with it that comes back later.
 
     A try that never began gets its directory: whoever comes late to it finds it begun. One that
-    ended stays as it is. The lock of the draw is held meanwhile, so nobody works on it.
+    ended stays as it is, and so does one that waits for another machine: nothing of it is lost.
+    The lock of the draw is held meanwhile, so nobody works on it.
 
     Raises:
         BusyError: a harness holds the draw, so nothing is lost yet.
@@ -25,5 +26,6 @@ def give_up(directory: RunDirectory, draw: Draw, attempt: int, why: str) -> None
         if not (directory.try_directory(draw, attempt) / EVIDENCE).is_file():
             return
         run = next(each for each in directory.tries(draw) if each.attempt == attempt)
-        if not run.ended and run.given_up is None:
+        if not run.ended and not run.waits and run.given_up is None:
             directory.write_run(run.model_copy(update={"given_up": why[:_LONGEST]}))
+            directory.forget_answers(draw, attempt)

@@ -183,7 +183,8 @@ class Plan(Fact):
     ``bar`` and ``test`` are null where there is no score to beat. ``also`` names steps that are not
     needed but were asked for. ``time_scale`` multiplies every budget, in a rehearsal on a
     slower machine. ``copies`` is null unless artifacts come from another verification. ``brought``
-    is null in a plan that was made before there was such a figure.
+    is null in a plan that was made before there was such a figure. ``elsewhere``: what was scored
+    is asked again on another machine.
     """
 
     format: Literal[2] = 2
@@ -203,6 +204,7 @@ class Plan(Fact):
     also: tuple[StepName, ...] = ()
     copies: PlanRef | None = None
     brought: Later[Brought] = None
+    elsewhere: Later[bool] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Plan":

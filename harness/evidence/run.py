@@ -81,6 +81,18 @@ class StepFacts(Fact):
         return self.result is not None and self.failure is None
 
 
+class Move(Fact):
+    """From which step on a run goes on elsewhere, so that who asks again is not who was shown all.
+
+    ``answers_sha256`` is the digest of the answers that were taken along; they are kept no longer
+    than the run. ``host`` is the machine that goes on; null while none has begun to.
+    """
+
+    step: StepName
+    answers_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    host: HostFacts | None = None
+
+
 class Run(Fact):
     """One try of one draw of a plan.
 
@@ -98,6 +110,8 @@ class Run(Fact):
 
     ``given_up`` says why a launcher took the try for lost while no harness held it any more: its
     node died, say. Nothing is added to a try that was given up.
+
+    ``moves``: where it went on after ``host``, in a plan that asks again on other machines.
     """
 
     format: Literal[2] = 2
@@ -112,6 +126,7 @@ class Run(Fact):
     beside: Later[tuple[Bpb, ...]] = None
     spared: Later[Annotated[str, Field(min_length=1, max_length=1000)]] = None
     given_up: Later[Annotated[str, Field(min_length=1, max_length=1000)]] = None
+    moves: Later[tuple[Move, ...]] = None
 
     @model_validator(mode="after")
     def _follows(self) -> "Run":
@@ -153,6 +168,26 @@ class Run(Fact):
             raise ValueError("given_up: given of a run that has ended")
         return self
 
+    @model_validator(mode="after")
+    def _moves_follow(self) -> "Run":
+        moves, done = self.moves or (), [facts.name for facts in self.steps]
+        order = [step.name for step in STEPS]
+        places = [order.index(move.step) for move in moves]
+        if places != sorted(set(places)):
+            raise ValueError("moves: expected each step once, in the order of a run")
+        for move in moves:
+            again = step_of(move.step).asks_again
+            if again is None or again not in done:
+                raise ValueError(f"moves: {move.step} asks for nothing again that was scored")
+        if any(move.host is None for move in moves[:-1]):
+            raise ValueError("moves: only the last can be waiting for a machine")
+        if moves and moves[-1].host is None:
+            if self.ended:
+                raise ValueError("moves: the last has no machine, in a run that has ended")
+            if any(order.index(name) >= places[-1] for name in done):
+                raise ValueError("moves: a step is there that the last is waiting for")
+        return self
+
     def plus(self, facts: StepFacts) -> "Run":
         """The run with one more step."""
         return Run.model_validate({**dict(self), "steps": (*self.steps, facts)})
@@ -188,6 +223,23 @@ class Run(Fact):
         return not self.ended or (
             self.failure is not None and self.failure.fault == "infrastructure"
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to go on on another machine, and nobody has begun to."""
+        moving = any(move.host is None for move in self.moves or ())
+        return moving and self.given_up is None
+
+    @property
+    def hosts(self) -> tuple[HostFacts, ...]:
+        """The machines on which it was made, in order."""
+        return self.host, *(move.host for move in self.moves or () if move.host is not None)
+
+    def host_of(self, name: StepName) -> HostFacts:
+        """The machine on which a step is made, as far as the run has moved."""
+        order = [step.name for step in STEPS]
+        upto = [m for m in self.moves or () if m.host and order.index(m.step) <= order.index(name)]
+        return (upto[-1].host if upto else None) or self.host
 
     @property
     def had_begun(self) -> bool:
@@ -227,6 +279,11 @@ class Run(Fact):
     def scores(self) -> Scores | None:
         """The scored validation split."""
         return self.result("score", Scores)
+
+    @property
+    def holdout(self) -> Scores | None:
+        """The scored unpublished documents."""
+        return self.result("holdout", Scores)
 
     @property
     def probes(self) -> Probes | None:

@@ -67,6 +67,7 @@ class Step:
         decides: whether a failure ends the run; others inform.
         spared: whether a run is spared it whose score has lost the verification; its evidence says
             why.
+        asks_again: the scoring of which it asks for some answers again, if it does.
     """
 
     name: StepName
@@ -81,6 +82,7 @@ class Step:
     limit: Callable[[Budgeted], float | None] = lambda plan: None
     decides: bool = True
     spared: bool = False
+    asks_again: StepName | None = None
 
     @property
     def log(self) -> str | None:
@@ -96,6 +98,11 @@ class Step:
     def documents_file(self) -> str | None:
         """The name of its file of documents' costs."""
         return f"{self.name}.npz" if self.documents else None
+
+    @property
+    def answers_file(self) -> str:
+        """The name of its file of answers, for who asks again on another machine."""
+        return f"{self.name}.answers.npz"
 
 
 def _has_own_tokenizer(plan: Plan, run: Left) -> bool:
@@ -195,6 +202,7 @@ STEPS: tuple[Step, ...] = (
         needs=frozenset({"score"}),
         limit=_probe_seconds,
         spared=True,
+        asks_again="score",
     ),
     Step(
         *("recall", "asking in another order", "seed"),
@@ -204,6 +212,7 @@ STEPS: tuple[Step, ...] = (
         when=_declares_no_memory,
         limit=_probe_seconds,
         spared=True,
+        asks_again="score",
     ),
     Step(
         *("spread", "comparing documents", "seed"),
@@ -228,6 +237,7 @@ STEPS: tuple[Step, ...] = (
         needs=frozenset({"holdout"}),
         when=_has_holdout,
         limit=_probe_seconds,
+        asks_again="holdout",
     ),
     Step(
         *("gap", "comparing both sets", "seed"),

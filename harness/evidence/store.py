@@ -8,7 +8,8 @@
       bridge/                       the referee's own lines about an entry in a foreign layout
       preparation/try-K/            what ran before any seed; tokenizer.normal: what was proven
       seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
-                                    <step>.telemetry.npz where accelerators were watched
+                                    <step>.telemetry.npz where accelerators were watched,
+                                    <step>.answers.npz while it is asked again elsewhere
       reproduction-S/try-K/         the same
         pruned.json                 instead of sealed files that nobody needs any more
       */lock                        held by who makes a try of that draw, on any machine
@@ -38,7 +39,7 @@ from harness.evidence.draws import Draw
 from harness.evidence.plan import FORMAT, Plan
 from harness.evidence.run import Run
 from harness.evidence.step_names import Role, StepName
-from harness.evidence.steps import step_of
+from harness.evidence.steps import STEPS, step_of
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
 from harness.safeio.locks import BusyError, is_locked, locked
@@ -184,6 +185,17 @@ class RunDirectory:
         file = step_of(name).documents_file
         assert file is not None  # noqa: S101 - callers ask for steps that score
         return self.directory_of(run) / file
+
+    def answers(self, run: Run, name: StepName) -> Path:
+        """The answers that a scoring of a run has left for who asks again elsewhere."""
+        return self.directory_of(run) / step_of(name).answers_file
+
+    def forget_answers(self, draw: Draw, attempt: int) -> None:
+        """Remove the answers of a try: they are large, and nobody asks again any more."""
+        place = self.try_directory(draw, attempt)
+        for step in STEPS:
+            with disk_errors(place):
+                (place / step.answers_file).unlink(missing_ok=True)
 
     def telemetry(self, run: Run, name: StepName) -> Path:
         """What accelerators did in a step of a run whose telemetry kept a file."""

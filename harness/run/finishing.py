@@ -12,6 +12,7 @@ from harness.evidence.store import RunDirectory
 from harness.judge.next_step import Wanted, next_step
 from harness.judge.stored import judge_stored, read_case
 from harness.judge.verdict import Verdict
+from harness.run.elsewhere import next_task
 from harness.run.launcher.protocol import Ended, Task
 from harness.run.referee import Judged, Referee
 from harness.run.scheduling import run_all
@@ -98,9 +99,8 @@ class _Unfinished:
         )
 
     def task(self, draw: int) -> Task:
-        """The next try of a draw."""
-        attempt = self.directory.attempts(self.directory.plan.draws[draw]) + 1
-        return Task(self.path, draw, attempt=attempt)
+        """The next try of a draw, or the rest of one that waits for another machine."""
+        return next_task(self.directory, self.directory.plan.draws[draw])
 
     def take(self, ended: Ended) -> None:
         """Take note of how a task ended."""
@@ -110,9 +110,9 @@ class _Unfinished:
             self.hopeless.add(ended.task.draw)
             self.error = ended.error
             self.referee.progress.note(f"a run could not be begun: {ended.error.message}")
-        elif ended.run is None or ended.run.lost:
+        elif ended.run is None or (ended.run.lost and not ended.run.waits):
             self.losses[ended.task.draw] += 1
-        if ended.run is not None and not ended.told:
+        if ended.run is not None and not ended.run.waits and not ended.told:
             self.referee.progress.ended(self.directory, ended.run)
 
     def over(self, why: str) -> None:

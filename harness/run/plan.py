@@ -50,6 +50,7 @@ def plan_for(
     bar: Bar | None,
     tries: Tries,
     wishes: Wishes = Wishes(),
+    elsewhere: bool = False,
 ) -> Plan:
     """Everything that is fixed before the first run.
 
@@ -62,6 +63,7 @@ def plan_for(
         bar: the score to beat, where the track takes it from the leaderboard.
         tries: earlier tries of the same entry.
         wishes: the referee's extra wishes.
+        elsewhere: whether what was scored is asked again on another machine.
 
     Raises:
         UsageError: the track takes its bar from a leaderboard, and none was given.
@@ -85,6 +87,7 @@ def plan_for(
         time_scale=wishes.time_scale,
         also=wishes.also,
         brought=brought_along(entry, files),
+        elsewhere=elsewhere or None,
     )
 
 

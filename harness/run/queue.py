@@ -234,6 +234,10 @@ def _state_of(
         return "running", "", ""
     if order is not None and outcome_of(order) is None:
         return _state_of_job(order, states)
+    tries = directory.tries(draw)
+    if tries and tries[-1].waits:
+        node = tries[-1].hosts[-1].node
+        return "waiting", "", f"to be asked again on another machine than {node}"
     if directory.attempts(draw):
         given_up = [run.given_up for run in directory.tries(draw) if run.given_up]
         failed = counted.failure.reason if counted and counted.failure else ""

@@ -19,6 +19,7 @@ class Referee:
         sandbox: where untrusted code runs.
         launcher: where runs are made.
         progress: told of everything that happens.
+        elsewhere: whether what was scored is asked again on another machine.
     """
 
     runs: Path
@@ -26,6 +27,7 @@ class Referee:
     sandbox: Sandbox
     launcher: Launcher
     progress: Progress
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

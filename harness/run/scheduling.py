@@ -23,7 +23,7 @@ class Work(Protocol):
         """The draws that the evidence so far asks for; ``running`` are under way."""
 
     def task(self, draw: int) -> Task:
-        """The next try of a draw."""
+        """The next try of a draw, or the rest of one that waits for another machine."""
 
     def take(self, ended: Ended) -> None:
         """Take note of how a task ended."""

@@ -119,6 +119,28 @@ class ScoringSession:
             self._scores = answered.result
         return answered
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is anything that can be asked again."""
+        return self._scores is not None
+
+    def leave_answers(self, file: Path) -> str:
+        """Write what was scored for who asks again on another machine; the file's SHA-256."""
+        from harness.scoring.probes.kept_answers import write_answers
+
+        return write_answers(self._probes, file)
+
+    def take_answers(self, file: Path, *, sha256: str, scores: Scores) -> None:
+        """Ask again what another machine has scored, with these scores and the answers in a file.
+
+        Raises:
+            InfrastructureError: it is missing, or is not what was written.
+        """
+        from harness.scoring.probes.kept_answers import read_answers
+
+        read_answers(self._probes, file, sha256=sha256)
+        self._scores = scores
+
     def probe(self, file: Sealed, *, step: Step) -> Answered[Probes]:
         """Ask for the secret targets again, in a sandbox that has seen nothing else.
 

@@ -11,6 +11,7 @@ from harness.evidence.attempts import Attempts
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step, steps_of
 from harness.judge.hopeless import hopeless_by_score
+from harness.run.elsewhere import go_on, leave, moves_before
 from harness.run.endings import failure_of
 from harness.run.launcher.protocol import Task
 from harness.run.progress import Progress
@@ -28,21 +29,44 @@ def run_task(task: Task, *, data: Path, progress: Progress) -> Run:
         progress: told of every step.
 
     Raises:
-        UsageError, InfrastructureError: the try could not begin; see :meth:`Workbench.open`.
+        UsageError, InfrastructureError: the try could not begin; see :meth:`Workbench.open`. Or it
+            cannot go on here: its plan asks again elsewhere.
     """
     with Workbench.open(task, data=data, progress=progress) as opened:
         kept = _Kept(opened)
         bench = replace(opened, code_starts=kept.code_starts)
         for step in steps_of(bench.draw.role):
             run = kept.run
-            if run.failure is None and step.needs <= run.done and step.when(bench.plan, run):
-                if step.spared and _spared(bench, kept):
-                    continue
-                bench.announce(run, step)
-                _attempt(step, bench, kept)
+            if not _is_next(step, bench, run) or (step.spared and _spared(bench, kept)):
+                continue
+            if moves_before(step, bench, run):
+                if _left(step, bench, kept):
+                    return kept.run
+                continue
+            bench.announce(run, step)
+            _attempt(step, bench, kept)
         kept.write(kept.run.model_copy(update={"ended": True}))
+        bench.directory.forget_answers(bench.draw, bench.attempt)
         progress.ended(bench.directory, kept.run)
     return kept.run
+
+
+def _is_next(step: Step, bench: Workbench, run: Run) -> bool:
+    """Whether a run still has a step: it may have made some on another machine."""
+    if run.failure is not None or run.step(step.name) is not None:
+        return False
+    return step.needs <= run.done and step.when(bench.plan, run)
+
+
+def _left(step: Step, bench: Workbench, kept: "_Kept") -> bool:
+    """Whether all was left that another machine needs to go on; else the step has failed."""
+    try:
+        kept.write(leave(step, bench, kept.run))
+    except InfrastructureError as error:
+        kept.write(kept.run.plus(StepFacts(name=step.name, failure=failure_of(step, error))))
+        return False
+    bench.progress.note(f"seed {kept.run.seed}: {step.label}: goes on on another machine")
+    return True
 
 
 class _Kept:
@@ -50,7 +74,12 @@ class _Kept:
 
     def __init__(self, bench: Workbench) -> None:
         self._directory = bench.directory
-        self.run = bench.begin()
+        begun = [each for each in bench.directory.tries(bench.draw) if each.waits]
+        waiting = next((each for each in begun if each.attempt == bench.attempt), None)
+        if waiting is None:
+            self.run = bench.begin()
+        else:
+            self.write(go_on(bench, waiting))
 
     def write(self, run: Run) -> None:
         """Store the run in place of its earlier evidence."""

@@ -101,6 +101,7 @@ def begin(
         bar=bar,
         tries=tries.model_copy(update={"earlier": before}),
         wishes=wishes,
+        elsewhere=referee.elsewhere,
     )
     check_time(plan)
     if not plan.rehearsal and not plan.chosen_by_hand:
@@ -201,6 +202,7 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
         update={
             "created_at": now(),
             "required": required_of(referee.sandbox.prepare()),
+            "elsewhere": None,  # it is made here, whole
             "copies": PlanRef(directory=original.path.name, plan_sha256=original.plan_sha256()),
         }
     )

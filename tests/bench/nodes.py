@@ -174,6 +174,8 @@ class Nodes:
             name=name,
             draw=task.draw,
             attempt=task.attempt,
+            moves=task.moves,
+            not_on=task.not_on,
             data="",
             written_at="",
         )

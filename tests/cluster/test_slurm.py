@@ -55,6 +55,21 @@ def test_two_entries_end_with_the_verdicts_that_they_have_on_one_machine(
     assert {each["state"] for each in queue["submissions"]} == {"judged"}
 
 
+def test_what_one_node_has_scored_is_asked_again_on_another(bench: Bench, slurm: Slurm) -> None:
+    process = bench.launch(BIGRAM, seeds="2", more="ask_elsewhere = true\n")
+    assert bench.ended(process) == 0, bench.said()
+    (verdict,) = bench.verdicts()
+    assert verdict.verdict == "REHEARSED"
+    (directory,) = bench.directories()
+    assert directory.plan.elsewhere
+    for run in directory.runs():
+        assert {host.node for host in run.hosts} == {"n1", "n2"}
+        assert run.host_of("probe").node != run.host_of("score").node
+        assert run.host_of("recall").node != run.host_of("score").node
+        assert run.attempt == 1
+    assert len(records(directory.path)) == 4, "each run is sent twice"
+
+
 def test_a_run_whose_node_dies_is_made_on_another_one(bench: Bench, slurm: Slurm) -> None:
     process = bench.launch(bench.waiting())
     bench.wait_for(bench.began)

@@ -14,7 +14,7 @@ from harness.evidence.host import Calibration, TelemetryFacts
 from harness.evidence.isolation import REQUIRED, phrase_of, required_in
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan, Tries
-from harness.evidence.run import Run, StepFacts
+from harness.evidence.run import Move, Run, StepFacts
 from harness.judge.case import Case
 from harness.judge.next_step import next_step
 from harness.judge.rules import CHECKS
@@ -40,6 +40,7 @@ from tests.factories.results import (
     changes,
     failure,
     gap,
+    host,
     phase,
     probes,
     recall,
@@ -550,3 +551,27 @@ def test_a_second_try_is_told_and_rejects_nothing() -> None:
 def test_a_gain_that_chance_explains_is_put_up_with() -> None:
     few = probes(gain=0.003, gain_error_nats=0.001, mean_change_nats=0.03)
     assert status(verdict_of(PLAN, with_first(PLAN, probes=few)), "causality") == "pass"
+
+
+def moved(run: Run, *, asked_on: str) -> Run:
+    """A run that was trained and scored on n1, and asked again on a node."""
+    there = host().model_copy(update={"node": asked_on})
+    scored = host().model_copy(update={"node": "n1"})
+    move = Move(step="probe", answers_sha256="a" * 64, host=there)
+    return run.model_copy(update={"host": scored, "moves": (move,)})
+
+
+def test_a_plan_that_asks_elsewhere_is_held_to_it() -> None:
+    elsewhere = PLAN.model_copy(update={"elsewhere": True})
+    check = isolation_check([moved(run, asked_on="n2") for run in good_runs(PLAN)], elsewhere)
+    assert check.status == "pass"
+    assert check.detail.endswith("; asked again on other machines")
+    first = PLAN.seeds[0]
+    for runs, where in (
+        ([moved(run, asked_on="n1") for run in good_runs(PLAN)], " (n1)"),
+        (good_runs(PLAN), ""),
+    ):
+        check = isolation_check(runs, elsewhere)
+        assert check.status == "unknown"
+        assert check.detail == f"seed {first}: probe: asked again where it was scored{where}"
+        assert isolation_check(runs).status == "pass", "no plan asked for it"

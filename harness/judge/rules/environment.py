@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from harness.evidence.host import HostFacts
 from harness.evidence.isolation import phrase_of, required_in, required_of
 from harness.evidence.phase import IsolationFact, PhaseFacts
-from harness.evidence.run import Run
+from harness.evidence.steps import step_of
 from harness.judge.case import Case
 from harness.judge.rule import Rule
 from harness.models import Finding, Status
@@ -17,11 +18,13 @@ def _hardware(case: Case) -> Finding:
     if slow := _unlike(case):
         return Finding(id="hardware", status="unknown", detail=slow)
     if wanted.accelerators == 0:
-        machines = {run.host.machine.processor: run.host.machine.cores for run in case.runs}
+        used = [host.machine for run in case.runs for host in run.hosts]
+        machines = {machine.processor: machine.cores for machine in used}
         measured = "; ".join(f"{cores} cores, {name}" for name, cores in sorted(machines.items()))
         detail = "this track runs anywhere"
         return Finding(id="hardware", status="pass", measured=measured or None, detail=detail)
-    fitting = [_fitting(run, wanted.accelerator_name) for run in case.seeds]
+    hosts = [host for run in case.seeds for host in run.hosts]
+    fitting = [_fitting(host, wanted.accelerator_name) for host in hosts]
     fewest = min(fitting, default=None)
     telemetry = [step.telemetry for run in case.runs for step in run.steps if step.telemetry]
     slowdowns = sorted({name for facts in telemetry for name in facts.slowdowns})
@@ -50,16 +53,16 @@ def _hardware(case: Case) -> Finding:
 
 def _unlike(case: Case) -> str:
     """Which host was not as fast as the track's, or faster than it can be; empty where all were."""
-    for run in case.seeds:
-        measured = run.host.calibration
+    for seed, host in ((run.seed, host) for run in case.seeds for host in run.hosts):
+        measured = host.calibration
         if phrases := case.track.hardware.unlike(measured.figures if measured else {}):
-            where = f" on {run.host.node}" if run.host.node else ""
-            return f"seed {run.seed}{where}: {'; '.join(phrases)}"
+            where = f" on {host.node}" if host.node else ""
+            return f"seed {seed}{where}: {'; '.join(phrases)}"
     return ""
 
 
-def _fitting(run: Run, name: str) -> int:
-    return [accelerator.name for accelerator in run.host.machine.accelerators].count(name)
+def _fitting(host: HostFacts, name: str) -> int:
+    return [accelerator.name for accelerator in host.machine.accelerators].count(name)
 
 
 def _dataset(case: Case) -> Finding:
@@ -107,6 +110,7 @@ def _isolation(case: Case) -> Finding:
     worst = max(phases, key=lambda phase: len(_unproven(phase, edition)))
     needed = len(required_of(output=worst.output, edition=edition))
     proven = needed - len(_unproven(worst, edition))
+    here = _asked_here(case)
     broken = {fact.id for phase in phases for fact in phase.isolation if not fact.holds}
     unproven = {id for phase in phases for id in _unproven(phase, edition)} - broken
     if broken:
@@ -114,12 +118,30 @@ def _isolation(case: Case) -> Finding:
         detail = f"not in force: {_phrases(broken)}; found: {found.actual or 'nothing'}"
     elif unproven:
         detail = f"not read back: {_phrases(unproven)}"
+    elif here:
+        detail = here
     else:
         detail = (
             "read back in every phase: no network, read-only root, no capabilities, "
-            "own files and limits only" + (", nothing shared that tells" if edition else "")
+            "own files and limits only"
+            + (", nothing shared that tells" if edition else "")
+            + ("; asked again on other machines" if case.plan.elsewhere else "")
         )
-    return _proven(proven, needed, detail, passes=not broken and not unproven)
+    return _proven(proven, needed, detail, passes=not (broken or unproven or here))
+
+
+def _asked_here(case: Case) -> str:
+    """What was asked again where it was scored, against the plan; empty where nothing was."""
+    for run in case.seeds if case.plan.elsewhere else ():
+        for step in run.steps:
+            scored = step_of(step.name).asks_again
+            if scored is None or not step.phases:
+                continue
+            node = run.host_of(scored).node
+            if run.host_of(step.name).node == node:
+                where = f" ({node})" if node else ""
+                return f"seed {run.seed}: {step.name}: asked again where it was scored{where}"
+    return ""
 
 
 def _proven(proven: int, needed: int, detail: str, *, passes: bool = False) -> Finding:

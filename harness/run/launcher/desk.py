@@ -41,13 +41,18 @@ How = Literal["done", "refused", "busy", "lost", "cancelled"]
 
 
 class Order(Fact):
-    """What is to be done: one try of one draw. ``name`` is the job's at the site."""
+    """What is to be done: one try of one draw. ``name`` is the job's at the site.
+
+    ``moves``, ``not_on``: see :class:`Task`.
+    """
 
     format: Literal[1] = 1
     launcher: str = Field(max_length=50)
     name: str = Field(pattern=r"^harness-[0-9a-f]{16}$")
     draw: int = Field(ge=0)
     attempt: int = Field(ge=1)
+    moves: int = Field(default=0, ge=0)
+    not_on: str | None = Field(default=None, max_length=200)
     data: str
     written_at: str
 
@@ -93,7 +98,8 @@ class Record:
     @property
     def task(self) -> Task:
         """What is to be done."""
-        return Task(self.directory, self.order.draw, self.order.attempt)
+        order = self.order
+        return Task(self.directory, order.draw, order.attempt, order.moves, order.not_on)
 
     @property
     def log(self) -> Path:
@@ -168,6 +174,8 @@ class FileDesk:
             name=f"harness-{secrets.token_hex(8)}",
             draw=task.draw,
             attempt=task.attempt,
+            moves=task.moves,
+            not_on=task.not_on,
             data=self._data,
             written_at=_now(),
         )

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -146,7 +146,7 @@ class SitePool:
         self._of[directory] = set()
         self._asks[directory] = self._desk.asks(directory)
         for record in self._desk.unfinished(directory):
-            task = Task(directory, record.order.draw, record.order.attempt)
+            task = replace(record.task, directory=directory)
             self._keep(_Open(task, record, self._desk.job(record) or ""))
             self._note(f"{_named(task)}: sent by an earlier call")
 
@@ -194,11 +194,12 @@ class SitePool:
         """The nodes that this task is not sent to.
 
         Raises:
-            InfrastructureError: every node refused its plan.
+            InfrastructureError: every node refused its plan, or only the one is left that it is to
+                leave.
         """
         refused = self._refused[self._asks[task.directory]]
         lost = self._lost_on[(task.directory, task.draw)]
-        if not refused and not lost and not self._settings.nodes:
+        if not (refused or lost or self._settings.nodes or task.not_on is not None):
             return frozenset()
         every = self._site.nodes()
         allowed = every & set(self._settings.nodes) if self._settings.nodes else every
@@ -208,6 +209,13 @@ class SitePool:
             raise InfrastructureError(
                 f"no node takes it: {told}" if told else "none of the named nodes is there",
                 remedy="mend the nodes, then finish it with --resume",
+            )
+        left -= {task.not_on}
+        if not left:
+            raise InfrastructureError(
+                f"no other node than {task.not_on or 'one without a name'}, which scored it, is "
+                "there to ask again",
+                remedy="finish it with --resume when there is one",
             )
         # A node that lost it may be the only one, and need not be to blame.
         return every - ((left - lost) or left)
@@ -263,7 +271,9 @@ class SitePool:
 
     def _has_ended(self, each: _Open) -> bool:
         run = self._desk.run(each.record)
-        return run is not None and run.ended
+        if run is None or run.ended:
+            return run is not None
+        return run.waits and len(run.moves or ()) > each.task.moves
 
     def _end(self, each: _Open, outcome: Outcome) -> Iterator[Ended]:
         task, name = each.task, _named(each.task)
@@ -276,7 +286,9 @@ class SitePool:
         self._backlog.ended(task.directory)
         if outcome.how != "cancelled":
             run = self._desk.run(each.record)
-            if run is None or run.lost:
+            if run is not None and run.waits:
+                run = run if self._has_ended(each) else None
+            if run is None or (run.lost and not run.waits):
                 why = outcome.why or (run.failure.reason if run and run.failure else "")
                 self._note(f"{name}: lost on {outcome.node or 'no node'}: {plain(why, _SHOWN)}")
                 self._lost_on[(task.directory, task.draw)].add(outcome.node)

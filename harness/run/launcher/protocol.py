@@ -16,11 +16,16 @@ from harness.evidence.run import Run
 
 @dataclass(frozen=True)
 class Task:
-    """One try of one draw of the plan in ``directory``."""
+    """One try of one draw of the plan in ``directory``, or the rest of one that has moved.
+
+    ``moves``: how often it has moved, if it is to go on on another machine than ``not_on``.
+    """
 
     directory: Path
     draw: int
     attempt: int
+    moves: int = 0
+    not_on: str | None = None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class Cluster(Fact):
 
     ``tries``: so many tries of one run in one call. ``most_jobs``: so many are sent at once, the
     others wait here. ``settle_seconds``: so long a node's files may take to be seen here.
+    ``ask_elsewhere``: what was scored on one node is asked again on another.
     """
 
     shared: str | None = None
@@ -67,6 +68,7 @@ class Cluster(Fact):
     most_jobs: int = Field(default=200, ge=1, le=10_000)
     poll_seconds: float = Field(default=5.0, gt=0, le=600)
     settle_seconds: float = Field(default=90.0, ge=0, le=3600)
+    ask_elsewhere: bool = False
     slurm: SlurmSettings = SlurmSettings()
     ray: RaySettings = RaySettings()
 

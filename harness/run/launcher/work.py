@@ -39,10 +39,15 @@ def work(record: Record, progress: Progress) -> Run | None:
 
 
 def _how(record: Record, error: HarnessError) -> desk.How:
-    """Whether the node is to blame, somebody else is at it, or the try was lost."""
+    """Whether the node is to blame, somebody else is at it, or the try was lost.
+
+    One that waits for another machine is not lost by a node that refuses to go on with it.
+    """
     if isinstance(error, BusyError):
         return "busy"
     directory = RunDirectory.open(record.directory)
     draw = directory.plan.draws[record.order.draw]
-    begun = directory.try_directory(draw, record.order.attempt).exists()
+    attempt = record.order.attempt
+    waits = any(run.waits for run in directory.tries(draw) if run.attempt == attempt)
+    begun = directory.try_directory(draw, attempt).exists() and not waits
     return "lost" if begun or not isinstance(error, InfrastructureError) else "refused"

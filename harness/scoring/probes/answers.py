@@ -43,6 +43,19 @@ class Differences:
         self._worst_target = -1
         self._lock = threading.Lock()
 
+    @classmethod
+    def of(cls, changes: list[float], *, largest: float, worst_target: int) -> "Differences":
+        """Changes of targets that were drawn uniformly, as they were summed before."""
+        found = cls()
+        found._changes, found._likelihoods = changes, [1.0] * len(changes)
+        found._largest, found._worst_target = largest, worst_target
+        return found
+
+    @property
+    def changes(self) -> tuple[float, ...]:
+        """Each question's change, in the order of the answers."""
+        return tuple(self._changes)
+
     def add(self, change: float, *, largest: float, target: int, likelihood: float = 1.0) -> None:
         """One question's change; ``largest`` of all it compared, at stream index ``target``.
 

@@ -77,7 +77,7 @@ class ProbeSet:
     ``likelihoods`` float64 times as likely as uniformly; ``unchanged`` are those without.
 
     ``remembers`` says whether the first answers are kept at all: four bytes for each token of the
-    stream.
+    stream. ``pairs`` are the changes between two answers to one window in one request.
     """
 
     plan: WindowPlan | DocumentPlan
@@ -93,8 +93,8 @@ class ProbeSet:
     unchanged: Questions = field(init=False)
     likelihoods: Floats = field(init=False)
     first: FirstAnswers = field(init=False)
+    pairs: Differences = field(default_factory=Differences)
     _drawn_by_gap: bool = False
-    _random: Differences = field(default_factory=Differences)
     _differences: Differences = field(default_factory=Differences)
     _noise: Differences = field(default_factory=Differences)
 
@@ -185,7 +185,7 @@ class ProbeSet:
         changes = other - one
         means = changes.sum(dim=1).numpy() / self.plan.divisors(ask.counts[: len(changes)])
         for row, worst in enumerate(changes.abs().argmax(dim=1).tolist()):
-            self._random.add(
+            self.pairs.add(
                 float(means[row]),
                 largest=float(changes[row, worst]),
                 target=int(ask.targets[row, worst]),
@@ -268,5 +268,5 @@ class ProbeSet:
             expected_seconds=expected_seconds,
             changes=changes,
             unchanged=unchanged.model_copy(update={"largest_nats": self._noise.largest}),
-            twice=self._random.facts().model_copy(update={"largest_nats": self._random.largest}),
+            twice=self.pairs.facts().model_copy(update={"largest_nats": self.pairs.largest}),
         )

@@ -1,14 +1,14 @@
 """What a pool does with sites that fail, in virtual time: the code of real ones, nodes made up."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.evidence.run import Run
+from harness.evidence.run import Move, Run
 from harness.run.launcher.pool import SitePool
 from harness.run.launcher.protocol import Ended, Task
 from harness.run.launcher.settings import Cluster
@@ -33,6 +33,8 @@ class Bench:
     settings: Cluster = QUICK
     notes: list[str] = field(default_factory=list)
     running: Counter[tuple[Path, int]] = field(default_factory=Counter)
+    moving: bool = False
+    made: list[tuple[str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.site = Nodes(
@@ -42,7 +44,11 @@ class Bench:
             makes=self._makes,
             drawn=np.random.default_rng(1),
         )
-        self.pool = SitePool(
+        self.pool = self.pool_of()
+
+    def pool_of(self) -> SitePool:
+        """A pool of these nodes that has sent nothing yet."""
+        return SitePool(
             self.site,
             SimulatedDesk(self.site),
             self.settings,
@@ -52,10 +58,18 @@ class Bench:
         )
 
     def _makes(self, task: Task, node: str) -> Run:
-        return seed_run(DRAWS[0], attempt=task.attempt)
+        self.made.append((node, task.moves))
+        run = seed_run(DRAWS[0], attempt=task.attempt)
+        return scored_alone(run) if self.moving and not task.moves else run
 
     def all_ended(self) -> list[Ended]:
         return list(self.pool)
+
+
+def scored_alone(run: Run) -> Run:
+    """What is left of a run that is to be asked again on another node."""
+    move = Move(step="probe", answers_sha256="a" * 64)
+    return run.model_copy(update={"steps": run.steps[:2], "ended": False, "moves": (move,)})
 
 
 def task(name: str, draw: int = 0, attempt: int = 1) -> Task:
@@ -145,3 +159,46 @@ def test_a_site_that_does_not_answer_loses_nothing(monkeypatch: pytest.MonkeyPat
     assert ended.run is not None
     assert sum("waiting for the site: no answer" in note for note in bench.notes) == 1
     assert sum("the site answers again" in note for note in bench.notes) == 1
+
+
+def test_a_run_that_waits_for_another_node_gets_one() -> None:
+    bench = Bench(nodes=3, moving=True)
+    bench.pool.start(task("a"))
+    waiting = iter(bench.pool)
+    first = next(waiting)
+    assert first.run is not None and first.run.waits
+    assert not any("lost" in note for note in bench.notes)
+    bench.pool.start(replace(task("a"), moves=1, not_on="node01"))
+    second = next(waiting)
+    assert second.run is not None and second.run.ended
+    assert bench.made == [("node01", 0), ("node02", 1)], "node01 was free, too"
+
+
+def test_where_no_other_node_is_there_nothing_is_asked_on_the_same() -> None:
+    bench = Bench(nodes=1, moving=True)
+    bench.pool.start(replace(task("a"), moves=1, not_on="node01"))
+    (ended,) = bench.all_ended()
+    assert isinstance(ended.error, InfrastructureError)
+    assert "no other node than node01, which scored it" in str(ended.error)
+    assert bench.made == []
+
+
+def test_a_node_that_dies_before_it_goes_on_loses_the_task_and_not_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the first node has left is still there: it is sent again, to whom it has not failed."""
+    bench = Bench(nodes=3, moving=True)
+    left = scored_alone(seed_run(DRAWS[0]))
+    run_of = bench.site.run
+    monkeypatch.setattr(bench.site, "run", lambda record: run_of(record) or left)
+    bench.pool = bench.pool_of()
+    bench.pool.start(replace(task("a"), moves=1, not_on="node01"))
+    waiting = iter(bench.pool)
+    dies = bench.site._nodes["node02"]
+    bench.site._at(50.0, lambda: bench.site._fails(dies))
+    assert next(waiting) == Ended(replace(task("a"), moves=1, not_on="node01"), None)
+    assert any("lost on node02" in note for note in bench.notes)
+    bench.pool.start(replace(task("a"), moves=1, not_on="node01"))
+    again = next(waiting)
+    assert again.run is not None and again.run.ended
+    assert bench.made == [("node03", 1)]
