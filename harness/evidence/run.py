@@ -82,9 +82,9 @@ class StepFacts(Fact):
 
 
 class Move(Fact):
-    """From which step on a run goes on elsewhere, so that who asks again is not who was shown all.
+    """Where a run goes on elsewhere, so that who asks again is not who was shown all.
 
-    ``answers_sha256`` is the digest of the answers that were taken along; they are kept no longer
+    ``step`` is the first one there. ``answers_sha256`` is the digest of the answers that were taken along; they are kept no longer
     than the run. ``host`` is the machine that goes on; null while none has begun to.
     """
 

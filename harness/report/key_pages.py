@@ -8,7 +8,7 @@ from harness.evidence import store
 from harness.evidence.decisions import Decision
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
-from harness.evidence.steps import STEPS
+from harness.evidence.steps import STEPS, step_of
 from harness.judge.verdict import Verdict
 from harness.report.keys import Model, models_of, section_text, titles_of
 
@@ -47,6 +47,7 @@ One directory for each verification, `runs/<created>-<folder>-<track>/`:
 | `.../STEP.log` | what was printed in a step, bounded: {logs} |
 | `.../STEP.npz` | `nats`, `bytes` and `targets` of every document: {documents} |
 | `.../STEP.telemetry.npz` | what accelerators did: clocks, power, heat, reasons for lower clocks |
+| `.../STEP.answers.npz` | answers until [another node](cluster.md) has asked again: {answers} |
 | `.../artifact/`, `.../checkpoint/` | the sealed files |
 | `seed-S/lock` | held by whoever makes a try of that draw, on any machine |
 | `tasks/N.*` | what a launcher sent to nodes, and its end: no evidence ([cluster](cluster.md)) |
@@ -75,6 +76,11 @@ def evidence_text() -> str:
         scorecard=store.SCORECARD,
         logs=", ".join(f"`{step.log}`" for step in STEPS if step.log),
         documents=", ".join(f"`{step.documents_file}`" for step in STEPS if step.documents_file),
+        answers=", ".join(
+            sorted(
+                {f"`{step_of(step.asks_again).answers_file}`" for step in STEPS if step.asks_again}
+            )
+        ),
     )
     told = {model.source for model in models_of(Track)}
     parts = [head]

@@ -128,3 +128,11 @@ def build_small_dataset(root: Path, whole: Path) -> Path:
     place = root / demo.manifest.name
     build_dataset(train, val, tokenizer, place, source="parts of the demo dataset")
     return root
+
+
+def verified(entry: Path, folder: Path, data: Path) -> Path:
+    """The directory of runs of an entry that was verified with two seeds, without isolation."""
+    options = ["--sandbox", "process", "--data", data, "--runs", folder / "runs"]
+    done = harness("verify", entry, "--track", write_track(folder / "t.toml", seeds="2"), *options)
+    assert done.code == 0, done.err
+    return folder / "runs"

@@ -11,7 +11,7 @@ from harness.evidence.run import Run
 from harness.evidence.store import RunDirectory
 from harness.run.elsewhere import next_task
 from harness.run.queue import QueueReader
-from tests.factories.playground import BIGRAM, Outcome, harness, write_track
+from tests.factories.playground import BIGRAM, Outcome, harness, verified
 
 pytestmark = pytest.mark.usefixtures("forked")
 ANSWERS = "score.answers.npz"
@@ -45,11 +45,8 @@ class Bench:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Path:
     """A finished verification of two seeds, on one machine."""
-    folder = tmp_path_factory.mktemp("whole")
-    options = ["--sandbox", "process", "--data", data_root, "--runs", folder / "runs"]
-    done = harness("verify", BIGRAM, "--track", write_track(folder / "t.toml", seeds="2"), *options)
-    assert done.code == 0, done.err
-    (path,) = (folder / "runs").iterdir()
+    runs = verified(BIGRAM, tmp_path_factory.mktemp("whole"), data_root)
+    (path,) = runs.iterdir()
     return path
 
 

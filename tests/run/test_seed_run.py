@@ -10,7 +10,7 @@ import pytest
 from harness.evidence.step_names import StepName
 from harness.evidence.store import RunDirectory
 from harness.run.steps import DO
-from tests.factories.playground import BIGRAM, Outcome, harness, write_track
+from tests.factories.playground import BIGRAM, Outcome, harness, verified
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -22,11 +22,7 @@ def test_every_step_is_done_somewhere() -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, data_root: Path, forked: None) -> Path:
     """The runs of a finished verification of two seeds."""
-    folder = tmp_path_factory.mktemp("finished")
-    options = ["--sandbox", "process", "--data", data_root, "--runs", folder / "runs"]
-    done = harness("verify", BIGRAM, "--track", write_track(folder / "t.toml", seeds="2"), *options)
-    assert done.code == 0, done.err
-    return folder / "runs"
+    return verified(BIGRAM, tmp_path_factory.mktemp("finished"), data_root)
 
 
 @pytest.fixture
