@@ -10,7 +10,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from . import gpu, host_name, levels, lines, names, numbers, pages, places, ports
+from . import (
+    gpu_driver,
+    gpu_figures,
+    gpu_history,
+    gpu_memory,
+    host_name,
+    levels,
+    lines,
+    names,
+    numbers,
+    pages,
+    places,
+    ports,
+)
 from .numbers import Places
 
 _ROOTS = ("/opt", "/usr")
@@ -88,9 +101,14 @@ def channels(where: Places) -> dict[str, Channel]:
                 "core_inodes",
             )
         },
-        "gpu_memory": Channel(gpu.send, gpu.receive),
-        "gpu_figures": Channel(_nothing, lambda count: gpu.figures()),
-        **{name: _level(name, where) for name in levels.LEVELS},
+        "gpu_memory": Channel(
+            lambda bits: gpu_memory.send(bits, where.public),
+            lambda count: gpu_memory.receive(count, where.public),
+        ),
+        "gpu_figures": _gpu_figures(where),
+        # Torch and CUDA stir up what the levels after it are read by: it is sent before them.
+        **{name: _level(name, where) for name in ("gpu_speed", *levels.LEVELS)},
+        "gpu_history": Channel(_nothing, lambda count: gpu_driver.summed(gpu_history.history())),
         "source_ports": Channel(ports.send, ports.receive, lambda: ports.HOLDS),
         "processor_caches": Channel(
             lambda bits: lines.send(bits, image().second),
@@ -125,6 +143,17 @@ def _number(name: str, where: Places) -> Channel:
     return Channel(
         lambda bits: numbers.send(name, bits, where),
         lambda count: numbers.receive(name, count, where),
+    )
+
+
+def _gpu_figures(where: Places) -> Channel:
+    """One of them is moved, and all are counted."""
+    steered = _number("gpu_figures", where)
+    return steered._replace(
+        receive=lambda count: {
+            **steered.receive(count),
+            **gpu_driver.summed(gpu_figures.figures()),
+        }
     )
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from time import perf_counter_ns
 
+from . import gpu_work
 from .numbers import MIB, Places, count_values, reading
 
 
@@ -74,7 +75,10 @@ LEVELS: dict[str, tuple[Callable[[Places], int], Callable[[Places], None]]] = {
     "load": (_load, _busy),
     "frequency": (_speed, _heat),
     "huge_pages": (_huge, _scatter),
+    "gpu_speed": (gpu_work.product_nanoseconds, gpu_work.heat),
 }
+VALUES = {"load": lambda: count_values("/proc/loadavg"), "gpu_speed": gpu_work.devices}
+"""How many levels there are, where that is not one."""
 
 
 def send(name: str, bits: list[int], places: Places) -> dict[str, object]:
@@ -89,5 +93,5 @@ def receive(name: str, places: Places) -> dict[str, object]:
     """The level, as it stands."""
     begun = perf_counter_ns()
     value = reading(lambda: LEVELS[name][0](places))
-    values = count_values("/proc/loadavg") if name == "load" else 1
+    values = VALUES[name]() if name in VALUES else 1
     return {"seconds": (perf_counter_ns() - begun) / 1e9, "value": value, "values": values}

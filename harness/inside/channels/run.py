@@ -10,6 +10,7 @@ import traceback
 from . import places
 from .bits import message, tell
 from .catalog import channels
+from .gpu_driver import NotHereError
 from .numbers import Places
 
 
@@ -29,6 +30,8 @@ def main() -> None:
             else:
                 facts = channel.receive(count)
             tell(name, bits=count, **facts)
+        except NotHereError as lacking:
+            tell(name, bits=0, error=f"{lacking}")
         except Exception:  # noqa: BLE001 - told as such, and judged outside
             tell(name, bits=0, error=traceback.format_exc(limit=-2)[-600:])
     if sending:

@@ -14,7 +14,8 @@ few, or one half; there is no place that is shared a little. Where what arrives 
 guessing, the bound holds for the bits tried and is not stretched over a phase.
 
 ``number``: a phase leaves it behind once. It carries at most as many bits as it has, and all the
-numbers that can be read there count, not only the one that was moved.
+numbers that can be read there count, not only the one that was moved. A receiver that knows how
+wide its numbers are says how many bits they hold together.
 """
 Control = Literal["open", "either"]
 """Whether a default container is known to have it open, so that the measuring must show it."""
@@ -282,16 +283,32 @@ CHANNELS: tuple[Channel, ...] = (
         "gpu_memory",
         "place",
         "GPU memory that nobody cleared",
-        "memory cleared between two phases",
+        "the driver, where it clears memory between two processes",
         256,
         needs_gpu=True,
     ),
     Channel(
         "gpu_figures",
         "number",
-        "energy, errors, clocks and temperatures of GPUs",
-        "the driver's management interface out of reach",
+        "energy, temperature, clocks, errors and traffic of GPUs, which their driver shows",
+        "nothing: whoever may use a GPU may ask its driver",
+        4,
+        needs_gpu=True,
+    ),
+    Channel(
+        "gpu_history",
+        "number",
+        "samples that the driver keeps, and accounts of ended processes",
+        "seconds between two phases, accounting switched off",
         0,
+        needs_gpu=True,
+    ),
+    Channel(
+        "gpu_speed",
+        "number",
+        "speed of a fixed product on a GPU, after work or rest",
+        "seconds between two phases",
+        1,
         needs_gpu=True,
     ),
 )

@@ -17,6 +17,7 @@ from harness.inside.channels.numbers import NUMBERS
 from harness.safeio.text import plain
 
 Told = dict[str, dict[str, Any]]
+_SAID = 160
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Tally:
     both sides took for all of them. ``placed`` is how many could be sent at all, ``refused`` the
     error that the others met. ``known_wrong``: share of the receiver's own known samples that it
     took for the other kind. ``values``: numbers that can be read there. ``holds``: bits that the
-    place holds at most, None for any number. ``broken``: why a side told nothing.
-    ``caches_dropped``: see :class:`Round`.
+    place holds at most, None for any number. ``broken``: why a side told nothing; ``said``: what
+    the receiver says of what it could read. ``caches_dropped``: see :class:`Round`.
     """
 
     bits: int = 0
@@ -53,6 +54,7 @@ class Tally:
     values: int = 0
     holds: int | None = None
     broken: str = ""
+    said: str = ""
     rounds: int = field(default=1)
     caches_dropped: int = 0
 
@@ -111,6 +113,7 @@ def tally_of(name: str, rounds: Sequence[Round]) -> Tally:
         known_wrong=median(float(side.get("known_wrong", 0)) for side in received),
         values=max(int(side.get("values", 0)) for side in received),
         holds=max((int(side["holds"]) for side in received if "holds" in side), default=None),
+        said=plain(str(received[-1].get("said", "")), _SAID),
         rounds=len(rounds),
         caches_dropped=sum(each.caches_dropped for each in rounds),
     )

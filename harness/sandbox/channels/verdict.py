@@ -167,12 +167,14 @@ def _judged(
 
 
 def _number(ours: Tally, carries: Interval, mark: Mark) -> tuple[State, str, Interval]:
+    said = f"; {ours.said}" if ours.said else ""
     if not ours.values:
-        return "closed", "nothing can be read there", Interval(0, 0)
-    holds = ours.values * NUMBER_BITS
+        return "closed", f"nothing can be read there{said}", Interval(0, 0)
+    holds = ours.values * NUMBER_BITS if ours.holds is None else ours.holds
     each = ours.bits / max(1, ours.rounds)
     phase = Interval(carries.low * each, carries.high * holds)
-    shown = f"{ours.values:,} numbers can be read there, {NUMBER_BITS} bits each at most"
+    bits = f"{NUMBER_BITS} bits each" if ours.holds is None else f"{holds:,} bits together"
+    shown = f"{ours.values:,} numbers can be read there, {bits} at most{said}"
     if carries.low > 0:
         shown = f"what was moved arrives; {shown}"
     if phase.high <= mark.closed_bits:
