@@ -30,6 +30,7 @@ _PLAIN = (
     ("hardware", "Calibration and telemetry"),
     ("workers", "Several workers at once"),
     ("ranks", "Several ranks"),
+    ("channels", "What one process leaves in GPUs for the next, without a sandbox"),
     ("containers", "The real sandbox"),
     ("text", "Text"),
 )

@@ -20,7 +20,8 @@ _TIMES: dict[str, tuple[float, float, float]] = {
     "lookahead": (50, 22, 8),
     "ranks": (75, 25, 10),
     "workers": (60, 25, 10),
-    "containers": (150, 60, 20),
+    "channels": (150, 50, 4),
+    "containers": (260, 110, 20),
 }
 """Of each module its limit, and what it is expected to take: in full, and in miniature."""
 _VARIANTS_SECONDS = 40.0
@@ -66,6 +67,7 @@ def planned(size: Size, submissions: Sequence[str], *, engine: bool = True) -> l
                 _step(size, "lookahead", name, needs=f"scoring {name}"),
                 _step(size, "ranks"),
                 _step(size, "workers", submissions[0], needs=trained),
+                _step(size, "channels"),
             ]
             if engine:
                 steps.append(_step(size, "containers", submissions[0], needs=trained))

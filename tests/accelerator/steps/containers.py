@@ -28,7 +28,7 @@ from tests.accelerator.recipe import read_recipe
 
 _EXTRA = Path(__file__).parents[1] / "extra"
 _SECONDS = 120.0
-_CHANNELS = ("gpu_memory", "gpu_figures")
+_CHANNELS = ("gpu_memory", "gpu_figures", "gpu_speed", "gpu_history")
 
 
 def run(desk: Desk) -> None:
@@ -134,7 +134,7 @@ def _properties(desk: Desk) -> dict[str, Any]:
 
 
 def _channels(desk: Desk, sandbox: DockerSandbox, kind: ImageKind) -> dict[str, Any]:
-    """What one phase leaves in the GPUs' memory for the next, beside default containers."""
+    """What one phase leaves in GPUs and their driver for the next, beside default containers."""
     if not desk.cuda:
         raise CannotTryError("there is no GPU whose memory could be read")
     default = DefaultContainers(kind=kind, note=partial(desk.tell, "image_step"))
@@ -147,7 +147,7 @@ def _channels(desk: Desk, sandbox: DockerSandbox, kind: ImageKind) -> dict[str, 
     return {
         figures.id: {
             "state": figures.state, "note": figures.note, "bits": figures.bits_sent,
-            "wrong": figures.error_rate,
+            "wrong": figures.error_rate, "bits_a_phase_at_most": round(figures.bits_a_phase_high),
         }
         for figures in report.channels
     }  # fmt: skip
