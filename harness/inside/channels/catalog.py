@@ -108,13 +108,14 @@ def channels(where: Places) -> dict[str, Channel]:
         "gpu_figures": _gpu_figures(where),
         # Torch and CUDA stir up what the levels after it are read by: it is sent before them.
         **{name: _level(name, where) for name in ("gpu_speed", *levels.LEVELS)},
-        "gpu_history": Channel(_nothing, lambda count: gpu_driver.summed(gpu_history.history())),
         "source_ports": Channel(ports.send, ports.receive, lambda: ports.HOLDS),
         "processor_caches": Channel(
             lambda bits: lines.send(bits, image().second),
             lambda count: lines.receive(count, image().second),
             lambda: lines.room(image().second),
         ),
+        # Each second that passes before it is read, the driver forgets a second of it.
+        "gpu_history": Channel(_nothing, lambda count: gpu_driver.summed(gpu_history.history())),
     }
 
 

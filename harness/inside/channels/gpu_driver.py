@@ -23,12 +23,16 @@ SUCCESS = 0
 _REFUSED = frozenset({4})
 # Of an argument, a call, a figure or a version that this driver or device does not know; no data.
 _NOT_SUPPORTED = frozenset({2, 3, 13, 21, 22, 25, 26})
-_NO_SUCH_CALL = 13
+_LACKING = -1  # no code of NVML: this library does not have the call
 # Nothing was counted yet, or the value stands for one that is not available.
 _NOTHING = frozenset({0, (1 << 32) - 1, (1 << 64) - 1})
 
 READABLE, REFUSED, NOT_SUPPORTED = "readable", "refused", "not supported"
+LACKING = "not in this library"
 """What can come of a question; anything else is told as the code that was answered."""
+
+NOTHING_TOLD = frozenset({REFUSED, NOT_SUPPORTED, LACKING})
+"""After these there is nothing to read."""
 
 
 class NotHereError(Exception):
@@ -54,11 +58,11 @@ class Driver(NamedTuple):
     devices: tuple[ctypes.c_void_p, ...]
 
     def ask(self, call: str, *given: object) -> int:
-        """The code that a call answers; that of a missing one where this library lacks it."""
+        """The code that a call answers; one below zero where this library lacks it."""
         try:
             function = getattr(self.library, call)
         except AttributeError:
-            return _NO_SUCH_CALL
+            return _LACKING
         return int(function(*given))
 
 
@@ -77,7 +81,7 @@ def driver() -> Driver:
         ) from error
     code = opened.ask("nvmlInitWithFlags", c_uint(0))
     if code != SUCCESS:
-        raise NotHereError(f"NVML does not begin: code {code}")
+        raise NotHereError(f"NVML does not begin: {state_of(code)}")
     count = c_uint()
     code = opened.ask("nvmlDeviceGetCount_v2", byref(count))
     codes, found = {code}, []
@@ -88,7 +92,7 @@ def driver() -> Driver:
         if code == SUCCESS:
             found.append(device)
     if not found:
-        raise NotHereError(f"NVML shows no device: codes {sorted(codes)}")
+        raise NotHereError(f"NVML shows no device: {', '.join(map(state_of, sorted(codes)))}")
     return opened._replace(devices=tuple(found))
 
 
@@ -98,6 +102,8 @@ def state_of(code: int) -> str:
         return READABLE
     if code in _REFUSED:
         return REFUSED
+    if code == _LACKING:
+        return LACKING
     return NOT_SUPPORTED if code in _NOT_SUPPORTED else f"code {code}"
 
 
@@ -131,7 +137,7 @@ def summed(answers: Sequence[Answer]) -> dict[str, object]:
 def answered(name: str, code: int, values: Sequence[int], bits: Sequence[int]) -> Answer:
     """What one question came to; ``bits`` go with the values in order."""
     state = state_of(code)
-    if state in (REFUSED, NOT_SUPPORTED):
+    if state in NOTHING_TOLD:
         return Answer(name, state)
     if code != SUCCESS:
         return Answer(name, state, sum(map(bool, bits)), sum(bits))

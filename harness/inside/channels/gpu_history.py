@@ -10,9 +10,8 @@ from typing import Any
 
 from .gpu_driver import (
     BEGAN,
-    NOT_SUPPORTED,
+    NOTHING_TOLD,
     READABLE,
-    REFUSED,
     SUCCESS,
     WIDE,
     Answer,
@@ -114,7 +113,7 @@ def _history_answer(name: str, code: int, count: int, bits: int) -> Answer:
     if code == _NOT_FOUND:
         return Answer(name, READABLE)
     state = state_of(code)
-    if code != SUCCESS and state not in (REFUSED, NOT_SUPPORTED):
+    if code != SUCCESS and state not in NOTHING_TOLD:
         raise NotHereError(f"the driver's {name}: {state}")
     return Answer(name, state, count, count * bits)
 
