@@ -84,8 +84,9 @@ class StepFacts(Fact):
 class Move(Fact):
     """Where a run goes on elsewhere, so that who asks again is not who was shown all.
 
-    ``step`` is the first one there. ``answers_sha256`` is the digest of the answers that were taken along; they are kept no longer
-    than the run. ``host`` is the machine that goes on; null while none has begun to.
+    ``step`` is the first one there. ``answers_sha256`` is the digest of the answers that were taken
+    along; they are kept no longer than the run. ``host`` is the machine that goes on; null while
+    none has begun to.
     """
 
     step: StepName
