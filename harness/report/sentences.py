@@ -153,7 +153,7 @@ def _distance(threshold: float, mean: float) -> str:
     return f"{distance} BPB {'below' if mean < threshold else 'above'} the {needed} BPB needed"
 
 
-def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
+def _tested(statistics: StatisticsResult, mean: float, threshold: float, *, over: bool) -> str:
     shown, _ = against(mean, threshold, "BPB")
     lead = f"The {statistics.n} seeds average {shown} BPB, which is {_distance(threshold, mean)}."
     if mean >= threshold:
@@ -174,7 +174,7 @@ def _tested(statistics: StatisticsResult, mean: float, threshold: float) -> str:
         return f"{lead} {chance} The bar is beaten."
     hint = f"{lead} {chance} That may be luck: the bar is not shown to be beaten."
     if statistics.seen is not None and statistics.seen.outcome == "went on":
-        return f"{hint} {statistics.runs_needed} seeds are looked at next."
+        return hint if over else f"{hint} {statistics.runs_needed} seeds are looked at next."
     if statistics.seeds_for_power_90 is not None:
         hint += (
             f" At this distance and spread, {statistics.seeds_for_power_90:,} seeds would show "
@@ -197,8 +197,11 @@ def _stopped(statistics: StatisticsResult, look: LookResult, threshold: float) -
     )
 
 
-def ttest_in_words(statistics: StatisticsResult) -> str:
-    """The t-test in words for readers who know no statistics."""
+def ttest_in_words(statistics: StatisticsResult, *, over: bool = False) -> str:
+    """The t-test in words for readers who know no statistics.
+
+    ``over``: a check has failed, so no further seed is run.
+    """
     mean, look = statistics.mean_bpb, statistics.seen
     if statistics.case == "no seeds":
         return "No seed run produced a score, so there is nothing to test."
@@ -211,11 +214,12 @@ def ttest_in_words(statistics: StatisticsResult) -> str:
     if look is not None and look.outcome == "hopeless":
         return _stopped(statistics, look, threshold)
     if statistics.case == "tested":
-        return _tested(statistics, mean, threshold)
-    return _untested(statistics, f"{shown} BPB, which is {_distance(threshold, mean)}.")
+        return _tested(statistics, mean, threshold, over=over)
+    where = f"{shown} BPB, which is {_distance(threshold, mean)}."
+    return _untested(statistics, where, over=over)
 
 
-def _untested(statistics: StatisticsResult, where: str) -> str:
+def _untested(statistics: StatisticsResult, where: str, *, over: bool) -> str:
     """Why there is no p; ``where`` says where the mean lies."""
     if statistics.case == "no record seeds":
         return (
@@ -224,7 +228,8 @@ def _untested(statistics: StatisticsResult, where: str) -> str:
         )
     if statistics.case == "one seed":
         needed = statistics.runs_needed
-        more = f" {needed} seeds are looked at next." if needed and needed > 1 else ""
+        next_look = needed is not None and needed > 1 and not over
+        more = f" {needed} seeds are looked at next." if next_look else ""
         return (
             f"One seed run produced a score, {where} "
             f"A t-test needs at least two, so luck cannot be ruled out.{more}"

@@ -82,6 +82,18 @@ def test_what_has_still_to_be_looked_at_is_said() -> None:
     assert "2 seeds are looked at next" in said(samples.looked_at((1.0580,)))
 
 
+def test_of_what_was_rejected_nothing_is_looked_at_next_and_its_score_counts_for_nothing() -> None:
+    for scores in ((1.0580,), (1.0580, 1.0585, 1.0581)):
+        found = samples.looked_at(scores)
+        failed = tuple(
+            check.model_copy(update={"status": "fail"}) if check.id == "bytes" else check
+            for check in found.checks
+        )
+        text = said(found.model_copy(update={"verdict": "REJECTED", "checks": failed}))
+        assert "looked at next" not in text
+        assert "The score counts for nothing: bytes failed." in text
+
+
 @pytest.mark.parametrize("draw", [said, render_markdown])
 def test_the_fresh_mean_is_the_score_to_publish(draw: object) -> None:
     assert callable(draw)

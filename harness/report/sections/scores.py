@@ -6,7 +6,7 @@ from harness.judge.verdict import SeedResult, Verdict
 from harness.report import sentences
 from harness.report.blocks import Block, Pairs, Paragraph, Row, Stack, Style, Table, Words
 from harness.report.figures import against, limit_number, number
-from harness.report.sentences import DETAIL_LIMIT
+from harness.report.sentences import DETAIL_LIMIT, NAME_LIMIT
 from harness.safeio.text import plain
 
 
@@ -144,6 +144,15 @@ def confirmation(verdict: Verdict) -> Block | None:
     return Stack((Paragraph(said), Pairs(rows)), apart=True)
 
 
+_OF_THE_TEST = frozenset({"significance", "doubts", "confirmation"})
+
+
+def _refused(verdict: Verdict) -> str:
+    """The first check that failed other than those that the score itself answers."""
+    failed = (check.id for check in verdict.checks if check.status == "fail")
+    return next((plain(id_, NAME_LIMIT) for id_ in failed if id_ not in _OF_THE_TEST), "")
+
+
 def significance(verdict: Verdict) -> Block | None:
     """The test in words, its figures, and the baselines of the dataset.
 
@@ -189,8 +198,11 @@ def significance(verdict: Verdict) -> Block | None:
         needed = f"{result.seeds_for_power_90:,} seeds at this distance and spread"
         rows.append(("90 % power", needed))
     rows += sentences.baselines_in_words(verdict)
-    text = sentences.ttest_in_words(result)
+    over = verdict.verdict == "REJECTED"
+    text = sentences.ttest_in_words(result, over=over)
+    if over and result.mean_bpb is not None and (refused := _refused(verdict)):
+        text += f" The score counts for nothing: {refused} failed."
     if verdict.confirmation is not None:
         text += " Fresh seeds say whether it holds."
-    told = Words(text, "pass" if result.significant else "strong")
+    told = Words(text, "pass" if result.significant and not over else "strong")
     return Stack((Paragraph(told), Pairs(rows)), apart=True)
