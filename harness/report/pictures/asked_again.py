@@ -35,28 +35,33 @@ def changes(shown: Shown) -> Picture | None:
         "sort": measures,
         "axis": {"labelLimit": 220},
     }
-    kinds = named([*names, _TOLERANCE], [*colors, color("fail")], columns=1)
+    kinds = named(names, colors, columns=1)
+    height = height_of(len(measures), around=110 + 16 * len(names))
+    # What is 0 for all seeds would be one point.
+    beside = {"field": "kind", "type": "nominal", "sort": names}
+    size = 70 if len(names) == 1 else 36
     worst = max(rows, key=lambda row: row["nats"])
     return Picture(
         id="changes",
         title="Answers asked for twice",
         sentence="How far answers moved when other text came behind, or when they were asked for "
-        "in another order; ticks are what the track tolerates. What is 0 stands at the left edge.",
+        "in another order. Red ticks are what the track tolerates; what is 0 stands at the left "
+        "edge.",
         alternative=f"{len(rows)} points for {len(measures)} measures; the largest is "
         f"{worst['nats']:.3g} nats ({worst['measure']}, {worst['kind']}).",
         figures=figures_of({"kind": "", "measure": "measure", "nats": "nats"}, [*rows, *limits]),
         plot={
-            "height": height_of(len(measures), around=110 + 16 * len(names)),
+            "height": height,
             "layer": [
                 {
                     "data": values(limits),
-                    "mark": {"type": "tick", "thickness": 3, "height": 18},
-                    "encoding": {"x": along, "y": what, "color": kinds},
+                    "mark": {"type": "tick", "thickness": 3, "height": 18, "color": color("fail")},
+                    "encoding": {"x": along, "y": what},
                 },
                 {
                     "data": values(rows),
-                    "mark": {"type": "point", "filled": True, "size": 70, "opacity": 0.85},
-                    "encoding": {"x": along, "y": what, "color": kinds},
+                    "mark": {"type": "point", "filled": True, "size": size, "opacity": 1},
+                    "encoding": {"x": along, "y": what, "color": kinds, "yOffset": beside},
                 },
             ],
         },

@@ -114,6 +114,8 @@ def _against(
             },
         }
     ]
+    if len(kinds) == 1:
+        says = "Each bar is as long as the engine says."
     said = ""
     if limit is not None:
         said = f" The line is the budget, {limit:,.0f} s."
@@ -124,6 +126,7 @@ def _against(
                 "encoding": {"x": along},
             }
         )
+    around = 120 if len(kinds) > 1 else 80
     most = max(row["ends"] for row in rows)
     of = f" of {limit:,.1f} s" if limit is not None else ""
     return Picture(
@@ -132,7 +135,7 @@ def _against(
         sentence=f"{says}{said}",
         alternative=f"A bar for each run; the longest takes {most:,.1f} s{of}.",
         figures=figures_of(_COLUMNS, rows),
-        plot={"layer": layers, "height": height_of(len({r["run"] for r in rows}), around=120)},
+        plot={"layer": layers, "height": height_of(len({r["run"] for r in rows}), around=around)},
     )
 
 

@@ -39,6 +39,8 @@ def with_curves(
     ]
     more = f" The first {len(drawn)} of {len(curves)} seeds." if len(curves) > len(drawn) else ""
     top = max(row["value"] for row in rows) if edge is None else edge
+    if any(row["value"] > top for row in rows):
+        more += f" What lies above {top:.3g} is drawn there; the figures have it."
     labels: dict[str, Any] = {"axis": {"format": along.format}} if along.format else {}
     return replace(
         picture,

@@ -24,6 +24,7 @@ def headroom(shown: Shown) -> Picture | None:
     found = [status for status in _STATUS_COLORS if any(row["kind"] == status for row in rows)]
     over = [row["check"] for row in rows if row["used"] > 100]
     said = f"over the line: {', '.join(over)}" if over else "none is exceeded"
+    cut = any(row["used"] > _MOST_SHOWN for row in rows)
     along = axis("shown", "% of the limit", zero=True, scale={"domainMin": 0})
     what = {
         "field": "check",
@@ -36,7 +37,7 @@ def headroom(shown: Shown) -> Picture | None:
         id="headroom",
         title="How much of each limit is used",
         sentence=f"Each bar is a figure that may not be larger than its limit, the line; {said}."
-        " Bars end at 150 %.",
+        + (f" Bars are cut at {_MOST_SHOWN:g} %." if cut else ""),
         alternative="; ".join(f"{row['check']} {row['used']:.1f} %" for row in rows) + ".",
         figures=figures_of(
             {

@@ -12,6 +12,11 @@ from harness.report.shown import Shown
 _MOST_SEEDS = 60
 _SEED_NAMES = {"look": "seed", "confirmation": "fresh seed"}
 _AT_MOST_T = 60.0
+_COLORS = {
+    **{"seed": color(0), "fresh seed": color(2)},
+    **{"bar": color("muted"), "threshold": color(4), "mean": color(0)},
+}
+_DASHES = {"bar": [1, 0], "threshold": [6, 5], "mean": [2, 3]}
 
 
 def seed_points(shown: Shown) -> Picture | None:
@@ -29,13 +34,16 @@ def seed_points(shown: Shown) -> Picture | None:
         )
         if _finite(bpb)
     ]
-    found = list(dict.fromkeys(row["kind"] for row in (*rows, *lines)))
-    colors = {
-        **{"seed": color(0), "fresh seed": color(2)},
-        **{"bar": color("muted"), "threshold": color(4), "mean": color(0)},
-    }
+    found = list(dict.fromkeys(row["kind"] for row in rows))
+    named_lines = [line["kind"] for line in lines]
     along = axis("bpb", "bits per byte (lower is better)", scale={"padding": 12})
-    kinds = named(found, [colors[kind] for kind in found])
+    points = named(found, [_COLORS[kind] for kind in found])
+    # Bar and threshold may lie on each other: the threshold's gaps let the bar be seen.
+    dashes = {
+        "scale": {"domain": named_lines, "range": [_DASHES[kind] for kind in named_lines]},
+        **{"field": "kind", "type": "nominal", "title": None},
+        "legend": {"symbolStrokeWidth": 3, "symbolSize": 300, "columns": 3},
+    }
     layers: list[dict[str, Any]] = []
     if test.ci99_bpb and test.n > 2 and all(map(_finite, test.ci99_bpb)):
         low, high = test.ci99_bpb
@@ -49,8 +57,15 @@ def seed_points(shown: Shown) -> Picture | None:
     layers += [
         {
             "data": values(lines),
-            "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [5, 3]},
-            "encoding": {"x": along, "color": kinds},
+            "mark": {"type": "rule", "strokeWidth": 3},
+            "encoding": {
+                "x": along,
+                "color": {
+                    **named(named_lines, [_COLORS[kind] for kind in named_lines]),
+                    "legend": dashes["legend"],
+                },
+                "strokeDash": dashes,
+            },
         },
         {
             "data": values(rows),
@@ -58,7 +73,7 @@ def seed_points(shown: Shown) -> Picture | None:
             "encoding": {
                 "x": along,
                 "y": {"field": "seed", "type": "nominal", "title": None, "sort": None},
-                "color": kinds,
+                "color": points,
             },
         },
     ]
@@ -73,7 +88,11 @@ def seed_points(shown: Shown) -> Picture | None:
             {"seed": "", "kind": "kind", "bpb": "BPB"},
             [*rows, *lines],
         ),
-        plot={"layer": layers, "height": height_of(len(rows), around=110)},
+        plot={
+            "layer": layers,
+            "height": height_of(len(rows), around=100 if len(found) == 1 else 130),
+            "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
+        },
     )
 
 
@@ -125,16 +144,16 @@ def t_distribution(shown: Shown) -> Picture | None:
     ]
     kinds = named([mark["kind"] for mark in marks], [color(0), color(4)], columns=1)
     p_said, level_said = against(p, level, "p")
-    along = axis("t", "t: how far the mean lies from the threshold, in its errors")
+    along = axis("t", "t: distance to the threshold, in standard errors")
     curve = {"x": along, "y": axis("density", None, zero=True, axis=None)}
     small = [row for row in rows if row["t"] <= critical]
     below = "below" if p < level else "not below"
     return Picture(
         id="distribution",
         title="Could it be luck?",
-        sentence="The curve is how t would scatter if the entry were no better than the "
-        f"threshold; the filled end is what so many would reach by luck as the track allows. Seen: "
-        f"t = {t:.3f}, p = {p_said}, {below} {level_said}.",
+        sentence="The curve is how t would scatter by luck alone, if the entry were just as good "
+        f"as the threshold asks. Left of the line of what is needed lies p = {level_said} of it: "
+        f"so much luck the track allows. Seen: t = {t:.3f}, so p = {p_said}, {below} {level_said}.",
         alternative=f"A bell curve around 0 with {degrees:g} degrees of freedom; the observed t of "
         f"{t:.3f} lies {'left' if t < critical else 'right'} of {critical:.3f}.",
         figures=figures_of(

@@ -1,5 +1,6 @@
 """Pictures of the text: what it costs along the stream, and which documents are cheap."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from harness.evidence.results import DocumentCost, Spread, StreamPart
@@ -27,9 +28,9 @@ def along_stream(shown: Shown) -> Picture | None:
     if not by_seed or len(next(iter(by_seed.values()))) < 2:
         return None
     rows: list[dict[str, Any]] = [
-        {"kind": name, "mb": at, "bpb": part.bpb, "zlib": part.plain_bpb}
+        {"kind": name, "mb": at, "bpb": part.bpb, "zlib": part.plain_bpb, "end": end}
         for name, parts in by_seed.items()
-        for at, part in zip(_middles(parts), parts, strict=True)
+        for at, part, end in _edges(parts)
     ]
     costs = [row["bpb"] for row in rows]
     kinds = named(list(by_seed), [color(place) for place in range(len(by_seed))])
@@ -42,11 +43,12 @@ def along_stream(shown: Shown) -> Picture | None:
         alternative=f"{len(by_seed)} lines over the stream, between {number(min(costs), 'BPB')} "
         f"and {number(max(costs), 'BPB')} BPB.",
         figures=figures_of(
-            {"kind": "seed", "mb": "MB from the start", "bpb": "BPB", "zlib": "zlib BPB"}, rows
+            {"kind": "seed", "mb": "begins at, MB", "bpb": "BPB", "zlib": "zlib BPB"},
+            [row for row in rows if not row["end"]],
         ),
         plot={
             "data": values(rows),
-            "mark": {"type": "line", "interpolate": "step", "strokeWidth": 1.5},
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5},
             "encoding": {
                 "x": axis("mb", "MB of text from the start of the stream", zero=True),
                 "y": axis("bpb", "bits per byte"),
@@ -56,13 +58,13 @@ def along_stream(shown: Shown) -> Picture | None:
     )
 
 
-def _middles(parts: tuple[StreamPart, ...]) -> list[float]:
-    """Where the middle of each part lies, in MB of text from the start."""
-    places, before = [], 0
+def _edges(parts: tuple[StreamPart, ...]) -> Iterator[tuple[float, StreamPart, bool]]:
+    """Where each part begins, in MB of text from the start; last, where the last one ends."""
+    before = 0
     for part in parts:
-        places.append((before + part.bytes / 2) / 1e6)
+        yield before / 1e6, part, False
         before += part.bytes
-    return places
+    yield before / 1e6, parts[-1], True
 
 
 def against_compressor(shown: Shown) -> Picture | None:
@@ -70,7 +72,8 @@ def against_compressor(shown: Shown) -> Picture | None:
     found = _most_suspicious(shown)
     if found is None:
         return None
-    seed, median, costs, suspected = found
+    seed, median, costs, suspected, every = found
+    few = "" if every else f"; shown are the {len(costs):,} of the lowest share"
     names = ("document", "impossibly cheap")
     rows = [_document(cost, names[cost.document in suspected]) for cost in costs]
     if not rows:
@@ -88,8 +91,8 @@ def against_compressor(shown: Shown) -> Picture | None:
     return Picture(
         id="documents",
         title="Documents against a plain compressor",
-        sentence=f"Each point is a document, those of the lowest share first (seed {seed}). The "
-        f"line is the usual share, {median:.2f} of what zlib needs. A document far below it is one "
+        sentence=f"Each point is a document, scored with seed {seed}{few}. The line is the usual "
+        f"share, {median:.2f} of what the compressor zlib needs. A document far below it is one "
         f"that the model may have seen; {said}.",
         alternative=f"{len(rows)} documents as points around a line of slope {median:.2f}; {said}.",
         figures=figures_of(
@@ -133,8 +136,11 @@ def _document(cost: DocumentCost, kind: str) -> dict[str, Any]:
 
 def _most_suspicious(
     shown: Shown,
-) -> tuple[int, float, tuple[DocumentCost, ...], frozenset[int]] | None:
-    """Seed, median share, documents and numbers of the suspects, of the verdict's own seed."""
+) -> tuple[int, float, tuple[DocumentCost, ...], frozenset[int], bool] | None:
+    """Seed, median share, documents, numbers of the suspects, and whether these are all documents.
+
+    All of the verdict's own seed.
+    """
     from harness.judge.rules.memorisation import suspects  # rules need numpy, a gate does not
 
     facts = shown.verdict.memorisation
@@ -146,7 +152,8 @@ def _most_suspicious(
         kept = next((run.spread for run in runs if run.spread is not None), None)
     if kept is not None:
         suspected = frozenset(cost.document for cost in suspects(kept))
-        return facts.seed, facts.median_ratio, kept.lowest, suspected
+        every = len(kept.lowest) >= kept.judged
+        return facts.seed, facts.median_ratio, kept.lowest, suspected, every
     # A verdict holds the cheapest alone, the suspects first.
     suspected = frozenset(cost.document for cost in facts.cheapest[: facts.suspicious])
-    return facts.seed, facts.median_ratio, facts.cheapest, suspected
+    return facts.seed, facts.median_ratio, facts.cheapest, suspected, False

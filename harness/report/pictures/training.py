@@ -58,7 +58,7 @@ def _curves(
     return with_curves(
         told(id_, title, sentence, said, claim=True),
         curves,
-        Along("step", "step", "~s"),
+        Along("step", "step", ",d"),
         unit=unit,
         edge=_edge(found),
     )

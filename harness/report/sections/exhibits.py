@@ -47,14 +47,17 @@ def weights(shown: Shown) -> Block | None:
         if run.weights is not None:
             rows.append(_held(f"seed {run.seed}", run.weights))
         elif run.weights_why:
-            cells = (f"seed {run.seed}", "unknown", "", "")
-            rows.append(Row(cells, Words(plain(run.weights_why, 200), "dim")))
+            rows.append(
+                Row((f"seed {run.seed}", f"unknown: {plain(run.weights_why, 200)}", "", ""))
+            )
     if not rows:
         return None
-    words = (
-        "As each artifact's own directory says, which is read and not run; what was inspected, its "
-        "entry's own code said in a sandbox. Claims, both."
-    )
+    inspected = shown.exhibits is not None and shown.exhibits.inspected is not None
+    words = "What each artifact's own list of its tensors says, which was read and not run: claims."
+    if inspected:
+        words += " What was inspected, the entry's own code said in a sandbox: a claim too."
+    if not inspected and not any(run.weights for run in _runs(shown)):
+        words = "What the artifact is made of cannot be told without running the entry's code."
     return Stack((Paragraph(Words(words, "dim")), Table(("", "form", "tensors", "bytes"), 2, rows)))
 
 

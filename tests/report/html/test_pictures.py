@@ -15,7 +15,10 @@ from harness.report.html import drawing
 from harness.report.html.blocks import draw
 from harness.report.html.drawing import draw_svg
 from harness.report.html.pictures import as_csv
+from harness.report.pictures.limits import headroom
 from harness.report.pictures.plots import named
+from harness.report.pictures.scores import seed_points
+from harness.report.pictures.text import along_stream
 from harness.report.pictures.weights import bytes_by_tensor, quantization_error
 from harness.report.sections import parts
 from harness.report.shown import Shown
@@ -193,6 +196,40 @@ def test_types_have_their_usual_names_and_areas_the_telling_part_of_theirs() -> 
 def test_a_picture_of_one_kind_needs_no_legend() -> None:
     for kinds, there in ((["pass"], False), (["pass", "fail"], True)):
         assert (named(kinds, ["red", "blue"][: len(kinds)])["legend"] is not None) == there
+
+
+def test_lines_of_the_seeds_are_told_apart_by_dash_and_a_point_needs_no_legend() -> None:
+    picture = seed_points(Shown(samples.complete()))
+    assert picture is not None
+    lines, points = picture.plot["layer"][-2:]
+    assert points["encoding"]["color"]["legend"] is None
+    dashes = lines["encoding"]["strokeDash"]["scale"]
+    assert dashes["domain"] == ["bar", "threshold", "mean"]
+    assert len({tuple(each) for each in dashes["range"]}) == len(dashes["domain"])
+
+
+def test_a_stretch_of_the_stream_is_drawn_from_where_it_begins_to_where_it_ends() -> None:
+    shown = Shown(samples.complete())
+    facts, picture = shown.verdict.memorisation, along_stream(shown)
+    assert facts is not None
+    assert picture is not None
+    drawn = [row["mb"] for row in picture.plot["data"]["values"]]
+    assert drawn[0] == 0
+    assert drawn[-1] == pytest.approx(sum(part.bytes for part in facts.parts) / 1e6)
+    assert len(picture.figures.rows) == len(facts.parts) == len(drawn) - 1
+
+
+def test_bars_are_said_to_be_cut_only_where_one_is() -> None:
+    for sample, cut in ((samples.complete(), False), (samples.rejected(), True)):
+        checks = tuple(
+            check.model_copy(update={"measured": 1_600.0})
+            if cut and check.id == "train_wallclock"
+            else check
+            for check in sample.checks
+        )
+        picture = headroom(Shown(sample.model_copy(update={"checks": checks})))
+        assert picture is not None
+        assert ("Bars are cut" in picture.sentence) == cut
 
 
 def test_what_a_log_or_an_artifact_says_is_marked_as_a_claim() -> None:
