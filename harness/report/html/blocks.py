@@ -8,6 +8,7 @@ from markupsafe import Markup
 from harness.report import blocks
 from harness.report.blocks import Block, Cell, words
 from harness.report.figures import sparkline
+from harness.report.html.one_piece import in_pieces
 from harness.report.html.pictures import draw_picture
 from harness.report.html.templating import macro
 
@@ -56,7 +57,7 @@ def text(cell: Cell) -> Markup:
     if isinstance(cell, blocks.Mark):
         return macro(_TEMPLATE, "mark", cell.status, _MARKS[cell.status])
     said = words(cell)
-    return macro(_TEMPLATE, "words", said.style, said.text) if said.text else Markup()
+    return macro(_TEMPLATE, "words", said.style, in_pieces(said.text)) if said.text else Markup()
 
 
 def _stack(inner: Sequence[Markup]) -> Markup:

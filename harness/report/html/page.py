@@ -20,6 +20,9 @@ from harness.safeio.text import plain, storable
 
 _HERE = Path(__file__).parent
 TITLE_LIMIT = 120
+_ABOUT_LIMIT = 600
+_FEWEST_PLACES = 2
+"""A list of one place leads nowhere that is not seen."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Page:
         title: of the window; also the heading where ``heading`` is not empty.
         body: what :mod:`harness.report.html.blocks` and templates made.
         heading: above the body; empty where the body brings its own.
+        about: below the heading, for who has never seen such a page.
         above: ways to the pages that this one hangs under, the topmost first.
         contents: places of this page.
         scripts: names of files in ``scripts/``, which a page must do without where they are off.
@@ -47,6 +51,7 @@ class Page:
     title: str
     body: Markup
     heading: str = ""
+    about: str = ""
     above: Sequence[Link] = ()
     contents: Sequence[Link] = ()
     scripts: Sequence[str] = ()
@@ -63,8 +68,9 @@ def render_page(page: Page) -> str:
             page=page,
             title=plain(page.title, TITLE_LIMIT),
             heading=plain(page.heading, TITLE_LIMIT),
+            about=plain(page.about, _ABOUT_LIMIT),
             above=_links(page.above),
-            contents=_links(page.contents),
+            contents=_links(page.contents) if len(page.contents) >= _FEWEST_PLACES else (),
             style=Markup(style),  # noqa: S704 - our own file
             scripts=[Markup(each) for each in scripts],  # noqa: S704 - our own files
             policy=policy(style, scripts),

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from harness.report.blocks import Figure, Figures, Picture
 from harness.report.figures import number
 from harness.report.html.drawing import draw_svg
+from harness.report.html.one_piece import in_pieces
 from harness.report.html.templating import macro
 from harness.safeio.text import plain
 
@@ -37,7 +38,7 @@ def draw_picture(picture: Picture, *, drawn: bool = True, level: int = 3) -> Mar
         level=level,
         title=plain(picture.title, _CELL_LIMIT),
         claim=picture.claim,
-        sentence=plain(picture.sentence, _SENTENCE_LIMIT),
+        said=in_pieces(plain(picture.sentence, _SENTENCE_LIMIT)),
         svg=draw_svg(
             picture.plot, name=picture.id, alternative=plain(picture.alternative, _SENTENCE_LIMIT)
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from harness.report.html.blocks import draw
+from harness.report.html.explained import TITLE, WORDS, lead_of, words_of
 from harness.report.html.page import Link, Page, render_page
 from harness.report.html.pictures import draw_picture
 from harness.report.html.templating import fill
@@ -40,11 +41,14 @@ def render_report(shown: Shown, *, drawn: bool = True, above: Sequence[Link] = (
         }
         for part in found
     ]
+    explained = {"id": WORDS, "title": TITLE, "block": draw(words_of(shown.verdict))}
+    ready.append(explained | {"pictures": []})
+    contents = [Link(f"#{part.id}", part.title) for part in found if part.title]
     page = Page(
         title=f"{name}: {shown.verdict.verdict}",
-        body=fill("report.html", parts=ready, missing=_missing(every)),
+        body=fill("report.html", parts=ready, missing=_missing(every), lead=lead_of(shown.verdict)),
         above=above,
-        contents=[Link(f"#{part.id}", part.title) for part in found if part.title],
+        contents=[*contents, Link(f"#{WORDS}", TITLE)],
         foot=_ONLY_A_VERDICT if shown.exhibits is None else _WITH_EVIDENCE,
     )
     return render_page(page)

@@ -47,7 +47,7 @@ def sectioned(chapters: Sequence[Chapter], *, drawn: bool = True) -> Markup:
         }
         for number, chapter in enumerate(chapters)
     ]
-    return fill("report.html", parts=parts, missing="")
+    return fill("report.html", parts=parts, missing="", lead=None)
 
 
 def contents_of(chapters: Sequence[Chapter]) -> list[Link]:

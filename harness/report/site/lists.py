@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from harness.audit.findings import FolderAudit
 from harness.report.figures import number
+from harness.report.html.explained import CONTEST, REFEREE
 from harness.report.html.page import Link, Page
 from harness.report.html.pictures import draw_picture
 from harness.report.html.templating import fill
@@ -33,6 +34,7 @@ def page_of(
     title: str,
     parts: Sequence[dict[str, object]],
     *,
+    about: str = "",
     above: Sequence[Link] = (),
     foot: str = "",
 ) -> Page:
@@ -40,7 +42,8 @@ def page_of(
     return Page(
         title=title,
         heading=title,
-        body=fill("report.html", parts=parts, missing=""),
+        body=fill("report.html", parts=parts, missing="", lead=None),
+        about=about,
         above=above,
         contents=[Link(f"#{part['id']}", str(part["title"])) for part in parts if part["title"]],
         scripts=(listing.SCRIPT,),
@@ -76,7 +79,8 @@ def start_page(source: Source, *, drawn: bool = True) -> Page:
         parts.append(section("none", "Records", Markup("<p>{}</p>").format(said)))
     else:
         parts.append(section("newest", "Newest entries", _newest(source)))
-    return page_of("Leaderboard", parts, foot=_FOOT)
+    about = f"{CONTEST} {REFEREE} Listed here are the entries that it has accepted."
+    return page_of("Leaderboard", parts, about=about, foot=_FOOT)
 
 
 def _side_by_side(pictures: Sequence[Markup]) -> Markup:
