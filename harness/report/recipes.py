@@ -220,13 +220,13 @@ def _documents(pair: Pair, lies: Documents) -> Iterator[Block]:
         0,
         [Row(tuple(number(value, "BPB") for value in lies.quantiles_bpb))],
     )
-    yield _dim(f"{less} by the length of documents, as many of them in each row:")
+    yield _dim(f"{less} by the length of documents, about as many of them in each row:")
     yield Table(
         ("documents of at most", *_PARTS),
         1,
         [_part(f"{part.largest_bytes:,} bytes", part) for part in lies.sizes],
     )
-    yield _dim(f"{less} along the validation stream, about as much text in each row:")
+    yield _dim(f"{less} along the validation stream, in stretches of whole documents:")
     yield Table(
         ("stretch", *_PARTS),
         1,

@@ -28,7 +28,7 @@ def difference_intervals(found: SideBySide) -> Picture | None:
         id="differences",
         title="How large the difference is",
         sentence="Each line is the 99 % interval of a difference of means, over seed runs. Where "
-        "it leaves out 0, one of the two is better.",
+        "it leaves out 0, one of the two is shown to be better.",
         alternative="; ".join(
             f"{row['pair']}: {_bpb(row['bpb'])} BPB, from {_bpb(row['low'])} to {_bpb(row['high'])}"
             for row in rows
@@ -84,7 +84,7 @@ def recipe_points(found: SideBySide) -> Picture | None:
     return Picture(
         id="recipe-seeds",
         title="Seeds of each recipe",
-        sentence="Each point is one training from the start; the bar is their mean.",
+        sentence="Each point is one training from the start; the red line is their mean.",
         alternative="; ".join(
             f"{each.label}: {len(each.scores)} seeds, mean {_bpb(each.mean_bpb)} BPB"
             for each in shown

@@ -245,7 +245,7 @@ class _Building:
             rows.append((Link(file, named(name).replace("_", " ")), summary, str(len(found))))
         columns = (
             Column("rule"),
-            Column("a submission that passes"),
+            Column("passes if"),
             Column("answers", True, "middle"),
         )
         self._write("rules/index.html", single.index_page("Rules", columns, rows))

@@ -78,7 +78,7 @@ ENTRY_COLUMNS = (
     Column("seeds", figure=True, shown="wide"),
     Column("bytes", figure=True, shown="wide"),
     Column("p", figure=True, shown="wide"),
-    Column("standing", shown="middle"),
+    Column("standing", shown="middle", whole=True),
 )
 
 

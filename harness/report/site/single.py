@@ -77,7 +77,7 @@ def record_page(entry: Entry, why: str) -> Page:
     parts = [
         section("record", "What the leaderboard keeps", draw(Pairs(rows))),
         section("seeds", "Seeds", draw(seeds)),
-        section("why", "Not more", draw(Paragraph(Words(plain(why, _SENTENCE), "dim")))),
+        section("why", "What is missing", draw(Paragraph(Words(plain(why, _SENTENCE), "dim")))),
     ]
     return page_of(f"{named(record.submission)}: {acceptance(entry)}", parts, above=[HOME])
 
@@ -100,17 +100,24 @@ def step_page(step: Step, why: str) -> Page:
         low, high = (number(-bound, "BPB") for bound in reversed(test.interval_99))
         rows += [
             ("99 % interval", f"{low} to {high} BPB"),
-            ("p", f"{number(test.p, 'p')}: if they were equal, {odds(test.p)}"),
+            ("p", f"{number(test.p, 'p')}: {_IF_EQUAL} {odds(test.p)}"),
         ]
     else:
         rows.append(("test", "none: the seeds are too few, or do not scatter"))
-    rows.append(("unit", "the seed run"))
+    rows.append(("unit", "the seed run: a training from the start, and its score"))
     parts = [
         section("step", "The step", draw(Pairs(rows))),
-        section("why", "Not more", draw(Paragraph(Words(plain(why, _SENTENCE), "dim")))),
+        section("why", "What is missing", draw(Paragraph(Words(plain(why, _SENTENCE), "dim")))),
     ]
     title = f"{named(record.submission)} and the record before"
-    return page_of(title, parts, above=[HOME])
+    return page_of(title, parts, about=_STEP, above=[HOME])
+
+
+_STEP = (
+    "A step of the record: the score of a new record, in bits per byte of text (BPB, lower is "
+    "better), against that of the one before."
+)
+_IF_EQUAL = "if they were equal, so large a difference would come up"
 
 
 def _in_words(record: Record) -> str:
@@ -142,12 +149,18 @@ def track_page(
         parts.append(section("rules", "The rules, as data", draw(Paragraph(Words(said, "dim")))))
     digest = Pairs([("digest of the rules", each) for each in sorted(digests)])
     parts.append(section("digest", "Digest", draw(digest)))
-    title = f"{named(name)}, edition {named(edition)}"
-    return page_of(title, parts, above=[HOME, Link("index.html", "Tracks")])
+    title = f"Track {named(name)}, edition {named(edition)}"
+    return page_of(title, parts, about=_TRACK, above=[HOME, Link("index.html", "Tracks")])
+
+
+_TRACK = (
+    "A track is a set of rules: how much time and how many bytes an entry has, on which machine it "
+    "runs, which text it is scored on, and which score it has to beat."
+)
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Keys with dots, and their values; what is null is left out."""
+    """Keys with dots, and their values; what is null or empty is left out."""
     if isinstance(value, dict):
         return [
             pair
@@ -160,7 +173,7 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
             for place, inner in enumerate(value, start=1)
             for pair in _flat(inner, f"{prefix}[{place}]")
         ]
-    if value is None or value == []:
+    if value is None or value in ([], ""):
         return []
     if isinstance(value, list):
         return [(prefix, plain(", ".join(map(str, value)), _SENTENCE))]
@@ -171,6 +184,10 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     return [(prefix, plain(said, _SENTENCE))]
 
 
+_RULE = (
+    "A rule asks one question of every verification and answers it from what was measured: pass, "
+    "fail, or unknown. One fail, and the entry is rejected."
+)
 _ANSWER_COLUMNS = (
     Column("date", whole=True),
     Column("submission"),
@@ -188,7 +205,7 @@ def rule_page(rule: Rule | None, name: str, answers: Sequence[tuple[Entry, Said]
     if rule is not None:
         better = {"lower": "at most the limit", "higher": "at least the limit"}
         rows += [
-            ("a submission that passes", plain(rule.summary, _SENTENCE)),
+            ("passes if", plain(rule.summary, _SENTENCE)),
             ("measured must be", better.get(rule.better, "exactly the limit")),
             ("since", rule.since),
             ("decided by a person", rule.decidable or "never"),
@@ -220,7 +237,7 @@ def rule_page(rule: Rule | None, name: str, answers: Sequence[tuple[Entry, Said]
         title = "The newest answers" if len(shown) < len(answers) else "Answers"
         parts.append(section("seen", title, table))
     title = named(name).replace("_", " ")
-    return page_of(f"Rule: {title}", parts, above=[HOME, Link("index.html", "Rules")])
+    return page_of(f"Rule: {title}", parts, about=_RULE, above=[HOME, Link("index.html", "Rules")])
 
 
 def _figure(value: float | int | str | None, unit: str) -> str:
