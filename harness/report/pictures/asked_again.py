@@ -37,6 +37,9 @@ def changes(shown: Shown) -> Picture | None:
     }
     kinds = named(names, colors, columns=1)
     height = height_of(len(measures), around=110 + 16 * len(names))
+    when = ["other text came behind"] if any(run.probes for run in drawn) else []
+    if any(run.recall for run in drawn):
+        when.append("they were asked for in another order")
     # What is 0 for all seeds would be one point.
     beside = {"field": "kind", "type": "nominal", "sort": names}
     size = 70 if len(names) == 1 else 36
@@ -44,9 +47,8 @@ def changes(shown: Shown) -> Picture | None:
     return Picture(
         id="changes",
         title="Answers asked for twice",
-        sentence="How far answers moved when other text came behind, or when they were asked for "
-        "in another order. Red ticks are what the track tolerates; what is 0 stands at the left "
-        "edge.",
+        sentence=f"How far answers moved when {' or '.join(when)}. Red ticks are what the track "
+        "tolerates; what is 0 stands at the left edge.",
         alternative=f"{len(rows)} points for {len(measures)} measures; the largest is "
         f"{worst['nats']:.3g} nats ({worst['measure']}, {worst['kind']}).",
         figures=figures_of({"kind": "", "measure": "measure", "nats": "nats"}, [*rows, *limits]),

@@ -41,7 +41,9 @@ def with_curves(
     top = max(row["value"] for row in rows) if edge is None else edge
     if any(row["value"] > top for row in rows):
         more += f" What lies above {top:.3g} is drawn there; the figures have it."
-    labels: dict[str, Any] = {"axis": {"format": along.format}} if along.format else {}
+    labels: dict[str, Any] = (
+        {"axis": {"format": along.format, "tickCount": 4}} if along.format else {}
+    )
     return replace(
         picture,
         sentence=picture.sentence + more,
