@@ -58,6 +58,8 @@ def over(seconds):
     '''Wait until a budget is over for sure, however often we were held still.'''
     while ran < seconds + 0.5:
         time.sleep(0.01)
+
+print("began", flush=True)
 """
 HELD_SECONDS = 1.0
 
@@ -65,13 +67,22 @@ HELD_SECONDS = 1.0
 class Ended:
     """A phase with an early seal that has ended."""
 
-    def __init__(self, phases: Phases, running: Running, destination: Path) -> None:
+    def __init__(
+        self, phases: Phases, running: Running, destination: Path, *, budget: float, limit: float
+    ) -> None:
+        self.budget, self.limit = budget, limit
         self.facts: PhaseFacts = finished(running)
         assert running.early == self.facts.early
         assert self.facts.early is not None
         self.early: EarlySealFacts = self.facts.early
-        self.lines = phases.lines
+        self.lines = phases.lines[1:]  # behind "began"
         self.copy = destination.read_bytes() if destination.exists() else None
+        self.said = f"{self.lines[-3:]}, {self.early}"
+
+    def is_too_slow(self, phases: Phases) -> bool:
+        """Whether it began so late in its budget that the budget shows nothing."""
+        stamps = [float(line.split()[0]) for line in phases.log.read_text().splitlines()]
+        return not stamps or stamps[0] > self.budget / 2
 
 
 Run = Callable[..., Ended]
@@ -79,7 +90,11 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def run(phases: Phases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a script whose artifact is sealed early; it is held long enough to notice."""
+    """Runs a script whose artifact is sealed early; it is held long enough to notice.
+
+    BUDGET in the script is that of its artifact. A machine that is too busy for a short one, or for
+    what is ``wanted`` in it, gets more of it.
+    """
 
     def slowly(*arguments: object, **options: object) -> ArtifactFacts:
         time.sleep(HELD_SECONDS)
@@ -87,17 +102,32 @@ def run(phases: Phases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     monkeypatch.setattr(taking, "copy_hashed", slowly)
 
-    def running(
-        source: str, *, seconds: float = 50.0, limit: float = 60.0, name: str = "model.bin"
-    ) -> Ended:
+    def ended(source: str, *, budget: float, limit: float, name: str) -> Ended:
         destination = tmp_path / "sealed.bin"
+        destination.unlink(missing_ok=True)
+        script = START.replace("HELD", str(HELD_SECONDS)) + textwrap.dedent(source)
         job = phases.job(
-            START.replace("HELD", str(HELD_SECONDS)) + textwrap.dedent(source),
+            script.replace("BUDGET", str(budget)),
             seconds=limit,
-            early=EarlySeal(name, destination, seconds, MIB),
+            early=EarlySeal(name, destination, budget, MIB),
         )
         with phases.sandbox.start(job) as phase:
-            return Ended(phases, phase, destination)
+            return Ended(phases, phase, destination, budget=budget, limit=limit)
+
+    def running(
+        source: str,
+        *,
+        seconds: float = 50.0,
+        limit: float = 60.0,
+        name: str = "model.bin",
+        wanted: bool = True,
+    ) -> Ended:
+        for more in (1, 3) if seconds < 10 else ():
+            found = ended(source, budget=more * seconds, limit=more * limit, name=name)
+            if not found.is_too_slow(phases) and (found.copy is not None or not wanted):
+                return found
+        more = 9 if seconds < 10 else 1
+        return ended(source, budget=more * seconds, limit=more * limit, name=name)
 
     return running
 
@@ -118,7 +148,7 @@ READS = {
 @pytest.mark.parametrize("how", READS)
 def test_it_is_taken_when_the_finished_file_is_read(run: Run, how: str) -> None:
     ended = run(f"write(first)\n{READS[how]}\nsealed()\nprint('went on')")
-    assert ended.facts.outcome == "completed", ended.lines
+    assert ended.facts.outcome == "completed", ended.said
     assert ended.lines[-1] == "went on"
     assert ended.copy == FIRST
     assert ended.early.artifact == ArtifactFacts(
@@ -128,7 +158,8 @@ def test_it_is_taken_when_the_finished_file_is_read(run: Run, how: str) -> None:
     assert (ended.early.problem, ended.early.unwatched) == ("", "")
     noticed = ended.early.noticed_seconds
     assert noticed is not None
-    assert 0 < noticed <= ended.early.seconds < ended.facts.wallclock_seconds
+    # A busy engine stamps the start after it: what was noticed then is noticed at its start.
+    assert 0 <= noticed <= ended.early.seconds < ended.facts.wallclock_seconds
 
 
 CHEATS = {
@@ -156,8 +187,8 @@ def test_what_is_written_when_the_budget_is_over_does_not_count_and_shows(
     run: Run, how: str
 ) -> None:
     before, after, at_end = CHEATS[how]
-    ended = run(f"write(first)\n{before}\nover(2.0)\n{after}", seconds=2.0)
-    assert ended.facts.outcome == "completed", ended.lines
+    ended = run(f"write(first)\n{before}\nover(BUDGET)\n{after}", seconds=2.0)
+    assert ended.facts.outcome == "completed", ended.said
     assert ended.copy == FIRST
     assert ended.early.at_end == at_end
 
@@ -173,7 +204,7 @@ def test_who_writes_again_in_time_is_taken_again(run: Run, then: str) -> None:
         f"write(first)\nread()\nsealed()\nheld.clear()\nfirst = second\nwrite(second)\n{then}\n"
         + ("sealed()" if then == "read()" else "time.sleep(1)")
     )
-    assert ended.facts.outcome == "completed", ended.lines
+    assert ended.facts.outcome == "completed", ended.said
     assert ended.copy == SECOND
     assert (ended.early.by, ended.early.at_end) == (REWRITES[then], "same")
     assert ended.early.artifact is not None
@@ -194,25 +225,25 @@ write(first)
 read()
 sealed()
 {after}
-over(5.0)
+over(BUDGET)
 first, second = second, b"third" * 1000
 {after}
 """,
         seconds=5.0,
     )
-    assert ended.facts.outcome == "completed", ended.lines
+    assert ended.facts.outcome == "completed", ended.said
     assert ended.copy == SECOND
     assert (ended.early.by, ended.early.at_end) == ("budget", "changed")
     assert ended.early.noticed_seconds is None
-    assert ended.early.seconds >= 5
+    assert ended.early.seconds >= ended.budget
 
 
 @pytest.mark.long
 def test_what_is_read_back_and_stays_keeps_the_earlier_moment(run: Run) -> None:
-    ended = run("write(first)\nread()\nover(3.0)", seconds=3.0)
+    ended = run("write(first)\nread()\nover(BUDGET)", seconds=3.0)
     assert ended.copy == FIRST
     assert (ended.early.by, ended.early.at_end) == ("read", "same")
-    assert ended.early.seconds < 3
+    assert ended.early.seconds < ended.budget
 
 
 @pytest.mark.long
@@ -261,7 +292,7 @@ def test_nothing_is_written_while_it_is_taken(run: Run, monkeypatch: pytest.Monk
         """,
         seconds=3.0,
     )
-    assert ended.facts.outcome == "completed", ended.lines
+    assert ended.facts.outcome == "completed", ended.said
     assert ended.early.artifact is not None
     # Each time that it is taken it stands still; what was taken last counts.
     for begun in range(0, len(looks), 4):
@@ -275,7 +306,7 @@ def test_what_is_never_read_is_taken_at_the_end_of_the_budget(run: Run) -> None:
     assert ended.copy == FIRST
     assert (ended.early.by, ended.early.at_end) == ("budget", "changed")
     assert ended.early.noticed_seconds is None
-    assert ended.early.seconds >= 3
+    assert ended.early.seconds >= ended.budget
 
 
 def test_what_ends_before_is_sealed_after_its_end(run: Run) -> None:
@@ -314,8 +345,12 @@ NOT_FILES = {
 def test_what_is_no_file_at_the_end_of_the_budget_is_said(run: Run, what: str) -> None:
     """And what comes under that name later is too late."""
     source, problem = NOT_FILES[what]
-    ended = run(f"{source}\ntime.sleep(5)\nos.path.lexists(path) or write(first)", seconds=3.0)
-    assert ended.facts.outcome == "completed", ended.lines
+    ended = run(
+        f"{source}\nover(BUDGET + 1)\nos.path.lexists(path) or write(first)",
+        seconds=3.0,
+        wanted=False,
+    )
+    assert ended.facts.outcome == "completed", ended.said
     assert problem in ended.early.problem
     assert (ended.early.by, ended.early.artifact, ended.early.at_end) == ("budget", None, None)
     assert ended.copy is None
@@ -343,7 +378,7 @@ def test_a_read_of_what_cannot_be_taken_is_not_the_last_word(run: Run) -> None:
 )  # fmt: skip
 def test_a_path_is_followed_by_its_parts_alone(run: Run, source: str, problem: str) -> None:
     ended = run(f"{source}\nsealed() if {not problem} else None", name="out/x.ptz")
-    assert ended.facts.outcome == "completed", ended.lines
+    assert ended.facts.outcome == "completed", ended.said
     assert problem in ended.early.problem
     assert ended.copy == (None if problem else FIRST)
 
@@ -362,7 +397,7 @@ sealed()
 """,
         seconds=8.0,
     )
-    assert ended.facts.outcome == "completed", ended.lines
+    assert ended.facts.outcome == "completed", ended.said
     assert ended.copy == FIRST
     assert ended.early.by == "budget" if ended.early.unwatched else "read"
 
@@ -379,7 +414,7 @@ def test_time_in_which_it_is_held_is_charged_to_nobody(
     assert facts.outcome == "completed"
     assert ended.early.by == "read"
     assert ended.early.frozen_seconds >= 8
-    assert facts.wallclock_seconds < 7
+    assert facts.wallclock_seconds < ended.limit
     assert facts.raw_seconds == facts.wallclock_seconds + ended.early.frozen_seconds
     assert facts.harness_seconds_low - slack < facts.wallclock_seconds
     assert facts.wallclock_seconds < facts.harness_seconds_high + slack
@@ -392,7 +427,7 @@ def test_a_limit_that_passes_while_it_is_held_holds_afterwards(run: Run) -> None
     assert ended.facts.outcome == "deadline"
     assert ended.copy == FIRST
     assert (ended.early.by, ended.early.at_end) == ("budget", "same")
-    assert 4 <= ended.facts.wallclock_seconds < ended.facts.raw_seconds
+    assert ended.limit <= ended.facts.wallclock_seconds < ended.facts.raw_seconds
 
 
 def test_who_is_stopped_while_it_is_held_ends(

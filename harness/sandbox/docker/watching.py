@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SOURCE = PACKAGE / "inside" / "watch.py"
 _PYTHON = f"{VENV}/bin/python"
-_READY_SECONDS = 10.0
+_READY_SECONDS = 60.0
 _SAID_BYTES = 1 << 16
 
 
