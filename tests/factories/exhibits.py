@@ -79,6 +79,8 @@ def _run(seed: int, **changes: Any) -> RunExhibit:
                     lowest_sm_clock_mhz=1_410,
                     foreign_processes=0,
                 ),
+                busy_seconds=4_711.0,
+                kilojoules=2_880.5,
                 curve=tuple(
                     TelemetryPoint(
                         seconds=2.0 * place,

@@ -82,10 +82,15 @@ class TelemetryPoint(Fact):
 
 
 class StepTelemetry(Fact):
-    """What was seen of the accelerators in one step; ``curve`` is there for a training alone."""
+    """What was seen of the accelerators in one step; all but ``facts`` for a training alone.
+
+    ``busy_seconds`` and ``kilojoules`` are those of all accelerators together.
+    """
 
     step: str
     facts: TelemetryFacts
+    busy_seconds: float | None = Field(default=None, ge=0)
+    kilojoules: float | None = Field(default=None, ge=0)
     curve: Annotated[tuple[TelemetryPoint, ...], Field(max_length=MOST_POINTS)] = ()
 
 

@@ -18,11 +18,15 @@ from harness.report.exhibits.model import (
     Exhibits,
     RunExhibit,
     StepTelemetry,
-    TelemetryPoint,
     Tolerances,
     Weights,
 )
-from harness.report.exhibits.telemetry_curve import telemetry_curve
+from harness.report.exhibits.telemetry_curve import (
+    busy_seconds,
+    kept_curves,
+    kilojoules,
+    telemetry_curve,
+)
 from harness.report.exhibits.training_log import training_curve
 from harness.report.exhibits.weights import weights_of
 from harness.report.shown import Shown
@@ -106,8 +110,15 @@ def _watched(
     place: PurePath, directory: RunDirectory, name: StepName, facts: TelemetryFacts
 ) -> StepTelemetry:
     step = step_of(name)
-    curve: tuple[TelemetryPoint, ...] = ()
+    curves = None
     if name == "train" and facts.file_sha256 is not None:
-        file = place / step.telemetry_file
-        curve = telemetry_curve(directory, file, sha256=facts.file_sha256)
-    return StepTelemetry(step=step.label, facts=facts, curve=curve)
+        curves = kept_curves(directory, place / step.telemetry_file, sha256=facts.file_sha256)
+    if curves is None:
+        return StepTelemetry(step=step.label, facts=facts)
+    return StepTelemetry(
+        step=step.label,
+        facts=facts,
+        curve=telemetry_curve(curves),
+        busy_seconds=busy_seconds(curves),
+        kilojoules=kilojoules(curves),
+    )

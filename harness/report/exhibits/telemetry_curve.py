@@ -1,4 +1,4 @@
-"""What accelerators did in a step, thinned out to what a picture can show."""
+"""What accelerators did in a step: their work in sum, and moments thinned out for a picture."""
 
 import math
 from pathlib import PurePath
@@ -13,10 +13,8 @@ from harness.safeio.files import sha256_of_bytes
 from harness.safeio.reading import read_inside
 
 
-def telemetry_curve(
-    directory: RunDirectory, file: PurePath, *, sha256: str
-) -> tuple[TelemetryPoint, ...]:
-    """A point for each of at most so many stretches of time; empty where there is no such file.
+def kept_curves(directory: RunDirectory, file: PurePath, *, sha256: str) -> Curves | None:
+    """What was seen moment by moment; None where there is no such file.
 
     Args:
         directory: of the verification.
@@ -26,13 +24,36 @@ def telemetry_curve(
     try:
         content = read_inside(directory.path, file, limit_bytes=LARGEST_BYTES)
         if sha256_of_bytes(content) != sha256:
-            return ()
-        curves = Curves.from_bytes(content)
+            return None
+        return Curves.from_bytes(content)
     except (OSError, NotTelemetryError):
-        return ()
+        return None
+
+
+def telemetry_curve(curves: Curves) -> tuple[TelemetryPoint, ...]:
+    """A point for each of at most so many stretches of time."""
     every = max(1, math.ceil(len(curves.seconds) / MOST_POINTS))
     places = range(0, len(curves.seconds), every)
     return tuple(_point(curves, slice(place, place + every)) for place in places)
+
+
+def busy_seconds(curves: Curves) -> float:
+    """Seconds of one accelerator that was busy all the time; those of all are added up."""
+    return _sum_over_time(curves, "busy_percent") / 100
+
+
+def kilojoules(curves: Curves) -> float | None:
+    """Energy of all accelerators whose power the driver told; None if it told of none."""
+    if not len(_there(curves.columns["milliwatts"])):
+        return None
+    return _sum_over_time(curves, "milliwatts") / 1e6
+
+
+def _sum_over_time(curves: Curves, column: str) -> float:
+    """A column times the seconds for which each moment stands: until the next one."""
+    until_next = np.diff(curves.seconds.astype(np.float64))
+    values = curves.columns[column][:-1].clip(min=0).sum(axis=1)
+    return float(until_next @ values)
 
 
 def _point(curves: Curves, stretch: slice) -> TelemetryPoint:

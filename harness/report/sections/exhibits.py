@@ -119,6 +119,8 @@ def telemetry(shown: Shown) -> Block | None:
                 number(seen.facts.samples),
                 number(seen.facts.lowest_sm_clock_mhz),
                 number(seen.facts.foreign_processes),
+                _whole(seen.busy_seconds),
+                _whole(seen.kilojoules),
             ),
             Words(_slowed_or_missing(seen.facts), "unknown"),
         )
@@ -127,8 +129,20 @@ def telemetry(shown: Shown) -> Block | None:
     ]
     if not rows:
         return None
-    headings = ("", "step", "samples", "lowest clock MHz", "foreign processes")
-    return Table(headings, 2, rows[:_MOST_ROWS], notes="slowed down by")
+    words = (
+        "As the driver tells it. How much an entry computed says nothing of what it brought along: "
+        "work can be done for show."
+    )
+    headings = (
+        *("", "step", "samples", "lowest clock MHz", "foreign processes"),
+        *("accelerator seconds", "energy kJ"),
+    )
+    table = Table(headings, 2, rows[:_MOST_ROWS], notes="slowed down by")
+    return Stack((Paragraph(Words(words, "dim")), table))
+
+
+def _whole(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:,.0f}"
 
 
 def _slowed_or_missing(facts: TelemetryFacts) -> str:

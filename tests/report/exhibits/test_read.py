@@ -11,6 +11,7 @@ from harness.evidence.host import TelemetryFacts
 from harness.evidence.store import RunDirectory
 from harness.report.exhibits import model
 from harness.report.exhibits.read import read_exhibits, read_shown
+from harness.report.exhibits.telemetry_curve import busy_seconds, kilojoules
 from harness.report.html.report import render_report
 from tests.factories.plans import plan
 from tests.factories.playground import ROOT
@@ -98,6 +99,24 @@ def test_accelerators_are_shown_moment_by_moment(tmp_path: Path) -> None:
         assert last.lowest_mhz == seen.facts.lowest_sm_clock_mhz
         assert last.limit_watts == 693
         assert 640 <= (last.watts or 0) <= 646
+
+
+def test_what_accelerators_worked_is_shown_in_sum_and_said_to_prove_nothing(tmp_path: Path) -> None:
+    made = plan()
+    found = store(tmp_path / "watched", made, good_runs(made, telemetry=watched()))
+    (seen,) = read_exhibits(found).runs[0].telemetry
+    assert seen.busy_seconds == pytest.approx(8 * 0.99 * 599.8, rel=1e-6)
+    # One of the eight has no sensor, so its share is not made up.
+    assert seen.kilojoules == pytest.approx(7 * 0.643 * 599.8, rel=1e-3)
+    page = render_report(read_shown(found.path), drawn=False)
+    assert "4,750" in page and "work can be done for show" in page
+
+
+def test_energy_that_no_driver_tells_is_not_zero() -> None:
+    silent = some_curves(5)
+    silent.columns["milliwatts"][:] = -1
+    assert kilojoules(silent) is None
+    assert busy_seconds(some_curves(1)) == 0
 
 
 def test_a_file_of_telemetry_that_is_not_the_evidences_is_not_shown(tmp_path: Path) -> None:
