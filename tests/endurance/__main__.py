@@ -1,5 +1,7 @@
 """A soak and a series of kills: ``python -m tests.endurance --seed-runs 100 --kills 20``.
 
+``--beside 4`` keeps four processes computing during the soak: verdicts must not hang on that.
+
 Exits 1 when something was lost, measured twice, or left behind.
 """
 
@@ -15,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.endurance.kills import kill_and_resume
-from tests.endurance.soak import soak
+from tests.endurance.soak import beside, soak
 from tests.factories.playground import BIGRAM, write_track
 
 _SEEDS = 2
@@ -26,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
     parser.add_argument("--seed-runs", type=int, default=100)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--beside", type=int, default=0, help="processes that compute meanwhile")
     parser.add_argument("--sandbox", choices=("docker", "process"), default="docker")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(31))
@@ -39,9 +42,13 @@ def main() -> int:
         common = [str(BIGRAM), "--track", str(track), "--data", str(options.data)]
         common += ["--sandbox", options.sandbox]
         began = time.monotonic()
-        codes, piled = soak(common, place / "soak", verifications=options.seed_runs // _SEEDS)
+        with beside(options.beside):
+            codes, piled = soak(common, place / "soak", verifications=options.seed_runs // _SEEDS)
         each = (time.monotonic() - began) / len(codes)
-        console.print(f"soak: {len(codes) * _SEEDS} seed runs, exit codes {sorted(set(codes))}")
+        counts = ", ".join(f"{codes.count(code)} x {code}" for code in sorted(set(codes)))
+        console.print(
+            f"soak: {len(codes) * _SEEDS} seed runs, {each:.0f} s each two; codes {counts}"
+        )
         console.print(f"left behind: {piled or 'nothing'}", markup=False)
         failed |= bool(piled) or set(codes) != {0}
         table = Table(title=f"{options.kills} kills, seed {options.seed}")

@@ -1,8 +1,12 @@
-"""Many short verifications in one process: nothing may pile up."""
+"""Many short verifications in one process: nothing may pile up, however busy the machine is."""
 
+import contextlib
 import gc
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +58,20 @@ def _mounts() -> int:
     """
     places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return sum(not any(part in place for part in _OF_CONTAINERS) for place in places)
+
+
+@contextlib.contextmanager
+def beside(processes: int) -> Iterator[None]:
+    """Keep so many processes computing meanwhile."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)
+    ]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def soak(arguments: list[str], runs: Path, *, verifications: int) -> tuple[list[int], list[str]]:

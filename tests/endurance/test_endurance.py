@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.endurance.kills import kill_and_resume
-from tests.endurance.soak import Holdings, soak
+from tests.endurance.soak import Holdings, beside, soak
 from tests.factories.playground import BIGRAM, write_submission, write_track
 
 
@@ -29,6 +29,13 @@ def test_what_piles_up_is_found() -> None:
     before = Holdings.now()
     with Path("/dev/null").open():
         assert "descriptors" in Holdings.now().more_than(before)[0]
+
+
+def test_what_computes_beside_a_soak_ends_with_it() -> None:
+    before = Holdings.now()
+    with beside(2):
+        assert Holdings.now().children == before.children + 2
+    assert Holdings.now().children == before.children
 
 
 @pytest.mark.docker
