@@ -59,7 +59,8 @@ class Trained(Fact):
 
     ``artifact`` is null where training was killed before it could be sealed. ``checkpoint`` holds
     the unquantized weights, where there are some: information, neither counted nor judged.
-    ``shown`` is null where every run sees the same train shards.
+    ``shown`` is null where every run sees the same train shards; ``opened`` is how many of its
+    files were opened while it ran, null where nobody knows. Information: to open is not to learn.
     """
 
     kind: Literal["trained"] = "trained"
@@ -67,6 +68,7 @@ class Trained(Fact):
     checkpoint: ArtifactFacts | None = None
     timeline: tuple[TimelineSpan, ...] = ()
     shown: Later[Shown] = None
+    opened: Later[Annotated[int, Field(ge=0, le=100_000)]] = None
 
 
 class Scores(Fact):

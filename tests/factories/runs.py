@@ -67,6 +67,7 @@ class Parts(TypedDict, total=False):
     checkpoint: ArtifactFacts | None
     timeline: tuple[TimelineSpan, ...]
     shown: Shown | None
+    opened: int | None
     score: PhaseFacts | None
     scores: Scores | None
     probe: PhaseFacts | None
@@ -100,6 +101,7 @@ def seed_run(draw: Draw, bpb: float = GOOD_SCORES[0], **parts: Unpack[Parts]) ->
         ),
         timeline=parts.get("timeline", ()),
         shown=parts.get("shown"),
+        opened=parts.get("opened"),
     )
     plain_scores = parts.get("scores", scores(bpb))
     holdout_scores = scores(the_gap.holdout_bpb) if the_gap else None

@@ -77,6 +77,7 @@ def test_each_run_sees_other_shards_and_nothing_that_tells_which(
         facts = run.result("train", Trained)
         assert facts and facts.shown
         assert facts.shown.denied_share == pytest.approx(0.1, abs=0.05)
+        assert facts.opened == facts.shown.files  # the script's doing: ours was before
         # Whoever has plan and dataset makes the very files again.
         (tmp_path / str(run.seed)).mkdir()
         asked = {"nonce": directory.plan.nonce, "seed": run.seed, "denied_share": 0.1}

@@ -94,6 +94,13 @@ class StepTelemetry(Fact):
     curve: Annotated[tuple[TelemetryPoint, ...], Field(max_length=MOST_POINTS)] = ()
 
 
+class OpenedShards(Fact):
+    """How many of the files of train shards that a training was shown it opened."""
+
+    opened: int = Field(ge=0)
+    files: int = Field(ge=1)
+
+
 class RunExhibit(Fact):
     """What can be shown of one run. ``purpose`` is that of its draw."""
 
@@ -107,6 +114,7 @@ class RunExhibit(Fact):
     weights: Weights | None = None
     weights_why: str = ""
     telemetry: tuple[StepTelemetry, ...] = ()
+    opened: OpenedShards | None = None
     probes: Probes | None = None
     recall: Recall | None = None
 

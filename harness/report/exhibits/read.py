@@ -5,6 +5,7 @@ from pathlib import Path, PurePath
 from harness.errors import UsageError
 from harness.evidence.host import TelemetryFacts
 from harness.evidence.plan import Plan
+from harness.evidence.results import Trained
 from harness.evidence.run import Run
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import step_of
@@ -16,6 +17,7 @@ from harness.report.exhibits.inspected import read_inspection
 from harness.report.exhibits.model import (
     MOST_RUNS,
     Exhibits,
+    OpenedShards,
     RunExhibit,
     StepTelemetry,
     Tolerances,
@@ -101,9 +103,17 @@ def _of_run(directory: RunDirectory, run: Run) -> RunExhibit:
             for facts in run.steps
             if facts.telemetry is not None and (facts.telemetry.samples or facts.telemetry.missing)
         ),
+        opened=_opened(run),
         probes=run.probes,
         recall=run.recall,
     )
+
+
+def _opened(run: Run) -> OpenedShards | None:
+    found = run.result("train", Trained)
+    if found is None or found.shown is None or found.opened is None:
+        return None
+    return OpenedShards(opened=found.opened, files=found.shown.files)
 
 
 def _watched(

@@ -1,5 +1,7 @@
 """Sections on what lies in a run directory beside its verdict: curves, times, weights, answers."""
 
+from collections.abc import Sequence
+
 from harness.evidence.host import TelemetryFacts
 from harness.report.blocks import Block, Paragraph, Row, Stack, Table, Words
 from harness.report.exhibits.model import RunExhibit, Weights
@@ -35,7 +37,22 @@ def course(shown: Shown) -> Block | None:
     )
     left = shown.exhibits.left_out if shown.exhibits else 0
     more = f" {left:,} more runs are not shown." if left else ""
-    return Paragraph(Words(words + more, "dim"))
+    return Paragraph(Words(words + more + _opened(_runs(shown)), "dim"))
+
+
+def _opened(runs: Sequence[RunExhibit]) -> str:
+    """Of the train shards, how many files each training opened; empty where nobody knows."""
+    found = [
+        f"seed {run.seed} {each.opened:,} of {each.files:,}"
+        for run in runs[:_MOST_ROWS]
+        if (each := run.opened)
+    ]
+    if not found:
+        return ""
+    return (
+        f" Files of train shards that each training opened: {', '.join(found)}. To open is not to "
+        "learn, so this proves nothing."
+    )
 
 
 def weights(shown: Shown) -> Block | None:

@@ -1,7 +1,6 @@
 """Training in a sandbox of its own, then sealing of the artifact."""
 
 import shutil
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InfrastructureError
@@ -11,6 +10,7 @@ from harness.evidence.results import ArtifactFacts, Trained
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step
 from harness.run.endings import ending, failure_of, with_failure
+from harness.run.opened import OpenedFiles, opened_files
 from harness.run.paths import CODE, DATA, TOKENIZER
 from harness.run.score_job import UNLIMITED_SECONDS
 from harness.run.script_job import on_accelerators
@@ -36,12 +36,13 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
             beside=bench.directory.path,
             note=bench.progress.note,
         ) as shards,
-        bench.sandbox.start(_job(step, bench, shards)) as running,
+        opened_files(shards) as opened,
+        bench.sandbox.start(_job(step, bench, shards, opened)) as running,
         bench.telemetry(step, running) as telemetry,
     ):
         phase = _wait(running, bench)
         spans = timeline(bench.log(step), total_seconds=phase.wallclock_seconds)
-        result = Trained(timeline=spans, shown=shards.shown)
+        result = Trained(timeline=spans, shown=shards.shown, opened=opened.finish())
         facts = StepFacts(
             name=step.name, phases=(phase,), telemetry=telemetry.finish(), result=result
         )
@@ -79,12 +80,17 @@ def _wait(running: Running, bench: Workbench) -> PhaseFacts:
     return facts
 
 
-def _job(step: Step, bench: Workbench, shards: TrainShards) -> Job:
+def _job(step: Step, bench: Workbench, shards: TrainShards, opened: OpenedFiles) -> Job:
     """The training phase: its code, the train shards, the tokenizer, the contract's variables."""
     sandbox, dataset, plan = bench.sandbox, bench.texts.scored, bench.plan
     limit = step.limit(plan) or UNLIMITED_SECONDS
     data = Mount(shards.directory, DATA, shared=True)
     tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
+
+    def starting() -> None:
+        opened.begin()  # whoever copied, settled or read them before was ours
+        bench.code_starts(step)
+
     return Job(
         label="train",
         output=True,
@@ -106,7 +112,7 @@ def _job(step: Step, bench: Workbench, shards: TrainShards) -> Job:
         wallclock_seconds=limit,
         accelerators=bench.accelerators,
         log=bench.log(step),
-        starting=partial(bench.code_starts, step),
+        starting=starting,
     )
 
 

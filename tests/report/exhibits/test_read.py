@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.evidence.host import TelemetryFacts
+from harness.evidence.results import Shown
 from harness.evidence.store import RunDirectory
 from harness.report.exhibits import model
 from harness.report.exhibits.read import read_exhibits, read_shown
@@ -110,6 +111,24 @@ def test_what_accelerators_worked_is_shown_in_sum_and_said_to_prove_nothing(tmp_
     assert seen.kilojoules == pytest.approx(7 * 0.643 * 599.8, rel=1e-3)
     page = render_report(read_shown(found.path), drawn=False)
     assert "4,750" in page and "work can be done for show" in page
+
+
+def test_how_many_shards_were_opened_is_shown_and_said_to_prove_nothing(tmp_path: Path) -> None:
+    shown = Shown(
+        files=9,
+        documents=90,
+        denied_documents=10,
+        tokens=900,
+        denied_tokens=100,
+        recipe_sha256="a" * 64,
+        sha256="b" * 64,
+    )
+    made = plan()
+    found = store(tmp_path / "opened", made, good_runs(made, shown=shown, opened=4))
+    page = render_report(read_shown(found.path), drawn=False)
+    assert f"seed {made.draws[0].seed} 4 of 9" in page and "To open is not to learn" in page
+    unknown = store(tmp_path / "unknown", made, good_runs(made, shown=shown))
+    assert "To open is not to learn" not in render_report(read_shown(unknown.path), drawn=False)
 
 
 def test_energy_that_no_driver_tells_is_not_zero() -> None:
