@@ -39,8 +39,11 @@ class OpenedFiles:
         libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(libc, "inotify_init1") or len(self._files) > MOST_FILES:
             return
-        self._descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        for path in self._files if self._descriptor >= 0 else ():
+        self._descriptor = libc.inotify_init1(os.O_CLOEXEC)
+        if self._descriptor < 0:
+            return
+        os.set_blocking(self._descriptor, False)
+        for path in self._files:
             if libc.inotify_add_watch(self._descriptor, os.fsencode(path), OPEN | _ONCE) < 0:
                 self._end()
                 return

@@ -126,7 +126,7 @@ def test_how_many_shards_were_opened_is_shown_and_said_to_prove_nothing(tmp_path
     made = plan()
     found = store(tmp_path / "opened", made, good_runs(made, shown=shown, opened=4))
     page = render_report(read_shown(found.path), drawn=False)
-    assert f"seed {made.draws[0].seed} 4 of 9" in page and "To open is not to learn" in page
+    assert "4 of 9" in page and "To open is not to learn" in page
     unknown = store(tmp_path / "unknown", made, good_runs(made, shown=shown))
     assert "To open is not to learn" not in render_report(read_shown(unknown.path), drawn=False)
 
