@@ -8,11 +8,10 @@ import contextlib
 import ctypes
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harness.inside.watch import OPEN, OVERFLOW
-from harness.run.shown import TrainShards
 
 _ONCE = 0x80000000
 _HEADER = struct.Struct("iIII")
@@ -48,6 +47,15 @@ class OpenedFiles:
                 self._end()
                 return
 
+    def before(self, starting: Callable[[], None]) -> Callable[[], None]:
+        """Begin, then do what is done at a phase's start: who read the files before was ours."""
+
+        def both() -> None:
+            self.begin()
+            starting()
+
+        return both
+
     def finish(self) -> int | None:
         """How many were opened; None where nobody knows. Counts no more."""
         if self._descriptor < 0:
@@ -80,10 +88,9 @@ class OpenedFiles:
 
 
 @contextlib.contextmanager
-def opened_files(shards: TrainShards) -> Iterator[OpenedFiles]:
-    """Of the shards that were made for one run; of those that all runs share nothing is known."""
-    files = sorted(shards.directory.iterdir()) if shards.shown is not None else []
-    opened = OpenedFiles(files)
+def opened_files(made: Sequence[Path]) -> Iterator[OpenedFiles]:
+    """Of shards that were made for one run; of those that all runs share nothing is known."""
+    opened = OpenedFiles(made)
     try:
         yield opened
     finally:

@@ -36,6 +36,11 @@ class TrainShards:
     directory: Path
     shown: Shown | None
 
+    @property
+    def made(self) -> tuple[Path, ...]:
+        """The files, where they were made for the run."""
+        return tuple(sorted(self.directory.iterdir())) if self.shown is not None else ()
+
 
 @contextlib.contextmanager
 def train_shards(

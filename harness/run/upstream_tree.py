@@ -31,11 +31,12 @@ _COPIED_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Tree:
-    """The directory to mount, and what of the train shards was made for the run."""
+    """The directory to mount, and what of the train shards was made for the run: ``made``."""
 
     root: Path
     vocabulary_size: int
     shown: Shown | None
+    made: tuple[Path, ...] = ()
 
     def environment(self, root: str) -> dict[str, str]:
         """The variables that lead a script to its data, when the tree is seen at ``root``."""
@@ -84,12 +85,14 @@ def upstream_tree(
             shutil.copyfile(dataset.tokenizer_path, tokenizer)
             tokenizer.chmod(0o644)
         imposed = plan.track.imposed
-        shown = None
+        shown: Shown | None = None
+        made: tuple[Path, ...] = ()
         # What is small is so noisy that only the same text for training tells anything.
         if imposed is not None and (split == "decoy" or plan.track.rehearsal):
             shown = write_shown(
                 dataset, shards, nonce=plan.nonce, seed=seed, denied_share=imposed.denied_share
             )
+            made = tuple(sorted(shards.iterdir()))
         else:
             for number, path in enumerate(train_paths(dataset)):
                 _bring(path, shards / file_name(number))
@@ -99,7 +102,7 @@ def upstream_tree(
             paths = [dataset.directory / entry.path for entry in dataset.manifest.of_kind("val")]
             for number, path in enumerate(paths):
                 _bring(path, shards / validation_name(number))
-        yield Tree(root, size, shown)
+        yield Tree(root, size, shown, made)
 
 
 def _bring(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from harness.evidence.phase import PhaseFacts
 from harness.evidence.results import Shown
 from harness.evidence.steps import Step
 from harness.run.endings import script_ending
+from harness.run.opened import OpenedFiles, opened_files
 from harness.run.paths import CODE, DATA
 from harness.run.score_job import UNLIMITED_SECONDS
 from harness.run.script_job import launched, on_accelerators, upstream_mount
@@ -29,11 +30,13 @@ class WholeRun:
     """How a whole run went.
 
     The phase says what was sealed while it ran; ``ending`` how it ended, with its last line.
+    ``opened``: how many of the train shards that were made for it it opened, if that is known.
     """
 
     phase: PhaseFacts
     telemetry: TelemetryFacts
     shown: Shown | None
+    opened: int | None
     ending: str
 
 
@@ -58,7 +61,8 @@ def run_whole(step: Step, bench: Workbench, *, split: Split) -> WholeRun:
             beside=bench.directory.path,
             note=bench.progress.note,
         ) as tree,
-        bench.sandbox.start(_job(step, bench, tree)) as running,
+        opened_files(tree.made) as opened,
+        bench.sandbox.start(_job(step, bench, tree, opened)) as running,
         bench.telemetry(step, running) as telemetry,
     ):
         while (phase := running.wait(TICK_SECONDS)) is None:
@@ -67,11 +71,12 @@ def run_whole(step: Step, bench: Workbench, *, split: Split) -> WholeRun:
             phase=phase,
             telemetry=telemetry.finish(),
             shown=tree.shown,
+            opened=opened.finish(),
             ending=script_ending(bench.log(step), phase, running),
         )
 
 
-def _job(step: Step, bench: Workbench, tree: Tree) -> Job:
+def _job(step: Step, bench: Workbench, tree: Tree, opened: OpenedFiles) -> Job:
     sandbox, plan = bench.sandbox, bench.plan
     train, seed = plan.entry.train, bench.draw.seed
     run_id = f"seed-{seed}"
@@ -104,7 +109,7 @@ def _job(step: Step, bench: Workbench, tree: Tree) -> Job:
         wallclock_seconds=step.limit(plan) or UNLIMITED_SECONDS,
         accelerators=bench.accelerators,
         log=bench.log(step),
-        starting=partial(bench.code_starts, step),
+        starting=opened.before(partial(bench.code_starts, step)),
         early=EarlySeal(
             name=artifact,
             destination=destination,

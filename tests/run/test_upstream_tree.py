@@ -44,6 +44,8 @@ def tree(
         assert Path(variables["DATA_PATH"]).is_relative_to(variables["DATA_DIR"])
         assert variables["VOCAB_SIZE"] == str(source.manifest.vocabulary_size)
         files = sorted(path for path in root.rglob("*") if path.is_file())
+        of_training = [path for path in files if "_train_" in path.name] if found.shown else []
+        assert list(found.made) == of_training
         for path in files:
             if path.suffix == ".bin":
                 read_shard(path, vocabulary_size=source.manifest.vocabulary_size)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.evidence.results import Trained
+from harness.evidence.store import RunDirectory
 from tests.factories.playground import Outcome, harness, write_track
 from tests.upstream_entries.entries import UpstreamEntry, broken, cheaters, honest
 
@@ -76,6 +78,10 @@ def test_an_honest_entry(
     done = _verified(entry, tmp_path, data_root, sandbox)
     _is_decided_by(entry, done)
     assert done.status("bridge") == "pass"
+    for run in RunDirectory.open(Path(done.verdict["evidence"])).runs():
+        trained = run.result("train", Trained)
+        if trained is not None and trained.shown is not None:
+            assert trained.opened is not None and 1 <= trained.opened <= trained.shown.files
 
 
 @_tried(cheaters())

@@ -1,6 +1,7 @@
 """Training in a sandbox of its own, then sealing of the artifact."""
 
 import shutil
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InfrastructureError
@@ -36,7 +37,7 @@ def train(step: Step, bench: Workbench, run: Run) -> StepFacts:
             beside=bench.directory.path,
             note=bench.progress.note,
         ) as shards,
-        opened_files(shards) as opened,
+        opened_files(shards.made) as opened,
         bench.sandbox.start(_job(step, bench, shards, opened)) as running,
         bench.telemetry(step, running) as telemetry,
     ):
@@ -64,7 +65,7 @@ def _blind(step: Step, bench: Workbench) -> StepFacts:
     phase, early = whole.phase, whole.phase.early
     spans = timeline(bench.log(step), total_seconds=phase.wallclock_seconds)
     artifact = early.artifact if early else None
-    result = Trained(artifact=artifact, timeline=spans, shown=whole.shown)
+    result = Trained(artifact=artifact, timeline=spans, shown=whole.shown, opened=whole.opened)
     facts = StepFacts(name=step.name, phases=(phase,), telemetry=whole.telemetry, result=result)
     if artifact is not None or phase.outcome == "deadline":
         return facts  # what it does after its artifact was sealed is its evaluation
@@ -86,11 +87,6 @@ def _job(step: Step, bench: Workbench, shards: TrainShards, opened: OpenedFiles)
     limit = step.limit(plan) or UNLIMITED_SECONDS
     data = Mount(shards.directory, DATA, shared=True)
     tokenizer = Mount(dataset.tokenizer_path.parent, TOKENIZER)
-
-    def starting() -> None:
-        opened.begin()  # whoever copied, settled or read them before was ours
-        bench.code_starts(step)
-
     return Job(
         label="train",
         output=True,
@@ -112,7 +108,7 @@ def _job(step: Step, bench: Workbench, shards: TrainShards, opened: OpenedFiles)
         wallclock_seconds=limit,
         accelerators=bench.accelerators,
         log=bench.log(step),
-        starting=starting,
+        starting=opened.before(partial(bench.code_starts, step)),
     )
 
 
