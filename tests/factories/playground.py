@@ -132,6 +132,7 @@ def build_small_dataset(root: Path, whole: Path) -> Path:
 
 def verified(entry: Path, folder: Path, data: Path) -> Path:
     """The directory of runs of an entry that was verified with two seeds, without isolation."""
+    folder.mkdir(exist_ok=True)
     options = ["--sandbox", "process", "--data", data, "--runs", folder / "runs"]
     done = harness("verify", entry, "--track", write_track(folder / "t.toml", seeds="2"), *options)
     assert done.code == 0, done.err
