@@ -12,37 +12,18 @@ from harness.cli.main import main as cli
 from harness.contest.track import Track, load_track
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.host import SandboxFacts
-from harness.evidence.isolation import PROPERTIES, REQUIRED, required_of
-from harness.evidence.phase import IsolationFact
+from harness.evidence.isolation import PROPERTIES, REQUIRED
 from harness.models import Finding
 from harness.sandbox import registry
 from harness.sandbox.backend import Asked, Backend, Proven
-from harness.sandbox.process.phase import ProcessPhase
-from harness.sandbox.process.sandbox import ProcessSandbox
-from harness.sandbox.protocol import Job, Sandbox
+from harness.sandbox.protocol import Sandbox
 from harness.sandbox.registry import BACKENDS, choose
 from harness.sandbox.selfcheck.proof import Proof
+from tests.factories.jail import Jail
 from tests.factories.plans import strict_track
 from tests.factories.playground import BIGRAM, harness, write_track
 
 SMOKE = load_track("smoke")
-
-
-class Jail(ProcessSandbox):
-    """Not a jail: it runs phases as a rehearsal does, and says that it isolates."""
-
-    def prepare(self) -> SandboxFacts:
-        super().prepare()
-        return SandboxFacts(kind="jail", proves=tuple(sorted(REQUIRED)))
-
-    def start(self, job: Job) -> ProcessPhase:
-        phase = super().start(job)
-        facts = tuple(
-            IsolationFact(id=id, expected="yes", actual="yes")
-            for id in sorted(required_of(output=job.output))
-        )
-        phase.isolation = lambda: facts  # type: ignore[method-assign]
-        return phase
 
 
 class Broken(Jail):

@@ -15,8 +15,9 @@ from harness.sandbox.channels.table import BY_ID
 from harness.sandbox.channels.tally import Tally
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.sandbox import DockerSandbox
+from tests.factories.jail import Jail
 from tests.sandbox.channels.samples import MARK, OPEN, SHUT, a_report
-from tests.sandbox.test_registry import Jail, backend, register
+from tests.sandbox.test_registry import backend, register
 
 
 class TestAnyBackend:
