@@ -284,6 +284,9 @@ class Track(Fact):
 
     ``settings_of`` names another track whose settings a submission runs with (``[tracks.NAME]`` of
     ``submission.toml``): so a copy of a track keeps those of the track that it was copied from.
+
+    ``refuse_known_escapes``: no run is made on a host whose engine has a known escape that the
+    referee does not vouch for. Left out, that holds where the track is no rehearsal.
     """
 
     name: TrackName
@@ -304,6 +307,7 @@ class Track(Fact):
     tokenizing: Later[Tokenizing] = None
     reproduction: Later[Reproduction] = None
     settings_of: Later[TrackName] = None
+    refuse_known_escapes: Later[Annotated[bool, Field(strict=True)]] = None
 
     @model_validator(mode="after")
     def _bar_and_test(self) -> Self:
@@ -323,6 +327,15 @@ class Track(Fact):
     def settings(self) -> str:
         """The name under which a submission keeps its settings for this track."""
         return self.settings_of or self.name
+
+    @property
+    def refuses_known_escapes(self) -> bool:
+        """Whether its runs are made on no host from whose containers code is known to get out.
+
+        Who rehearses runs code of his own; where a record is made, strangers sent it.
+        """
+        asked = self.refuse_known_escapes
+        return not self.rehearsal if asked is None else asked
 
     @property
     def digest(self) -> str:

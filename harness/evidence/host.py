@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from harness.evidence.escapes import MOST, KnownEscape
 from harness.evidence.isolation import REQUIRED, BackendName, PropertyId
 from harness.models import Fact, Later
 
@@ -49,7 +50,8 @@ class SandboxFacts(Fact):
     reads back in every phase, none for a rehearsal. The other fields are empty where the backend
     has no such thing: ``runtime`` is the engine's runtime (``runc``, ``runsc``); ``seccomp_digest``
     the SHA-256 of the profile of system calls; ``versions`` those of the engine's components.
-    ``packages`` is null where it was not looked for.
+    ``packages`` is null where it was not looked for; so is ``known_escapes``, what these versions
+    are known to let out.
     """
 
     kind: BackendName
@@ -61,6 +63,7 @@ class SandboxFacts(Fact):
     seccomp_digest: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     packages: Later[Packages] = None
+    known_escapes: Later[Annotated[tuple[KnownEscape, ...], Field(max_length=MOST)]] = None
 
     @property
     def isolated(self) -> bool:

@@ -151,7 +151,8 @@ class Required(Fact):
 
     ``sandbox`` is the backend by name; ``isolation`` the ids of the properties that it must prove,
     ``isolation_edition`` the edition of their table, null for the first. ``measured_by`` is the
-    digest of the measuring code.
+    digest of the measuring code. ``refuse_known_escapes``: none of its parts may have an escape
+    that is known and that the referee does not vouch for; null where that was not asked.
     """
 
     sandbox: BackendName
@@ -163,6 +164,7 @@ class Required(Fact):
     isolation_edition: Later[int] = Field(default=None, ge=1)
     harness_version: str
     measured_by: str
+    refuse_known_escapes: Later[bool] = None
 
     @property
     def isolated(self) -> bool:

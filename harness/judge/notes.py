@@ -8,18 +8,25 @@ scorecard.
 from collections.abc import Sequence
 
 from harness.contest.entry import Claim
+from harness.evidence.escapes import in_words
 from harness.judge.case import Case
 from harness.judge.tested import StatisticsResult
 from harness.judge.verdict import Note
 
 # Compressed sizes differ by some thousandths between seeds; a claim is one figure for all seeds.
 CLAIMED_BYTES_SHARE = 0.01
+_NODES_SHOWN = 5
 
 
 def notes_on(case: Case) -> tuple[Note, ...]:
-    """All notes; each is a warning that leaves the verdict as it is. A rehearsal has none."""
-    if case.track.rehearsal:  # meant to be repeated; claims are about the contest
-        return ()
+    """All notes; each is a warning that leaves the verdict as it is.
+
+    A rehearsal has those of its machine alone: it is meant to be repeated, and claims are about the
+    contest.
+    """
+    of_machine = _of_machine(case)
+    if case.track.rehearsal:
+        return of_machine
     sizes = [run.artifact.bytes + case.code_bytes for run in case.seeds if run.artifact is not None]
     found = (
         _earlier(case),
@@ -33,7 +40,41 @@ def notes_on(case: Case) -> tuple[Note, ...]:
             only_reproduced=case.plan.entry.only_reproduced,
         ),
     )
+    return (*of_machine, *(note for note in found if note is not None))
+
+
+def _of_machine(case: Case) -> tuple[Note, ...]:
+    refused = case.plan.required.refuse_known_escapes  # then the rule `isolation` tells it
+    found = (
+        None if refused else _escapes(case, vouched=False),
+        _escapes(case, vouched=True),
+    )
     return tuple(note for note in found if note is not None)
+
+
+def _escapes(case: Case, *, vouched: bool) -> Note | None:
+    """Known escapes of the engines that made the runs: those left open, or those vouched for."""
+    found = [
+        (host.node, escape)
+        for run in case.runs
+        for host in run.hosts
+        for escape in host.sandbox.known_escapes or ()
+        if escape.vouched == vouched
+    ]
+    if not found:
+        return None
+    nodes = sorted({node for node, _ in found if node})
+    shown = ", ".join(nodes[:_NODES_SHOWN]) or "the engine"
+    more = f" and {len(nodes) - _NODES_SHOWN:,} more" if len(nodes) > _NODES_SHOWN else ""
+    escapes = in_words(dict.fromkeys(escape for _, escape in found), remedies=not vouched)
+    return Note(
+        id="vouched_escapes" if vouched else "known_escapes",
+        status="unknown",
+        detail=f"the referee vouches, and nothing proves, that {shown}{more} was repaired under "
+        f"the same number: {escapes}"
+        if vouched
+        else f"by its version, code is known to get out of containers of {shown}{more}: {escapes}",
+    )
 
 
 def notes_on_claim(

@@ -79,7 +79,7 @@ def plan_for(
         texts=texts,
         bar=None if once_blind(entry, track) else bar or own_bar(track, texts.dataset),
         tries=tries,
-        required=required_of(sandbox),
+        required=required_of(sandbox, track),
         test=None if once_blind(entry, track) else test_after(tries, track),
         draws=draw_runs(entry, track, nonce, by_hand=wishes.seeds),
         nonce=nonce,
@@ -111,8 +111,11 @@ def new_nonce() -> str:
     return secrets.token_hex(16)
 
 
-def required_of(sandbox: SandboxFacts) -> Required:
-    """What every host must be, for its runs to count in a plan that is made on this host now."""
+def required_of(sandbox: SandboxFacts, track: Track) -> Required:
+    """What every host must be, for its runs to count in a plan that is made on this host now.
+
+    Of a sandbox that isolates nothing, no escape is asked for.
+    """
     return Required(
         sandbox=sandbox.kind,
         runtime=sandbox.runtime,
@@ -123,6 +126,7 @@ def required_of(sandbox: SandboxFacts) -> Required:
         isolation_edition=EDITION,
         harness_version=VERSION,
         measured_by=measured_by(),
+        refuse_known_escapes=(sandbox.isolated and track.refuses_known_escapes) or None,
     )
 
 

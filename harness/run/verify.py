@@ -20,6 +20,8 @@ from harness.judge.rules.significance import answer_of
 from harness.judge.stored import read_case
 from harness.run import finishing
 from harness.run.disk import check_disk, disk_need_bytes
+from harness.run.host_check import check_escapes
+from harness.run.launcher.local import LocalLauncher
 from harness.run.needs import check_needs
 from harness.run.plan import Wishes, check_time, now, plan_for, required_of
 from harness.run.referee import Judged, Referee
@@ -104,6 +106,8 @@ def begin(
         elsewhere=referee.elsewhere,
     )
     check_time(plan)
+    if isinstance(referee.launcher, LocalLauncher):
+        check_escapes(plan, sandbox)  # else each node is held to it
     if not plan.rehearsal and not plan.chosen_by_hand:
         plan = _beside_open_ones(plan, earlier, new_draw=wishes.new_draw)
     return RunDirectory.create(
@@ -201,7 +205,7 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
     again = plan.model_copy(
         update={
             "created_at": now(),
-            "required": required_of(referee.sandbox.prepare()),
+            "required": required_of(referee.sandbox.prepare(), plan.track),
             "elsewhere": None,  # it is made here, whole
             "copies": PlanRef(directory=original.path.name, plan_sha256=original.plan_sha256()),
         }

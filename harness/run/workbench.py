@@ -18,7 +18,8 @@ from harness.data.format.shards import Tokens
 from harness.errors import InfrastructureError
 from harness.evidence.digests import measured_by
 from harness.evidence.draws import DECOY, Draw
-from harness.evidence.host import HostFacts, SandboxFacts
+from harness.evidence.escapes import in_words, unvouched
+from harness.evidence.host import HostFacts
 from harness.evidence.integrity import check_entry, check_run, read_files
 from harness.evidence.plan import Plan, TextFacts
 from harness.evidence.run import Run
@@ -31,6 +32,7 @@ from harness.run.calibrating import calibrated
 from harness.run.codec.models import coder_of
 from harness.run.codec.phase import Coder
 from harness.run.codec.texts import texts_of_code
+from harness.run.host_check import check_host
 from harness.run.launcher.protocol import Task
 from harness.run.launcher.registry import is_alone, is_launched
 from harness.run.progress import Progress
@@ -89,7 +91,8 @@ class Workbench:
         directory = RunDirectory.open(task.directory)
         plan, draw = directory.plan, directory.plan.draws[task.draw]
         check_entry(directory)
-        for run in directory.runs():
+        runs = directory.runs()
+        for run in runs:
             check_run(directory, run)
         sandbox = choose(
             plan.required.sandbox,
@@ -107,6 +110,8 @@ class Workbench:
             alone=is_alone(),
         )
         check_host(plan, host.sandbox)
+        if not runs and (known := unvouched(host.sandbox.known_escapes)):
+            progress.note(f"code is known to get out of such an engine: {in_words(known)}")
         check_machine(plan.track, host.machine)
         stock = open_texts(plan.track, data, plan.entry.tokenizer)
         check_texts(plan, stock.facts())
@@ -329,44 +334,6 @@ def original_of(directory: RunDirectory) -> RunDirectory:
             remedy="restore it from a copy, or run the verification again",
         )
     return original
-
-
-def check_host(plan: Plan, sandbox: SandboxFacts) -> None:
-    """Check that this host is the one that the plan requires.
-
-    Raises:
-        InfrastructureError: harness, sandbox, image, runtime or profile differ, or the sandbox
-            proves less.
-    """
-    required, new = plan.required, "or start a new verification without --resume"
-    for what, before, now, remedy in (
-        ("harness", required.measured_by, measured_by(), "install the same version on every host"),
-        ("sandbox", required.sandbox, sandbox.kind, "name the one that it was begun with"),
-        (
-            "image",
-            required.image_digest,
-            sandbox.image_digest,
-            "carry it there with harness image --save and --load",
-        ),
-        ("runtime", required.runtime, sandbox.runtime, "give the engine the same runtime"),
-        (
-            "profile of system calls",
-            required.seccomp_digest,
-            sandbox.seccomp_digest,
-            "install the same version on every host",
-        ),
-    ):
-        if before != now:
-            raise InfrastructureError(
-                f"the {what} is not the one that the verification was begun with "
-                f"({before.removeprefix('sha256:')[:12]}, here {now.removeprefix('sha256:')[:12]})",
-                remedy=f"{remedy}, {new}",
-            )
-    if lacking := set(required.isolation) - set(sandbox.proves):
-        raise InfrastructureError(
-            f"the sandbox does not prove here what the plan asks for: {', '.join(sorted(lacking))}",
-            remedy=f"harness doctor --sandbox says what is missing, {new}",
-        )
 
 
 def check_texts(plan: Plan, found: TextFacts) -> None:

@@ -54,6 +54,10 @@ def write_submission(
 _FEWER_QUESTIONS = {"tolerance_nats": "0.2", "dearest_nats": "5"}
 
 
+ON_ANY_ENGINE = "false\nrefuse_known_escapes = false"
+"""``rehearsal`` of a contest whose runs are made with whatever engine the tests find."""
+
+
 def write_track(
     path: Path, *, train_seconds: float | str = 20, imposed: bool | str = True, **changes: str
 ) -> Path:

@@ -11,7 +11,14 @@ from harness.evidence.plan import Plan
 from harness.evidence.store import RunDirectory
 from harness.run.workbench import host_name
 from tests.conftest import SANDBOXES
-from tests.factories.playground import BIGRAM, Outcome, harness, write_submission, write_track
+from tests.factories.playground import (
+    BIGRAM,
+    ON_ANY_ENGINE,
+    Outcome,
+    harness,
+    write_submission,
+    write_track,
+)
 
 pytestmark = pytest.mark.usefixtures("forked")
 LOOKS = """\
@@ -33,7 +40,7 @@ class Bench:
 
     def __init__(self, place: Path, data_root: Path, sandbox: str) -> None:
         self.runs, self.sandbox, self.data = place / "runs", sandbox, data_root
-        self.track = write_track(place / "track.toml", rehearsal="false")
+        self.track = write_track(place / "track.toml", rehearsal=ON_ANY_ENGINE)
         self.track.write_text(self.track.read_text().replace("seeds = 3\n", LOOKS))
 
     def verify(self, submission: Path, *arguments: str) -> Outcome:

@@ -21,7 +21,14 @@ from harness.run.seed_run import _Kept
 from harness.run.steps import DO
 from harness.run.workbench import Workbench
 from harness.sandbox.process.sandbox import ProcessSandbox
-from tests.factories.playground import ROOT, Outcome, harness, write_submission, write_track
+from tests.factories.playground import (
+    ON_ANY_ENGINE,
+    ROOT,
+    Outcome,
+    harness,
+    write_submission,
+    write_track,
+)
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -301,7 +308,7 @@ def test_a_harness_killed_twice_in_training_has_used_its_draw_up(
 ) -> None:
     """The real thing: SIGKILL, in a container, on a track that is no rehearsal."""
     toy = write_submission(tmp_path / "toy", train="import time; time.sleep(600)")
-    track = write_track(tmp_path / "t.toml", train_seconds=900, seeds="2", rehearsal="false")
+    track = write_track(tmp_path / "t.toml", train_seconds=900, seeds="2", rehearsal=ON_ANY_ENGINE)
     arguments = ["verify", toy, "--track", track, "--data", data_root, "--sandbox", "docker"]
     arguments += ["--runs", tmp_path / "runs"]
     for attempt in (1, 2):

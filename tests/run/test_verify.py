@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import SANDBOXES
 from tests.factories.playground import (
     BIGRAM,
+    ON_ANY_ENGINE,
     UNIFORM,
     WRITE,
     Outcome,
@@ -46,7 +47,7 @@ def test_an_honest_submission_passes_and_leaves_its_evidence(
 ) -> None:
     # On a text of 27 kB, what may pass between sandboxes is worth a whole BPB.
     monkeypatch.setattr("harness.judge.rules.doubts.RESIDUAL_BITS", 100)
-    bench.track = write_track(bench.tmp_path / "track.toml", rehearsal="false", seeds="2")
+    bench.track = write_track(bench.tmp_path / "track.toml", rehearsal=ON_ANY_ENGINE, seeds="2")
     done = bench.verify(BIGRAM)
     verdict = done.verdict
     assert verdict["verdict"] == ("VERIFIED" if sandbox == "docker" else "REHEARSED"), done.err

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from harness.evidence.escapes import KnownEscape, in_words, unvouched
 from harness.evidence.host import HostFacts
 from harness.evidence.isolation import phrase_of, required_in, required_of
 from harness.evidence.phase import IsolationFact, PhaseFacts
@@ -110,7 +111,7 @@ def _isolation(case: Case) -> Finding:
     worst = max(phases, key=lambda phase: len(_unproven(phase, edition)))
     needed = len(required_of(output=worst.output, edition=edition))
     proven = needed - len(_unproven(worst, edition))
-    here = _asked_here(case)
+    here = _asked_here(case) or _refused(case)
     broken = {fact.id for phase in phases for fact in phase.isolation if not fact.holds}
     unproven = {id for phase in phases for id in _unproven(phase, edition)} - broken
     if broken:
@@ -126,6 +127,7 @@ def _isolation(case: Case) -> Finding:
             "own files and limits only"
             + (", nothing shared that tells" if edition else "")
             + ("; asked again on other machines" if case.plan.elsewhere else "")
+            + _engines(case)
         )
     return _proven(proven, needed, detail, passes=not (broken or unproven or here))
 
@@ -142,6 +144,26 @@ def _asked_here(case: Case) -> str:
                 where = f" ({node})" if node else ""
                 return f"seed {run.seed}: {step.name}: asked again where it was scored{where}"
     return ""
+
+
+def _refused(case: Case) -> str:
+    """An escape that the plan refuses, on a host that made a run all the same; else empty."""
+    found = unvouched(_escapes(case)) if case.plan.required.refuse_known_escapes else ()
+    return f"a host has a known escape, which the plan refuses: {in_words(found)}" if found else ""
+
+
+def _engines(case: Case) -> str:
+    """What no property says of the engines that have proven them all; empty where all is well."""
+    found = _escapes(case)
+    if unvouched(found):
+        return "; but by its version an engine has a known escape"
+    return "; that its engine was repaired is the referee's word" if found else ""
+
+
+def _escapes(case: Case) -> list[KnownEscape]:
+    """Of every host, each once."""
+    hosts = (host for run in case.runs for host in run.hosts)
+    return list(dict.fromkeys(it for host in hosts for it in host.sandbox.known_escapes or ()))
 
 
 def _proven(proven: int, needed: int, detail: str, *, passes: bool = False) -> Finding:
@@ -188,7 +210,8 @@ DATASET = Rule(
 )
 ISOLATION = Rule(
     "isolation",
-    "Every sandbox had every property that isolation needs, read back after its start.",
+    "Every sandbox had every property that isolation needs, read back after its start, and no host "
+    "an escape that the plan refuses.",
     _isolation,
     open_in_rehearsal=True,
 )

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
+from harness.evidence.escapes import in_words, unvouched, vouching_line
 from harness.evidence.isolation import REQUIRED
 from harness.models import Finding, Status
 from harness.sandbox.docker.kinds import kind_for
@@ -55,7 +56,7 @@ def examine(track: Track) -> list[Finding]:
     apart = abs(engine_time - time.time())
     return [
         Finding(id="engine", status="pass", detail=version),
-        known_escapes(),
+        known_escapes(refused=track.refuses_known_escapes),
         Finding(id="image", status="pass", detail=found)
         if found
         else Finding(
@@ -74,32 +75,43 @@ def examine(track: Track) -> list[Finding]:
     ]
 
 
-def known_escapes() -> Finding:
-    """Whether what runs containers has a version from which code has got out.
+def known_escapes(*, refused: bool = False) -> Finding:
+    """Whether what runs containers has a version from which code is known to get out.
+
+    ``refused``: whether the track makes no runs on such a machine.
 
     Raises:
         InfrastructureError: no engine answers.
     """
-    from harness.sandbox.docker.cves import components, escapes_of
+    from harness.sandbox.docker.cves import components, escapes_of, known_in
     from harness.sandbox.docker.engine import Engine
 
     with Engine().connection() as client:
         versions = components(client.version())
-    found = escapes_of(versions)
-    if not found:
+    try:
+        found = known_in(versions)
+    except InfrastructureError as error:  # what the referee vouches for cannot be read
+        return error.finding.model_copy(update={"id": "known_escapes", "status": "fail"})
+    believed = in_words(escape for escape in found if escape.vouched)
+    word = f"; the referee vouches for {believed}" if believed else ""
+    left = unvouched(found)
+    if not left:
         shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        return Finding(id="known_escapes", status="pass", detail=f"none in {shown or 'engine'}")
+        detail = f"none in {shown or 'engine'}{word}"
+        return Finding(id="known_escapes", status="pass", detail=detail)
+    ids = {escape.id for escape in left}
     detail = "; ".join(
-        f"{escape.component} {version}: {escape.id} ({escape.what}), "
+        f"{escape.component} {version}: {', '.join(open_ones)} ({escape.what}), "
         f"repaired in {' and '.join(escape.fixed)}"
-        for version, escape in found
+        for version, escape in escapes_of(versions)
+        if (open_ones := [identity for identity in escape.ids if identity in ids])
     )
     return Finding(
         id="known_escapes",
-        status="unknown",
-        detail=detail,
+        status="fail" if refused else "unknown",
+        detail=f"{detail}{word}",
         remedy="install a repaired version; if a distribution made this one, see whether it "
-        "repaired it under the same number",
+        f"repaired it under the same number, and if so say it with {vouching_line(left)}",
     )
 
 

@@ -1,7 +1,7 @@
 """Known escapes: which versions of engine, runtime and GPU toolkit code has got out of.
 
 Versions alone prove nothing: distributions repair an old version without changing its number.
-So a match is named as a warning, with the version to look for.
+So a match is named with the version to look for, and the referee may vouch for what was repaired.
 """
 
 import re
@@ -13,9 +13,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from harness.evidence.escapes import KnownEscape
 from harness.models import Fact
 from harness.safeio.text import plain
 from harness.sandbox.docker.shipped import shipped
+from harness.sandbox.docker.vouched import vouched
 
 Component = Literal["runc", "containerd", "nvidia-container-toolkit"]
 Version = tuple[int, int, int, int]
@@ -44,6 +46,11 @@ class Escape(Fact):
     component: Component
     fixed: tuple[str, ...] = Field(min_length=1)
     what: str = Field(min_length=1)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Each CVE by itself."""
+        return tuple(self.id.split(", "))
 
     @field_validator("fixed")
     @classmethod
@@ -98,6 +105,26 @@ def escapes_of(versions: Mapping[str, str]) -> list[tuple[str, Escape]]:
         and (version := version_of(versions[escape.component])) is not None
         and escape.open_in(version)
     ]
+
+
+def known_in(versions: Mapping[str, str]) -> tuple[KnownEscape, ...]:
+    """The same as evidence: each CVE by itself, with whether the referee vouches for it.
+
+    Raises:
+        InfrastructureError: what he says cannot be read.
+    """
+    said = vouched()
+    return tuple(
+        KnownEscape(
+            id=identity,
+            component=escape.component,
+            version=version,
+            repaired_in=escape.fixed,
+            vouched=(escape.component, version, identity) in said,
+        )
+        for version, escape in escapes_of(versions)
+        for identity in escape.ids
+    )
 
 
 def _toolkit() -> dict[str, str]:

@@ -21,7 +21,7 @@ from harness.safeio.text import plain
 from harness.sandbox import limits
 from harness.sandbox.docker import creation, image, memory, seccomp
 from harness.sandbox.docker.container import ContainerPhase, remove_all
-from harness.sandbox.docker.cves import components
+from harness.sandbox.docker.cves import components, known_in
 from harness.sandbox.docker.engine import (
     OWNER_LABEL,
     Engine,
@@ -105,6 +105,7 @@ class DockerSandbox:
             seccomp_digest=seccomp.digest_of(seccomp.security_option()),
             versions=versions,
             packages=packages,
+            known_escapes=known_in(versions),
         )
 
     def inside(self, mount: Mount) -> str:

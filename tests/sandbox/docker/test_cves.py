@@ -1,12 +1,17 @@
 """Versions with a known escape are named; robustly, and no repaired one."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import InfrastructureError
+from harness.evidence.escapes import MOST, VOUCHING, unvouched, vouching_line
 from harness.sandbox.docker import cves
 from harness.sandbox.docker.backend import known_escapes
-from harness.sandbox.docker.cves import components, escapes_of, known, version_of
+from harness.sandbox.docker.cves import components, escapes_of, known, known_in, version_of
+from harness.sandbox.docker.sandbox import DockerSandbox
 
 
 @pytest.mark.parametrize(
@@ -89,15 +94,121 @@ def test_a_distribution_shows_its_revision_as_the_commit() -> None:
     assert found["broken"] == ""
 
 
+DEBIAN = "1.1.5+ds1-1+deb12u1"
+FOUND = {"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881", "CVE-2024-21626"}
+
+
+def left_open(versions: dict[str, str]) -> set[str]:
+    return {escape.id for escape in unvouched(known_in(versions))}
+
+
+def test_evidence_names_each_by_itself_with_the_version_that_repairs_it() -> None:
+    found = {escape.id: escape for escape in known_in({"runc": DEBIAN, "containerd": "v1.7.24"})}
+    assert found.keys() == FOUND
+    worst = found["CVE-2024-21626"]
+    assert (worst.component, worst.version, worst.repaired_in) == ("runc", DEBIAN, ("1.1.12",))
+    assert not any(escape.vouched for escape in found.values())
+    assert known_in({"runc": "1.4.0"}) == (), "looked for, and none found"
+
+
+def test_what_a_host_can_have_fits_into_the_evidence() -> None:
+    oldest: dict[str, str] = {escape.component: "0.1.0" for escape in known()}
+    found = known_in(oldest)
+    assert len(found) == sum(len(escape.ids) for escape in known()) <= MOST
+    assert len({escape.id for escape in found}) == len(found)
+
+
+def test_the_referee_vouches_for_one_version_and_the_escapes_that_he_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = f"runc {DEBIAN}: CVE-2024-21626, CVE-2025-31133; runc 1.1.9: CVE-2025-52565"
+    monkeypatch.setenv(VOUCHING, said)
+    assert left_open({"runc": DEBIAN}) == FOUND - {"CVE-2024-21626", "CVE-2025-31133"}
+    assert left_open({"runc": "1.1.5"}) == FOUND, "another version is another word"
+    assert left_open({"runc": "1.1.9"}) == FOUND - {"CVE-2025-52565"}
+    assert {escape.id for escape in known_in({"runc": DEBIAN})} == FOUND, "and all are told"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["runc", "containerd", cves.TOOLKIT]),
+        st.sampled_from(["0.1.0", "1.1.5+ds1", DEBIAN, "1.2.7", "1.6.20~ds1-1+deb12u3", "1:1.1.5"]),
+    )
+)
+def test_the_line_that_we_propose_vouches_for_all_that_was_open(versions: dict[str, str]) -> None:
+    found = unvouched(known_in(versions))
+    name, _, value = vouching_line(found).partition("=")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name, value.strip("'"))
+        assert left_open(versions) == set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "yes",
+        "CVE-2024-21626",
+        "runc: CVE-2024-21626",
+        f"runc {DEBIAN}",
+        f"runc {DEBIAN}:",
+        f"runc {DEBIAN}: all",
+        f"runc {DEBIAN}: CVE-2024-21626 CVE-2021-30465",
+        f"runc {DEBIAN}: CVE-2024-21626,",
+        ";" * 20_000,
+    ],
+)
+def test_a_word_that_is_not_understood_vouches_for_nothing_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv(VOUCHING, said)
+    with pytest.raises(InfrastructureError, match=f"{VOUCHING}: expected") as told:
+        known_in({"runc": DEBIAN})
+    assert "harness doctor prints" in told.value.remedy
+
+
+@given(st.text(max_size=60).filter(lambda text: "\0" not in text and text.isprintable()))
+def test_any_word_vouches_for_what_it_names_or_is_refused(said: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VOUCHING, said)
+        with contextlib.suppress(InfrastructureError):
+            assert left_open({"runc": DEBIAN}) == FOUND or "CVE-" in said
+
+
 @pytest.mark.docker
 @pytest.mark.parametrize(
-    ("runc", "status"), [("1.1.5+ds1-1+deb12u1", "unknown"), ("1.4.0", "pass")]
+    ("runc", "refused", "said", "status"),
+    [
+        (DEBIAN, False, "", "unknown"),
+        (DEBIAN, True, "", "fail"),
+        (DEBIAN, True, f"runc {DEBIAN}: {', '.join(sorted(FOUND))}", "pass"),
+        ("1.4.0", True, "", "pass"),
+    ],
 )
-def test_doctor_names_them_as_a_warning(
-    monkeypatch: pytest.MonkeyPatch, runc: str, status: str
+def test_doctor_names_them_and_fails_where_the_track_refuses_them(
+    monkeypatch: pytest.MonkeyPatch, runc: str, refused: bool, said: str, status: str
 ) -> None:
     monkeypatch.setattr(cves, "components", lambda description: {"runc": runc})
+    monkeypatch.setenv(VOUCHING, said)
+    found = known_escapes(refused=refused)
+    assert found.status == status
+    assert ("CVE-2024-21626" in found.detail) == (runc == DEBIAN)
+    assert ("the referee vouches for runc" in found.detail) == bool(said)
+    assert ("under the same number" in found.remedy) == (status != "pass")
+    assert (f"{VOUCHING}='runc {DEBIAN}: CVE" in found.remedy) == (status != "pass")
+
+
+@pytest.mark.docker
+def test_doctor_tells_a_word_that_it_does_not_understand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VOUCHING, "all is well")
     found = known_escapes()
-    assert found.status == status, "never a failure: the number alone proves nothing"
-    assert ("CVE-2024-21626" in found.detail) == (status == "unknown")
-    assert ("under the same number" in found.remedy) == (status == "unknown")
+    assert (found.id, found.status) == ("known_escapes", "fail")
+    assert found.detail.startswith(f"{VOUCHING}: expected")
+
+
+@pytest.mark.docker
+def test_the_sandbox_writes_down_what_doctor_warns_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "harness.sandbox.docker.sandbox.components", lambda description: {"runc": DEBIAN}
+    )
+    facts = DockerSandbox().prepare()
+    assert {escape.id for escape in facts.known_escapes or ()} == FOUND

@@ -17,7 +17,7 @@ from harness.evidence.isolation import PROPERTIES
 from harness.report.markdown import render_markdown
 from harness.report.proofs import show_proofs, summary
 from harness.report.terminal import scorecard
-from harness.run.workbench import check_host
+from harness.run.host_check import check_host
 from harness.sandbox.docker.default import DefaultContainers
 from harness.sandbox.docker.engine import require_runtime
 from harness.sandbox.docker.proof.host import collect
