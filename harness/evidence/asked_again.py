@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.evidence.pace import PaceAgain
 from harness.models import Fact, Later
 from harness.statistics.probe_bounds import Sample
 
@@ -43,12 +44,14 @@ class _AskedAgain(Fact):
     """What asking again cost: ``seconds`` of model time, of ``expected_seconds``.
 
     ``expected_seconds`` is what as many requests took while scoring. ``planned`` questions were to
-    be asked; fewer were answered where the sandbox was stopped first.
+    be asked; fewer were answered where the sandbox was stopped first. ``pace`` compares single
+    requests, as far as they were answered; null where it was not measured.
     """
 
     planned: Later[int] = None
     seconds: Later[float] = None
     expected_seconds: Later[float] = None
+    pace: Later[PaceAgain] = None
 
 
 class Probes(_AskedAgain):

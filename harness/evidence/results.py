@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from harness.contest.entry import FileName
 from harness.evidence.asked_again import Probes, Recall
+from harness.evidence.pace import Pace
 from harness.models import Fact, Later
 
 MOST_DOCUMENTS = 1 << 27
@@ -82,7 +83,8 @@ class Scores(Fact):
     ``rows`` were open on each device, and the model studied ``studies`` times.
     ``schedule_digest`` is that of the order of questions; ``waited_seconds`` are those of
     ``model_seconds`` in which a model, the mean of all devices, had nothing to do because the
-    harness had not asked yet.
+    harness had not asked yet. ``pace`` says how long single requests took; null where it was not
+    measured.
     """
 
     kind: Literal["scores"] = "scores"
@@ -110,6 +112,7 @@ class Scores(Fact):
     waited_seconds: float | None = None
     tokens_per_second: float
     documents_sha256: str
+    pace: Later[Pace] = None
 
     @property
     def waited_share(self) -> float | None:

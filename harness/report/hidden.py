@@ -97,8 +97,8 @@ def gains_text() -> str:
     rows += [
         "",
         f"Windows are counted where each scores {USUAL_STRIDE} targets. Who thinks longer where he "
-        "is asked again is bounded by the variance: about 0.0004 nats in a simulation on the costs "
-        "of n-gram models.",
+        "is asked again is bounded by the variance, however long he thinks: about 0.0004 nats in a "
+        "simulation on the costs of n-gram models.",
         "",
         "On the official track whoever does all of these at once gains less than even an honest "
         "entry without memory is charged for them "

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from harness.scoring.scorer import Again
 
 GOODBYE_SECONDS = 5.0
-ALLOWANCE = 3.0
-"""How much longer than while scoring, by its own rate, a model may take for what is asked again."""
 LEAST_SECONDS = 30.0
 """What it may take in any case; a fresh sandbox starts on a busy machine."""
 Result = TypeVar("Result")
@@ -169,23 +167,29 @@ class ScoringSession:
         self, file: Sealed, step: Step, again: Again, facts: Callable[..., Result]
     ) -> Answered[Result]:
         """Ask again, for as long as the scoring's own rate and some allowance say."""
+        from harness.scoring.pace import ALLOWED_TIMES, PacingAgain
         from harness.scoring.scorer import ask_again
 
         expected = self._expected_seconds(again)
         limit = None
         if step.limit(self._bench.plan) is not None and self._scores is not None:
             loading = 2 * self._scores.load_seconds
-            limit = LEAST_SECONDS + loading + ALLOWANCE * expected
-        answered = self._ask(
-            file, step, again.asked, partial(ask_again, again=again), seconds=limit
-        )
+            limit = LEAST_SECONDS + loading + ALLOWED_TIMES * expected
+        pacing = PacingAgain(self._scores.pace if self._scores else None)
+        work = partial(ask_again, again=again, pacing=pacing)
+        answered = self._ask(file, step, again.asked, work, seconds=limit)
         if answered.violation or answered.lost:
             return answered.leading_to(None)
         timing = answered.result
         seconds = timing.model_seconds if timing else answered.phase.wallclock_seconds
         observed = timing.segments_observed if timing else 0
         return answered.leading_to(
-            facts(segments_observed=observed, seconds=seconds, expected_seconds=expected)
+            facts(
+                segments_observed=observed,
+                seconds=seconds,
+                expected_seconds=expected,
+                pace=pacing.facts(devices=self._workers),
+            )
         )
 
     def _expected_seconds(self, again: Again) -> float:

@@ -5,9 +5,11 @@ Here another thread waits at the socket.
 """
 
 import contextlib
+import math
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 # No more messages than that lie unread; a worker that sends more waits until they are read.
@@ -16,36 +18,55 @@ POLL_SECONDS = 0.2
 
 
 class Waiting:
-    """How long a worker has waited for us: from its last answer on, until it is asked again."""
+    """How long a worker has waited for us: from its last answer on, until it is asked again.
 
-    def __init__(self) -> None:
+    And how long we have waited for each of its answers: from when it was asked, or had answered
+    what it was asked before, whichever was later.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
-        self._unanswered = 0
-        self.since = time.monotonic()
+        self._clock = clock
+        self._asked: deque[float] = deque()
+        self._took: deque[float] = deque()
+        self._last_answered = -math.inf
+        self.since = clock()
         self.seconds = 0.0
 
     def begin(self) -> None:
         """From now on it counts."""
-        self.since, self.seconds = time.monotonic(), 0.0
+        self.since, self.seconds = self._clock(), 0.0
 
     def ask(self, send: Callable[[], None]) -> None:
         """Send something that will be answered."""
         with self._lock:
-            idle_since = None if self._unanswered else self.since
-            self._unanswered += 1
+            idle_since = None if self._asked else self.since
+            self._asked.append(self._clock())
         send()
         if idle_since is not None:
             with self._lock:
                 # It may have answered before this thread came to look at the clock.
-                now = time.monotonic() if self._unanswered else self.since
+                now = self._clock() if self._asked else self.since
             self.seconds += max(0.0, now - idle_since)
 
     def answered(self) -> None:
         """One answer has come."""
         with self._lock:
-            self._unanswered = max(0, self._unanswered - 1)
-            if not self._unanswered:
-                self.since = time.monotonic()
+            now = self._clock()
+            # What was not asked for is refused by whoever reads it.
+            began = max(self._asked.popleft(), self._last_answered) if self._asked else now
+            self._took.append(now - began)
+            self._last_answered = now
+            if not self._asked:
+                self.since = now
+
+    def took(self) -> float:
+        """How long the next answer took that was not asked about yet; one for each that came."""
+        with self._lock:
+            return self._took.popleft()
 
     def excuse(self, seconds: float) -> None:
         """Some of it, if more than 0, was spent waiting for the other workers and not for us."""

@@ -90,7 +90,8 @@ class Link:
         slot: the most that a request, or one thing told, holds.
         vocabulary_size: last dimension of the logits.
 
-    ``waiting`` says how long the worker has had nothing of ours to do.
+    ``waiting`` says how long the worker has had nothing of ours to do, and ``took`` for how many
+    seconds it had the last answer that was received in work.
     """
 
     def __init__(self, connection: socket.socket, *, slot: Slot, vocabulary_size: int) -> None:
@@ -125,7 +126,7 @@ class Link:
         finally:
             os.close(token_file)
             os.close(logit_file)
-        self.waiting = Waiting()
+        self.waiting, self.took = Waiting(), 0.0
         self._inbox = Inbox(
             lambda is_open: receive_exactly(connection, wire.MESSAGE_BYTES, is_open), self.waiting
         )
@@ -273,6 +274,7 @@ class Link:
         while (content := self._inbox.get()) is None:
             if not alive():
                 raise WorkerGone
+        self.took = self.waiting.took()
         try:
             return wire.Message.unpack(content)
         except ValueError:

@@ -18,6 +18,7 @@ from harness.scoring.arithmetic import Arithmetic, Kept
 from harness.scoring.channel import Channel
 from harness.scoring.handover import Handover
 from harness.scoring.link import Answer
+from harness.scoring.pace import Pacing, PacingAgain
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.schedules.asking import Ask, Schedule
 from harness.scoring.schedules.plan import Plan, Room
@@ -107,7 +108,7 @@ def score(
         WorkerGone: a worker ended before its work was done.
         InfrastructureError: memory or disk of ours failed.
     """
-    plan = probes.plan
+    plan, pacing = probes.plan, Pacing()
     totals = _Totals.empty(plan, stream)
     room = Room(tokens_at_once, stream.vocabulary_size)
 
@@ -131,6 +132,7 @@ def score(
         threads=threads,
         alive=alive,
         listen=listen,
+        timed=pacing.add,
         handover=handover,
         tick=lambda seconds: progress(
             totals.scored, totals.scored / max(seconds, 1e-9), totals.nats
@@ -158,6 +160,7 @@ def score(
         load_seconds=timing.load_seconds,
         model_seconds=timing.model_seconds,
         waited_seconds=timing.waited_seconds,
+        pace=pacing.facts(),
         tokens_per_second=totals.scored / timing.model_seconds,
         documents_sha256=sha256_of(documents_file),
     )
@@ -231,8 +234,13 @@ def ask_again(
     progress: Callable[[int, float], None],
     threads: int = 1,
     handover: Handover | None = None,
+    pacing: PacingAgain | None = None,
 ) -> Timing:
-    """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`."""
+    """Ask a fresh sandbox some questions again, and compare; arguments as of :func:`score`.
+
+    ``pacing`` gets what each answer took.
+    """
+    pacing = pacing or PacingAgain(None)
     done = 0
     room = Room(tokens_at_once, stream.vocabulary_size)
 
@@ -252,6 +260,7 @@ def ask_again(
         threads=threads,
         alive=alive,
         listen=listen,
+        timed=pacing.add,
         handover=handover,
         tick=lambda seconds: progress(done, done / max(seconds, 1e-9)),
     )

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import torch
@@ -18,6 +18,7 @@ from harness.scoring.arithmetic import Arithmetic
 from harness.scoring.channel import Channel
 from harness.scoring.handover import Handover
 from harness.scoring.link import SLOTS, Answer, Link
+from harness.scoring.pace import Firsts, Shape, Timed
 from harness.scoring.schedules.asking import (
     Ask,
     Observe,
@@ -69,6 +70,7 @@ def play(
     alive: Callable[[], bool],
     listen: Listener,
     tick: Callable[[float], None],
+    timed: Callable[[Timed], None] = lambda _: None,
     handover: Handover | None = None,
 ) -> Timing:
     """Have the workers that connect to ``channel`` answer everything that a schedule asks.
@@ -84,6 +86,7 @@ def play(
         alive: whether the sandbox still runs.
         listen: gets each answer.
         tick: called a few times a second, with the seconds since the models were loaded.
+        timed: gets what each answer took; from several threads.
         handover: the sealed file, where workers ask for it. All get it at once, when the last one
             has asked, and loading counts from there.
 
@@ -114,7 +117,7 @@ def play(
             link.waiting.begin()
         meeting = _Meeting(workers)
         lanes = [
-            _Lane(number, link, schedule, tokens, meeting, alive, listen)
+            _Lane(number, link, schedule, tokens, meeting, alive, listen, timed)
             for number, link in enumerate(links)
         ]
         _run(lanes, lambda: tick(time.monotonic() - loaded))
@@ -187,6 +190,9 @@ class _Lane:
     meeting: _Meeting
     alive: Callable[[], bool]
     listen: Listener
+    timed: Callable[[Timed], None]
+    firsts: Firsts = field(default_factory=Firsts)
+    told: bool = False
     failure: BaseException | None = None
     requests: int = 0
     segments: int = 0
@@ -204,6 +210,7 @@ class _Lane:
                 for tell in turn.tells:
                     began = time.monotonic()
                     self._tell(tell)
+                    self.told = True
                     self.observe_seconds += time.monotonic() - began
         except threading.BrokenBarrierError:
             return
@@ -233,8 +240,16 @@ class _Lane:
             send_next(slot)
         while pending:
             ask, message = pending.popleft()
-            self.listen(ask, self.link.receive(message, self.alive), arithmetic)
+            answer = self.link.receive(message, self.alive)
+            self._time(ask)
+            self.listen(ask, answer, arithmetic)
             send_next(message.slot)
+
+    def _time(self, ask: Ask) -> None:
+        shape = Shape(len(ask.windows), ask.length, ask.positions)
+        first = self.firsts.meet(shape)
+        self.timed(Timed(shape.tokens, first, self.told, self.link.took))
+        self.told = False
 
     def _tell(self, tell: Tell) -> None:
         stream, alive = self.tokens, self.alive

@@ -12,6 +12,7 @@ from harness.contest.significance import Significance
 from harness.contest.track import Budget, load_track
 from harness.evidence.host import Calibration, TelemetryFacts
 from harness.evidence.isolation import REQUIRED, phrase_of, required_in
+from harness.evidence.pace import PaceAgain
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan, Tries
 from harness.evidence.run import Move, Run, StepFacts
@@ -179,6 +180,16 @@ def every_seed(**parts: Any) -> list[Run]:
     return [seed_run(draw, 2.6 + draw.number / 100, **parts) for draw in PLAN.draws]
 
 
+# Most answers at once, and some after half a minute.
+HASTY = PaceAgain(
+    requests=400,
+    median_times=0.1,
+    p99_times=60.0,
+    highest_times=60.0,
+    slower=20,
+    over_seconds=570.0,
+    scoring_seconds=200.0,
+)
 OURS: list[tuple[str, list[Run]]] = [
     ("clocks", with_first(PLAN, train=phase("train", harness_seconds_high=14.4))),
     ("clocks", with_first(PLAN, train=phase("train", harness_seconds_low=15.6))),
@@ -197,6 +208,8 @@ OURS: list[tuple[str, list[Run]]] = [
         every_seed(probes=probes(changes=changes(sd_of_all_nats=0.02, variance_error=0.0))),
     ),
     ("causality", with_first(PLAN, probes=probes(largest=0.6, twice=changes(largest_nats=0.3)))),
+    ("causality", with_first(PLAN, probes=probes(pace=HASTY))),
+    ("memory", with_first(PLAN, recall=recall(pace=HASTY))),
     ("memory", with_first(PLAN, recall=None)),
     ("memory", with_first(PLAN, recall=recall(windows=1499))),
     ("memory", every_seed(recall=recall(changes=changes(0.0195)))),

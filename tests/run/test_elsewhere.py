@@ -110,7 +110,7 @@ def test_what_is_asked_elsewhere_gets_the_answers_that_it_would_get_here(
     assert not (bench.place / ANSWERS).exists(), "kept no longer than they are of use"
     one = RunDirectory.open(whole).runs()[0]
     assert run.artifact is not None and run.artifact == one.artifact
-    times = {"seconds", "expected_seconds"}
+    times = {"seconds", "expected_seconds", "pace"}
     for mine, theirs in ((run.probes, one.probes), (run.recall, one.recall)):
         assert (mine is None) == (theirs is None)
         if mine is not None and theirs is not None:

@@ -16,6 +16,10 @@ ENOUGH_PAIRS = 8
 """Of fewer, no mean tells anything."""
 FAR_SLOWER = 30.0
 """Times as long as while scoring: no machine's mood."""
+LEAST_RESERVE_SECONDS = 15.0
+"""By which requests may, in all, take more than they are allowed one by one: a machine's mood."""
+RESERVE = 0.5
+"""As much again, in what scoring took for as many of their sizes."""
 
 
 class Answer(NamedTuple):
@@ -86,6 +90,26 @@ def not_all_answered(probed: Sequence[Probes | Recall]) -> Answer | None:
                 f"{each.answered:,} of {each.planned:,} questions were answered before the sandbox "
                 f"was stopped, after {each.seconds or 0:.0f} s; while scoring, as many took "
                 f"{each.expected_seconds or 0:.0f} s",
+            )
+    return None
+
+
+def thought_longer(asked: Sequence[Probes | Recall]) -> Answer | None:
+    """Whether single questions took so much longer than while scoring that thought was saved up.
+
+    Never a fail: a machine that was busy at times does the same, and nothing that we could measure
+    tells both apart. What a request does not use of its time is no excuse for another.
+    """
+    for each in asked:
+        pace = each.pace
+        if pace is None:
+            continue
+        if pace.over_seconds > LEAST_RESERVE_SECONDS + RESERVE * pace.scoring_seconds:
+            return Answer(
+                "unknown",
+                f"{pace.slower:,} of {pace.requests:,} requests took more than three times as long "
+                f"as while scoring, {pace.over_seconds:.0f} s more in all: time to think that a "
+                "score is not given, or a machine that was busy with something else",
             )
     return None
 

@@ -17,6 +17,7 @@ from harness.judge.rules.asked_again import (
     far_slower,
     not_all_answered,
     not_reached,
+    thought_longer,
 )
 from harness.judge.rules.scoring import observed
 from harness.judge.rules.training import passed_by_all
@@ -160,7 +161,7 @@ def doubtful(
             f"answers vary by up to {excess:.2g} nats squared more where another suffix follows; "
             f"{bound.excess_variance:g} is tolerated",
         )
-    return None
+    return thought_longer(probed)
 
 
 def gain_below(case: Case) -> float | None:

@@ -24,6 +24,7 @@ from harness.judge.rules.asked_again import (
     far_slower,
     not_all_answered,
     not_reached,
+    thought_longer,
 )
 from harness.judge.rules.training import passed_by_all
 from harness.models import Finding
@@ -87,10 +88,8 @@ def _of_all(case: Case, bound: Bound, runs: Sequence[tuple[Run, Recall]]) -> Ans
     if not case.seeds or len(runs) < len(case.seeds):
         return not_reached(case)
     asked = [recall for _, recall in runs]
-    if incomplete := not_all_answered(asked):
-        return incomplete
-    if varied := _varied(bound, runs):
-        return varied
+    if unsure := not_all_answered(asked) or _varied(bound, runs):
+        return unsure
     below = _change_below(case, bound, asked)
     if below >= bound.tolerance_nats:
         return Answer(
@@ -106,6 +105,8 @@ def _of_all(case: Case, bound: Bound, runs: Sequence[tuple[Run, Recall]]) -> Ans
             f"asked in another order, windows scatter by {scatter:.2g} nats a target around a mean "
             f"that may be made up; {bound.noise_sd_nats:g} is tolerated",
         )
+    if slow := thought_longer(asked):
+        return slow
     fewest = min(recall.windows for recall in asked)
     return Answer(
         "pass",

@@ -42,6 +42,7 @@ import numpy as np
 import torch
 
 from harness.evidence.asked_again import Probes
+from harness.evidence.pace import PaceAgain
 from harness.scoring.probes.answers import LARGEST_NATS, Differences, FirstAnswers, at_cut
 from harness.scoring.probes.drawing import (
     Questionnaire,
@@ -250,7 +251,12 @@ class ProbeSet:
                 self._noise.add(change, largest=largest, target=target)
 
     def facts(
-        self, *, segments_observed: int, seconds: float, expected_seconds: float | None = None
+        self,
+        *,
+        segments_observed: int,
+        seconds: float,
+        expected_seconds: float | None = None,
+        pace: PaceAgain | None = None,
     ) -> Probes:
         """What the probes showed, of as many as were answered."""
         changes, unchanged = self._differences.facts(), self._noise.facts()
@@ -266,6 +272,7 @@ class ProbeSet:
             planned=self.planned,
             seconds=seconds,
             expected_seconds=expected_seconds,
+            pace=pace,
             changes=changes,
             unchanged=unchanged.model_copy(update={"largest_nats": self._noise.largest}),
             twice=self.pairs.facts().model_copy(update={"largest_nats": self.pairs.largest}),

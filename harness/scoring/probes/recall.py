@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from harness.evidence.asked_again import Recall
+from harness.evidence.pace import PaceAgain
 from harness.scoring.probes.answers import Differences, FirstAnswers
 from harness.scoring.probes.drawing import Questionnaire, Questions
 from harness.scoring.probes.walks.documents import DocumentWalk
@@ -90,7 +91,12 @@ class RecallSet:
             )
 
     def facts(
-        self, *, segments_observed: int, seconds: float, expected_seconds: float | None = None
+        self,
+        *,
+        segments_observed: int,
+        seconds: float,
+        expected_seconds: float | None = None,
+        pace: PaceAgain | None = None,
     ) -> Recall:
         """What they showed, of as many as were answered."""
         changes = self._differences.facts()
@@ -103,4 +109,5 @@ class RecallSet:
             planned=self.planned,
             seconds=seconds,
             expected_seconds=expected_seconds,
+            pace=pace,
         )
