@@ -67,6 +67,7 @@ def test_an_honest_model_may_take_as_long_as_its_own_scoring_lets_expect(
     for asked in (run.probes, run.recall):
         assert asked is not None and asked.seconds and asked.expected_seconds
         assert asked.seconds < 3 * asked.expected_seconds + 30
+        assert asked.pace is not None and asked.pace.scoring_seconds > 0
 
 
 @pytest.mark.long
@@ -94,6 +95,22 @@ def test_who_is_stopped_is_unknown_unless_he_was_far_slower(
     probes = run_of(done).probes
     assert probes is not None and probes.planned is not None
     assert probes.probes < probes.planned
+
+
+@pytest.mark.long
+def test_who_is_quick_at_most_questions_and_thinks_at_some_is_unknown(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a whole he is in time. He sleeps, so a busy machine hides nothing of it."""
+    monkeypatch.setattr("harness.judge.rules.asked_again.LEAST_RESERVE_SECONDS", 0.0)
+    monkeypatch.setattr("harness.judge.rules.asked_again.RESERVE", 0.0)
+    done = verify(tmp_path, data_root, THINKS.replace("PAUSE", "3 * (calls[0] < 5)"))
+    assert done.status("causality") == "unknown"
+    detail = next(c["detail"] for c in done.verdict["checks"] if c["id"] == "causality")
+    assert "more than three times as long as while scoring" in detail
+    probes = run_of(done).probes
+    assert probes is not None and probes.probes == probes.planned
+    assert probes.pace is not None and probes.pace.slower >= 1
 
 
 @pytest.mark.long
