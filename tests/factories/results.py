@@ -16,6 +16,7 @@ from harness.evidence.draws import Draw
 from harness.evidence.host import Accelerator, HostFacts, MachineFacts, SandboxFacts
 from harness.evidence.imposed import denied_documents, recipe_sha256
 from harness.evidence.isolation import REQUIRED, required_of
+from harness.evidence.pace import PaceAgain
 from harness.evidence.phase import IsolationFact, PhaseFacts
 from harness.evidence.plan import Plan
 from harness.evidence.results import (
@@ -188,6 +189,20 @@ def recall(**more: Any) -> Recall:
         "expected_seconds": 4.0,
     }
     return Recall(**(fields | more))
+
+
+def pace(median: float, highest: float, **more: Any) -> PaceAgain:
+    """Requests asked again that took so many times as long as while scoring, which took 200 s."""
+    fields: dict[str, Any] = {
+        "requests": 400,
+        "median_times": median,
+        "p99_times": highest,
+        "highest_times": highest,
+        "slower": 0,
+        "over_seconds": 0.0,
+        "scoring_seconds": 200.0,
+    }
+    return PaceAgain(**(fields | more))
 
 
 def spread(*ratios: float, **changes: Any) -> Spread:

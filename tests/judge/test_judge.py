@@ -12,7 +12,6 @@ from harness.contest.significance import Significance
 from harness.contest.track import Budget, load_track
 from harness.evidence.host import Calibration, TelemetryFacts
 from harness.evidence.isolation import REQUIRED, phrase_of, required_in
-from harness.evidence.pace import PaceAgain
 from harness.evidence.phase import IsolationFact
 from harness.evidence.plan import Plan, Tries
 from harness.evidence.run import Move, Run, StepFacts
@@ -42,6 +41,7 @@ from tests.factories.results import (
     failure,
     gap,
     host,
+    pace,
     phase,
     probes,
     recall,
@@ -181,15 +181,7 @@ def every_seed(**parts: Any) -> list[Run]:
 
 
 # Most answers at once, and some after half a minute.
-HASTY = PaceAgain(
-    requests=400,
-    median_times=0.1,
-    p99_times=60.0,
-    highest_times=60.0,
-    slower=20,
-    over_seconds=570.0,
-    scoring_seconds=200.0,
-)
+HASTY = pace(0.1, 60.0, slower=20, over_seconds=570.0)
 OURS: list[tuple[str, list[Run]]] = [
     ("clocks", with_first(PLAN, train=phase("train", harness_seconds_high=14.4))),
     ("clocks", with_first(PLAN, train=phase("train", harness_seconds_low=15.6))),

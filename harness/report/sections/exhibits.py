@@ -122,8 +122,25 @@ def asked_again(shown: Shown) -> Block | None:
         "In nats. A model that looks only at its past answers the same, but for rounding, whatever "
         "comes behind and in whatever order it is asked."
     )
+    words += _paced(_runs(shown))
     headings = ("", "asked", "largest change", "mean change", "mean gain")
     return Stack((Paragraph(Words(words, "dim")), Table(headings, 1, rows)))
+
+
+def _paced(runs: Sequence[RunExhibit]) -> str:
+    """How many times as long as while scoring requests took; empty where nobody knows."""
+    found = [
+        f"seed {run.seed}, another {other}, {pace.median_times:.2g} and {pace.highest_times:.2g}"
+        for run in runs[:_MOST_ROWS]
+        for other, asked in (("suffix", run.probes), ("order", run.recall))
+        if asked is not None and (pace := asked.pace)
+    ]
+    if not found:
+        return ""
+    return (
+        " Times as long as scoring took for their size, the median request and the slowest: "
+        f"{'; '.join(found)}. A busy machine is slow, too, so this alone proves nothing."
+    )
 
 
 def telemetry(shown: Shown) -> Block | None:

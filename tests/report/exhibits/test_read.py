@@ -16,7 +16,7 @@ from harness.report.exhibits.telemetry_curve import busy_seconds, kilojoules
 from harness.report.html.report import render_report
 from tests.factories.plans import plan
 from tests.factories.playground import ROOT
-from tests.factories.results import spread
+from tests.factories.results import pace, probes, recall, spread
 from tests.factories.runs import good_runs
 from tests.factories.stored import store
 from tests.factories.telemetry import some_curves, watched
@@ -129,6 +129,16 @@ def test_how_many_shards_were_opened_is_shown_and_said_to_prove_nothing(tmp_path
     assert "4 of 9" in page and "To open is not to learn" in page
     unknown = store(tmp_path / "unknown", made, good_runs(made, shown=shown))
     assert "To open is not to learn" not in render_report(read_shown(unknown.path), drawn=False)
+
+
+def test_how_long_requests_took_is_shown_and_said_to_prove_nothing(tmp_path: Path) -> None:
+    made = plan()
+    timed = good_runs(made, probes=probes(pace=pace(0.5, 7.5)), recall=recall(pace=pace(0.9, 1.1)))
+    page = render_report(read_shown(store(tmp_path / "timed", made, timed).path), drawn=False)
+    assert ", another suffix, 0.5 and 7.5;" in page and ", another order, 0.9 and 1.1;" in page
+    assert "A busy machine is slow, too" in page
+    unknown = store(tmp_path / "unknown", made, good_runs(made))
+    assert "A busy machine is slow" not in render_report(read_shown(unknown.path), drawn=False)
 
 
 def test_energy_that_no_driver_tells_is_not_zero() -> None:
