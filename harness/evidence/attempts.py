@@ -16,7 +16,8 @@ machine that dies at any moment leaves it; one that dies in the instant between 
 though nothing ran. What is left open: a try that is lost in training, before it has a score, is
 repeated once with the same seed, and only the second score counts.
 
-A try that waits to go on on another machine is not lost: it goes on.
+A try that waits to go on on another machine is not lost: it goes on. Only the last one can; once
+another try has left evidence, nobody goes on with it, and it is lost like any that was cut off.
 
 A preparation has no seed and no score, so no luck: it may be repeated. So may a rescoring, which
 trains nothing.
@@ -76,5 +77,6 @@ class Attempts:
     def _lost(self) -> list[Run]:
         """Those that our side lost, or that were cut off, before the one that counts."""
         kept = self.kept
-        tries = [run for run in self.tries if not run.waits]
+        last = self.tries[-1] if self.tries else None
+        tries = [run for run in self.tries if not (run is last and run.waits)]
         return [run for run in tries if kept is None or run.attempt < kept.attempt]

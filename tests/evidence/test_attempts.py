@@ -11,7 +11,7 @@ from harness.errors import InfrastructureError
 from harness.evidence.attempts import Attempts
 from harness.evidence.integrity import check_kept
 from harness.evidence.plan import PlanRef
-from harness.evidence.run import Run
+from harness.evidence.run import Move, Run
 from harness.evidence.store import EVIDENCE, RunDirectory
 from tests.factories.plans import plan
 from tests.factories.results import failure
@@ -102,6 +102,17 @@ def test_of_two_scores_nobody_picks_one() -> None:
     counted = Attempts([unlucky, lucky]).counted
     assert counted is not None and counted.bpb == 1.5
     assert Attempts([lucky]).counted == lucky and lucky.bpb == 2.0
+
+
+def test_a_try_that_waits_is_lost_once_another_has_left_evidence() -> None:
+    (scored, other) = tries_of(["cut off after its score", "good"])
+    move = Move(step="probe", answers_sha256="a" * 64)
+    waiting = scored.model_copy(update={"moves": (move,)})
+    assert waiting.waits and not Attempts([waiting]).used_up
+    counted = Attempts([waiting, other]).counted
+    assert counted is not None and counted.beside == (1.0,)
+    lost = other.model_copy(update={"ended": False})
+    assert Attempts([waiting, lost]).used_up
 
 
 def test_neither_a_preparation_nor_a_rescoring_has_luck() -> None:
