@@ -8,7 +8,8 @@ absence would be damage.
 
 A verification stays whole if a leaderboard holds a record of the same submission on the same track,
 retracted or not; if it is not finished; if it is being scored again; or if its verdict is any but
-REJECTED, since all others can be resumed, confirmed or accepted.
+REJECTED, since all others can be resumed, confirmed or accepted. So does a try that waits to go on
+on another machine, unless its entry was rejected.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from typing import Literal
 
 from harness.errors import HarnessError, InfrastructureError
 from harness.evidence.run import Run
+from harness.evidence.steps import STEPS
 from harness.evidence.store import PRUNED, VERDICT, RunDirectory, is_run_directory
 from harness.judge.verdict_file import read_verdict
 from harness.ledger.chain import Leaderboard
@@ -140,15 +142,16 @@ def _of_verification(directory: RunDirectory, board: Leaderboard) -> Iterator[Ne
     for draw in directory.plan.draws:
         counted = directory.counted(draw)
         needed = {run.attempt for run in _with_beside(directory, counted)}
+        waiting = {run.attempt for run in directory.tries(draw)[-1:] if run.waits}
         for attempt in range(1, directory.attempts(draw) + 1):
             path = directory.try_directory(draw, attempt)
             counts = attempt in needed
-            if counts and not rejected:
+            if (counts or attempt in waiting) and not rejected:
                 continue
             why: Why = (
                 "artifact of a rejected entry" if counts else "left by a try that does not count"
             )
-            files = tuple(_sealed(path))
+            files = tuple(_left(path))
             if files:
                 size = sum(file.lstat().st_size for file in files)
                 yield Needless(why, path, files, size, judged_at, noted=counts)
@@ -168,13 +171,11 @@ def _is_a_records(directory: RunDirectory, board: Leaderboard) -> bool:
     )
 
 
-def _sealed(path: Path) -> Iterator[Path]:
-    """The sealed files of a try, if it left any; links and folders are not ours, and stay."""
+def _left(path: Path) -> Iterator[Path]:
+    """What a try sealed, and answers that it left; links and folders are not ours, and stay."""
+    files = [path / step.answers_file for step in STEPS]
     for name in _SEALED:
         folder = path / name
         if folder.is_dir() and not folder.is_symlink():
-            yield from (
-                file
-                for file in sorted(folder.iterdir())
-                if file.is_file() and not file.is_symlink()
-            )
+            files += sorted(folder.iterdir())
+    yield from (file for file in files if file.is_file() and not file.is_symlink())

@@ -78,6 +78,8 @@ class _Kept:
         waiting = next((each for each in begun if each.attempt == bench.attempt), None)
         if waiting is None:
             self.run = bench.begin()
+            for attempt in range(1, bench.attempt):  # of those that were killed while asking
+                self._directory.forget_answers(bench.draw, attempt)
         else:
             self.write(go_on(bench, waiting))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.run import Move
 from harness.evidence.store import PRUNED, VERDICT, RunDirectory
 from harness.judge.stored import judge_stored
 from harness.ledger.chain import Leaderboard, leaderboard_json
@@ -112,6 +113,22 @@ def test_a_try_that_does_not_count_leaves_its_files(tmp_path: Path) -> None:
     remove(found, data=tmp_path / "data")
     assert len(sealed(directory)) == 3 and not list(directory.path.rglob(PRUNED))
     assert judge_stored(directory) == verdict
+
+
+def test_a_try_that_waits_for_another_machine_keeps_all(tmp_path: Path) -> None:
+    made = plan(strict_track())
+    first, *others = good_runs(made)
+    move = Move(step="probe", answers_sha256="a" * 64)
+    changes = {"steps": first.steps[:2], "ended": False, "moves": (move,)}
+    waiting = first.model_copy(update=changes)
+    directory = store(tmp_path / "runs/one", made, [waiting, *others])
+    answers = directory.answers(waiting, "score")
+    answers.write_bytes(b"answers")
+    directory.write_verdict(judge_stored(directory))
+    assert found_in(tmp_path) == []
+    directory.write_run(waiting.model_copy(update={"given_up": "its node died"}))
+    (found,) = found_in(tmp_path)
+    assert found.why == "left by a try that does not count" and answers in found.files
 
 
 def test_what_was_judged_lately_stays(tmp_path: Path) -> None:
