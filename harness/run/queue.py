@@ -185,11 +185,14 @@ def _runs(
 ) -> Iterator[QueuedRun]:
     """Every draw of which there is anything to say, in the order of the draws."""
     last = {each.order.draw: each for each in orders}
-    wanted = {draw.number for draw in next_step(read_case(directory)).draws}
+    case = read_case(directory)
+    wanted = {draw.number for draw in next_step(case).draws}
+    fresh = {draw.number for draw in next_step(case, confirming=True).draws}
     for draw in directory.plan.draws:
         tries = directory.attempts(draw)
         if tries or draw.number in wanted or draw.number in last:
-            yield _run(directory, draw, tries, last.get(draw.number), states)
+            order, goes_on = last.get(draw.number), draw.number in wanted | fresh
+            yield _run(directory, draw, tries, order, states, goes_on=goes_on)
 
 
 def _run(
@@ -198,13 +201,15 @@ def _run(
     tries: int,
     order: Record | None,
     states: Mapping[str, JobState] | None,
+    *,
+    goes_on: bool,
 ) -> QueuedRun:
     counted = directory.counted(draw)
     every = directory.tries(draw)
     newest = every[-1] if every else None
     begun = begun_of(order) if order else None
     outcome = outcome_of(order) if order else None
-    state, node, why = _state_of(directory, draw, counted, order, states)
+    state, node, why = _state_of(directory, draw, counted, order, states, goes_on=goes_on)
     if outcome is not None and state == "lost":
         why = why or outcome.why
     done = newest.steps[-1].name if newest is not None and newest.steps else ""
@@ -226,8 +231,13 @@ def _state_of(
     counted: Run | None,
     order: Record | None,
     states: Mapping[str, JobState] | None,
+    *,
+    goes_on: bool,
 ) -> tuple[State, str, str]:
-    """What a draw is at, where, and why, by its evidence, its lock, its order and the site."""
+    """What a draw is at, where, and why, by its evidence, its lock, its order and the site.
+
+    ``goes_on``: whether its verification still wants it.
+    """
     if counted is not None and not counted.lost:
         return "done", "", ""
     if directory.is_held(draw):
@@ -235,8 +245,8 @@ def _state_of(
     if order is not None and outcome_of(order) is None:
         return _state_of_job(order, states)
     tries = directory.tries(draw)
-    if tries and tries[-1].waits:
-        node = tries[-1].hosts[-1].node
+    if goes_on and tries and tries[-1].waits:
+        node = tries[-1].hosts[-1].node or "one without a name"
         return "waiting", "", f"to be asked again on another machine than {node}"
     if directory.attempts(draw):
         given_up = [run.given_up for run in directory.tries(draw) if run.given_up]
