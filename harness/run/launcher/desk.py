@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -27,7 +27,7 @@ from harness.errors import InfrastructureError, UsageError
 from harness.evidence.giving_up import give_up
 from harness.evidence.run import Run
 from harness.evidence.store import RunDirectory
-from harness.models import Fact
+from harness.models import Fact, Later
 from harness.run.launcher.protocol import Task
 from harness.safeio.files import disk_errors, sha256_of_bytes, write_atomically
 from harness.safeio.locks import BusyError
@@ -51,8 +51,8 @@ class Order(Fact):
     name: str = Field(pattern=r"^harness-[0-9a-f]{16}$")
     draw: int = Field(ge=0)
     attempt: int = Field(ge=1)
-    moves: int = Field(default=0, ge=0)
-    not_on: str | None = Field(default=None, max_length=200)
+    moves: Later[Annotated[int, Field(ge=0)]] = None
+    not_on: Later[Annotated[str, Field(max_length=200)]] = None
     data: str
     written_at: str
 
@@ -99,7 +99,7 @@ class Record:
     def task(self) -> Task:
         """What is to be done."""
         order = self.order
-        return Task(self.directory, order.draw, order.attempt, order.moves, order.not_on)
+        return Task(self.directory, order.draw, order.attempt, order.moves or 0, order.not_on)
 
     @property
     def log(self) -> Path:
@@ -174,7 +174,7 @@ class FileDesk:
             name=f"harness-{secrets.token_hex(8)}",
             draw=task.draw,
             attempt=task.attempt,
-            moves=task.moves,
+            moves=task.moves or None,
             not_on=task.not_on,
             data=self._data,
             written_at=_now(),

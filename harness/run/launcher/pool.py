@@ -278,7 +278,8 @@ class SitePool:
     def _end(self, each: _Open, outcome: Outcome) -> Iterator[Ended]:
         task, name = each.task, _named(each.task)
         self._close(each, outcome)
-        if outcome.how == "refused":
+        # What waits for another machine has ended here; its job begun once more is told to leave.
+        if outcome.how == "refused" and not self._has_ended(each):
             self._note(f"{name}: {outcome.node} refuses: {plain(outcome.why, _SHOWN)}")
             self._refused[self._asks[task.directory]][outcome.node] = outcome.why
             self._backlog.add(task)
