@@ -3,6 +3,8 @@
 The questions are not in it: they follow from the plan's secrets, wherever they are drawn.
 """
 
+import hashlib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,11 @@ import torch
 
 from harness.errors import InfrastructureError
 from harness.safeio.files import sha256_of, writing_atomically
+from harness.safeio.reading import open_inside
 from harness.scoring.probes.answers import Differences
 from harness.scoring.probes.causality import ProbeSet
 
-_UNREADABLE = (OSError, ValueError, KeyError)
+_UNREADABLE = (OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile)
 
 
 def write_answers(probes: ProbeSet, file: Path) -> str:
@@ -50,19 +53,24 @@ def read_answers(probes: ProbeSet, file: Path, *, sha256: str) -> None:
         "missing, or not what was scored", file=file, remedy="make another try of this run"
     )
     try:
-        if sha256_of(file) != sha256:
-            raise wrong
-        with np.load(file, allow_pickle=False) as arrays:
-            nats, targets = arrays["nats"], arrays["targets"]
-            whole = torch.from_numpy(arrays["distributions"])
-            pairs = Differences.of(
-                arrays["pairs"].tolist(),
-                largest=float(arrays["largest"][0]),
-                worst_target=int(arrays["worst_target"][0]),
-            )
+        # Opened once: what is read is what was hashed, whatever gets its name meanwhile.
+        with open_inside(file.parent, file.name) as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != sha256:
+                raise wrong
+            opened.seek(0)
+            with np.load(opened, allow_pickle=False) as arrays:
+                nats, targets = arrays["nats"], arrays["targets"]
+                whole = torch.from_numpy(arrays["distributions"])
+                pairs = Differences.of(
+                    arrays["pairs"].tolist(),
+                    largest=float(arrays["largest"][0]),
+                    worst_target=int(arrays["worst_target"][0]),
+                )
     except _UNREADABLE as error:
         raise wrong from error
-    if nats.shape != probes.first.nats.shape or len(whole) != len(targets):
+    # Where other targets are drawn than there, as by another NumPy, those answers are of no use.
+    drawn = np.array_equal(targets, np.unique(probes.kept))
+    if nats.shape != probes.first.nats.shape or len(whole) != len(targets) or not drawn:
         raise wrong
     probes.first.nats[:] = nats
     probes.first.distributions.update(zip(targets.tolist(), whole, strict=True))
