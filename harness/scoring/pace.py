@@ -119,9 +119,11 @@ class PacingAgain:
         if self._pace is None:
             return
         expected = max(_LEAST_SECONDS, expected_seconds(self._pace, timed))
+        # Who compiled once is not granted as much of the reserve for each new shape.
+        usual = expected_seconds(self._pace, timed._replace(first=False))
         with self._lock:
             self._times.add(timed.seconds / expected)
-            self._scoring += expected
+            self._scoring += usual
             over = timed.seconds - ALLOWED_TIMES * expected
             if over > 0:
                 self._slower += 1

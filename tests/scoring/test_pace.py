@@ -162,6 +162,14 @@ def test_where_the_scoring_was_not_timed_nothing_is_compared() -> None:
     assert not is_open(None)
 
 
+def test_new_shapes_add_nothing_to_the_reserve_but_what_their_size_took() -> None:
+    compiled = Timed(64, first=True, told=False, seconds=60.0)
+    pace = asked(scored(compiled, *[usual()] * 20), *[compiled] * 10)
+    assert pace is not None
+    assert pace.scoring_seconds == pytest.approx(10 * 0.5)
+    assert pace.over_seconds == 0
+
+
 SCORED = [usual()] * 400
 """Half a second each, 200 s in all."""
 
