@@ -49,5 +49,8 @@ def in_words(escapes: Iterable[KnownEscape], *, remedies: bool = True) -> str:
 
 
 def vouching_line(escapes: Iterable[KnownEscape]) -> str:
-    """What the referee sets who knows that these were repaired under the same number."""
+    """What the referee sets who knows that these were repaired under the same number.
+
+    All of a host belong into it, those included that he vouches for already: he sets it anew.
+    """
     return f"{VOUCHING}='{in_words(escapes, remedies=False)}'"

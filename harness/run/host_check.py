@@ -61,6 +61,6 @@ def check_escapes(plan: Plan, sandbox: SandboxFacts) -> None:
             "code is known to get out of containers of such an engine, and the plan refuses it: "
             f"{in_words(found)}",
             remedy="install a repaired version; where the distribution repaired this one under the "
-            f"same number, say so on this host with {vouching_line(found)}, which the evidence "
-            "tells",
+            f"same number, say so on this host with {vouching_line(sandbox.known_escapes or ())}, "
+            "which the evidence tells",
         )

@@ -111,7 +111,7 @@ def known_escapes(*, refused: bool = False) -> Finding:
         status="fail" if refused else "unknown",
         detail=f"{detail}{word}",
         remedy="install a repaired version; if a distribution made this one, see whether it "
-        f"repaired it under the same number, and if so say it with {vouching_line(left)}",
+        f"repaired it under the same number, and if so say it with {vouching_line(found)}",
     )
 
 
