@@ -51,7 +51,7 @@ def kilojoules(curves: Curves) -> float | None:
 
 def _sum_over_time(curves: Curves, column: str) -> float:
     """A column times the seconds for which each moment stands: until the next one."""
-    until_next = np.diff(curves.seconds.astype(np.float64))
+    until_next = np.diff(curves.seconds.astype(np.float64)).clip(min=0)  # a stranger's may go back
     values = curves.columns[column][:-1].clip(min=0).sum(axis=1)
     return float(until_next @ values)
 
