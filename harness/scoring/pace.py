@@ -113,18 +113,28 @@ class PacingAgain:
         self._times = _Steps()
         self._slower = 0
         self._over = self._scoring = 0.0
+        self._for_firsts = ALLOWED_TIMES * _seconds_of_firsts(pace) if pace else 0.0
 
     def add(self, timed: Timed) -> None:
-        """One answered request."""
+        """One answered request.
+
+        The first of a shape may compile, for three times as long as the slowest one did; all of
+        them together for three times as long as all did while scoring. Else whoever was slow once
+        could be as slow at each new shape.
+        """
         if self._pace is None:
             return
         expected = max(_LEAST_SECONDS, expected_seconds(self._pace, timed))
-        # Who compiled once is not granted as much of the reserve for each new shape.
-        usual = expected_seconds(self._pace, timed._replace(first=False))
+        usual = max(_LEAST_SECONDS, expected_seconds(self._pace, timed._replace(first=False)))
         with self._lock:
             self._times.add(timed.seconds / expected)
             self._scoring += usual
-            over = timed.seconds - ALLOWED_TIMES * expected
+            over = max(0.0, timed.seconds - ALLOWED_TIMES * usual)
+            if timed.first:
+                compiling = ALLOWED_TIMES * self._pace.slowest_first_seconds
+                granted = min(over, compiling, self._for_firsts)
+                self._for_firsts -= granted
+                over -= granted
             if over > 0:
                 self._slower += 1
                 self._over += over
@@ -164,6 +174,12 @@ def expected_seconds(pace: Pace, timed: Timed) -> float:
     else:
         expected = pace.seconds / pace.requests
     return max(expected, pace.slowest_first_seconds) if timed.first else expected
+
+
+def _seconds_of_firsts(pace: Pace) -> float:
+    """What the first requests of all shapes took while scoring, on all devices."""
+    others = sum(size.mean_seconds * size.requests for size in pace.sizes)
+    return max(0.0, pace.seconds - others)
 
 
 class _Steps:

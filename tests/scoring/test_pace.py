@@ -162,12 +162,22 @@ def test_where_the_scoring_was_not_timed_nothing_is_compared() -> None:
     assert not is_open(None)
 
 
-def test_new_shapes_add_nothing_to_the_reserve_but_what_their_size_took() -> None:
+@pytest.mark.parametrize(("shapes", "over"), [(3, 0), (10, 10 * 58.5 - 3 * 60)])
+def test_new_shapes_compile_in_all_for_no_longer_than_all_did(shapes: int, over: float) -> None:
+    """And add nothing to the reserve but what their size took."""
     compiled = Timed(64, first=True, told=False, seconds=60.0)
-    pace = asked(scored(compiled, *[usual()] * 20), *[compiled] * 10)
+    pace = asked(scored(compiled, *[usual()] * 20), *[compiled] * shapes)
     assert pace is not None
-    assert pace.scoring_seconds == pytest.approx(10 * 0.5)
-    assert pace.over_seconds == 0
+    assert pace.scoring_seconds == pytest.approx(shapes * 0.5)
+    assert pace.over_seconds == pytest.approx(over)
+
+
+def test_no_first_request_may_take_more_than_the_slowest_one_did() -> None:
+    compiled = [Timed(size, first=True, told=False, seconds=6.0) for size in (8, 16, 32, 64)]
+    longer = Timed(64, first=True, told=False, seconds=60.0)
+    pace = asked(scored(*compiled, *[usual()] * 20), longer)
+    assert pace is not None
+    assert pace.over_seconds == pytest.approx(60 - 1.5 - 3 * 6)
 
 
 SCORED = [usual()] * 400

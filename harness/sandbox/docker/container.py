@@ -179,17 +179,19 @@ class ContainerPhase(WatchedPhase):
                 )
             exit_code = int(state["ExitCode"])
             oom_killed = bool(state.get("OOMKilled"))
-            if exit_code == KILLED_EXIT_CODE and self._kills == 0:
-                oom_killed = memory.was_reason(
-                    lambda: bool(client.inspect_container(self.container_id)["State"]["OOMKilled"]),
-                    kills_before=self._memory_kills_before,
+            killed = exit_code == KILLED_EXIT_CODE and self._kills == 0
+            if killed:
+                oom_killed = memory.is_flagged(
+                    lambda: bool(client.inspect_container(self.container_id)["State"]["OOMKilled"])
                 )
-        detail = ""
+        detail, limit = "", f"the memory limit of {self.job.limits.memory_bytes:,} bytes"
         if oom_killed:
             which = "it" if exit_code == KILLED_EXIT_CODE else "one of its processes"
+            detail = f"{which} was killed for exceeding {limit} (exit code {exit_code})"
+        elif killed and memory.killed_since(self._memory_kills_before):
             detail = (
-                f"{which} was killed for exceeding the memory limit of "
-                f"{self.job.limits.memory_bytes:,} bytes (exit code {exit_code})"
+                f"it was killed while the kernel killed for memory: for exceeding {limit}, "
+                f"or because this machine had none left (exit code {exit_code})"
             )
         return Ending(
             started_nanoseconds=started,

@@ -1,8 +1,8 @@
 """Who was killed for memory: the engine's flag, which can be late or lost, and the kernel's count.
 
 The engine hears of it by an event of its own, in no order with the event of the end; the group
-whose event it is may be gone before it was read. The kernel's count is of the whole machine, so
-it only says whether a death by SIGKILL that nobody sent has that reason.
+whose event it is may be gone before it was read. The kernel's count is of the whole machine: it
+tells that somebody was killed for memory meanwhile, and not whose limit it was.
 """
 
 import time
@@ -23,17 +23,17 @@ def kills_on_this_machine() -> int | None:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
 
 
-def was_reason(flagged: Callable[[], bool], *, kills_before: int | None) -> bool:
-    """Whether a first process that died by somebody's SIGKILL was killed for memory.
-
-    Args:
-        flagged: asks the engine; asked again for two seconds, since its flag may come late.
-        kills_before: the kernel's count before the start; None where it is silent.
-    """
+def is_flagged(flagged: Callable[[], bool]) -> bool:
+    """Whether the engine says that a container was killed for memory: asked for two seconds."""
     deadline = time.monotonic() + _FLAG_SECONDS
     while not flagged():
         if time.monotonic() > deadline:
-            kills = kills_on_this_machine()
-            return kills is not None and kills_before is not None and kills > kills_before
+            return False
         time.sleep(_AGAIN_SECONDS)
     return True
+
+
+def killed_since(before: int | None) -> bool:
+    """Whether the kernel has killed anybody for memory since it counted so many."""
+    now = kills_on_this_machine()
+    return now is not None and before is not None and now > before

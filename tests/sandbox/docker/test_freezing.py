@@ -167,7 +167,9 @@ def test_who_grows_over_the_memory_limit_meanwhile_is_killed_for_it(
     limits = LIMITS.model_copy(update={"memory_bytes": 64 * MIB})
     with containers.start(source, limits=limits, early=seal(tmp_path)) as running:
         facts = finished(running)
-    assert (facts.outcome, facts.exit_code, facts.oom_killed) == ("failed", 137, True)
+    assert (facts.outcome, facts.exit_code) == ("failed", 137)
+    # The engine may lose its event of it; then the kernel's count is the witness.
+    assert "for exceeding the memory limit of 67,108,864 bytes" in facts.detail
     assert facts.early is not None
     assert facts.early.artifact is not None
     assert facts.early.at_end == "same"

@@ -28,17 +28,16 @@ def test_the_count_is_read_where_the_kernel_tells_it(kernel: Path) -> None:
 @pytest.mark.usefixtures("kernel")
 def test_a_flag_that_comes_late_is_waited_for() -> None:
     answers = iter([False, True])
-    assert memory.was_reason(lambda: next(answers), kills_before=7)
+    assert memory.is_flagged(lambda: next(answers))
+    assert not memory.is_flagged(lambda: False)
 
 
 @pytest.mark.parametrize(("before", "killed"), [(6, True), (7, False), (None, False)])
 @pytest.mark.usefixtures("kernel")
-def test_a_flag_that_is_lost_is_replaced_by_the_kernels_count(
-    before: int | None, killed: bool
-) -> None:
-    assert memory.was_reason(lambda: False, kills_before=before) is killed
+def test_the_count_says_whether_anybody_was_killed_since(before: int | None, killed: bool) -> None:
+    assert memory.killed_since(before) is killed
 
 
 def test_a_silent_kernel_is_no_witness(kernel: Path) -> None:
     kernel.unlink()
-    assert not memory.was_reason(lambda: False, kills_before=6)
+    assert not memory.killed_since(6)

@@ -129,8 +129,9 @@ def test_an_engine_that_applies_something_else_is_seen(
 def test_memory_bomb_is_killed_and_recorded(containers: Phases) -> None:
     limits = LIMITS.model_copy(update={"memory_bytes": 64 * MIB})
     facts = containers.run("x = bytearray(1 << 30); x[::4096] = bytes(1 << 18)", limits=limits)
-    assert (facts.outcome, facts.exit_code, facts.oom_killed) == ("failed", 137, True)
-    assert "memory limit of 67,108,864 bytes" in facts.detail
+    assert (facts.outcome, facts.exit_code) == ("failed", 137)
+    # The engine may lose its event of it; then the kernel's count is the witness.
+    assert "for exceeding the memory limit of 67,108,864 bytes" in facts.detail
 
 
 def test_a_child_that_is_killed_for_memory_is_recorded(containers: Phases) -> None:
