@@ -8,13 +8,12 @@ from harness.data.format.manifest import FileEntry
 from harness.data.format.shards import Tokens, concatenated
 from harness.evidence.draws import HOLDOUT, PROBES, SUFFIXES, Draw
 from harness.evidence.plan import Plan
+from harness.run.disk import KEPT_ANSWER_BYTES
 from harness.scoring.probes.causality import ProbeSet
 from harness.scoring.probes.gaps import Costs
 from harness.scoring.schedules.corpus import WindowPlan
 from harness.scoring.schedules.documents import DocumentPlan
 
-KEPT_ANSWER_BYTES = 1 << 30
-"""Whole distributions that are kept while scoring, where the cost of a target can do instead."""
 COUNTED_TOKENS = 1 << 23
 """Train tokens of which a plain model is counted: 300 MB of memory while they are."""
 

@@ -85,7 +85,10 @@ def begin(
     stock = open_texts(track, referee.data, entry.tokenizer)
     reap(referee.runs)  # what it frees may be what is needed
     own = entry.tokenizer.kind != "stock"
-    check_disk(referee.runs, disk_need_bytes(track, stock.scored.manifest, own_tokenizer=own))
+    need = disk_need_bytes(
+        track, stock.scored.manifest, own_tokenizer=own, elsewhere=referee.elsewhere
+    )
+    check_disk(referee.runs, need)
     if entry.tokenizer.kind == "stock":
         check_window(entry, vocabulary_size=stock.scored.manifest.vocabulary_size)
     sandbox = referee.sandbox.prepare()
@@ -257,7 +260,12 @@ def confirm(directory: RunDirectory, referee: Referee) -> Judged:
     asked = plan.draws_for("confirmation")
     manifest = open_texts(plan.track, referee.data, plan.entry.tokenizer).scored.manifest
     own = plan.entry.tokenizer.kind != "stock"
-    need = disk_need_bytes(plan.track, manifest, own_tokenizer=own, runs=len(asked))
+    need = disk_need_bytes(
+        *(plan.track, manifest),
+        own_tokenizer=own,
+        runs=len(asked),
+        elsewhere=bool(plan.elsewhere),
+    )
     check_disk(directory.path.absolute().parent, need)
     return finish([directory], referee, confirming=True)[0]
 

@@ -18,7 +18,7 @@ from harness.data.format.dataset import DEMO_NAME, Dataset, open_dataset
 from harness.errors import InfrastructureError
 from harness.evidence.results import Trained
 from harness.evidence.store import RunDirectory
-from harness.run.disk import disk_need_bytes
+from harness.run.disk import KEPT_ANSWER_BYTES, disk_need_bytes
 from harness.run.shown import PREFIX, TrainShards, reap, train_shards
 from harness.safeio.files import sha256_of
 from tests.conftest import SANDBOXES
@@ -236,3 +236,6 @@ def test_the_disk_is_reckoned_with_one_copy_of_the_shards(dataset: Dataset) -> N
     eleven = disk_need_bytes(looking_track(), None)
     assert 3 * eleven == 11 * plain
     assert disk_need_bytes(looking_track(), None, runs=3) == plain
+    answers = KEPT_ANSWER_BYTES + 4 * sum(file.tokens or 0 for file in manifest.of_kind("val"))
+    waiting = disk_need_bytes(strict_track(), manifest, elsewhere=True)
+    assert waiting == disk_need_bytes(strict_track(), manifest) + 3 * answers
