@@ -26,7 +26,7 @@ from harness.evidence.results import (
     Trained,
 )
 from harness.evidence.step_names import Role, StepName
-from harness.evidence.steps import STEPS, step_of
+from harness.evidence.steps import place_of, step_of
 from harness.models import Fact, Finding, Later
 
 AnyResult = TypeVar("AnyResult", bound=Fact)
@@ -131,9 +131,8 @@ class Run(Fact):
 
     @model_validator(mode="after")
     def _follows(self) -> "Run":
-        order = [step.name for step in STEPS]
         names = [facts.name for facts in self.steps]
-        if names != sorted(set(names), key=order.index):
+        if names != sorted(set(names), key=place_of):
             raise ValueError("steps: expected each once, in the order of a run")
         before: set[str] = set()
         for facts in self.steps:
@@ -172,8 +171,7 @@ class Run(Fact):
     @model_validator(mode="after")
     def _moves_follow(self) -> "Run":
         moves, done = self.moves or (), [facts.name for facts in self.steps]
-        order = [step.name for step in STEPS]
-        places = [order.index(move.step) for move in moves]
+        places = [place_of(move.step) for move in moves]
         if places != sorted(set(places)):
             raise ValueError("moves: expected each step once, in the order of a run")
         for move in moves:
@@ -185,7 +183,7 @@ class Run(Fact):
         if moves and moves[-1].host is None:
             if self.ended:
                 raise ValueError("moves: the last has no machine, in a run that has ended")
-            if any(order.index(name) >= places[-1] for name in done):
+            if any(place_of(name) >= places[-1] for name in done):
                 raise ValueError("moves: a step is there that the last is waiting for")
         return self
 
@@ -238,8 +236,7 @@ class Run(Fact):
 
     def host_of(self, name: StepName) -> HostFacts:
         """The machine on which a step is made, as far as the run has moved."""
-        order = [step.name for step in STEPS]
-        upto = [m for m in self.moves or () if m.host and order.index(m.step) <= order.index(name)]
+        upto = [m for m in self.moves or () if m.host and place_of(m.step) <= place_of(name)]
         return (upto[-1].host if upto else None) or self.host
 
     @property

@@ -268,6 +268,14 @@ _BY_NAME = {step.name: step for step in STEPS}
 assert set(_BY_NAME) == set(get_args(StepName))  # noqa: S101 - the table is complete
 
 
+_PLACES = {step.name: place for place, step in enumerate(STEPS)}
+
+
+def place_of(name: StepName) -> int:
+    """Where a step stands in the order of a run."""
+    return _PLACES[name]
+
+
 def step_of(name: StepName) -> Step:
     """The step of that name."""
     return _BY_NAME[name]

@@ -261,6 +261,11 @@ class RunDirectory:
                 found.append(_checked(path, read, draw, attempt))
         return found
 
+    def waiting(self, draw: Draw) -> Run | None:
+        """The last try of a draw, where it waits to go on on another machine."""
+        last = self.tries(draw)[-1:]
+        return last[0] if last and last[0].waits else None
+
     def counted(self, draw: Draw) -> Run | None:
         """The try that counts, as :class:`Attempts` says."""
         return self._attempts(draw).counted

@@ -89,6 +89,16 @@ class File:
         return False
 
 
+def events_of(descriptor: int) -> list[tuple[int, int, bytes]]:
+    """Watch, mask and name of what an inotify descriptor tells since the last call."""
+    content, found, start = os.read(descriptor, _BUFFER_BYTES), [], 0
+    while start < len(content):
+        watch, mask, _, length = _HEADER.unpack_from(content, start)
+        start += _HEADER.size + length
+        found.append((watch, mask, content[start - length : start].rstrip(b"\0")))
+    return found
+
+
 class Watch:
     """Watches one file below a directory; folders on the way may come later.
 
@@ -141,7 +151,7 @@ class Watch:
             poll.register(self._descriptor, select.POLLIN)
             while told < MOST_READS and not ended():
                 if poll.poll(self._patience() * 1000):
-                    seen = [self._saw(*event) for event in self._events()]
+                    seen = [self._saw(*event) for event in events_of(self._descriptor)]
                     read = any(seen)
                 else:
                     read = self._file.opened and self._patience() == 0
@@ -158,15 +168,6 @@ class Watch:
         if not self._file.opened:
             return BEAT_SECONDS
         return min(BEAT_SECONDS, max(0.0, self._opened_at + QUIET_SECONDS - time.monotonic()))
-
-    def _events(self) -> list[tuple[int, int, bytes]]:
-        """Watch, mask and name of what has happened since the last call."""
-        content, found, start = os.read(self._descriptor, _BUFFER_BYTES), [], 0
-        while start < len(content):
-            watch, mask, _, length = _HEADER.unpack_from(content, start)
-            start += _HEADER.size + length
-            found.append((watch, mask, content[start - length : start].rstrip(b"\0")))
-        return found
 
     def _saw(self, watch: int, mask: int, name: bytes) -> bool:
         if mask & OVERFLOW:

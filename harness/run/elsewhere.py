@@ -75,12 +75,10 @@ def session_of(step: Step, bench: Workbench, run: Run) -> ScoringSession:
 
 def next_task(directory: RunDirectory, draw: Draw) -> Task:
     """What is to be made next of a draw: the rest of a try that waits, or another try."""
-    tries = directory.tries(draw)
-    attempts = directory.attempts(draw)
-    last = tries[-1] if tries else None
-    if last is not None and last.waits and last.attempt == attempts:
-        moves = len(last.moves or ())
-        node = last.hosts[-1].node
+    attempts, waiting = directory.attempts(draw), directory.waiting(draw)
+    if waiting is not None and waiting.attempt == attempts:
+        moves = len(waiting.moves or ())
+        node = waiting.hosts[-1].node
         return Task(directory.path, draw.number, attempts, moves=moves, not_on=node)
     return Task(directory.path, draw.number, attempts + 1)
 

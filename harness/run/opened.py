@@ -7,15 +7,12 @@ machine (inotify), which names no process; so nothing else may open these files 
 import contextlib
 import ctypes
 import os
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from harness.inside.watch import OPEN, OVERFLOW
+from harness.inside.watch import OPEN, OVERFLOW, events_of
 
 _ONCE = 0x80000000
-_HEADER = struct.Struct("iIII")
-_READ_BYTES = 1 << 16
 MOST_FILES = 4_096
 """So many can be watched at once on any machine: each user may have 8,192 watches or more."""
 
@@ -61,8 +58,9 @@ class OpenedFiles:
         if self._descriptor < 0:
             return None
         try:
-            while content := os.read(self._descriptor, _READ_BYTES):
-                self._take(content)
+            while events := events_of(self._descriptor):
+                for watch, mask, _ in events:
+                    self._take(watch, mask)
         except BlockingIOError:
             return len(self._seen)
         except OSError:
@@ -71,15 +69,11 @@ class OpenedFiles:
             self._end()
         return len(self._seen)
 
-    def _take(self, content: bytes) -> None:
-        place = 0
-        while place < len(content):
-            watch, mask, _, length = _HEADER.unpack_from(content, place)
-            place += _HEADER.size + length
-            if mask & OVERFLOW:
-                raise OSError("events were lost")
-            if mask & OPEN:
-                self._seen.add(watch)
+    def _take(self, watch: int, mask: int) -> None:
+        if mask & OVERFLOW:
+            raise OSError("events were lost")
+        if mask & OPEN:
+            self._seen.add(watch)
 
     def _end(self) -> None:
         if self._descriptor >= 0:

@@ -244,9 +244,9 @@ def _state_of(
         return "running", "", ""
     if order is not None and outcome_of(order) is None:
         return _state_of_job(order, states)
-    tries = directory.tries(draw)
-    if goes_on and tries and tries[-1].waits:
-        node = tries[-1].hosts[-1].node or "one without a name"
+    waiting = directory.waiting(draw)
+    if goes_on and waiting is not None:
+        node = waiting.hosts[-1].node or "one without a name"
         return "waiting", "", f"to be asked again on another machine than {node}"
     if directory.attempts(draw):
         given_up = [run.given_up for run in directory.tries(draw) if run.given_up]

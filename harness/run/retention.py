@@ -142,11 +142,12 @@ def _of_verification(directory: RunDirectory, board: Leaderboard) -> Iterator[Ne
     for draw in directory.plan.draws:
         counted = directory.counted(draw)
         needed = {run.attempt for run in _with_beside(directory, counted)}
-        waiting = {run.attempt for run in directory.tries(draw)[-1:] if run.waits}
+        waiting = directory.waiting(draw)
         for attempt in range(1, directory.attempts(draw) + 1):
             path = directory.try_directory(draw, attempt)
             counts = attempt in needed
-            if (counts or attempt in waiting) and not rejected:
+            waits = waiting is not None and attempt == waiting.attempt
+            if (counts or waits) and not rejected:
                 continue
             why: Why = (
                 "artifact of a rejected entry" if counts else "left by a try that does not count"
