@@ -19,9 +19,9 @@ from harness.sandbox.logs import LogCapture
 from harness.sandbox.phase import KILLED_EXIT_CODE, Ending, WatchedPhase
 from harness.sandbox.protocol import Job, require_plain_path
 
-_CLEANUP_SECONDS = 15.0
+_CLEANUP_SECONDS = 60.0
 _AGAIN_SECONDS = 0.05
-_KILL_SECONDS = 15.0
+_KILL_SECONDS = 30.0
 _WAIT_SLACK_SECONDS = 120.0
 
 

@@ -24,7 +24,7 @@ OLDEST_API = (1, 41)  # engine 20.10
 
 _START_REMEDY = "install Docker Engine, or start it: sudo systemctl start docker"
 _CALL_SECONDS = 60.0
-_PROBE_SECONDS = 3.0
+_PROBE_SECONDS = 15.0
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))"
 )
@@ -107,7 +107,7 @@ def usable(url: str | None = None) -> str:
     """The version of an engine that can sandbox, as ``engine 20.10.24``.
 
     Raises:
-        InfrastructureError: none answers within three seconds.
+        InfrastructureError: none answers within fifteen seconds.
     """
     engine = Engine(url)
     path = engine.url.removeprefix("http+").removeprefix("unix://")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import docker.errors
 import pytest
+import requests.exceptions
 from docker.api.client import APIClient
 
 from harness.errors import InfrastructureError
@@ -214,6 +215,70 @@ def test_who_cannot_be_frozen_where_others_can_is_at_fault(
     with pytest.raises(docker.errors.APIError):
         freezing.freeze(Refusing(), "phase", control="keeper")
     assert freezing.freeze(Refusing("phase"), "phase", control="keeper")
+
+
+class Late(Refusing):
+    """An engine whose answers about ``phase`` are late: it freezes it with the last of some calls.
+
+    Args:
+        calls: how many until then.
+    """
+
+    def __init__(self, calls: int) -> None:
+        super().__init__("keeper")
+        self.calls = calls
+
+    def _late(self) -> None:
+        self.calls -= 1
+        if self.calls >= 0:
+            raise requests.exceptions.ReadTimeout("read timed out")
+
+    def pause(self, container: str) -> None:
+        if container == "phase":
+            self._late()
+        super().pause(container)
+
+    def unpause(self, container: str) -> None:
+        if container == "phase":
+            self._late()
+        super().unpause(container)
+
+    def inspect_container(self, container: str) -> dict[str, dict[str, bool]]:
+        self._late()
+        return {"State": {"Running": True, "Paused": self.calls < 0}}
+
+
+def test_an_answer_that_is_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was about may have been done; who is not frozen in all the time is at fault."""
+    assert freezing.freeze(Late(1), "phase", control="keeper")
+    assert freezing.freeze(Late(4), "phase", control="keeper")
+    thawed = Late(0)
+    freezing.thaw(thawed, "phase")
+    assert thawed.unpaused == ["phase"]
+    monkeypatch.setattr(freezing, "PATIENCE_SECONDS", 0)
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        freezing.freeze(Late(9), "phase", control="keeper")
+    with pytest.raises(requests.exceptions.ReadTimeout):  # it is frozen still
+        freezing.thaw(Late(1), "phase")
+
+
+class Endless(Refusing):
+    """An engine that is never done with freezing ``phase``, and says that it runs."""
+
+    def pause(self, container: str) -> None:
+        if container == "phase":
+            raise requests.exceptions.ReadTimeout("read timed out")
+        super().pause(container)
+
+
+def test_who_cannot_be_frozen_in_time_where_others_can_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(freezing, "PATIENCE_SECONDS", 0)
+    engine = Endless("keeper")
+    with pytest.raises(ArtifactError, match="the engine did not finish it in time"):
+        freezing.freeze(engine, "phase", control="keeper")
+    assert engine.unpaused == ["keeper"]
 
 
 def name_of(part: str, running: Running, client: APIClient) -> str:
