@@ -53,6 +53,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def machine_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Workers of pytest run beside each other, each as if it had a machine to itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_MACHINE_LOCK", str(tmp_path_factory.mktemp("machine") / "lock"))
+        yield
+
+
 SANDBOXES = ["process", pytest.param("docker", marks=pytest.mark.docker)]
 
 

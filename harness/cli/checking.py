@@ -99,6 +99,7 @@ def _check(
     console: PatientConsole,
 ) -> FolderCheck:
     from harness.run.folder_check import check_folder
+    from harness.run.one_at_a_time import on_this_machine
     from harness.upstream.folder import RecordFolder
 
     if bridge is None or not bridge.asked:
@@ -106,12 +107,13 @@ def _check(
         raise SubmissionError(f"no bridge leads to its model, so nothing was run: {said}")
     track = choose_track(options.track)
     sandbox = choose_sandbox(options, track, console.note, layout="upstream")
-    return check_folder(
-        *(RecordFolder(folder), bridge, track, sandbox),
-        data=options.data,
-        seconds=options.seconds,
-        log=options.log,
-    )
+    with on_this_machine(alone=False, note=console.note):
+        return check_folder(
+            *(RecordFolder(folder), bridge, track, sandbox),
+            data=options.data,
+            seconds=options.seconds,
+            log=options.log,
+        )
 
 
 def _unchecked(options: argparse.Namespace, error: HarnessError) -> FolderCheck:

@@ -197,6 +197,7 @@ def _prove_sandbox(options: argparse.Namespace) -> int:
 def _measure_channels(options: argparse.Namespace) -> int:
     from harness.hardware.machine import machine
     from harness.report.channels import show_channels
+    from harness.run.one_at_a_time import on_this_machine
     from harness.sandbox.channels.figures import mark_of
     from harness.sandbox.channels.measure import measure
 
@@ -211,14 +212,16 @@ def _measure_channels(options: argparse.Namespace) -> int:
         control.prepare()
     needed = track.hardware.accelerators > 0
     gpus = machine(needs_accelerators=True).accelerators if needed else ()
-    found = measure(
-        backend.name,
-        sandbox,
-        control,
-        mark_of(track),
-        note=console.note,
-        accelerators=tuple(gpu.uuid for gpu in gpus),
-    )
+    # Beside a verification it would disturb that, and hear less than there is.
+    with on_this_machine(alone=True, note=console.note):
+        found = measure(
+            backend.name,
+            sandbox,
+            control,
+            mark_of(track),
+            note=console.note,
+            accelerators=tuple(gpu.uuid for gpu in gpus),
+        )
     show_channels(found, console)
     write_json(found.model_dump_json(indent=2), options.json)
     return 0 if found.holds else EXIT_INCONCLUSIVE

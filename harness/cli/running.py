@@ -179,20 +179,24 @@ def _inspect(options: argparse.Namespace) -> int:
     from harness.evidence.store import RunDirectory
     from harness.report.inspection import inspection_table
     from harness.run.inspect_artifact import inspect_file, inspect_run
+    from harness.run.one_at_a_time import on_this_machine
 
     console = console_for(options)
+    at_work = on_this_machine(alone=False, note=console.note)
     if options.artifact.is_dir():
         directory = RunDirectory.open(options.artifact)
         plan = directory.plan
         sandbox = choose_sandbox(options, plan.track, console.note, layout=plan.entry.layout)
         sandbox.prepare()
-        found = inspect_run(directory, sandbox)
+        with at_work:
+            found = inspect_run(directory, sandbox)
     elif options.submission:
         submission, track = load_submission(options.submission), load_track(options.track)
         sandbox = choose_sandbox(options, track, console.note)
         sandbox.prepare()
         entry = submission.entry(track.settings)
-        found = inspect_file(options.artifact, entry, submission.contents, track, sandbox)
+        with at_work:
+            found = inspect_file(options.artifact, entry, submission.contents, track, sandbox)
     else:
         raise UsageError(
             "not a run directory; a lone artifact needs --submission FOLDER", file=options.artifact

@@ -35,6 +35,7 @@ from harness.run.codec.texts import texts_of_code
 from harness.run.host_check import check_host
 from harness.run.launcher.protocol import Task
 from harness.run.launcher.registry import is_alone, is_launched
+from harness.run.one_at_a_time import on_this_machine
 from harness.run.progress import Progress
 from harness.run.score_job import UNLIMITED_SECONDS
 from harness.run.scoring_session import ScoringSession
@@ -83,6 +84,8 @@ class Workbench:
     def open(cls, task: Task, *, data: Path, progress: Progress) -> Iterator["Workbench"]:
         """Open what a task needs, and lock its draw, so that no two processes run it at once.
 
+        What may become a record waits until it has the machine to itself.
+
         Raises:
             UsageError: this is not a run directory, or its evidence is damaged.
             InfrastructureError: the host is not what the plan requires, a file was changed since
@@ -116,7 +119,8 @@ class Workbench:
         stock = open_texts(plan.track, data, plan.entry.tokenizer)
         check_texts(plan, stock.facts())
         reap(directory.path.absolute().parent)
-        with directory.hold(draw), ExitStack() as holds:
+        at_work = on_this_machine(alone=not plan.rehearsal, note=progress.note)
+        with directory.hold(draw), at_work, ExitStack() as holds:
             host = calibrated(host, plan, sandbox, stock, launched=is_launched())
             yield cls(directory, draw, task.attempt, host, sandbox, stock, progress, holds)
 

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.errors import InfrastructureError
@@ -30,15 +30,32 @@ def locked(path: Path, *, what: str) -> Iterator[None]:
         BusyError: another harness holds it; ``what`` says what it works on.
         InfrastructureError: the file cannot be opened, or the file system has no locks.
     """
-    writable = os.access(path if path.exists() else path.parent, os.W_OK)
-    flags = (os.O_RDWR | os.O_CREAT) if writable else os.O_RDONLY
-    with disk_errors(path):
-        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
+    with _opened(path) as descriptor:
         _take(descriptor, path.parent, what)
         yield
-    finally:
-        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def waited_for(path: Path, *, alone: bool, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold such a lock while the block lasts, once nobody stands in the way.
+
+    Args:
+        path: its file.
+        alone: beside nobody; else beside all others who do not ask to be alone.
+        waits: called once, if somebody stands in the way.
+
+    Raises:
+        InfrastructureError: as by :func:`locked`.
+    """
+    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    with _opened(path) as descriptor:
+        told = False
+        while not _taken(descriptor, kind, path):
+            if not told:
+                waits()
+            told = True
+            time.sleep(_LOOKING_SECONDS)
+        yield
 
 
 def is_locked(path: Path) -> bool:
@@ -59,21 +76,35 @@ def is_locked(path: Path) -> bool:
         raise InfrastructureError(f"cannot be looked at: {error.strerror}", file=path) from error
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    flags = (os.O_RDWR | os.O_CREAT) if writable else os.O_RDONLY
+    with disk_errors(path):
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _take(descriptor: int, place: Path, what: str) -> None:
     deadline = time.monotonic() + _LOOKING_SECONDS
+    while not _taken(descriptor, fcntl.LOCK_EX, place):
+        if time.monotonic() > deadline:
+            raise BusyError(
+                f"another harness is at work on this {what}",
+                file=place,
+                remedy="wait for it to end",
+            )
+        time.sleep(_LOOKING_SECONDS / 10)
+
+
+def _taken(descriptor: int, kind: int, place: Path) -> bool:
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_LOOKING_SECONDS / 10)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise BusyError(
-            f"another harness is at work on this {what}", file=place, remedy="wait for it to end"
-        ) from None
+        return False
     except OSError as error:
         raise InfrastructureError(
             f"this file system gives no locks ({error.strerror}), so nothing would keep two "
@@ -81,3 +112,4 @@ def _take(descriptor: int, place: Path, what: str) -> None:
             file=place,
             remedy="keep --runs where flock works on every machine, as on NFS 4",
         ) from error
+    return True
