@@ -23,6 +23,8 @@ Component = Literal["runc", "containerd", "nvidia-container-toolkit"]
 Version = tuple[int, int, int, int]
 
 TOOLKIT: Component = "nvidia-container-toolkit"
+UNREAD = "unknown"
+"""In place of a version that cannot be read."""
 
 _FILE = "cves.toml"
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?(?:[-~.+]?rc\.?(\d{1,6}))?")
@@ -97,14 +99,19 @@ def components(description: Mapping[str, Any]) -> dict[str, str]:
 
 
 def escapes_of(versions: Mapping[str, str]) -> list[tuple[str, Escape]]:
-    """Escapes that versions have by their numbers, each with the version it was found in."""
-    return [
-        (versions[escape.component], escape)
-        for escape in known()
-        if escape.component in versions
-        and (version := version_of(versions[escape.component])) is not None
-        and escape.open_in(version)
-    ]
+    """Escapes that versions have by their numbers, each with the version it was found in.
+
+    A part whose version cannot be read, :data:`UNREAD`, has all that are known of it.
+    """
+    found = []
+    for escape in known():
+        if escape.component not in versions:
+            continue
+        shown = versions[escape.component]
+        version = version_of(shown)
+        if version is None or escape.open_in(version):
+            found.append((shown if version is not None else UNREAD, escape))
+    return found
 
 
 def known_in(versions: Mapping[str, str]) -> tuple[KnownEscape, ...]:
@@ -141,6 +148,6 @@ def _toolkit() -> dict[str, str]:
             timeout=_TOOL_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return {}
+        return {TOOLKIT: UNREAD}
     found = _VERSION.search(done.stdout)
-    return {TOOLKIT: found[0]} if found else {}
+    return {TOOLKIT: found[0] if found else UNREAD}

@@ -1,6 +1,7 @@
 """Versions with a known escape are named; robustly, and no repaired one."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,6 @@ def test_a_candidate_comes_before_its_release() -> None:
 @pytest.mark.parametrize("text", ["", "unknown", "de40ad0", "v1"])
 def test_what_is_no_version(text: str) -> None:
     assert version_of(text) is None
-    assert escapes_of({"runc": text}) == []
 
 
 @given(st.text(max_size=60))
@@ -75,6 +75,30 @@ def test_the_toolkit_for_gpus() -> None:
     found = {escape.id for _, escape in escapes_of({cves.TOOLKIT: "1.17.7"})}
     assert found == {"CVE-2025-23266"}
     assert escapes_of({cves.TOOLKIT: "1.17.8"}) == []
+
+
+@pytest.mark.parametrize("shown", ["", "unknown", "HEAD; runc 1.4.0", "v1"])
+def test_a_version_that_cannot_be_read_has_all_that_is_known(shown: str) -> None:
+    versions = {"runc": shown, "containerd": "2.2.0"}
+    if cves.version_of(shown) is None:
+        found = known_in(versions)
+        assert {escape.component for escape in found} == {"runc"}
+        assert {escape.version for escape in found} == {cves.UNREAD}
+        assert len(found) == sum(len(each.ids) for each in known() if each.component == "runc")
+    else:
+        assert known_in(versions) == ()
+
+
+@pytest.mark.parametrize("does", ["echo none", "exit 1", "echo nvidia 1.17.8"])
+def test_a_toolkit_that_does_not_tell_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    tool = tmp_path / "nvidia-ctk"
+    tool.write_text(f"#!/bin/sh\n{does}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    shown = components({})[cves.TOOLKIT]
+    assert shown == ("1.17.8" if "1.17.8" in does else cves.UNREAD)
 
 
 def test_a_component_that_is_absent_is_not_named() -> None:
@@ -132,7 +156,7 @@ def test_the_referee_vouches_for_one_version_and_the_escapes_that_he_names(
 @given(
     st.dictionaries(
         st.sampled_from(["runc", "containerd", cves.TOOLKIT]),
-        st.sampled_from(["0.1.0", "1.1.5+ds1", DEBIAN, "1.2.7", "1.6.20~ds1-1+deb12u3", "1:1.1.5"]),
+        st.sampled_from(["0.1.0", "1.1.5+ds1", DEBIAN, "1.2.7", "1.6.20~ds1-1+deb12u3", "a;b:c"]),
     )
 )
 def test_the_line_that_we_propose_vouches_for_all_that_was_open(versions: dict[str, str]) -> None:
