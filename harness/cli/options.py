@@ -274,7 +274,7 @@ def keep_scorecard(directory: Path, verdict: Verdict, *, verify: str = "") -> No
 
     ``verify`` is the command that runs the entry again, where it was just typed.
     """
-    from harness.evidence.store import SCORECARD
+    from harness.evidence.places import SCORECARD
     from harness.report.terminal import render_text
     from harness.safeio.files import write_atomically
 

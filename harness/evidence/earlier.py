@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.evidence.store import LARGEST_EVIDENCE_BYTES, PLAN, VERDICT, RunDirectory
+from harness.evidence.places import PLAN, VERDICT
+from harness.evidence.store import LARGEST_EVIDENCE_BYTES, RunDirectory
 from harness.safeio.parsing import parse_json
 from harness.safeio.reading import read_inside
 

@@ -3,7 +3,8 @@
 import contextlib
 
 from harness.evidence.draws import Draw
-from harness.evidence.store import EVIDENCE, RunDirectory
+from harness.evidence.places import EVIDENCE
+from harness.evidence.store import RunDirectory
 from harness.safeio.locks import BusyError
 
 _LONGEST = 1000

@@ -22,9 +22,10 @@ from harness.contest.entry import file_facts
 from harness.contest.loading import load_submission
 from harness.errors import InfrastructureError, SubmissionError, UsageError
 from harness.evidence.digests import measured_by
+from harness.evidence.places import PLAN
 from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
-from harness.evidence.store import PLAN, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.safeio.files import digest_of_named
 from harness.safeio.reading import open_inside, read_inside
 

@@ -1,25 +1,9 @@
-"""The directory of one verification: which file is written when, and how it is read again.
-
-::
-
-    runs/<created>-<folder>-<track>/
-      plan.json                     fixed before the first run, never changed
-      entry/                        exactly the counted files: what is mounted
-      bridge/                       the referee's own lines about an entry in a foreign layout
-      preparation/try-K/            what ran before any seed; tokenizer.normal: what was proven
-      seed-S/try-K/                 evidence.json, <step>.log, <step>.npz, artifact/, checkpoint/
-                                    <step>.telemetry.npz where accelerators were watched,
-                                    <step>.answers.npz while it is asked again elsewhere
-      reproduction-S/try-K/         the same
-        pruned.json                 instead of sealed files that nobody needs any more
-      */lock                        held by who makes a try of that draw, on any machine
-      tasks/                        what a launcher has sent to nodes (run/launcher/desk.py)
-      decisions/N.json              beside the evidence, not of it
-      verdict.json, scorecard.txt
+"""The directory of one verification: what is written when, and how it is read again.
 
 A try begins when its directory is made, which only one harness can do. ``evidence.json`` is
 written after each step, and before the entry's code is started first. The first try of a draw that
 our side did not lose is the one that counts; ``attempts.py`` says what becomes of the others.
+Where each file lies is ``places.py``.
 """
 
 import contextlib
@@ -36,42 +20,34 @@ from harness.errors import InfrastructureError, UsageError
 from harness.evidence.attempts import MOST_BEGUN, Attempts
 from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw
+from harness.evidence.places import (
+    BRIDGE,
+    ENTRY,
+    EVIDENCE,
+    FORMAT_1_PLAN,
+    LOCK,
+    PLAN,
+    PRUNED,
+    VERDICT,
+    Places,
+)
 from harness.evidence.plan import FORMAT, Plan
 from harness.evidence.run import Run
-from harness.evidence.step_names import Role, StepName
-from harness.evidence.steps import STEPS, step_of
+from harness.evidence.steps import STEPS
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
 from harness.safeio.locks import BusyError, is_locked, locked
 from harness.safeio.parsing import Model, ParseError, parse_model, problems_of
 from harness.safeio.reading import read_inside
 
-PLAN = "plan.json"
-EVIDENCE = "evidence.json"
-VERDICT = "verdict.json"
-SCORECARD = "scorecard.txt"
-ENTRY = "entry"
-BRIDGE = "bridge"
-PRUNED = "pruned.json"
-LOCK = "lock"
-NORMAL_FORM = "tokenizer.normal"
-_FORMAT_1_PLAN = "verification.json"
-_FOLDERS: dict[Role, str] = {
-    "preparation": "preparation",
-    "seed": "seed-{seed}",
-    "reproduction": "reproduction-{seed}",
-}
 _MOST_TRIES = 1000
 _MOST_DECISIONS = 1000
 LARGEST_EVIDENCE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class RunDirectory:
+class RunDirectory(Places):
     """One verification's directory and what was fixed before its first run."""
-
-    path: Path
-    plan: Plan
 
     @classmethod
     def create(
@@ -104,11 +80,11 @@ class RunDirectory:
                 damaged.
         """
         if not (path / PLAN).is_file():
-            if (path / _FORMAT_1_PLAN).is_file():
+            if (path / FORMAT_1_PLAN).is_file():
                 raise UsageError(
                     "evidence of format 1, which this harness does not read; expected format "
                     f"{FORMAT}: run the verification again",
-                    file=path / _FORMAT_1_PLAN,
+                    file=path / FORMAT_1_PLAN,
                 )
             raise UsageError(
                 f"not the directory of a verification: it holds no {PLAN}; "
@@ -121,38 +97,6 @@ class RunDirectory:
     def binds(self) -> bool:
         """Whether its draw could make a record: then there is no other beside it for the asking."""
         return not (self.plan.rehearsal or self.plan.chosen_by_hand)
-
-    @property
-    def entry(self) -> Path:
-        """The counted files, as they are mounted: absolute, whatever the directory is."""
-        return self.path.absolute() / ENTRY
-
-    @property
-    def bridge(self) -> Path:
-        """The referee's own lines about an entry in upstream's layout, absolute."""
-        return self.path.absolute() / BRIDGE
-
-    def draw_directory(self, draw: Draw) -> Path:
-        """Where the tries of a draw lie."""
-        return self.path / _FOLDERS[draw.role].format(seed=draw.seed)
-
-    def try_directory(self, draw: Draw, attempt: int) -> Path:
-        """Where one try of a draw lies; it need not exist."""
-        return self.path / try_folder(draw.role, draw.seed, attempt)
-
-    def directory_of(self, run: Run) -> Path:
-        """Where a run's evidence lies."""
-        return self.try_directory(self.plan.draws[run.draw], run.attempt)
-
-    def artifact(self, run: Run) -> Path:
-        """The sealed artifact of a run that has one, absolute as it is mounted."""
-        assert run.artifact is not None  # noqa: S101 - callers ask for sealed runs only
-        return self.directory_of(run).absolute() / "artifact" / run.artifact.name
-
-    def checkpoint(self, run: Run) -> Path:
-        """The unquantized weights of a run that left some, absolute as they are mounted."""
-        assert run.checkpoint is not None  # noqa: S101 - callers ask for such runs only
-        return self.directory_of(run).absolute() / "checkpoint" / run.checkpoint.name
 
     def is_pruned(self, run: Run) -> bool:
         """Whether what a run sealed was removed on purpose, and is not there any more."""
@@ -176,30 +120,12 @@ class RunDirectory:
                     remedy="restore it from a copy, or run the verification again",
                 )
 
-    def normal_form(self, run: Run) -> Path:
-        """The entry's tokenizer in its normal form, of a preparation that proved one."""
-        return self.directory_of(run).absolute() / NORMAL_FORM
-
-    def documents(self, run: Run, name: StepName) -> Path:
-        """The documents' costs that a step of a run leaves."""
-        file = step_of(name).documents_file
-        assert file is not None  # noqa: S101 - callers ask for steps that score
-        return self.directory_of(run) / file
-
-    def answers(self, run: Run, name: StepName) -> Path:
-        """The answers that a scoring of a run has left for who asks again elsewhere."""
-        return self.directory_of(run) / step_of(name).answers_file
-
     def forget_answers(self, draw: Draw, attempt: int) -> None:
         """Remove the answers of a try: they are large, and nobody asks again any more."""
         place = self.try_directory(draw, attempt)
         for step in STEPS:
             with disk_errors(place):
                 (place / step.answers_file).unlink(missing_ok=True)
-
-    def telemetry(self, run: Run, name: StepName) -> Path:
-        """What accelerators did in a step of a run whose telemetry kept a file."""
-        return self.directory_of(run) / step_of(name).telemetry_file
 
     def attempts(self, draw: Draw) -> int:
         """How many tries of a draw were begun, including those that failed."""
@@ -359,16 +285,6 @@ class RunDirectory:
         """Lock the directory, so that two harnesses never work on one verification."""
         with locked(self.path / PLAN, what="verification"):
             yield
-
-
-def try_folder(role: Role, seed: int, attempt: int) -> str:
-    """Where one try of a draw lies, relative to the directory of its verification."""
-    return f"{_FOLDERS[role].format(seed=seed)}/try-{attempt}"
-
-
-def is_run_directory(path: Path) -> bool:
-    """Whether a directory holds a verification, of this format or of an earlier one."""
-    return (path / PLAN).is_file() or (path / _FORMAT_1_PLAN).is_file()
 
 
 def _new_directory(runs: Path, name: str) -> Path:

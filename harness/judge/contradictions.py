@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from harness.evidence.digests import judged_by
-from harness.evidence.store import try_folder
+from harness.evidence.places import try_folder
 from harness.judge.check_figures import (
     asked,
     limit_figures,

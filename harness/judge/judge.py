@@ -10,8 +10,8 @@ from datetime import datetime
 
 from harness.evidence.digests import judged_by
 from harness.evidence.phase import PhaseFacts
+from harness.evidence.places import try_folder
 from harness.evidence.run import Run
-from harness.evidence.store import try_folder
 from harness.judge.case import Case
 from harness.judge.comparison import spending_under
 from harness.judge.conclude import conclude, settle

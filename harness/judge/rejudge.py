@@ -17,7 +17,8 @@ from typing import Literal
 
 from harness.contest.track import Track
 from harness.errors import HarnessError, InfrastructureError, UsageError
-from harness.evidence.store import PLAN, VERDICT, RunDirectory, is_run_directory
+from harness.evidence.places import PLAN, VERDICT, is_run_directory
+from harness.evidence.store import RunDirectory
 from harness.judge.stored import judge_stored
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import read_verdict

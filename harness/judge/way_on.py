@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from harness.evidence.places import try_folder
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.step_names import StepName
 from harness.evidence.steps import STEPS, step_of
-from harness.evidence.store import try_folder
 from harness.judge.case import Case
 from harness.judge.conclude import deciding
 from harness.judge.next_step import next_step

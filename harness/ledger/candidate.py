@@ -11,7 +11,8 @@ from harness.contest.significance import Significance
 from harness.contest.track import BroughtAlong, Track
 from harness.errors import UsageError
 from harness.evidence.integrity import read_files
-from harness.evidence.store import PLAN, VERDICT, RunDirectory
+from harness.evidence.places import PLAN, VERDICT
+from harness.evidence.store import RunDirectory
 from harness.judge.contradictions import of_these_rules
 from harness.judge.stored import judge_stored
 from harness.judge.verdict import Verdict

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from harness.contest.manifest import Manifest
 from harness.contest.track import Track
-from harness.evidence import store
+from harness.evidence import places
 from harness.evidence.decisions import Decision
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
@@ -13,10 +13,10 @@ from harness.judge.verdict import Verdict
 from harness.report.keys import Model, models_of, section_text, titles_of
 
 STORED: tuple[tuple[str, type[BaseModel]], ...] = (
-    (store.PLAN, Plan),
-    (store.EVIDENCE, Run),
+    (places.PLAN, Plan),
+    (places.EVIDENCE, Run),
     ("decisions/N.json", Decision),
-    (store.VERDICT, Verdict),
+    (places.VERDICT, Verdict),
 )
 """Files of a verification that are JSON, and what each is."""
 ROOTS: tuple[type[BaseModel], ...] = (Manifest, Track, *(root for _, root in STORED))
@@ -67,13 +67,13 @@ digest.
 def evidence_text() -> str:
     """The page about evidence."""
     head = _EVIDENCE_HEAD.format(
-        plan=store.PLAN,
-        entry=store.ENTRY,
-        bridge=store.BRIDGE,
-        normal=store.NORMAL_FORM,
-        evidence=store.EVIDENCE,
-        verdict=store.VERDICT,
-        scorecard=store.SCORECARD,
+        plan=places.PLAN,
+        entry=places.ENTRY,
+        bridge=places.BRIDGE,
+        normal=places.NORMAL_FORM,
+        evidence=places.EVIDENCE,
+        verdict=places.VERDICT,
+        scorecard=places.SCORECARD,
         logs=", ".join(f"`{step.log}`" for step in STEPS if step.log),
         documents=", ".join(f"`{step.documents_file}`" for step in STEPS if step.documents_file),
         answers=", ".join(

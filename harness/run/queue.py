@@ -15,9 +15,10 @@ from pydantic import Field
 from harness.errors import HarnessError
 from harness.evidence.draws import Draw
 from harness.evidence.earlier import kept_word
+from harness.evidence.places import PLAN, VERDICT
 from harness.evidence.run import Run
 from harness.evidence.step_names import Role
-from harness.evidence.store import PLAN, VERDICT, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.judge.next_step import next_step
 from harness.judge.stored import read_case
 from harness.models import Fact

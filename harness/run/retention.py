@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import HarnessError, InfrastructureError
+from harness.evidence.places import PRUNED, VERDICT, is_run_directory
 from harness.evidence.run import Run
 from harness.evidence.steps import STEPS
-from harness.evidence.store import PRUNED, VERDICT, RunDirectory, is_run_directory
+from harness.evidence.store import RunDirectory
 from harness.judge.verdict_file import read_verdict
 from harness.ledger.chain import Leaderboard
 from harness.run.derived import Kept, clear, derived, kept

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from harness.errors import InfrastructureError
 from harness.evidence.attempts import Attempts
 from harness.evidence.integrity import check_kept
+from harness.evidence.places import EVIDENCE
 from harness.evidence.plan import PlanRef
 from harness.evidence.run import Move, Run
-from harness.evidence.store import EVIDENCE, RunDirectory
+from harness.evidence.store import RunDirectory
 from tests.factories.plans import plan
 from tests.factories.results import failure
 from tests.factories.runs import good_runs, preparation, seed_run

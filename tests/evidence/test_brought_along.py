@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.evidence.store import PLAN, RunDirectory
+from harness.evidence.places import PLAN
+from harness.evidence.store import RunDirectory
 from harness.judge.stored import judge_path
 from tests.factories.plans import contents_of, plan, strict_track
 from tests.factories.runs import good_runs

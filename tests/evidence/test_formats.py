@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from harness.contest.entry import TakeOver
 from harness.evidence.decisions import Decision
+from harness.evidence.places import BRIDGE, PLAN
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
-from harness.evidence.store import BRIDGE, PLAN, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.judge.case import Case
 from harness.judge.conclude import ask_all
 from harness.judge.next_step import next_step

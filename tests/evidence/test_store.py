@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 
 from harness.errors import InfrastructureError, UsageError
 from harness.evidence.earlier import Earlier
+from harness.evidence.places import EVIDENCE, PLAN, VERDICT
 from harness.evidence.plan import Plan, PlanRef
 from harness.evidence.run import Run
-from harness.evidence.store import (
-    EVIDENCE,
-    PLAN,
-    VERDICT,
-    RunDirectory,
-)
+from harness.evidence.store import RunDirectory
 from tests.factories.broken import PLAN as MADE
 from tests.factories.plans import CODE, entry, plan, required, strict_track
 from tests.factories.results import failure, phase

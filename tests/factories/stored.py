@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from harness.evidence.decisions import Decision
+from harness.evidence.places import BRIDGE, ENTRY, EVIDENCE, PLAN
 from harness.evidence.plan import Plan
 from harness.evidence.results import ArtifactFacts, Scores
 from harness.evidence.run import Run
-from harness.evidence.store import BRIDGE, ENTRY, EVIDENCE, PLAN, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.safeio.files import sha256_of_bytes
 from tests.factories.plans import CODE
 from tests.factories.results import document_costs, weights

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.evidence.store import EVIDENCE, PLAN
+from harness.evidence.places import EVIDENCE, PLAN
 from harness.judge.stored import judge_path
 from tests.factories.broken import KILLED
 from tests.factories.futures import FORMATS

@@ -14,8 +14,9 @@ import pytest
 
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Track
+from harness.evidence.places import VERDICT
 from harness.evidence.plan import Plan
-from harness.evidence.store import VERDICT, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.judge.check_figures import sizes_of
 from harness.judge.rejudge import Rejudged, find_runs, rejudge
 from harness.judge.stored import judge_stored

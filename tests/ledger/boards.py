@@ -9,9 +9,10 @@ from harness.contest.brought_along import brought_along
 from harness.contest.loading import load_submission
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Track
+from harness.evidence.places import VERDICT
 from harness.evidence.plan import Plan
 from harness.evidence.run import Run
-from harness.evidence.store import VERDICT, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.ledger.candidate import load_candidate
 from harness.ledger.chain import NOTHING_BEFORE, Leaderboard, leaderboard_json
 from harness.ledger.events import Accepted, Event, Joined, Parted, Record, Retracted, Tried

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.evidence.store import PLAN, VERDICT
+from harness.evidence.places import PLAN, VERDICT
 from harness.judge.verdict_file import read_verdict
 from harness.ledger.events import Accepted
 from harness.ledger.file import load_leaderboard

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.evidence.decisions import Decision
-from harness.evidence.store import SCORECARD, VERDICT, RunDirectory
+from harness.evidence.places import SCORECARD, VERDICT
+from harness.evidence.store import RunDirectory
 from harness.judge.conclude import why_not
 from harness.judge.rules import CHECKS, rule_of
 from harness.judge.stored import judge_path

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.evidence.store import VERDICT
+from harness.evidence.places import VERDICT
 from harness.judge.stored import judge_path
 from harness.ledger.candidate import load_candidate
 from harness.ledger.trying import why_no_try

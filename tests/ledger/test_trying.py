@@ -12,9 +12,10 @@ from harness.contest.loading import load_submission
 from harness.contest.track import Track
 from harness.errors import UsageError
 from harness.evidence.host import TelemetryFacts
+from harness.evidence.places import VERDICT
 from harness.evidence.plan import Tries
 from harness.evidence.run import Run
-from harness.evidence.store import VERDICT, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.judge.verdict import Verdict
 from harness.ledger.candidate import load_candidate
 from harness.ledger.events import Accepted, Joined, Parted, Tried

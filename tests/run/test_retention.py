@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.places import PRUNED, VERDICT
 from harness.evidence.run import Move
-from harness.evidence.store import PRUNED, VERDICT, RunDirectory
+from harness.evidence.store import RunDirectory
 from harness.judge.stored import judge_stored
 from harness.ledger.chain import Leaderboard, leaderboard_json
 from harness.ledger.events import Accepted, Retracted

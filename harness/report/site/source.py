@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.audit.findings import FolderAudit
 from harness.contest.track import Track, load_track, track_names
 from harness.errors import UsageError
-from harness.evidence.store import VERDICT
+from harness.evidence.places import VERDICT
 from harness.judge.rejudge import find_runs
 from harness.judge.verdict_file import LARGEST_VERDICT_BYTES
 from harness.ledger.chain import Leaderboard, is_on

@@ -1,10 +1,10 @@
 """Proves the entry's own tokenizer on every validation document, before any seed run."""
 
 from harness.errors import SubmissionError
+from harness.evidence.places import NORMAL_FORM
 from harness.evidence.results import TokenizerProof
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step
-from harness.evidence.store import NORMAL_FORM
 from harness.run.codec.texts import Proven, prove_code, prove_model
 from harness.run.endings import failure_of
 from harness.run.texts import brought_by, check_window, prove_bytes
