@@ -78,8 +78,11 @@ def is_locked(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    writable = os.access(path if path.exists() else path.parent, os.W_OK)
-    flags = (os.O_RDWR | os.O_CREAT) if writable else os.O_RDONLY
+    # In a directory such as /tmp the kernel lets nobody "create" what somebody else has made.
+    if path.exists():
+        flags = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY
+    else:
+        flags = os.O_RDWR | os.O_CREAT
     with disk_errors(path):
         descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:

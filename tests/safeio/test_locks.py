@@ -2,8 +2,11 @@
 
 import errno
 import fcntl
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,30 @@ def test_who_looks_takes_nothing_away(tmp_path: Path) -> None:
         looking.stdout.readline()
         with locked(path, what="run"):
             pass
+
+
+def test_in_a_directory_for_all_the_lock_is_everybodys(tmp_path: Path) -> None:
+    """Whoever made its file: another user, who may have ended, or root."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    shared = Path(tempfile.mkdtemp(prefix="pgolf-locks-"))
+    try:
+        shared.chmod(0o1777)
+        path = shared / "lock"
+        path.touch()
+        os.chown(path, 12345, 12345)
+        with locked(path, what="run"):
+            assert is_locked(path)
+        by_another = (
+            "import os, sys; from pathlib import Path; from harness.safeio.locks import locked\n"
+            "os.setgid(12346); os.setuid(12346)\n"
+            "with locked(Path(sys.argv[1]), what='run'): print('held')"
+        )
+        command = [sys.executable, "-c", by_another, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout == "held\n", done.stderr
+    finally:
+        shutil.rmtree(shared)
 
 
 def test_a_file_system_without_locks_is_told(
