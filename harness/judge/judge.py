@@ -166,9 +166,13 @@ def _span(run: Run) -> float | None:
 
 
 def _busy(run: Run) -> Busy | None:
-    loads = [p.load.before for step in run.steps for p in step.phases if p.load is not None]
-    cores = run.host.machine.cores
-    return Busy(load=max(loads), cores=cores) if loads and cores > 0 else None
+    found = [
+        Busy(load=phase.load.before, cores=cores)
+        for step in run.steps
+        for phase in step.phases
+        if phase.load is not None and (cores := run.host_of(step.name).machine.cores) > 0
+    ]
+    return max(found, key=lambda busy: busy.load / busy.cores, default=None)
 
 
 def _seconds(phase: PhaseFacts | None) -> float | None:

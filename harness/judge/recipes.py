@@ -234,7 +234,9 @@ def _remarks(first: Sequence[Given], second: Sequence[Given]) -> Iterator[str]:
             if words[word]:
                 yield f"of the {name} side, {words[word]} of {len(given)} verdicts: {word}"
     yield from _other_rules(first, second)
-    machines = {run.host.machine.processor for each in everything for run in each.runs}
+    machines = {
+        host.machine.processor for each in everything for run in each.runs for host in run.hosts
+    }
     if len(machines) > 1:
         yield "not all were run on the same kind of machine"
     if any(each.verdict.rehearsal for each in everything):

@@ -26,11 +26,11 @@ def is_busy(load: float, cores: int) -> bool:
     return load > BUSY * cores
 
 
-def load_in_words(run: Run, phase: PhaseFacts) -> str:
-    """How busy the machine was before a phase; empty where nobody measured it."""
+def load_in_words(run: Run, step: StepName, phase: PhaseFacts) -> str:
+    """How busy the machine was before a phase of a step; empty where nobody measured it."""
     if phase.load is None:
         return ""
-    cores = run.host.machine.cores
+    cores = run.host_of(step).machine.cores
     busy = ", so it was busy with other work" if is_busy(phase.load.before, cores) else ""
     on = "1 core" if cores == 1 else f"{cores} cores"
     return f"load average {phase.load.before:.1f} on {on} when it began{busy}"
@@ -55,5 +55,5 @@ def beside_others(case: Case, run: Run, step: StepName) -> str:
 
 def why_slow(case: Case, run: Run, step: StepName, phase: PhaseFacts) -> str:
     """All that is known of it, as the end of a sentence; empty where that is nothing."""
-    said = (load_in_words(run, phase), beside_others(case, run, step))
+    said = (load_in_words(run, step, phase), beside_others(case, run, step))
     return "".join(f"; {each}" for each in said if each)

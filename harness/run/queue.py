@@ -219,7 +219,7 @@ def _run(
         role=draw.role,
         state=state,
         tries=tries,
-        node=node or (begun.node if begun else "") or (newest.host.node if newest else ""),
+        node=node or (begun.node if begun else "") or (newest.hosts[-1].node if newest else ""),
         step=done if state == "running" else "",
         seconds=_seconds(begun, outcome.at if outcome else None, state, counted),
         why=why,

@@ -12,6 +12,7 @@ from harness.contest.significance import Look, Significance
 from harness.contest.track import Bar as TrackBar
 from harness.contest.track import Track, load_track
 from harness.evidence.plan import Bar
+from harness.evidence.run import Move
 from harness.judge.case import Case
 from harness.judge.comparison import compare
 from harness.judge.contradictions import contradictions
@@ -406,6 +407,17 @@ class TestConfirmation:
             for run, node in zip(runs, [looks] * 3 + [fresh] * 3, strict=True)
         ]
         assert said in check(verdict_of(MADE, named), "confirmation").detail
+
+    def test_who_asked_again_for_the_looks_is_no_other_host(self) -> None:
+        runs = looked(MADE, GOOD, GOOD)
+        a, b = (runs[0].host.model_copy(update={"node": node}) for node in "ab")
+        asked_there = Move(step="probe", answers_sha256="a" * 64, host=b)
+        named = [
+            run.model_copy(update={"host": host, "moves": (asked_there,) if host is a else None})
+            for run, host in zip(runs, [a] * 3 + [b] * 3, strict=True)
+        ]
+        detail = check(verdict_of(MADE, named), "confirmation").detail
+        assert "on the same host (b)" in detail
 
     def test_a_rehearsal_needs_none(self) -> None:
         rehearsal = plan(looking_track(rehearsal=True))

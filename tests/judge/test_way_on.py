@@ -6,9 +6,10 @@ import pytest
 
 from harness.contest.track import load_track
 from harness.evidence.phase import Load, LogEnd
+from harness.evidence.run import Move, StepFacts
 from harness.judge.case import Case
 from harness.judge.contradictions import contradictions
-from harness.judge.slowness import beside_others
+from harness.judge.slowness import beside_others, load_in_words
 from harness.judge.verdict import Verdict
 from tests.factories.broken import BROKEN_IN_EVIDENCE, PLAN
 from tests.factories.plans import plan
@@ -152,6 +153,28 @@ def test_how_busy_the_machine_was() -> None:
     rows = verdict_of(PLAN, runs).seeds
     assert rows[0].busy is not None and (rows[0].busy.load, rows[0].busy.cores) == (6.1, 2)
     assert rows[1].busy is None
+
+
+def test_a_load_is_that_of_the_machine_on_which_the_step_was_made() -> None:
+    """A run that is asked again elsewhere has two; where there are more cores, a load is less."""
+    run = seed_run(PLAN.draws[0], 2.61, train=phase("train", load=IDLE), score=phase("score"))
+    there = run.host.model_copy(
+        update={"machine": run.host.machine.model_copy(update={"cores": 16})}
+    )
+    asked = StepFacts(name="probe", phases=(phase("probe", load=BUSY),))
+    steps = (*(step for step in run.steps if step.name != "probe"), asked)
+    move = Move(step="probe", answers_sha256="a" * 64, host=there)
+    moved = run.model_copy(update={"steps": steps, "moves": (move,)})
+    assert load_in_words(moved, "probe", asked.phases[0]) == (
+        "load average 6.1 on 16 cores when it began"
+    )
+    stayed = moved.model_copy(update={"moves": None})
+    assert "on 2 cores when it began, so it was busy" in load_in_words(
+        stayed, "probe", asked.phases[0]
+    )
+    others = good_runs(PLAN)[1:]
+    rows = [verdict_of(PLAN, [each, *others]).seeds[0].busy for each in (moved, stayed)]
+    assert [(row.load, row.cores) for row in rows if row] == [(6.1, 16), (6.1, 2)]
 
 
 def test_more_time_is_told_and_only_rehearses() -> None:

@@ -47,7 +47,10 @@ def answer_of(
 
 def _where(case: Case) -> str:
     """Whether it was made on another host than the looks, as far as hosts have names."""
-    looked, fresh = ({run.host.node for run in case.seeds_for(purpose)} for purpose in _PURPOSES)
+    looked, fresh = (
+        {host.node for run in case.seeds_for(purpose) for host in run.hosts}
+        for purpose in _PURPOSES
+    )
     if "" in looked | fresh:
         return "whether on another host is not known: HARNESS_NODE gave none a name"
     names = ", ".join(sorted(fresh))
