@@ -157,9 +157,10 @@ class SitePool:
 
     def _send(self) -> Iterator[Ended]:
         """Send waiting tasks while there is room; those that no node takes end here."""
+        aside: list[Task] = []
         while self._backlog and len(self._open) < self._settings.most_jobs:
             if not self._reach(partial(self._site.has_room, ())):
-                return
+                break
             task = self._backlog.take()
             try:
                 sent = self._reach(partial(self._sent, task))
@@ -167,8 +168,15 @@ class SitePool:
                 yield Ended(task, None, error)
                 continue
             if not sent:
-                self._backlog.add(task)
-                return
+                aside.append(task)
+                if sent is None or not self._is_choosy(task):
+                    break
+        for task in aside:
+            self._backlog.add(task)
+
+    def _is_choosy(self, task: Task) -> bool:
+        """Whether nodes that a task avoids may be good for the next one."""
+        return task.not_on is not None or bool(self._lost_on[(task.directory, task.draw)])
 
     def _sent(self, task: Task) -> bool:
         """Send a task; False where the site has no room for it now.

@@ -1,6 +1,7 @@
 """What a pool does with sites that fail, in virtual time: the code of real ones, nodes made up."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ DRAWS = plan().draws_for("look")
 
 @dataclass
 class Bench:
-    """A pool on a few nodes; every run takes 100 s."""
+    """A pool on a few nodes; every run takes 100 s, and one named long takes 300."""
 
     nodes: int = 2
     faults: Faults = SOUND
@@ -40,7 +41,7 @@ class Bench:
         self.site = Nodes(
             self.nodes,
             self.faults,
-            takes=lambda task: 100.0,
+            takes=lambda task: 300.0 if task.directory.name == "long" else 100.0,
             makes=self._makes,
             drawn=np.random.default_rng(1),
         )
@@ -172,6 +173,28 @@ def test_a_run_that_waits_for_another_node_gets_one() -> None:
     second = next(waiting)
     assert second.run is not None and second.run.ended
     assert bench.made == [("node01", 0), ("node02", 1)], "node01 was free, too"
+
+
+def test_one_that_waits_for_a_certain_node_keeps_nobody_else_from_a_free_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a site queues nothing, as Ray."""
+    bench = Bench()
+
+    def is_free(avoid: Collection[str]) -> bool:
+        nodes = bench.site._nodes.values()
+        return any(node.up and not node.job and node.name not in avoid for node in nodes)
+
+    monkeypatch.setattr(bench.site, "has_room", is_free)
+    for name in ("short", "long"):
+        bench.pool.start(task(name))
+    waiting = iter(bench.pool)
+    assert next(waiting).task.directory.name == "short"
+    bench.pool.start(replace(task("picky"), moves=1, not_on="node01"))
+    bench.pool._backlog.ended(Path("runs/picky"))  # as of one that was scored: it goes first
+    bench.pool.start(task("other"))
+    assert [each.task.directory.name for each in waiting] == ["other", "long", "picky"]
+    assert 400 <= bench.site.now < 410
 
 
 def test_where_no_other_node_is_there_nothing_is_asked_on_the_same() -> None:
