@@ -176,7 +176,11 @@ CHEATS = {
     "empty": ("pass", "write(b'')", "changed"),
     "same": ("pass", "write(first)", "same"),
     "removed": ("pass", "os.unlink(path)", "gone"),
-    "a link": ("write(first, '/tmp/x')", "os.unlink(path); os.symlink('/tmp/x', path)", "changed"),
+    "a link": (
+        "import tempfile; x = tempfile.mkdtemp() + '/x'; write(first, x)",
+        "os.unlink(path); os.symlink(x, path)",
+        "changed",
+    ),
     "a folder": ("pass", "os.unlink(path); os.mkdir(path)", "changed"),
 }
 
