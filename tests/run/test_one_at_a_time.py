@@ -71,6 +71,7 @@ def test_only_those_who_do_not_count_work_beside_each_other(
         assert "is at work on this machine; this waits for its end" in said[0]
 
 
+@pytest.mark.long
 def test_a_verification_waits_before_its_code_starts(
     tmp_path: Path, data_root: Path, forked: None
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_verification_waits_before_its_code_starts(
     assert done.verdict["verdict"] == "REHEARSED"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_what_may_become_a_record_is_alone(
     tmp_path: Path, data_root: Path, lock: Path, sandbox: str, forked: None

@@ -24,6 +24,7 @@ Cause = Literal[
     "unknown",
     "space_symbol",
     "added_space",
+    "dropped_space",
     "symbol_in_text",
     "normalization",
     "unexplained",
@@ -38,6 +39,8 @@ CAUSES: dict[Cause, str] = {
     "3 bytes of its symbol, which decoding leaves: use a tokenizer that has the piece U+2581",
     "added_space": "the tokenizer adds a space at the end of each text, which decoding leaves: "
     "train it without a dummy prefix",
+    "dropped_space": "the tokenizer adds a space at the end of each text, and decoding drops the "
+    "one that this text begins with: train it without a dummy prefix",
     "symbol_in_text": "the text holds U+2581, which the tokenizer takes for a space: 1 byte for 3",
     "normalization": "the tokenizer changes the text before it encodes: what it scores is not "
     "the document",
@@ -106,9 +109,10 @@ class Table:
         self.base = np.where(self.textless, 0, 1).astype(np.int64)
         self.leading = np.zeros(size, dtype=bool)
         self.decoded = self.base.copy()
-        self.begins_with_space_added = False
+        self.loses_first_space = False
         if isinstance(tokenizer, Tokenizer):
-            self.begins_with_space_added = tokenizer.adds_a_space
+            # SentencePiece decodes as if it had been added in front, wherever it was.
+            self.loses_first_space = tokenizer.adds_a_space or tokenizer.adds_at_end
             for i in np.flatnonzero(~self.textless).tolist():
                 if tokenizer.processor.is_byte(i):
                     continue
@@ -130,12 +134,12 @@ class Table:
     def by_decoding(self, tokens: Tokens) -> NDArray[np.int64]:
         """Bytes that each token stands for in the decoded document: int64[N]."""
         found = self.decoded[tokens]
-        found[:1] -= self.added(tokens)
+        found[:1] -= self.lost(tokens)
         return found
 
-    def added(self, tokens: Tokens) -> int:
-        """1 if the tokenizer adds the document's first space and decoding removes it, else 0."""
-        return int(self.begins_with_space_added and len(tokens) > 0 and self.leading[tokens[0]])
+    def lost(self, tokens: Tokens) -> int:
+        """1 if decoding removes the document's first space, as one that was added, else 0."""
+        return int(self.loses_first_space and len(tokens) > 0 and self.leading[tokens[0]])
 
 
 def weigh(
@@ -169,7 +173,7 @@ def _causes(
 ) -> Iterator[tuple[Cause, int]]:
     """Why the counts differ; the amounts add up to the table's count minus the text's."""
     off = table.by_table(tokens) - table.by_decoding(tokens)
-    leading = table.added(tokens) - int(table.uncounted(tokens).sum())
+    leading = table.lost(tokens) - int(table.uncounted(tokens).sum())
     amounts: dict[Cause, int] = {"leading_space": leading, "inner_space": int(off.sum()) - leading}
     left = int(table.by_decoding(tokens).sum()) - text_bytes(text)
     decoded = tokenizer.decode(tokens)
@@ -204,6 +208,9 @@ def _of_decoding(tokenizer: AnyTokenizer, decoded: str, text: str) -> tuple[dict
             found["space_symbol"] = spelled - 2 * symbols
         elif symbols:
             found["symbol_in_text"] = -2 * symbols
+        if tokenizer.adds_at_end and expected.startswith(" "):
+            found["dropped_space"] = -1
+            expected, plain = expected[1:], plain.removeprefix(" ")
         if tokenizer.adds_at_end and expected.endswith(" ") and restored == expected:
             found["added_space"] = 1
             restored, expected = restored[:-1], expected[:-1]

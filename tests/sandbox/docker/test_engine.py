@@ -44,7 +44,10 @@ class TestUsable:
         with pytest.raises(InfrastructureError, match="unset DOCKER_HOST"):
             engine.usable("tcp://192.0.2.1:2375")
 
-    def test_an_engine_that_does_not_answer(self, tmp_path: Path) -> None:
+    def test_an_engine_that_does_not_answer(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engine, "_PROBE_SECONDS", 1.0)
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(f"{tmp_path}/silent.sock")
             silent.listen()
