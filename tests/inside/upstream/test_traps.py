@@ -9,7 +9,7 @@ from tests.inside.upstream import traps
 from tests.inside.upstream.conftest import launch
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     code = tmp_path_factory.mktemp("code")
     (code / "traps.py").write_bytes(Path(traps.__file__).read_bytes())
