@@ -9,7 +9,9 @@ absence would be damage.
 A verification stays whole if a leaderboard holds a record of the same submission on the same track,
 retracted or not; if it is not finished; if it is being scored again; or if its verdict is any but
 REJECTED, since all others can be resumed, confirmed or accepted. So does a try that waits to go on
-on another machine, unless its entry was rejected.
+on another machine, and one that was scored and then lost while none was made in its place, whose
+score will count beside, unless the entry was rejected. A draw that somebody is at work on is left
+alone.
 """
 
 import contextlib
@@ -21,8 +23,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import HarnessError, InfrastructureError
-from harness.evidence.places import PRUNED, VERDICT, is_run_directory
-from harness.evidence.run import Run
+from harness.evidence.draws import Draw
+from harness.evidence.places import EVIDENCE, PRUNED, VERDICT, is_run_directory
 from harness.evidence.steps import STEPS
 from harness.evidence.store import RunDirectory
 from harness.judge.verdict_file import read_verdict
@@ -116,8 +118,11 @@ def remove(found: Sequence[Needless], *, data: Path) -> int:
 
 def _remove_files(each: Needless) -> int:
     directory = RunDirectory.open(each.path.parents[1])
+    draw = next(d for d in directory.plan.draws if directory.draw_directory(d) == each.path.parent)
     try:
-        with directory.lock(), disk_errors(each.path):
+        with directory.lock(), directory.hold(draw), disk_errors(each.path):
+            if _used_at(directory, draw) != each.used_at:  # somebody was at work on it meanwhile
+                return 0
             if each.noted:
                 when = datetime.now(UTC).isoformat(timespec="seconds")
                 write_atomically(each.path / PRUNED, f'{{"at": "{when}"}}\n'.encode())
@@ -138,29 +143,45 @@ def _of_verification(directory: RunDirectory, board: Leaderboard) -> Iterator[Ne
     place = directory.path / VERDICT
     if not place.is_file() or _is_a_records(directory, board):
         return
-    judged_at = place.stat().st_mtime
     rejected = read_verdict(place).verdict.verdict == "REJECTED"
     for draw in directory.plan.draws:
-        counted = directory.counted(draw)
-        needed = {run.attempt for run in _with_beside(directory, counted)}
+        if directory.is_held(draw):
+            continue
+        needed = _counting(directory, draw)
+        used_at = _used_at(directory, draw)
         waiting = directory.waiting(draw)
         for attempt in range(1, directory.attempts(draw) + 1):
             path = directory.try_directory(draw, attempt)
             counts = attempt in needed
             waits = waiting is not None and attempt == waiting.attempt
-            if (counts or waits) and not rejected:
+            if waits and not rejected:
                 continue
-            why: Why = (
-                "artifact of a rejected entry" if counts else "left by a try that does not count"
-            )
-            files = tuple(_left(path))
+            stays = counts and not rejected
+            why: Why = "left by a try that does not count"
+            if counts and rejected:
+                why = "artifact of a rejected entry"
+            files = tuple(_left(path, sealed=not stays))
             if files:
                 size = sum(file.lstat().st_size for file in files)
-                yield Needless(why, path, files, size, judged_at, noted=counts)
+                yield Needless(why, path, files, size, used_at, noted=counts and not stays)
 
 
-def _with_beside(directory: RunDirectory, counted: Run | None) -> tuple[Run, ...]:
-    return () if counted is None else (counted, *directory.beside(counted))
+def _counting(directory: RunDirectory, draw: Draw) -> set[int]:
+    """The tries of a draw whose scores count, or will once a further one is made."""
+    counted = directory.counted(draw)
+    runs = [] if counted is None else [counted, *directory.beside(counted)]
+    if counted is None or counted.lost:
+        runs += [run for run in directory.tries(draw) if run.scores is not None]
+    return {run.attempt for run in runs}
+
+
+def _used_at(directory: RunDirectory, draw: Draw) -> float:
+    """When a verification was judged, or evidence of a draw was written, whichever was later."""
+    tries = range(1, directory.attempts(draw) + 1)
+    files = [directory.try_directory(draw, attempt) / EVIDENCE for attempt in tries]
+    return max(
+        file.stat().st_mtime for file in [directory.path / VERDICT, *files] if file.is_file()
+    )
 
 
 def _is_a_records(directory: RunDirectory, board: Leaderboard) -> bool:
@@ -173,10 +194,10 @@ def _is_a_records(directory: RunDirectory, board: Leaderboard) -> bool:
     )
 
 
-def _left(path: Path) -> Iterator[Path]:
-    """What a try sealed, and answers that it left; links and folders are not ours, and stay."""
+def _left(path: Path, *, sealed: bool) -> Iterator[Path]:
+    """Answers that a try left, and what it sealed; links and folders are not ours, and stay."""
     files = [path / step.answers_file for step in STEPS]
-    for name in _SEALED:
+    for name in _SEALED if sealed else ():
         folder = path / name
         if folder.is_dir() and not folder.is_symlink():
             files += sorted(folder.iterdir())

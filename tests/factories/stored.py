@@ -46,7 +46,7 @@ def store(
     write_model(path / PLAN, made)
     directory = RunDirectory(path=path, plan=made)
     for run in runs:
-        _store_run(directory, run)
+        store_run(directory, run)
     return directory
 
 
@@ -72,7 +72,7 @@ def write_model(path: Path, model: BaseModel) -> None:
     _write(path, model.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _store_run(directory: RunDirectory, run: Run) -> None:
+def store_run(directory: RunDirectory, run: Run) -> None:
     place = directory.directory_of(run)
     write_model(place / EVIDENCE, run)
     for folder, facts, seed in (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UsageError
-from harness.evidence.places import PRUNED, VERDICT
+from harness.evidence.places import EVIDENCE, PRUNED, VERDICT
 from harness.evidence.run import Move
 from harness.evidence.store import RunDirectory
 from harness.judge.stored import judge_stored
@@ -20,7 +20,7 @@ from tests.factories.plans import plan, strict_track
 from tests.factories.playground import harness
 from tests.factories.results import failure
 from tests.factories.runs import good_runs, seed_run
-from tests.factories.stored import store
+from tests.factories.stored import store, store_run
 from tests.ledger.boards import chained, record
 
 WORSE = (5.1, 5.2, 5.0)
@@ -41,6 +41,11 @@ def found_in(tmp_path: Path, board: Leaderboard | None = None, **changes: Any) -
     return needless(
         tmp_path / "runs", tmp_path / "data", board or Leaderboard(), now=now, **options
     )
+
+
+def as_of_old(directory: RunDirectory) -> None:
+    for file in (directory.path / VERDICT, *directory.path.rglob(EVIDENCE)):
+        os.utime(file, (1, 1))
 
 
 def sealed(directory: RunDirectory) -> list[Path]:
@@ -129,13 +134,46 @@ def test_a_try_that_waits_for_another_machine_keeps_all(tmp_path: Path) -> None:
     assert found_in(tmp_path) == []
     directory.write_run(waiting.model_copy(update={"given_up": "its node died"}))
     (found,) = found_in(tmp_path)
-    assert found.why == "left by a try that does not count" and answers in found.files
+    assert found.files == (answers,), "its score counts with that of the try that is made next"
+    assert remove([found], data=tmp_path / "data") == len(b"answers")
+
+
+def test_what_was_scored_and_lost_stays_for_the_try_that_is_made_next(tmp_path: Path) -> None:
+    made = plan(strict_track())
+    *others, last = good_runs(made)
+    directory = store(tmp_path / "runs/one", made, others)
+    directory.write_verdict(judge_stored(directory))
+    cut_off = last.model_copy(update={"steps": last.steps[:2], "ended": False, "began": "train"})
+    store_run(directory, cut_off)
+    assert found_in(tmp_path) == []
+    store_run(directory, last.model_copy(update={"attempt": 2}))
+    assert cut_off.scores is not None
+    assert judge_stored(directory).seeds[2].beside_bpb == (cut_off.scores.val_bpb,)
+
+
+def test_what_somebody_is_at_work_on_stays(tmp_path: Path) -> None:
+    """Seen when it is looked for, and again when it is removed."""
+    directory = verified(tmp_path / "runs/one", WORSE)
+    draw = directory.plan.draws[0]
+    found = found_in(tmp_path)
+    assert len(found) == 3
+    (held,) = (each for each in found if each.path.parent == directory.draw_directory(draw))
+    with directory.hold(draw):
+        assert len(found_in(tmp_path)) == 2
+        remove(found, data=tmp_path / "data")
+        assert len(sealed(directory)) == 1
+    evidence = directory.try_directory(draw, 1) / EVIDENCE
+    os.utime(evidence, (evidence.stat().st_atime, evidence.stat().st_mtime + 50))
+    assert remove([held], data=tmp_path / "data") == 0
+    assert len(sealed(directory)) == 1
 
 
 def test_what_was_judged_lately_stays(tmp_path: Path) -> None:
     directory = verified(tmp_path / "runs/one", WORSE)
     assert found_in(tmp_path, older_than_days=1.0) == []
     os.utime(directory.path / VERDICT, (1, 1))
+    assert found_in(tmp_path, older_than_days=1.0) == []
+    as_of_old(directory)
     assert len(found_in(tmp_path, older_than_days=1.0)) == 3
 
 
@@ -175,7 +213,7 @@ def test_the_command_removes_only_what_it_is_told_to(tmp_path: Path) -> None:
     place = ["--runs", tmp_path / "runs", "--data", tmp_path / "data", "--leaderboard", board]
     recent = harness("prune", *place)
     assert recent.code == 0 and "Nothing is kept" in recent.out
-    os.utime(directory.path / VERDICT, (1, 1))
+    as_of_old(directory)
     os.utime(dataset, (1, 1))
     told = harness("prune", *place)
     assert told.code == 0 and "derived dataset" in told.out and "say --yes" in told.out
