@@ -7,23 +7,37 @@ beside each other.
 """
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness.safeio.locks import waited_for
+from harness.errors import InfrastructureError
+from harness.safeio.locks import require_lockable, waited_for
 
 VARIABLE = "HARNESS_MACHINE_LOCK"
 _NAME = "parameter-golf.lock"
-_USUAL = Path("/run/lock")
+# The second where only root may write to the first; the same for all, whatever TMPDIR says.
+_USUAL = (Path("/run/lock"), Path("/tmp"))  # noqa: S108
 
 
 def machine_lock() -> Path:
     """The file whose lock stands for this machine: ``HARNESS_MACHINE_LOCK``, or the usual one."""
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    return (_USUAL if os.access(_USUAL, os.W_OK) else Path(tempfile.gettempdir())) / _NAME
+    return (_USUAL[0] if os.access(_USUAL[0], os.W_OK) else _USUAL[1]) / _NAME
+
+
+def check_machine_lock() -> None:
+    """Look whether that file can be locked, before anything is begun.
+
+    Raises:
+        InfrastructureError: it cannot.
+    """
+    path = machine_lock()
+    try:
+        require_lockable(path)
+    except InfrastructureError as error:
+        raise _unusable(path, error) from error
 
 
 @contextmanager
@@ -43,5 +57,17 @@ def on_this_machine(*, alone: bool, note: Callable[[str], None]) -> Iterator[Non
         other = "another verification" if alone else "a verification that counts"
         note(f"{other} is at work on this machine; this waits for its end (lock {path})")
 
-    with waited_for(path, alone=alone, waits=waits):
+    with ExitStack() as held:
+        try:
+            held.enter_context(waited_for(path, alone=alone, waits=waits))
+        except InfrastructureError as error:
+            raise _unusable(path, error) from error
         yield
+
+
+def _unusable(path: Path, error: InfrastructureError) -> InfrastructureError:
+    return InfrastructureError(
+        f"the lock that stands for this machine cannot be had: {error.message}",
+        file=path,
+        remedy=f"name a file with {VARIABLE} that everybody who runs a harness here may open",
+    )

@@ -23,11 +23,12 @@ from harness.run.disk import check_disk, disk_need_bytes
 from harness.run.host_check import check_escapes
 from harness.run.launcher.local import LocalLauncher
 from harness.run.needs import check_needs
+from harness.run.one_at_a_time import check_machine_lock
 from harness.run.plan import Wishes, check_time, now, plan_for, required_of
 from harness.run.referee import Judged, Referee
 from harness.run.shown import reap
 from harness.run.texts import check_window, open_texts
-from harness.run.workbench import check_texts
+from harness.run.workbench import check_texts, host_name
 
 
 def verify(
@@ -109,8 +110,10 @@ def begin(
         elsewhere=referee.elsewhere,
     )
     check_time(plan)
-    if isinstance(referee.launcher, LocalLauncher):
-        check_escapes(plan, sandbox)  # else each node is held to it
+    if isinstance(referee.launcher, LocalLauncher):  # else each node is held to it
+        check_escapes(plan, sandbox)
+        check_machine_lock()
+        host_name()
     if not plan.rehearsal and not plan.chosen_by_hand:
         plan = _beside_open_ones(plan, earlier, new_draw=wishes.new_draw)
     return RunDirectory.create(

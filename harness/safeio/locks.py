@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,48 +48,89 @@ def waited_for(path: Path, *, alone: bool, waits: Callable[[], None]) -> Iterato
     Raises:
         InfrastructureError: as by :func:`locked`.
     """
-    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-    with _opened(path) as descriptor:
-        told = False
-        while not _taken(descriptor, kind, path):
-            if not told:
-                waits()
-            told = True
-            time.sleep(_LOOKING_SECONDS)
+    told = False
+
+    def pause() -> None:
+        nonlocal told
+        if not told:
+            waits()
+        told = True
+        time.sleep(_LOOKING_SECONDS)
+
+    # Whoever waits holds the gate, so nobody overtakes him, and he gets in once those inside leave.
+    with contextlib.ExitStack() as inside:
+        with _held(path.with_name(f"{path.name}.gate"), fcntl.LOCK_EX, pause):
+            inside.enter_context(_held(path, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, pause))
         yield
+
+
+def require_lockable(path: Path) -> None:
+    """Require that a file can be locked at all, whoever holds it now.
+
+    Raises:
+        InfrastructureError: as by :func:`locked`.
+    """
+    with _opened(path) as descriptor:
+        if _taken(descriptor, fcntl.LOCK_SH, path):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock of a file; who looks holds it for an instant, shared.
 
     Raises:
-        InfrastructureError: the file cannot be opened.
+        InfrastructureError: the file cannot be opened, or is none.
     """
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
-        return True
     except OSError as error:
         raise InfrastructureError(f"cannot be looked at: {error.strerror}", file=path) from error
+    try:
+        _require_file(descriptor, path)
+        return not _taken(descriptor, fcntl.LOCK_SH, path)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    # In a directory such as /tmp the kernel lets nobody "create" what somebody else has made.
-    if path.exists():
-        flags = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY
-    else:
-        flags = os.O_RDWR | os.O_CREAT
     with disk_errors(path):
-        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        # In a directory such as /tmp the kernel lets nobody "create" what somebody else has made.
+        if path.exists():
+            flags = os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY
+        else:
+            flags = os.O_RDWR | os.O_CREAT
+        # Not blocking: a FIFO would wait for a writer.
+        flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o644)
     try:
+        _require_file(descriptor, path)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _require_file(descriptor: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise InfrastructureError(
+            "expected a file to lock, found something else", file=path, remedy="remove it"
+        )
+
+
+@contextlib.contextmanager
+def _held(path: Path, kind: int, pause: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock, however often its file is removed and made again meanwhile."""
+    while True:
+        with _opened(path) as descriptor:
+            while not _taken(descriptor, kind, path):
+                pause()
+            with disk_errors(path):
+                same = path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
+            if same:
+                yield
+                return
 
 
 def _take(descriptor: int, place: Path, what: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,61 @@ def test_without_a_name_it_is_the_same_file_for_all(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv(VARIABLE)
     assert machine_lock().name == "parameter-golf.lock"
     assert os.access(machine_lock().parent, os.W_OK)
+
+
+def test_who_waits_to_be_alone_is_not_overtaken(lock: Path) -> None:
+    """Rehearsals that come and go, each before the last has left, would keep him out for ever."""
+    order: list[str] = []
+    beside = ExitStack()
+    beside.enter_context(on_this_machine(alone=False, note=print))
+    waits = threading.Event()
+
+    def counts() -> None:
+        with on_this_machine(alone=True, note=lambda text: waits.set()):
+            order.append("counts")
+
+    def rehearses() -> None:
+        with on_this_machine(alone=False, note=lambda text: beside.close()):
+            order.append("rehearses")
+
+    threads = [threading.Thread(target=each) for each in (counts, rehearses)]
+    threads[0].start()
+    assert waits.wait(60)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert order == ["counts", "rehearses"]
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_that_of_the_new_one(lock: Path) -> None:
+    with somebody("alone") as other:
+
+        def removes(text: str) -> None:
+            lock.unlink()
+            lock.touch()
+            other.kill()
+
+        with (
+            on_this_machine(alone=True, note=removes),
+            lock.open("rb") as file,
+            pytest.raises(BlockingIOError),
+        ):
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a FIFO", "a name that is too long"])
+def test_what_cannot_be_locked_is_told_before_anything_is_begun(
+    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / ("x" * 300 if kind == "a name that is too long" else "lock")
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a FIFO":
+        os.mkfifo(path)
+    monkeypatch.setenv(VARIABLE, str(path))
+    options = ["--sandbox", "process", "--data", data_root, "--runs", tmp_path / "runs"]
+    done = harness("verify", BIGRAM, "--track", write_track(tmp_path / "t.toml"), *options)
+    assert done.code == 3
+    assert "the lock that stands for this machine cannot be had" in done.err
+    assert VARIABLE in done.err
+    assert not list(tmp_path.glob("runs/*"))

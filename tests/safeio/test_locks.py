@@ -98,3 +98,14 @@ def test_a_file_system_without_locks_is_told(
         locked(tmp_path / "lock", what="run"),
     ):
         pass
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(InfrastructureError, match="expected a file to lock"):
+        is_locked(tmp_path / "lock")
+    with (
+        pytest.raises(InfrastructureError, match="expected a file to lock"),
+        locked(tmp_path / "lock", what="run"),
+    ):
+        pass
