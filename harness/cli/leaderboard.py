@@ -42,7 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     accept.add_argument(
         "--despite-today",
         action="store_true",
-        help="accept a verdict of other rules although today's reject it",
+        help="accept a verdict of other rules although today's do not verify it",
     )
     retract = command(kinds, "retract", _retract, "take an accepted verdict back")
     retract.add_argument("verdict", metavar="VERDICT_SHA256", help="or its first 12 digits")
@@ -93,7 +93,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _accept(options: argparse.Namespace) -> int:
-    from harness.contest.track import load_track
+    from harness.contest.track import load_named_track, load_track
     from harness.ledger.candidate import load_candidate
     from harness.ledger.leaderboard import accept
 
@@ -102,7 +102,7 @@ def _accept(options: argparse.Namespace) -> int:
     record = accept(
         _path(options),
         candidate,
-        track=load_track(options.track or verdict.track),
+        track=load_track(options.track) if options.track else load_named_track(verdict.track),
         by=who_says(options),
         pull_request=options.pull_request,
         commit=options.commit,
@@ -128,7 +128,7 @@ def _retract(options: argparse.Namespace) -> int:
 
 def _tried(options: argparse.Namespace) -> int:
     """One bad directory ends it with its error; those before it are kept, and kept once."""
-    from harness.contest.track import load_track
+    from harness.contest.track import load_named_track, load_track
     from harness.judge.rejudge import find_runs
     from harness.ledger.candidate import load_candidate
     from harness.ledger.trying import record_try, why_no_try
@@ -139,7 +139,8 @@ def _tried(options: argparse.Namespace) -> int:
                 "a try is judged again from its evidence: name its directory", file=run
             )
         candidate = load_candidate(run)
-        track = load_track(options.track or candidate.published.verdict.track)
+        named = candidate.published.verdict.track
+        track = load_track(options.track) if options.track else load_named_track(named)
         if why := why_no_try(candidate):
             tell(f"{run}: not a try: {plain(why, 300)}")
             continue

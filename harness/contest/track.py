@@ -15,6 +15,7 @@ from harness.models import Fact, Later, Spelled
 from harness.safeio.files import digest_of_named
 from harness.safeio.parsing import LARGEST_BYTES, ParseError, parse_toml, problems_of
 from harness.safeio.reading import read_named
+from harness.safeio.text import plain
 from harness.statistics.probe_bounds import GAP_NOISE, questions_needed
 
 GIB = 1 << 30
@@ -355,6 +356,21 @@ def track_names() -> list[str]:
     return sorted(
         p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
     )
+
+
+def load_named_track(name: str) -> Track:
+    """A track that came with the harness, by a name that a stranger's file gives it.
+
+    Raises:
+        UsageError: no such track; a path is no name.
+    """
+    if name not in track_names():
+        raise UsageError(
+            f"track {plain(name, 80)!r}: did not come with the harness; known are "
+            f"{', '.join(track_names())}",
+            remedy="name the file of its rules with --track",
+        )
+    return load_track(name)
 
 
 def load_track(name: str) -> Track:

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from harness.contest.significance import Significance
-from harness.contest.track import Track, load_track
+from harness.contest.track import Track, load_named_track
 from harness.errors import UsageError
 from harness.judge.given import Given
 from harness.judge.recipe_documents import Documents, documents_between
@@ -191,7 +191,7 @@ def _track_of(given: Sequence[Given]) -> Track:
             return each.track
     verdict = given[0].verdict
     try:
-        track = load_track(verdict.track)
+        track = load_named_track(verdict.track)
     except UsageError as error:
         raise UsageError(
             f"its track {verdict.track[:80]} is not at hand: name one with --track",

@@ -19,6 +19,7 @@ from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import PublishedVerdict, read_verdict
 from harness.ledger.events import Seen, TryName
 from harness.ledger.sketch import Sketch, sketch_of
+from harness.safeio.text import plain
 from harness.statistics.looks import spent
 
 _ANSWERS = (
@@ -150,7 +151,7 @@ def check_under(verdict: Verdict, track: Track) -> None:
 
 
 def check_rules(verdict: Verdict, track: Track) -> None:
-    """Whether a verdict was given under these rules.
+    """Whether a verdict was given under these rules, and calls them by their name.
 
     Raises:
         UsageError: of other rules.
@@ -161,6 +162,15 @@ def check_rules(verdict: Verdict, track: Track) -> None:
             f"{track.edition} (digest {verdict.digests.track[:12]}, not {track.digest[:12]}); "
             "name the file of those rules with --track if they are the contest's"
         )
+    for field, found, expected in (
+        ("track", verdict.track, track.name),
+        ("edition", verdict.edition, track.edition),
+    ):
+        if found != expected:
+            raise UsageError(
+                f"the verdict calls its rules otherwise than they do: {field}: found "
+                f"{plain(found, 80)!r}, expected {expected!r}"
+            )
 
 
 def _check_beaten(verdict: Verdict, track: Track) -> None:

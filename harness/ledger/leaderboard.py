@@ -65,7 +65,7 @@ def accept(
         pull_request: which one entered it.
         commit: of the entry.
         evidence: where its evidence lies.
-        despite_today: accept one of other rules although today's reject it.
+        despite_today: accept one of other rules although today's do not verify it.
 
     Returns:
         The new record, or None when this very verdict stands in the leaderboard already.
@@ -110,18 +110,18 @@ def accept(
 
 
 def _check_today(candidate: Candidate) -> None:
-    """Check that a verdict of other rules is not one that today's reject.
+    """Check that a verdict of other rules is VERIFIED by today's, too.
 
     Its answers are those of rules that are not at hand, so nobody here can tell a verdict of them
     from one that was written by hand.
 
     Raises:
-        UsageError: today's rules reject it.
+        UsageError: today's rules say anything else.
     """
     today = candidate.today
-    if today is not None and today.verdict == "REJECTED":
+    if today is not None and today.verdict != "VERIFIED":
         raise UsageError(
-            f"the verdict is of other rules, and today's reject the same evidence "
+            f"the verdict is of other rules, and today's say {today.verdict} of the same evidence "
             f"({today.reason[:200]}): nobody here can tell whether theirs passed it",
             remedy="accept it with the harness that judged it, or with --despite-today if you know "
             "why they differ",

@@ -84,6 +84,7 @@ def record_try(
         UsageError: it was given under other rules, or is no try; it says why.
     """
     check_rules(candidate.published.verdict, track)
+    _check_no_better_than_today(candidate)
     if why := why_no_try(candidate):
         raise UsageError(f"not a try: {why}")
     made: list[Tried] = []
@@ -96,6 +97,24 @@ def record_try(
         return tried
 
     return made[0] if append(path, event) else None
+
+
+def _check_no_better_than_today(candidate: Candidate) -> None:
+    """Check that today's rules do not reject what a verdict of other rules leaves open.
+
+    Nobody here can tell such a verdict from one that was written by hand, and a try that was
+    rejected is accepted in no other directory either.
+
+    Raises:
+        UsageError: they do.
+    """
+    today, kept = candidate.today, candidate.published.verdict
+    if today is not None and today.verdict == "REJECTED" != kept.verdict:
+        raise UsageError(
+            f"the verdict is of other rules and says {kept.verdict}, and today's reject the same "
+            f"evidence ({today.reason[:200]})",
+            remedy="judge it again, and keep what today's rules say",
+        )
 
 
 def _tried(board: Leaderboard, candidate: Candidate, *, by: str, account: str | None) -> Tried:

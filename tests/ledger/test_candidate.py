@@ -111,8 +111,71 @@ def test_what_todays_rules_reject_is_accepted_only_by_who_says_so(
     arguments = ("leaderboard", "accept", run.path, "--leaderboard", board, "--track", strict)
     refused = harness(*arguments)
     assert refused.code == 2
-    assert "today's reject the same evidence" in refused.err and "causality" in refused.err
+    assert "today's say REJECTED of the same evidence (causality" in refused.err
     assert harness(*arguments, "--despite-today").code == 0
+
+
+def test_what_todays_rules_leave_open_is_no_record_by_others(
+    tmp_path: Path, board: Path, strict: Path
+) -> None:
+    """Whoever edits a verdict needs no rule but the one that is in the way to be left out."""
+    run = kept_run(tmp_path, code=3, probes=None)
+
+    def passed(document: dict[str, Any]) -> None:
+        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
+        for each in document["checks"]:
+            each["status"] = "pass"
+
+    of_other_rules(run.path / VERDICT, passed)
+    arguments = ("leaderboard", "accept", run.path, "--leaderboard", board, "--track", strict)
+    refused = harness(*arguments)
+    assert refused.code == 2
+    assert "today's say INCONCLUSIVE of the same evidence" in refused.err
+
+
+def test_a_rejection_is_not_kept_as_something_better(
+    tmp_path: Path, board: Path, strict: Path
+) -> None:
+    run = kept_run(tmp_path, code=1, probes=probes(changes=changes(0.1)))
+
+    def opened(document: dict[str, Any]) -> None:
+        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
+        for each in document["checks"]:
+            each["status"] = "pass"
+
+    of_other_rules(run.path / VERDICT, opened)
+    done = harness("leaderboard", "tried", run.path, "--leaderboard", board, "--track", strict)
+    assert done.code == 2
+    assert "today's reject the same evidence" in done.err
+    assert board.read_text() == EMPTY
+
+
+@pytest.mark.parametrize(("field", "said"), [("track", "10min_16mb"), ("edition", "2099-01")])
+def test_a_verdict_that_calls_its_rules_otherwise_is_not_accepted(
+    tmp_path: Path, board: Path, strict: Path, field: str, said: str
+) -> None:
+    """A record of easy rules would become the bar of the contest's own."""
+    path = kept_run(tmp_path).path / VERDICT
+    document = json.loads(path.read_text())
+    document[field] = said
+    alone = tmp_path / "verdict.json"
+    alone.write_text(json.dumps(document))
+    done = harness("leaderboard", "accept", alone, "--leaderboard", board, "--track", strict)
+    assert done.code == 2
+    assert f"{field}: found '{said}'" in done.err
+
+
+def test_a_stranger_does_not_name_the_file_of_the_rules(
+    tmp_path: Path, board: Path, strict: Path
+) -> None:
+    path = kept_run(tmp_path).path / VERDICT
+    document = json.loads(path.read_text())
+    document["track"] = str(strict)
+    alone = tmp_path / "verdict.json"
+    alone.write_text(json.dumps(document))
+    done = harness("leaderboard", "accept", alone, "--leaderboard", board)
+    assert done.code == 2
+    assert "did not come with the harness" in done.err and "--track" in done.err
 
 
 def test_a_verdict_of_other_rules_is_held_against_its_evidence(
