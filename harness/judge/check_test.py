@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 from harness.contest.significance import Look
 from harness.evidence.plan import PlannedTest
-from harness.judge.case import leading
 from harness.judge.check_figures import fresh_scores, looked_at, tested_scores
 from harness.judge.comparison import compare, confirm
 from harness.judge.differing import P_TOLERANCE, TOLERANCE, differs
@@ -89,8 +89,7 @@ def _in_order(verdict: Verdict) -> tuple[list[float], int | None]:
     if any(row.place is None for row in rows):
         return scores, None
     by_place = {row.place: None if row.lost else row.counted_bpb for row in rows}
-    most = max((row.place or 0 for row in rows), default=0)
-    return scores, leading([by_place.get(place) for place in range(1, most + 1)])
+    return scores, next(place for place in count() if by_place.get(place + 1) is None)
 
 
 def _about_the_looks(found: Sequence[LookResult], expected: Sequence[LookResult]) -> Iterator[str]:

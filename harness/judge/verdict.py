@@ -129,7 +129,7 @@ class SeedResult(Fact):
     timeline: tuple[TimelineSpan, ...] = ()
     trouble: str | None = None
     beside_bpb: Later[tuple[float, ...]] = None
-    place: Later[int] = None
+    place: Later[Annotated[int, Field(ge=1, le=1000)]] = None
     lost: Later[bool] = None
     waited_share: Later[Annotated[float, Field(ge=0, le=1)]] = None
     whole_seconds: Later[float] = None
