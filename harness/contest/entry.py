@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from harness.models import Fact, Later, Spelled
 from harness.safeio.files import sha256_of_bytes
+from harness.safeio.parsing import LONGEST_TEXT
 
 PlainName = Annotated[
     str,
@@ -260,7 +261,7 @@ class Bridge(Fact):
 
     digest: str
     files: tuple[FileFact, ...] = Field(min_length=1)
-    text: Later[Annotated[str, Field(max_length=1 << 16)]] = None
+    text: Later[Annotated[str, Field(max_length=LONGEST_TEXT)]] = None
 
 
 class Entry(Fact):

@@ -12,6 +12,7 @@ from harness.evidence.isolation import BackendName
 from harness.evidence.results import DocumentCost, StreamPart, TimelineSpan
 from harness.judge.tested import ConfirmationResult, SpendingResult, StatisticsResult
 from harness.models import Fact, Finding, Later
+from harness.safeio.parsing import LONGEST_TEXT
 
 VerdictName = Literal["VERIFIED", "REPRODUCED", "REJECTED", "INCONCLUSIVE", "REHEARSED"]
 EXIT_CODES: dict[VerdictName, int] = {
@@ -182,7 +183,7 @@ class UpstreamResult(Fact):
     only_reproduced: bool
     scaled_down: bool = False
     stages: tuple[Stage, ...] = ()
-    bridge: str = Field(default="", max_length=1 << 16)
+    bridge: str = Field(default="", max_length=LONGEST_TEXT)
 
     @property
     def once_blind(self) -> bool:

@@ -13,12 +13,11 @@ from harness.errors import UsageError
 from harness.judge.contradictions import contradictions
 from harness.judge.verdict import Verdict
 from harness.safeio.files import sha256_of_bytes
-from harness.safeio.parsing import parse_model, problems_of
+from harness.safeio.parsing import LONGEST_TEXT, parse_model, problems_of
 from harness.safeio.reading import TooLargeError, read_named
 
 LARGEST_VERDICT_BYTES = 1 << 20
 _DEEPEST = 12
-_LONGEST_TEXT = 20_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def read_verdict(path: Path) -> PublishedVerdict:
             content,
             limit_bytes=LARGEST_VERDICT_BYTES,
             deepest=_DEEPEST,
-            longest_text=_LONGEST_TEXT,
+            longest_text=LONGEST_TEXT,
         )
     except TooLargeError as error:
         raise UsageError(f"{error.strerror}; not a verdict", file=path) from error

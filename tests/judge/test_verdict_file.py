@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -19,9 +20,11 @@ from harness.evidence.phase import PhaseFacts
 from harness.judge.contradictions import contradictions
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import read_verdict
+from harness.safeio.parsing import LARGEST_BYTES
 from tests.factories.plans import plan, strict_track
 from tests.factories.results import failure, gap, phase, probes, scores, sealed, spread, weights
 from tests.factories.runs import seed_run, verdict_of
+from tests.factories.upstream import upstream_entry, upstream_plan, upstream_runs
 from tests.judge.cases import HOLDOUT, NO_BAR, NO_BUDGET, cases
 
 VERDICTS = cases()
@@ -33,6 +36,17 @@ def test_every_verdict_of_the_rules_is_read_back(name: str, tmp_path: Any) -> No
     path = tmp_path / "verdict.json"
     path.write_text(VERDICTS[name].model_dump_json(indent=2))
     assert read_verdict(path).verdict == VERDICTS[name]
+
+
+def test_a_verdict_with_the_longest_bridge_is_read_back(tmp_path: Path) -> None:
+    facts = upstream_entry().bridge
+    assert facts is not None
+    longest = facts.model_copy(update={"text": "#" * LARGEST_BYTES})
+    made = upstream_plan(entry=upstream_entry(bridge=longest))
+    verdict = verdict_of(made, upstream_runs(made))
+    path = tmp_path / "verdict.json"
+    path.write_text(verdict.model_dump_json(indent=2))
+    assert read_verdict(path).verdict == verdict
 
 
 def test_the_cases_are_of_every_kind() -> None:
