@@ -5,13 +5,13 @@ is open is to be finished before anything is drawn again.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.evidence.places import PLAN, VERDICT
 from harness.evidence.store import LARGEST_EVIDENCE_BYTES, RunDirectory
+from harness.safeio.looking import is_there, names_in
 from harness.safeio.parsing import parse_json
 from harness.safeio.reading import read_inside
 
@@ -85,10 +85,8 @@ class Earlier:
 
     def _look(self) -> None:
         """Read the plans that were not there before. (A plan is written last, whole or not.)"""
-        with os.scandir(self._runs) if self._runs.is_dir() else contextlib.nullcontext(()) as names:
-            new = [each.name for each in names if each.name not in self._read]
-        for name in new:
-            if not (self._runs / name / PLAN).exists():
+        for name in names_in(self._runs):
+            if name in self._read or not is_there(self._runs / name / PLAN):
                 continue
             with contextlib.suppress(UsageError):
                 plan = RunDirectory.open(self._runs / name).plan

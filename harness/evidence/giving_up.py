@@ -6,6 +6,7 @@ from harness.evidence.draws import Draw
 from harness.evidence.places import EVIDENCE
 from harness.evidence.store import RunDirectory
 from harness.safeio.locks import BusyError
+from harness.safeio.looking import is_there
 
 _LONGEST = 1000
 
@@ -24,7 +25,7 @@ def give_up(directory: RunDirectory, draw: Draw, attempt: int, why: str) -> None
     with directory.hold(draw):
         with contextlib.suppress(BusyError):  # it had begun
             directory.begin_try(draw, attempt)
-        if not (directory.try_directory(draw, attempt) / EVIDENCE).is_file():
+        if not is_there(directory.try_directory(draw, attempt) / EVIDENCE):
             return
         run = next(each for each in directory.tries(draw) if each.attempt == attempt)
         if not run.ended and not run.waits and run.given_up is None:

@@ -26,6 +26,7 @@ from harness.evidence.plan import Plan
 from harness.evidence.run import Run
 from harness.evidence.step_names import Role, StepName
 from harness.evidence.steps import step_of
+from harness.safeio.looking import is_there
 
 PLAN = "plan.json"
 EVIDENCE = "evidence.json"
@@ -33,6 +34,7 @@ VERDICT = "verdict.json"
 SCORECARD = "scorecard.txt"
 ENTRY = "entry"
 BRIDGE = "bridge"
+DECISIONS = "decisions"
 PRUNED = "pruned.json"
 LOCK = "lock"
 NORMAL_FORM = "tokenizer.normal"
@@ -108,5 +110,9 @@ def try_folder(role: Role, seed: int, attempt: int) -> str:
 
 
 def is_run_directory(path: Path) -> bool:
-    """Whether a directory holds a verification, of this format or of an earlier one."""
-    return (path / PLAN).is_file() or (path / FORMAT_1_PLAN).is_file()
+    """Whether a directory holds a verification, of this format or of an earlier one.
+
+    Raises:
+        InfrastructureError: it cannot be looked at.
+    """
+    return is_there(path / PLAN) or is_there(path / FORMAT_1_PLAN)

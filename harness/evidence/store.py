@@ -22,6 +22,7 @@ from harness.evidence.decisions import Decision
 from harness.evidence.draws import Draw
 from harness.evidence.places import (
     BRIDGE,
+    DECISIONS,
     ENTRY,
     EVIDENCE,
     FORMAT_1_PLAN,
@@ -37,6 +38,7 @@ from harness.evidence.steps import STEPS
 from harness.models import Fact
 from harness.safeio.files import disk_errors, sync_directory, write_atomically, write_files
 from harness.safeio.locks import BusyError, is_locked, locked
+from harness.safeio.looking import is_there, names_in
 from harness.safeio.parsing import Model, ParseError, parse_model, problems_of
 from harness.safeio.reading import read_inside
 
@@ -78,9 +80,10 @@ class RunDirectory(Places):
         Raises:
             UsageError: not a verification's directory, of an earlier format, or its plan is
                 damaged.
+            InfrastructureError: it cannot be looked at.
         """
-        if not (path / PLAN).is_file():
-            if (path / FORMAT_1_PLAN).is_file():
+        if not is_there(path / PLAN):
+            if is_there(path / FORMAT_1_PLAN):
                 raise UsageError(
                     "evidence of format 1, which this harness does not read; expected format "
                     f"{FORMAT}: run the verification again",
@@ -129,13 +132,20 @@ class RunDirectory(Places):
 
     def attempts(self, draw: Draw) -> int:
         """How many tries of a draw were begun, including those that failed."""
-        directory = self.draw_directory(draw)
-        numbers = [
-            int(path.name.removeprefix("try-"))
-            for path in directory.glob("try-*")
-            if path.name.removeprefix("try-").isdecimal()
-        ]
-        return max(numbers, default=0)
+        return max(self._begun(draw), default=0)
+
+    def _begun(self, draw: Draw) -> list[int]:
+        """The numbers of the tries of a draw that were begun, in order."""
+        folder = self.draw_directory(draw)
+        names = [each.removeprefix("try-") for each in names_in(folder) if each.startswith("try-")]
+        numbers = sorted({int(name) for name in names if name.isdecimal()})
+        if numbers and numbers[-1] > _MOST_TRIES:
+            raise UsageError(
+                f"expected a try of a number up to {_MOST_TRIES:,}; no harness made this one",
+                file=folder / f"try-{numbers[-1]}",
+                remedy="remove it, or restore the directory from a copy",
+            )
+        return numbers
 
     def begin_try(self, draw: Draw, attempt: int) -> Path:
         """A fresh directory for one try; making it is what begins the try.
@@ -169,7 +179,7 @@ class RunDirectory(Places):
             InfrastructureError: the try was given up meanwhile, or the disk failed.
         """
         path = self.directory_of(run) / EVIDENCE
-        if path.is_file():
+        if is_there(path):
             before = _read(self.path, path.relative_to(self.path), Run)
             if before.given_up is not None:
                 raise InfrastructureError(
@@ -178,11 +188,16 @@ class RunDirectory(Places):
         _write(path, run)
 
     def tries(self, draw: Draw) -> list[Run]:
-        """Evidence of every try of a draw that has some, in order."""
+        """Evidence of every try of a draw that has some, in order.
+
+        Raises:
+            UsageError: it is damaged, or no regular file.
+            InfrastructureError: it cannot be looked at.
+        """
         found = []
-        for attempt in range(1, self.attempts(draw) + 1):
+        for attempt in self._begun(draw):
             path = self.try_directory(draw, attempt) / EVIDENCE
-            if path.is_file():
+            if is_there(path):
                 read = _read(self.path, path.relative_to(self.path), Run)
                 found.append(_checked(path, read, draw, attempt))
         return found
@@ -214,15 +229,26 @@ class RunDirectory(Places):
         return [run for run in found if run is not None]
 
     def decisions(self) -> list[Decision]:
-        """Every recorded decision, in order."""
-        files = sorted(
-            (path for path in (self.path / "decisions").glob("*.json") if path.stem.isdecimal()),
-            key=lambda path: int(path.stem),
-        )
-        return [
-            _read(self.path, path.relative_to(self.path), Decision)
-            for path in files[:_MOST_DECISIONS]
-        ]
+        """Every recorded decision, in order.
+
+        Raises:
+            UsageError: one cannot be read, or there are more than anybody makes.
+            InfrastructureError: they cannot be looked at.
+        """
+        files = [name for _, name in self._decided()]
+        if len(files) > _MOST_DECISIONS:
+            raise UsageError(
+                f"found {len(files):,} decisions, expected at most {_MOST_DECISIONS:,}",
+                file=self.path / DECISIONS,
+                remedy="move away those that nobody made",
+            )
+        return [_read(self.path, PurePath(DECISIONS, name), Decision) for name in files]
+
+    def _decided(self) -> list[tuple[int, str]]:
+        """Numbers and names of the files of decisions, in order."""
+        names = map(PurePath, names_in(self.path / DECISIONS))
+        files = [each for each in names if each.suffix == ".json" and each.stem.isdecimal()]
+        return sorted((int(each.stem), each.name) for each in files)
 
     def write_decision(self, decision: Decision) -> Path:
         """Keep one more decision; those before it stay.
@@ -230,14 +256,14 @@ class RunDirectory(Places):
         Raises:
             InfrastructureError: the disk failed, or so many are kept that none more would be read.
         """
-        folder = self.path / "decisions"
+        folder = self.path / DECISIONS
         kept = self.decisions()
         if len(kept) >= _MOST_DECISIONS:
             raise InfrastructureError(f"{_MOST_DECISIONS:,} decisions are enough", file=folder)
         with disk_errors(folder):
             folder.mkdir(exist_ok=True)
-        numbers = [int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal()]
-        path = folder / f"{max(numbers, default=0) + 1}.json"
+        last = max((number for number, _ in self._decided()), default=0)
+        path = folder / f"{last + 1}.json"
         _write(path, decision)
         return path
 

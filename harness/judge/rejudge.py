@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from harness.contest.track import Track
-from harness.errors import HarnessError, InfrastructureError, UsageError
+from harness.errors import HarnessError, InfrastructureError
 from harness.evidence.places import PLAN, VERDICT, is_run_directory
 from harness.evidence.store import RunDirectory
 from harness.judge.stored import judge_stored
 from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import read_verdict
 from harness.models import Fact, Finding
+from harness.safeio.looking import is_there, names_in
 
 _FEWEST_FOR_PROCESSES = 8
 _CHUNK = 8
@@ -93,20 +94,27 @@ class Rejudged(Fact):
 def find_runs(paths: Iterable[Path]) -> list[Path]:
     """Run directories: each path itself, or if it is a folder of them, those in it, by name.
 
-    A path that is neither stays in the list; judging it says what was expected.
+    A path that is neither, or that cannot be looked at, stays in the list; judging it says what was
+    expected.
+
+    Raises:
+        InfrastructureError: what lies in a folder cannot be looked at.
     """
     found: dict[Path, None] = {}
     for path in paths:
-        inside = [] if is_run_directory(path) else _run_directories_in(path)
-        found.update(dict.fromkeys(inside or [path]))
+        folder = not _may_be_one(path) and is_there(path) and path.is_dir()
+        inside = [path / name for name in names_in(path)] if folder else []
+        runs = [each for each in inside if _may_be_one(each)]
+        found.update(dict.fromkeys(runs or [path]))
     return list(found)
 
 
-def _run_directories_in(folder: Path) -> list[Path]:
+def _may_be_one(path: Path) -> bool:
+    """Whether it is a run directory, or nobody can tell."""
     try:
-        return sorted(path for path in folder.iterdir() if is_run_directory(path))
-    except OSError:
-        return []
+        return is_run_directory(path)
+    except InfrastructureError:
+        return True
 
 
 def rejudge(
@@ -157,11 +165,13 @@ def rejudge_one(
     except (HarnessError, ArithmeticError, ValueError, OSError) as error:
         return _in_trouble(path, "usage", error)
     judged = Rejudged(directory=str(path), verdict=verdict)
-    if not compare or not (path / VERDICT).is_file():
+    if not compare:
         return judged
     try:
+        if not is_there(path / VERDICT):
+            return judged
         kept = read_verdict(path / VERDICT).verdict
-    except UsageError as error:
+    except HarnessError as error:
         return judged.model_copy(update={"unreadable": str(error)})
     changes = tuple(changes_between(kept, verdict))
     return judged.model_copy(update={"kept": kept, "changes": changes})

@@ -14,6 +14,7 @@ from harness.evidence.places import EVIDENCE, PLAN, VERDICT
 from harness.evidence.plan import Plan, PlanRef
 from harness.evidence.run import Run
 from harness.evidence.store import RunDirectory
+from harness.judge.stored import judge_stored
 from tests.factories.broken import PLAN as MADE
 from tests.factories.plans import CODE, entry, plan, required, strict_track
 from tests.factories.results import failure, phase
@@ -70,6 +71,45 @@ def test_a_try_is_begun_once(tmp_path: Path) -> None:
         directory.begin_try(FIRST, 1)
     with pytest.raises(InfrastructureError, match="are enough"):
         directory.begin_try(FIRST, 1001)
+
+
+def test_only_numbers_that_a_harness_gives_are_tries(tmp_path: Path) -> None:
+    directory = store(tmp_path / "run", MADE, [a_try(1, "lost"), a_try(4, "good")])
+    (directory.draw_directory(FIRST) / "try-x").mkdir()
+    assert [run.attempt for run in directory.tries(FIRST)] == [1, 4]
+    (directory.draw_directory(FIRST) / "try-99999999999").mkdir()
+    for asked in (directory.attempts, directory.tries):
+        with pytest.raises(UsageError, match=r"try-99999999999: expected a try .* up to 1,000"):
+            asked(FIRST)
+
+
+def test_a_file_that_is_no_evidence_is_an_error_and_not_absent(tmp_path: Path) -> None:
+    directory = store(tmp_path / "run", MADE, good_runs(MADE))
+    place = directory.try_directory(FIRST, 1) / EVIDENCE
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(UsageError, match=f"{EVIDENCE}: cannot be read: not a regular file"):
+        directory.runs()
+
+
+@pytest.mark.parametrize("name", ["decisions", f"seed-{FIRST.seed}", f"seed-{FIRST.seed}/try-1"])
+def test_what_cannot_be_looked_at_is_an_error_and_not_absent(tmp_path: Path, name: str) -> None:
+    directory = store(tmp_path / "run", MADE, good_runs(MADE))
+    place = directory.path / name
+    if place.exists():
+        shutil.rmtree(place)
+    place.symlink_to(place)
+    with pytest.raises(InfrastructureError, match=rf"{name}.*: cannot be looked at"):
+        judge_stored(directory)
+
+
+def test_more_decisions_than_anybody_makes_are_refused(tmp_path: Path) -> None:
+    directory = store(tmp_path / "run", MADE, good_runs(MADE))
+    (directory.path / "decisions").mkdir()
+    for number in range(1001):
+        (directory.path / "decisions" / f"{number}.json").touch()
+    with pytest.raises(UsageError, match=r"decisions: found 1,001 decisions, expected at most"):
+        directory.decisions()
 
 
 def test_each_plan_is_read_once_and_what_others_begin_meanwhile_is_seen(

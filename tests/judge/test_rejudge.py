@@ -63,6 +63,15 @@ def test_folders_and_directories_are_found_once_and_in_order(archive: Path) -> N
     assert find_runs([runs[2], archive]) == [runs[2], runs[0], runs[1], runs[3]]
     nothing = archive / "nothing"
     assert find_runs([nothing]) == [nothing]
+    assert find_runs([archive / ("x" * 300)]) == [archive / ("x" * 300)]
+
+
+def test_a_directory_that_cannot_be_looked_at_is_not_passed_over(archive: Path) -> None:
+    loop = archive / "run-5"
+    loop.symlink_to(loop)
+    judged = rejudge(find_runs([archive]))
+    assert len(judged) == 5
+    assert f"{loop}/plan.json: cannot be looked at" in str(judged[-1].trouble)
 
 
 def test_the_same_rules_change_nothing(archive: Path) -> None:

@@ -18,6 +18,7 @@ from harness.ledger.events import Accepted, Record, Retracted, Tried
 from harness.ledger.file import load_leaderboard
 from harness.report.site.history import Course, Step, history, prior_in
 from harness.safeio.files import sha256_of_bytes
+from harness.safeio.looking import is_there
 from harness.safeio.parsing import problems_of
 from harness.safeio.reading import TooLargeError, read_named
 
@@ -158,7 +159,7 @@ def _files_in(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            runs = [run / VERDICT for run in find_runs([path]) if (run / VERDICT).is_file()]
+            runs = [run / VERDICT for run in find_runs([path]) if is_there(run / VERDICT)]
             found.update(dict.fromkeys(runs or sorted(path.glob("*.json"))))
         else:
             found[path] = None
