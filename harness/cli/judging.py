@@ -17,6 +17,7 @@ from harness.cli.options import (
     publish_verdict,
     verbose_option,
     who_says,
+    why_option,
     write_json,
 )
 from harness.errors import UsageError
@@ -57,7 +58,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     decide.add_argument("run", type=Path, metavar="RUN_DIR", help="directory of the verification")
     decide.add_argument("check", metavar="CHECK", help="the rule that answers unknown")
     decide.add_argument("word", choices=("accept", "reject"), help="how it is settled")
-    decide.add_argument("--why", required=True, metavar="TEXT", help="for people")
+    why_option(decide, "TEXT")
     by_option(decide)
     json_option(decide)
 

@@ -12,6 +12,8 @@ from harness.cli.options import (
     console_for,
     leaderboard_option,
     who_says,
+    why_option,
+    words,
 )
 from harness.errors import UsageError
 from harness.safeio.output import tell
@@ -52,19 +54,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     tried.add_argument(
         "--author",
+        type=words,
         metavar="@ID|NAME",
         help="who sent them (default: the GitHub id that each entry names, or its author)",
     )
     join = command(kinds, "join", _join, "say that accounts are one person")
     join.add_argument(
-        "accounts", nargs="+", metavar="@ID|NAME", help="a GitHub id after @, or an author's name"
+        "accounts",
+        type=words,
+        nargs="+",
+        metavar="@ID|NAME",
+        help="a GitHub id after @, or an author's name",
     )
     part = command(kinds, "part", _part, "take back that accounts are one person")
     part.add_argument("joined", metavar="SHA256", help="of the join, or its first 12 digits")
     write = command(kinds, "write", _write, "write the table into a Markdown file")
     write.add_argument("file", type=Path, metavar="MARKDOWN", help="with markers for the table")
     for kind in (retract, join, part):
-        kind.add_argument("--why", required=True, help="for people")
+        why_option(kind)
     for kind in (accept, retract, tried, join, part):
         by_option(kind)
     for kind in (show, write, accept, tried):

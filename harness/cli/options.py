@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.cli.extras import require
 from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.safeio.output import say, tell
+from harness.safeio.text import plain
 from harness.sandbox import registry
 
 if TYPE_CHECKING:
@@ -108,10 +109,29 @@ def verbose_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def words(text: str) -> str:
+    """The value of an option that people read, without white space around it.
+
+    Raises:
+        argparse.ArgumentTypeError: nothing in it can be read.
+    """
+    if not plain(text, len(text)):
+        raise argparse.ArgumentTypeError("nothing in it can be read; expected words")
+    return text.strip()
+
+
+def why_option(parser: argparse.ArgumentParser, metavar: str | None = None) -> None:
+    """``--why``."""
+    parser.add_argument("--why", type=words, required=True, metavar=metavar, help="for people")
+
+
 def by_option(parser: argparse.ArgumentParser) -> None:
     """``--by``."""
     parser.add_argument(
-        "--by", metavar="NAME", help="who says so (default: $GITHUB_ACTOR, or the login)"
+        "--by",
+        type=words,
+        metavar="NAME",
+        help="who says so (default: $GITHUB_ACTOR, or the login)",
     )
 
 
@@ -122,7 +142,7 @@ def who_says(options: argparse.Namespace) -> str:
         UsageError: nobody is logged in, and no name is given.
     """
     try:
-        name = options.by or os.environ.get("GITHUB_ACTOR") or getpass.getuser()
+        name = options.by or os.environ.get("GITHUB_ACTOR", "").strip() or getpass.getuser()
     except (KeyError, OSError) as error:
         raise UsageError("nobody is logged in: say who you are with --by NAME") from error
     return str(name)

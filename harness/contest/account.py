@@ -7,7 +7,8 @@ or writes another's id, is found by people, who look at who sent the entry and j
 """
 
 from harness.contest.entry import Entry
-from harness.safeio.text import has_unseen, letters_of
+from harness.errors import UsageError
+from harness.safeio.text import has_unseen, letters_of, plain
 
 LONGEST_ACCOUNT = 200
 NOBODY = "nobody"
@@ -28,7 +29,15 @@ def account(github_id: str, author: str) -> str:
 
 
 def account_from(text: str) -> str:
-    """The account that somebody means who writes ``@octocat``, or the name of an author."""
+    """The account that somebody means who writes ``@octocat``, or the name of an author.
+
+    Raises:
+        UsageError: nothing is left of it that can be read, so that it names nobody.
+    """
+    if not _cleaned(text):
+        raise UsageError(
+            f"{plain(text, 80)!r} names no account; expected @ and a GitHub id, or an author's name"
+        )
     return account(text, "") if text.strip().startswith("@") else account("", text)
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contest.account import LONGEST_ACCOUNT, NOBODY, account, account_from, account_of
+from harness.errors import UsageError
 from tests.factories.plans import entry
 
 
@@ -28,6 +29,12 @@ def test_case_white_space_and_what_nobody_sees_make_no_other_account(spelling: s
 def test_without_a_github_id_it_is_the_authors_name() -> None:
     assert account("", "Ä. Author") == account(" \u200b", "a\u0308.AUTHOR") == "ä.author"
     assert account("", "") == account("@", "\u200b") == NOBODY
+
+
+@pytest.mark.parametrize("text", ["", " ", "@", " @ ", "\u200b", "@\u2060@"])
+def test_who_writes_nothing_means_nobody(text: str) -> None:
+    with pytest.raises(UsageError, match="names no account; expected @ and a GitHub id"):
+        account_from(text)
 
 
 def test_a_name_is_never_anothers_github_id() -> None:

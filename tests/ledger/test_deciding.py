@@ -117,7 +117,7 @@ def test_what_was_not_measured_is_not_decided(tmp_path: Path) -> None:
     assert done.code == 2 and "nothing was measured yet that could be decided" in done.err
 
 
-@pytest.mark.parametrize("why", ["", "x" * 2001])
+@pytest.mark.parametrize("why", ["", "   ", "\u200b", "x" * 2001])
 def test_a_reason_is_needed(open_run: RunDirectory, why: str) -> None:
     done = harness("decide", open_run.path, "memorisation", "accept", "--why", why, "--by", "R")
     assert done.code == 2 and "why" in done.err

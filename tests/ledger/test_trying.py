@@ -326,16 +326,32 @@ def test_accounts_are_joined_and_parted(board: Path) -> None:
     [
         (("join", "@a"), "expected two or more"),
         (("join", "@a", " @A\u200b"), "these are one account (@a)"),
+        (("join", "@a", "@"), "'@' names no account"),
+        (("join", "@a", ""), "argument @ID|NAME: nothing in it can be read"),
+        (("join", "@a", "\u200b"), "argument @ID|NAME: nothing in it can be read"),
+        (("tried", "runs", "--author", " "), "argument --author: nothing in it can be read"),
         (("part", "7" * 64), "0 joins begin like that"),
         (("part", ""), "joins begin like that"),
     ],
 )
 def test_nonsense_joins_nobody(board: Path, words: tuple[str, ...], said: str) -> None:
     before = board.read_bytes()
-    options = ("--leaderboard", board, "--by", "x", "--why", "x")
-    done = harness("leaderboard", *words, *options)
+    why = () if words[0] == "tried" else ("--why", "x")
+    done = harness("leaderboard", *words, "--leaderboard", board, "--by", "x", *why)
     assert done.code == 2 and said in " ".join(done.err.split())
     assert harness("leaderboard", *words, "--leaderboard", board).code == 2  # without a reason
+    assert board.read_bytes() == before
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\u200b"])
+@pytest.mark.parametrize("option", ["--why", "--by"])
+def test_a_reason_and_a_name_can_be_read(board: Path, option: str, blank: str) -> None:
+    given = {"--why": "x", "--by": "x"} | {option: blank}
+    before = board.read_bytes()
+    done = harness(
+        "leaderboard", "join", "@a", "@b", "--leaderboard", board, *sum(given.items(), ())
+    )
+    assert done.code == 2 and f"argument {option}: nothing in it can be read" in done.err
     assert board.read_bytes() == before
 
 
