@@ -15,6 +15,7 @@ from harness.adopt.find_bridge import adopt
 from harness.errors import InfrastructureError
 from harness.package import PACKAGE
 from harness.safeio.files import write_atomically
+from harness.safeio.reading import read_named
 from harness.upstream.folder import LARGEST_TEXT_BYTES, BrokenFileError, RecordFolder
 from harness.upstream.logs.runs import log_names
 from harness.upstream.many import Task, in_parallel, worker_count
@@ -75,7 +76,7 @@ def adopt_cached(folder: RecordFolder, cache: Path | None, origin: str | None = 
         return _from(adopt(folder), origin)
     kept = cache / f"{_digest(folder)}.json"
     try:
-        content = kept.read_bytes() if kept.stat().st_size <= _LARGEST_KEPT_BYTES else b""
+        content = read_named(kept, limit_bytes=_LARGEST_KEPT_BYTES)
         found = Adoption.model_validate_json(content)
         return _from(found.model_copy(update={"name": folder.path.name}), origin)
     except (OSError, ValidationError):

@@ -1,6 +1,7 @@
 """Many folders, heads of pull requests, and the command."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def test_what_was_read_is_kept_until_a_file_changes(
     (folders[0] / "train_gpt.py").write_text("import torch\n")
     with pytest.raises(BaseException, match="read again"):
         list(adopt_many(folders, cache=tmp_path / "cache"))
+
+
+def test_what_is_no_file_in_the_cache_is_read_anew(tmp_path: Path) -> None:
+    folders = find_folders([_folders(tmp_path / "in")], marks=marks)
+    first = list(adopt_many(folders, cache=tmp_path / "cache"))
+    for kept in (tmp_path / "cache").iterdir():
+        kept.unlink()
+        os.mkfifo(kept)
+    assert list(adopt_many(folders, cache=tmp_path / "cache")) == first
+    assert all(kept.is_file() for kept in (tmp_path / "cache").iterdir())
 
 
 def test_workers_read_the_same(tmp_path: Path) -> None:
