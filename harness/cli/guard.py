@@ -3,6 +3,8 @@
 Python itself would exit with 1 after an unexpected error, which here means REJECTED.
 """
 
+import errno
+import os
 import signal
 import sys
 import traceback
@@ -10,12 +12,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from harness.errors import HarnessError, InfrastructureError
+from harness.errors import HarnessError, InfrastructureError, UsageError
 from harness.safeio.interrupts import SIGNALS
 from harness.safeio.output import output_lost, say, settle
 
 EXIT_REJECTED, EXIT_USAGE, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = 1, 2, 3, 130
 _LAST_FRAMES = 30
+_NAMED_WRONGLY = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
+"""What the system says of a path that somebody named, and not of a disk that fails."""
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -47,6 +51,8 @@ def _caught(command: Callable[[], int]) -> int:
 
 
 def _told(error: Exception) -> int:
+    if isinstance(error, OSError):
+        error = _of_a_file(error)
     if isinstance(error, HarnessError):
         ours = isinstance(error, InfrastructureError)
         say(f"INCONCLUSIVE: {error}" if ours else str(error))
@@ -58,6 +64,24 @@ def _told(error: Exception) -> int:
         "INCONCLUSIVE: an unforeseen failure of the harness itself; please report it"
     )
     return EXIT_INCONCLUSIVE
+
+
+def _of_a_file(error: OSError) -> Exception:
+    """The error for a file that the system refuses, where it names one; else the same."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return error
+    file = os.fsdecode(error.filename)
+    if error.errno in _NAMED_WRONGLY:
+        return UsageError(
+            f"cannot be looked at: {error.strerror}",
+            file=file,
+            remedy="name a path that exists, and see that you may read it and enter its folders",
+        )
+    return InfrastructureError(
+        f"cannot be read or written: {error.strerror or error}",
+        file=file,
+        remedy="see that it is still there and that its disk works, then try again",
+    )
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -77,6 +77,23 @@ def test_what_nobody_foresaw_is_never_a_rejection(monkeypatch: pytest.MonkeyPatc
     assert "\x1b" not in done.err
 
 
+@pytest.mark.parametrize("command", ["queue", "inspect", "leaderboard accept"])
+def test_a_path_that_the_system_refuses_is_told_and_is_no_failure_of_ours(command: str) -> None:
+    done = harness(*command.split(), "a" * 300)
+    assert done.code == 2 and "Traceback" not in done.err
+    assert "a" * 300 in done.err and "cannot be looked at: File name too long" in done.err
+
+
+def test_a_file_that_is_lost_on_the_way_is_our_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", b"/runs/plan.json")
+
+    monkeypatch.setattr("harness.gate.precheck.precheck", fail)
+    done = harness("check", BIGRAM)
+    assert done.code == 3 and "Traceback" not in done.err
+    assert "INCONCLUSIVE: /runs/plan.json: cannot be read or written: No such file" in done.err
+
+
 @pytest.mark.parametrize("buffered", ["", "1"])
 @pytest.mark.parametrize("words", [["check", str(BIGRAM)], ["--version"]])
 def test_a_full_disk_under_stdout_is_told_in_one_message(words: list[str], buffered: str) -> None:
