@@ -7,6 +7,8 @@ so far still asks for (``finishing.py``, ``scheduling.py``). What happens within
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import ValidationError
+
 from harness.contest.bridge import BRIDGE, parse_bridge
 from harness.contest.entry import Entry
 from harness.contest.track import Track
@@ -171,8 +173,10 @@ def require_rescorable(original: RunDirectory) -> bool:
     What our side lost is to be made again, or used up: scored again it would be neither.
 
     Raises:
-        UsageError: it is not finished, or sealed no artifact, or none that is still there.
+        UsageError: it is not finished, or sealed no artifact, or none that is still there; or no
+            plan can refer to it by its name.
     """
+    _reference(original)
     original.require_unpruned()
     plan = original.plan
     runs = original.runs()
@@ -197,6 +201,24 @@ def require_rescorable(original: RunDirectory) -> bool:
     return confirmed
 
 
+def _reference(original: RunDirectory) -> PlanRef:
+    """What the plan of a rescoring says of what it copies.
+
+    Raises:
+        UsageError: its directory was given a name that harness gives to none.
+    """
+    name = original.path.absolute().name  # that of "." too
+    try:
+        return PlanRef(directory=name, plan_sha256=original.plan_sha256())
+    except ValidationError as error:
+        raise UsageError(
+            "a rescoring refers to it by its name; expected one of letters, digits, '.', '_' "
+            f"and '-', found {name!r}",
+            file=original.path,
+            remedy="rename the directory, or name it without '..'",
+        ) from error
+
+
 def rescore(original: RunDirectory, referee: Referee) -> Judged:
     """Score the sealed artifacts of a verification again: the same plan, but training is a copy.
 
@@ -213,7 +235,7 @@ def rescore(original: RunDirectory, referee: Referee) -> Judged:
             "created_at": now(),
             "required": required_of(referee.sandbox.prepare(), plan.track),
             "elsewhere": None,  # it is made here, whole
-            "copies": PlanRef(directory=original.path.name, plan_sha256=original.plan_sha256()),
+            "copies": _reference(original),
         }
     )
     files = read_files(original.entry, [file.name for file in plan.entry.files])

@@ -73,6 +73,19 @@ def test_an_artifact_changed_since_is_not_scored(copy: Path, data_root: Path) ->
     assert "not what was sealed" in done.err + done.out
 
 
+def test_a_rescoring_refers_to_a_directory_by_the_name_that_it_has(
+    copy: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--sandbox", "process", "--data", data_root, "--json", "-")
+    monkeypatch.chdir(copy)
+    done = harness("rescore", ".", *options)
+    assert done.code == 0 and done.verdict["rescored_from"] == copy.name
+    spaced = copy.rename(copy.with_name("a copy"))
+    done = harness("rescore", spaced, *options)
+    assert done.code == 2 and "Traceback" not in done.err
+    assert f"{spaced}: a rescoring refers to it by its name" in done.err
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
