@@ -20,6 +20,11 @@ from harness.models import Fact, Later
 from harness.statistics.looks import spent
 
 FORMAT = 2
+_LARGEST = 1 << 50
+"""Of any count, as in a dataset's manifest: no text is as long."""
+Size = Annotated[int, Field(gt=0, le=_LARGEST)]
+Tokens = Annotated[int, Field(gt=1, le=_LARGEST)]
+Times = Annotated[int, Field(ge=0, le=_LARGEST)]
 
 
 class DatasetFacts(Fact):
@@ -30,12 +35,12 @@ class DatasetFacts(Fact):
 
     name: str
     digest: str
-    vocabulary_size: int = Field(gt=0)
-    train_tokens: int = Field(ge=0)
-    validation_documents: int = Field(gt=0)
-    validation_tokens: int = Field(gt=1)
-    validation_bytes: int = Field(gt=0)
-    baselines: dict[str, float] = Field(default_factory=dict)
+    vocabulary_size: Size
+    train_tokens: Times
+    validation_documents: Size
+    validation_tokens: Tokens
+    validation_bytes: Size
+    baselines: dict[str, Annotated[float, Field(ge=0, lt=100)]] = Field(default_factory=dict)
 
 
 class HoldoutFacts(Fact):
@@ -43,9 +48,9 @@ class HoldoutFacts(Fact):
 
     name: str
     digest: str
-    documents: int = Field(gt=0)
-    tokens: int = Field(gt=1)
-    bytes: int = Field(gt=0)
+    documents: Size
+    tokens: Tokens
+    bytes: Size
 
 
 class TextFacts(Fact):
@@ -96,8 +101,8 @@ class Tries(Fact):
     draw all the same. ``like`` is what the code is a copy of, as far as its lines tell.
     """
 
-    earlier: int = Field(default=0, ge=0)
-    by_author: int = Field(default=0, ge=0)
+    earlier: Times = 0
+    by_author: Times = 0
     passed_over: Later[tuple[str, ...]] = None
     like: Later[Like] = None
 

@@ -162,9 +162,10 @@ def _read(path: Path, asked: Asked) -> _Seen:
         states = asked(open_ones[0].order.launcher, names) if names else {}
         runs = tuple(_runs(directory, orders, states))
         word = kept_word(directory)
-    except HarnessError as error:
+    except (HarnessError, ArithmeticError, ValueError, OSError) as error:
+        why = error.message if isinstance(error, HarnessError) else f"{path / PLAN}: {error}"
         damaged = QueuedSubmission(
-            directory=str(path), name=path.name, track="", state="damaged", why=error.message
+            directory=str(path), name=path.name, track="", state="damaged", why=why
         )
         return _Seen(damaged, ends)
     plan = directory.plan

@@ -72,6 +72,22 @@ def test_what_needs_a_preparation_has_one_and_nothing_else_does() -> None:
         Draw(number=0, seed=1, purpose="preparation")
 
 
+@pytest.mark.parametrize(
+    ("figure", "value"),
+    [
+        ("validation_tokens", 10**400),
+        ("validation_bytes", 2**50 + 1),
+        ("baselines", {"unigram": -1}),
+    ],
+)
+def test_figures_with_which_nobody_could_reckon_are_refused(figure: str, value: Any) -> None:
+    dataset = {**dict(MADE.texts.dataset), figure: value}
+    with pytest.raises(ValidationError, match=figure):
+        with_draws(MADE.draws, texts={"dataset": dataset})
+    with pytest.raises(ValidationError, match="earlier"):
+        Tries(earlier=10**400)
+
+
 def test_a_test_is_planned_exactly_where_there_is_a_bar() -> None:
     for nothing in ("bar", "test"):
         with pytest.raises(ValidationError, match="exactly where there is a bar"):

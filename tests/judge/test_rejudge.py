@@ -57,6 +57,18 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
+def test_figures_that_make_no_sense_together_are_damage_and_no_failure_of_ours(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise OverflowError("int too large to convert to float")
+
+    monkeypatch.setattr("harness.judge.stored.judge", fail)
+    done = harness("judge", archive / "run-1")
+    assert done.code == 2 and "Traceback" not in done.err
+    assert f"{archive / 'run-1/plan.json'}: damaged" in done.err and "int too large" in done.err
+
+
 def test_folders_and_directories_are_found_once_and_in_order(archive: Path) -> None:
     runs = [archive / f"run-{number}" for number in range(4)]
     assert find_runs([archive]) == runs

@@ -35,7 +35,9 @@ normalization of the dataset's own tokenizer makes of them."""
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 RelativePath = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$", max_length=200)]
 Name = Annotated[str, Field(pattern=rf"^{_PART}$", max_length=100)]
-Count = Annotated[int, Field(ge=0, le=1 << 50)]
+_LARGEST = 1 << 50
+Count = Annotated[int, Field(ge=0, le=_LARGEST)]
+Bpb = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)]
 
 
 class FileEntry(Exact):
@@ -74,9 +76,9 @@ class Totals(Exact):
     """Sums over the files; bytes are UTF-8 bytes of the texts in ``docs_val``."""
 
     train_tokens: Count
-    validation_tokens: Annotated[int, Field(gt=1)]
-    validation_documents: Annotated[int, Field(gt=0)]
-    validation_bytes: Annotated[int, Field(gt=0)]
+    validation_tokens: Annotated[int, Field(gt=1, le=_LARGEST)]
+    validation_documents: Annotated[int, Field(gt=0, le=_LARGEST)]
+    validation_bytes: Annotated[int, Field(gt=0, le=_LARGEST)]
 
 
 class Manifest(Exact):
@@ -100,7 +102,7 @@ class Manifest(Exact):
     bos_id: int = Field(ge=0)
     tokenizer: RelativePath
     files: tuple[FileEntry, ...] = Field(max_length=100_000)
-    baselines: dict[Name, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default={})
+    baselines: dict[Name, Bpb] = Field(default={})
     totals: Totals
 
     @model_validator(mode="after")
