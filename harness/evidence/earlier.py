@@ -4,7 +4,6 @@ They are looked for in one directory of runs, by digests. A plan is used up, nev
 is open is to be finished before anything is drawn again.
 """
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +23,15 @@ class Earlier:
 
     Args:
         runs: the directory; it need not exist.
+
+    Attributes:
+        unreadable: those with a plan that could not be read when they were last looked for, by
+            name, and why: of each nobody can tell whether it is of the same entry.
     """
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
+        self.unreadable: dict[str, UsageError] = {}
         self._read: set[str] = set()
         self._named: dict[tuple[str, str], list[str]] = {}
 
@@ -76,23 +80,34 @@ class Earlier:
         self._look()
         for name in sorted(self._named.get((entry_digest, track_digest), ()), reverse=True):
             # Somebody may have removed it meanwhile, or mended or damaged it.
-            with contextlib.suppress(UsageError):
-                directory = RunDirectory.open(self._runs / name)
-                plan = directory.plan
-                same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
-                if same and not plan.copies:
-                    yield directory
+            if (directory := self._opened(name)) is None:
+                continue
+            plan = directory.plan
+            same = plan.entry.digest == entry_digest and plan.track_digest == track_digest
+            if same and not plan.copies:
+                yield directory
 
     def _look(self) -> None:
         """Read the plans that were not there before. (A plan is written last, whole or not.)"""
+        self.unreadable = {}
         for name in names_in(self._runs):
-            if name in self._read or not is_there(self._runs / name / PLAN):
+            if name in self._read:
                 continue
-            with contextlib.suppress(UsageError):
-                plan = RunDirectory.open(self._runs / name).plan
-                # What is damaged is looked at again: it may be mended.
+            # What is damaged is looked at again: it may be mended.
+            if (directory := self._opened(name)) is not None:
+                plan = directory.plan
                 self._read.add(name)
                 self._named.setdefault((plan.entry.digest, plan.track_digest), []).append(name)
+
+    def _opened(self, name: str) -> RunDirectory | None:
+        """A verification; None where there is none, or none that can be read."""
+        if not is_there(self._runs / name / PLAN):
+            return None
+        try:
+            return RunDirectory.open(self._runs / name)
+        except UsageError as error:
+            self.unreadable[name] = error
+            return None
 
 
 def _is_settled(directory: RunDirectory) -> bool:

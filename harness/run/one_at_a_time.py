@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.errors import InfrastructureError
-from harness.safeio.locks import require_lockable, waited_for
+from harness.safeio.files import disk_errors
+from harness.safeio.locks import folder_held, require_lockable, waited_for
 
 VARIABLE = "HARNESS_MACHINE_LOCK"
 _NAME = "parameter-golf.lock"
@@ -62,6 +63,19 @@ def on_this_machine(*, alone: bool, note: Callable[[str], None]) -> Iterator[Non
             held.enter_context(waited_for(path, alone=alone, waits=waits))
         except InfrastructureError as error:
             raise _unusable(path, error) from error
+        yield
+
+
+@contextmanager
+def one_begins(runs: Path) -> Iterator[None]:
+    """Draw a plan while nobody else here does in that directory: the next one sees what is open.
+
+    Raises:
+        InfrastructureError: it cannot be made, or its file system has no locks.
+    """
+    with disk_errors(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+    with folder_held(runs):
         yield
 
 

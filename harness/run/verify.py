@@ -25,7 +25,7 @@ from harness.run.disk import check_disk, disk_need_bytes
 from harness.run.host_check import check_escapes
 from harness.run.launcher.local import LocalLauncher
 from harness.run.needs import check_needs
-from harness.run.one_at_a_time import check_machine_lock
+from harness.run.one_at_a_time import check_machine_lock, one_begins
 from harness.run.plan import Wishes, check_time, now, plan_for, required_of
 from harness.run.referee import Judged, Referee
 from harness.run.shown import reap
@@ -99,28 +99,31 @@ def begin(
         # Without accelerators a script gets the stand-in for CUDA.
         stands_in = track.hardware.accelerators == 0
         check_needs(parse_bridge(bridge[BRIDGE]), sandbox, rehearsal=stands_in)
-    before = earlier.count(entry_digest=entry.digest, track_digest=track.digest)
-    plan = plan_for(
-        entry,
-        files,
-        track,
-        stock.facts(),
-        sandbox,
-        bar=bar,
-        tries=tries.model_copy(update={"earlier": before}),
-        wishes=wishes,
-        elsewhere=referee.elsewhere,
-    )
-    check_time(plan)
-    if isinstance(referee.launcher, LocalLauncher):  # else each node is held to it
-        check_escapes(plan, sandbox)
+    here = isinstance(referee.launcher, LocalLauncher)  # else each node is held to it
+    if here:
         check_machine_lock()
         host_name()
-    if not plan.rehearsal and not plan.chosen_by_hand:
-        plan = _beside_open_ones(plan, earlier, new_draw=wishes.new_draw)
-    return RunDirectory.create(
-        referee.runs, plan, files=dict(files), bridge=dict(bridge) if bridge else None
-    )
+    with one_begins(referee.runs):
+        before = earlier.count(entry_digest=entry.digest, track_digest=track.digest)
+        plan = plan_for(
+            entry,
+            files,
+            track,
+            stock.facts(),
+            sandbox,
+            bar=bar,
+            tries=tries.model_copy(update={"earlier": before}),
+            wishes=wishes,
+            elsewhere=referee.elsewhere,
+        )
+        check_time(plan)
+        if here:
+            check_escapes(plan, sandbox)
+        if not plan.rehearsal and not plan.chosen_by_hand:
+            plan = _beside_open_ones(plan, earlier, new_draw=wishes.new_draw)
+        return RunDirectory.create(
+            referee.runs, plan, files=dict(files), bridge=dict(bridge) if bridge else None
+        )
 
 
 class StillOpenError(UsageError):
@@ -156,14 +159,23 @@ def _beside_open_ones(plan: Plan, earlier: Earlier, *, new_draw: bool) -> Plan:
 
     Raises:
         StillOpenError: something is open, and nobody asked for a new draw.
+        UsageError: the same of something whose plan cannot be read: it may be open.
     """
     found = earlier.open(entry_digest=plan.entry.digest, track_digest=plan.track_digest)
     open_ones = [each for each in found if each.binds]
-    if not open_ones:
-        return plan
-    if not new_draw:
+    hidden = earlier.unreadable
+    if not new_draw and open_ones:
         raise StillOpenError(open_ones[0])
-    names = tuple(each.path.name for each in open_ones)
+    if not new_draw and hidden:
+        raise UsageError(
+            "what lies beside it may be an open verification of this very submission, and cannot "
+            f"be read: {next(iter(hidden.values())).message}",
+            remedy="mend it, or move it out of the directory of runs; with --new-draw the plan "
+            "says that it was begun beside it",
+        )
+    names = (*(each.path.name for each in open_ones), *hidden)
+    if not names:
+        return plan
     return plan.model_copy(update={"tries": plan.tries.model_copy(update={"passed_over": names})})
 
 

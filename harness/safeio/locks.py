@@ -64,6 +64,25 @@ def waited_for(path: Path, *, alone: bool, waits: Callable[[], None]) -> Iterato
         yield
 
 
+@contextlib.contextmanager
+def folder_held(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, once nobody else on this machine does.
+
+    NFS keeps such a lock to itself; so it is for what takes an instant, and leaves no file.
+
+    Raises:
+        InfrastructureError: it cannot be opened, or its file system has no locks.
+    """
+    with disk_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        while not _taken(descriptor, fcntl.LOCK_EX, folder):
+            time.sleep(_LOOKING_SECONDS / 10)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def require_lockable(path: Path) -> None:
     """Require that a file can be locked at all, whoever holds it now.
 

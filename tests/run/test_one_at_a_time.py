@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.run.one_at_a_time import VARIABLE, machine_lock, on_this_machine
+from harness.run.one_at_a_time import VARIABLE, machine_lock, on_this_machine, one_begins
 from tests.conftest import SANDBOXES
 from tests.factories.playground import BIGRAM, ON_ANY_ENGINE, harness, write_track
 
@@ -202,3 +202,27 @@ def test_what_cannot_be_locked_is_told_before_anything_is_begun(
     assert "the lock that stands for this machine cannot be had" in done.err
     assert VARIABLE in done.err
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_plans_are_drawn_one_after_the_other(tmp_path: Path) -> None:
+    """Each sees what was begun before it, also where several come at the same instant."""
+    inside, most = 0, 0
+    counting = threading.Lock()
+
+    def draws() -> None:
+        nonlocal inside, most
+        with one_begins(tmp_path / "runs"):
+            with counting:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with counting:
+                inside -= 1
+
+    threads = [threading.Thread(target=draws) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert not list((tmp_path / "runs").iterdir())

@@ -286,6 +286,24 @@ def test_one_that_was_cut_off_is_open_too(bench: Bench, monkeypatch: pytest.Monk
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("binding")
+def test_what_cannot_be_read_may_be_open_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever damages a plan, or comes with a harness that cannot read it, draws anew."""
+    with monkeypatch.context() as patch:
+        losing(patch, "score")
+        assert bench.verify().verdict["verdict"] == "INCONCLUSIVE"
+    (plan,) = bench.runs.glob("*/plan.json")
+    plan.write_bytes(plan.read_bytes() + b" x")
+    refused = bench.verify()
+    assert refused.code == 2
+    assert "may be an open verification of this very submission" in refused.err
+    assert str(plan) in refused.err and "--new-draw" in refused.err
+    assert len(list(bench.runs.iterdir())) == 1
+    anew = bench.verify("--new-draw")
+    (note,) = [n for n in anew.verdict["findings"] if n["id"] == "new_draw"]
+    assert plan.parent.name in note["detail"]
+
+
 def test_at_home_a_new_draw_is_fine_and_counted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
