@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.checking import add_check_options, check_folders, exit_code_of
 from harness.cli.guard import EXIT_REJECTED
-from harness.cli.options import command, console_for, write_json
+from harness.cli.options import command, console_for, workers_option, write_json
 from harness.errors import UsageError
 from harness.safeio.output import say
 
@@ -48,7 +48,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     adopt.add_argument("--write", action="store_true", help="write bridge.toml into the folder")
     adopt.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
     adopt.add_argument("--markdown", metavar="PATH", help="also write a table as Markdown")
-    adopt.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    workers_option(adopt)
     adopt.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep there what was read (default: nowhere)"
     )

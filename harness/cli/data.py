@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from harness.cli.extras import require
-from harness.cli.options import command, data_option
+from harness.cli.options import command, data_option, workers_option
 from harness.errors import UsageError
 from harness.safeio.output import say, tell
 
@@ -66,7 +66,7 @@ def _data_commands(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -
         default="raw",
         help="what validation documents must come back as, and bytes are counted of (%(default)s)",
     )
-    tokenize.add_argument("--workers", type=int, metavar="N", help="processes (one for each core)")
+    workers_option(tokenize)
     tokenize.add_argument("--force", action="store_true", help="replace what is there")
 
     derived = command(kinds, "derived", _data_derived, "datasets made with entries' own tokenizers")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from harness.run.referee import Judged, Referee
     from harness.sandbox.protocol import Sandbox
 
+_MOST_WORKERS = 1000
+
 
 def command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
@@ -146,6 +148,25 @@ def who_says(options: argparse.Namespace) -> str:
     except (KeyError, OSError) as error:
         raise UsageError("nobody is logged in: say who you are with --by NAME") from error
     return str(name)
+
+
+def workers_option(parser: argparse.ArgumentParser) -> None:
+    """``--workers``."""
+    parser.add_argument(
+        "--workers", type=_workers, metavar="N", help="processes (default: one a core)"
+    )
+
+
+def _workers(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if not 1 <= count <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(
+            f"{plain(text, 20)}: expected a whole number from 1 to {_MOST_WORKERS:,}"
+        )
+    return count
 
 
 def leaderboard_option(parser: argparse.ArgumentParser) -> None:

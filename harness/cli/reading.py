@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path, PurePosixPath
 
 from harness.cli.guard import EXIT_REJECTED
-from harness.cli.options import command, console_for, track_option, write_json
+from harness.cli.options import command, console_for, track_option, workers_option, write_json
 from harness.errors import UsageError
 from harness.safeio.output import tell
 
@@ -85,7 +85,7 @@ def _audit_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         default="table",
         help="of what is printed; github: annotations (default: %(default)s)",
     )
-    audit.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    workers_option(audit)
     audit.add_argument("--json", metavar="PATH", help="also write it as JSON (-: stdout)")
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harness.cli.extras import require
-from harness.cli.options import command, leaderboard_option
+from harness.cli.options import command, leaderboard_option, workers_option
 from harness.safeio.output import say, tell
 from harness.safeio.text import plain
 
@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default="records",
         help="whose pages have pictures (default: %(default)s)",
     )
-    site.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    workers_option(site)
 
 
 def _site(options: argparse.Namespace) -> int:

@@ -58,6 +58,18 @@ def test_light_commands_import_nothing_heavy(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("count", ["0", "-1", "two", "9" * 5000])
+@pytest.mark.parametrize(
+    "words",
+    [("audit", "x"), ("adopt", "x"), ("site", "x"), ("data", "tokenize", "--out", "x", "x")],
+    ids=lambda words: words[0],
+)
+def test_workers_are_a_number_that_makes_sense(words: tuple[str, ...], count: str) -> None:
+    done = harness(*words, "--workers", count)
+    assert done.code == 2
+    assert "argument --workers" in done.err and "a whole number from 1 to 1,000" in done.err
+
+
 def test_check_judges_without_running() -> None:
     done = harness("check", BIGRAM)
     assert done.code == 0
