@@ -26,6 +26,8 @@ from harness.report.site.lists import HOME
 from harness.report.site.single import Read, Said
 from harness.report.site.source import Entry, Source, gather
 from harness.safeio.files import disk_errors
+from harness.safeio.looking import names_in
+from harness.safeio.ownership import is_dead, me
 from harness.upstream.many import Task, in_parallel
 
 Pictures = Literal["records", "all", "none"]
@@ -76,9 +78,9 @@ def build_site(
     """
     _require_ours(out)
     source = gather(leaderboard, verdicts, audits, tracks)
-    new = out.parent / f".{out.name}.new-{os.getpid()}"
+    new = out.parent / f"{_beside(out, 'new')}{me()}"
     with disk_errors(out):
-        shutil.rmtree(new, ignore_errors=True)
+        _tidy(out)
         new.mkdir()
         try:
             built = _Building(new, source, pictures, workers).all()
@@ -103,11 +105,34 @@ def _require_ours(out: Path) -> None:
 
 
 def _replace(out: Path, new: Path) -> None:
-    old = out.parent / f".{out.name}.old-{os.getpid()}"
-    if out.exists():
-        out.rename(old)
-    new.rename(out)
+    old = out.parent / f"{_beside(out, 'old')}{me()}"
+    if not out.exists():
+        new.rename(out)
+        return
+    out.rename(old)
+    try:
+        new.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _tidy(out: Path) -> None:
+    """Put back the site that a killed harness had just put aside; remove what else it left."""
+    for word in ("old", "new"):
+        before = _beside(out, word)
+        for name in names_in(out.parent):
+            if name.startswith(before) and is_dead(name.removeprefix(before)):
+                if word == "old" and not os.path.lexists(out):
+                    (out.parent / name).rename(out)
+                else:
+                    shutil.rmtree(out.parent / name, ignore_errors=True)
+
+
+def _beside(out: Path, word: str) -> str:
+    """What names of folders beside the site begin with, before the name of who made them."""
+    return f".{out.name}.{word}-"
 
 
 class _Building:

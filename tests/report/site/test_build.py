@@ -8,11 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import InfrastructureError, UsageError
 from harness.ledger.chain import NOTHING_BEFORE
 from harness.ledger.events import Retracted
 from harness.report.site.build import MARK, Built, build_site
 from harness.report.site.source import gather, read_audits
+from harness.safeio.ownership import me
 from tests.factories.playground import harness
 from tests.factories.sites import Accepting, accepted_verdicts
 from tests.judge.test_recipes import KNOWN, A, verified
@@ -265,6 +266,49 @@ def test_only_a_site_is_replaced(made: Accepting, tmp_path: Path) -> None:
     built(made, tmp_path / "out")
     assert not (tmp_path / "out/left.html").exists() and (tmp_path / "out" / MARK).exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "other", "out"]
+
+
+def test_a_site_that_cannot_take_its_place_leaves_the_one_before(
+    made: Accepting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", Path.rename
+    built(made, out)
+    (out / "kept.html").touch()
+
+    def failing(path: Path, target: Path) -> Path:
+        if ".new-" in path.name:
+            raise OSError(5, "Input/output error")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(InfrastructureError, match="Input/output error"):
+        built(made, out)
+    assert (out / "kept.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_harness_left_is_put_back_or_removed(
+    made: Accepting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, dead = tmp_path / "out", me().rpartition("-")[0] + "-1"
+    built(made, out)
+    out.rename(tmp_path / f".out.old-{dead}")
+    (tmp_path / f".out.new-{dead}").mkdir()
+    (tmp_path / f".out.new-{me()[:-1]}x").mkdir()  # of whom nobody knows whether he lives
+    with pytest.raises(UsageError):
+        built(made, out, verdicts=[tmp_path / "nowhere"])
+    assert not out.exists(), "nothing is touched before the input is read"
+    built(made, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".out.new-{me()[:-1]}x", "out"]
+    out.rename(tmp_path / f".out.old-{dead}")
+    monkeypatch.setattr("harness.report.site.build._Building.all", _no_disk)
+    with pytest.raises(InfrastructureError):
+        built(made, out)
+    assert (out / MARK).exists(), "the site before is there again"
+
+
+def _no_disk(_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"[[", b"\xff", b'{"folder": 1}'])
