@@ -13,6 +13,7 @@ from harness.evidence.store import LARGEST_EVIDENCE_BYTES, RunDirectory
 from harness.safeio.looking import is_there, names_in
 from harness.safeio.parsing import parse_json
 from harness.safeio.reading import read_inside
+from harness.safeio.text import storable
 
 
 class Earlier:
@@ -125,4 +126,4 @@ def kept_word(directory: RunDirectory) -> str | None:
     except (OSError, ValueError):
         return None
     word = found.get("verdict") if isinstance(found, dict) else None
-    return word if isinstance(word, str) else None
+    return storable(word) if isinstance(word, str) else None

@@ -24,6 +24,7 @@ from harness.judge.stored import read_case
 from harness.models import Fact
 from harness.run.launcher.desk import Begun, Record, begun_of, outcome_of, records
 from harness.run.launcher.site import JobState
+from harness.safeio.text import storable
 
 State = Literal["waiting", "running", "done", "lost"]
 Asked = Callable[[str, Mapping[str, str]], Mapping[str, JobState] | None]
@@ -165,14 +166,18 @@ def _read(path: Path, asked: Asked) -> _Seen:
     except (HarnessError, ArithmeticError, ValueError, OSError) as error:
         why = error.message if isinstance(error, HarnessError) else f"{path / PLAN}: {error}"
         damaged = QueuedSubmission(
-            directory=str(path), name=path.name, track="", state="damaged", why=why
+            directory=storable(str(path)),
+            name=storable(path.name),
+            track="",
+            state="damaged",
+            why=storable(why),
         )
         return _Seen(damaged, ends)
     plan = directory.plan
     going = any(run.state == "running" for run in runs) or bool(open_ones) or directory.is_held()
     settled = word is not None and not any(run.state == "waiting" for run in runs)
     submission = QueuedSubmission(
-        directory=str(path),
+        directory=storable(str(path)),
         name=plan.entry.name,
         track=plan.track.name,
         state="judged" if settled and not open_ones else "under way" if going else "open",

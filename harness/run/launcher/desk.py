@@ -21,13 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from harness.errors import InfrastructureError, UsageError
+from harness.evidence.draws import Draw
 from harness.evidence.giving_up import give_up
 from harness.evidence.run import Run
 from harness.evidence.store import RunDirectory
-from harness.models import Fact, Later
+from harness.models import Fact, Later, Spelled
 from harness.run.launcher.protocol import Task
 from harness.safeio.files import disk_errors, sha256_of_bytes, write_atomically
 from harness.safeio.locks import BusyError
@@ -37,7 +38,18 @@ from harness.safeio.reading import read_inside
 TASKS = "tasks"
 _LARGEST_BYTES = 1 << 20
 AnyFact = TypeVar("AnyFact", bound=Fact)
+
 How = Literal["done", "refused", "busy", "lost", "cancelled"]
+
+
+def _moment(text: str) -> str:
+    try:
+        zone = datetime.fromisoformat(text).tzinfo
+    except ValueError:
+        zone = None
+    if zone is None:
+        raise ValueError("expected a moment with its time zone, as 2026-01-31T12:00:00+00:00")
+    return text
 
 
 class Order(Fact):
@@ -47,13 +59,13 @@ class Order(Fact):
     """
 
     format: Literal[1] = 1
-    launcher: str = Field(max_length=50)
+    launcher: Annotated[str, Spelled(r"[a-z0-9_-]{1,50}", "the name of a launcher")]
     name: str = Field(pattern=r"^harness-[0-9a-f]{16}$")
     draw: int = Field(ge=0)
     attempt: int = Field(ge=1)
     moves: Later[Annotated[int, Field(ge=0)]] = None
     not_on: Later[Annotated[str, Field(max_length=200)]] = None
-    data: str
+    data: Annotated[str, Spelled(r"[^\x00]*", "a path")]
     written_at: str
 
 
@@ -67,7 +79,7 @@ class Begun(Fact):
     """Where a task began."""
 
     node: str = Field(max_length=200)
-    at: str
+    at: Annotated[str, AfterValidator(_moment)]
 
 
 class Outcome(Fact):
@@ -80,7 +92,7 @@ class Outcome(Fact):
     how: How
     node: str = Field(default="", max_length=200)
     why: str = Field(default="", max_length=2000)
-    at: str = ""
+    at: Annotated[str, AfterValidator(lambda text: text and _moment(text))] = ""
 
 
 @dataclass(frozen=True)
@@ -208,14 +220,14 @@ class FileDesk:
     def run(self, record: Record) -> Run | None:
         """The evidence of its try, as far as it came."""
         directory = self._open(record.directory)
-        draw = directory.plan.draws[record.order.draw]
+        draw = draw_of(record, directory)
         tries = directory.tries(draw)
         return next((run for run in tries if run.attempt == record.order.attempt), None)
 
     def give_up(self, record: Record, why: str) -> bool:
         """Take its try for lost; False while a harness still holds it, so that nothing is lost."""
         directory = self._open(record.directory)
-        draw = directory.plan.draws[record.order.draw]
+        draw = draw_of(record, directory)
         try:
             give_up(directory, draw, record.order.attempt, why)
         except BusyError:
@@ -246,6 +258,23 @@ def records(directory: Path) -> list[Record]:
     for path in sorted(_orders(directory), key=lambda path: int(path.stem)):
         found.append(open_record(path))
     return found
+
+
+def draw_of(record: Record, directory: RunDirectory) -> Draw:
+    """The draw that an order is of.
+
+    Raises:
+        UsageError: the plan has none of that number.
+    """
+    draws, number = directory.plan.draws, record.order.draw
+    if number >= len(draws):
+        raise UsageError(
+            f"expected one of the {len(draws)} draws of the plan, from 0; found {number}",
+            file=record.path,
+            field="draw",
+            remedy="remove the order, and finish the verification with --resume",
+        )
+    return draws[number]
 
 
 def begun_of(record: Record) -> Begun | None:

@@ -26,6 +26,7 @@ def work(record: Record, progress: Progress) -> Run | None:
     """
     if desk.outcome_of(record) is not None:
         return None
+    desk.draw_of(record, RunDirectory.open(record.directory))
     os.environ[VARIABLE] = record.order.launcher
     node = host_name()
     desk.begin(record, node)
@@ -46,7 +47,7 @@ def _how(record: Record, error: HarnessError) -> desk.How:
     if isinstance(error, BusyError):
         return "busy"
     directory = RunDirectory.open(record.directory)
-    draw = directory.plan.draws[record.order.draw]
+    draw = desk.draw_of(record, directory)
     attempt = record.order.attempt
     waits = any(run.waits for run in directory.tries(draw) if run.attempt == attempt)
     begun = directory.try_directory(draw, attempt).exists() and not waits
