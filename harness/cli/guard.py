@@ -4,6 +4,7 @@ Python itself would exit with 1 after an unexpected error, which here means REJE
 """
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,9 @@ _NAMED_WRONGLY = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, 
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; return its exit code, or, after one message, the code of what stopped it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As Python itself does for stderr: a name may hold what no encoding has.
+        sys.stdout.reconfigure(errors="backslashreplace")
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup requests
             signal.signal(number, _interrupt)

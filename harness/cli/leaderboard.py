@@ -149,13 +149,13 @@ def _tried(options: argparse.Namespace) -> int:
         named = candidate.published.verdict.track
         track = load_track(options.track) if options.track else load_named_track(named)
         if why := why_no_try(candidate):
-            tell(f"{run}: not a try: {plain(why, 300)}")
+            tell(f"{plain(str(run), 300)}: not a try: {plain(why, 300)}")
             continue
         event = record_try(
             _path(options), candidate, track=track, by=who_says(options), account=options.author
         )
         what = f"kept as a try of {plain(event.account, 80)}" if event else "is kept already"
-        tell(f"{run}: {candidate.published.verdict.verdict}, {what}")
+        tell(f"{plain(str(run), 300)}: {candidate.published.verdict.verdict}, {what}")
     return 0
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
+import json
 import os
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -322,11 +325,20 @@ def keep_scorecard(directory: Path, verdict: Verdict, *, verify: str = "") -> No
     write_atomically(directory / SCORECARD, render_text(verdict, verify=verify).encode())
 
 
+def _encodable(content: str) -> str:
+    """The same JSON, with escapes where standard output has no such characters."""
+    try:
+        content.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], content)
+    return content
+
+
 def write_json(content: str, path: str | None) -> None:
     """Write to a file, or to standard output for ``-``."""
     from harness.safeio.files import write_atomically
 
     if path == "-":
-        tell(content)
+        tell(_encodable(content))
     elif path:
         write_atomically(Path(path), content.encode() + b"\n")

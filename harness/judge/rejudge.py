@@ -24,6 +24,7 @@ from harness.judge.verdict import Verdict
 from harness.judge.verdict_file import read_verdict
 from harness.models import Fact, Finding
 from harness.safeio.looking import is_there, names_in
+from harness.safeio.text import storable
 
 _FEWEST_FOR_PROCESSES = 8
 _CHUNK = 8
@@ -164,7 +165,7 @@ def rejudge_one(
         return _in_trouble(path, "infrastructure", error)
     except (HarnessError, ArithmeticError, ValueError, OSError) as error:
         return _in_trouble(path, "usage", error)
-    judged = Rejudged(directory=str(path), verdict=verdict)
+    judged = Rejudged(directory=storable(str(path)), verdict=verdict)
     if not compare:
         return judged
     try:
@@ -172,7 +173,7 @@ def rejudge_one(
             return judged
         kept = read_verdict(path / VERDICT).verdict
     except HarnessError as error:
-        return judged.model_copy(update={"unreadable": str(error)})
+        return judged.model_copy(update={"unreadable": storable(str(error))})
     changes = tuple(changes_between(kept, verdict))
     return judged.model_copy(update={"kept": kept, "changes": changes})
 
@@ -227,7 +228,9 @@ def _in_trouble(
     path: Path, fault: Literal["usage", "infrastructure"], error: Exception
 ) -> Rejudged:
     message = str(error) if isinstance(error, HarnessError) else f"{path / PLAN}: {error}"
-    return Rejudged(directory=str(path), trouble=Trouble(fault=fault, message=message))
+    return Rejudged(
+        directory=storable(str(path)), trouble=Trouble(fault=fault, message=storable(message))
+    )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from harness.judge.case import Case
 from harness.judge.judge import judge
 from harness.judge.verdict import Verdict
 from harness.safeio.parsing import problems_of
+from harness.safeio.text import storable
 
 
 def read_case(
@@ -61,7 +62,7 @@ def judge_stored(
         check_kept(directory, runs)
     case = read_case(directory, track=track, runs=runs)
     with _figures_of(directory):
-        return judge(case, evidence=str(directory.path))
+        return judge(case, evidence=storable(str(directory.path)))
 
 
 def judge_path(path: Path, *, track: Track | None = None, files: bool = True) -> Verdict:

@@ -1,5 +1,6 @@
 """What surrounds every command: no failure may look like a verdict, no signal leave a mess."""
 
+import json
 import os
 import signal
 import subprocess
@@ -44,6 +45,7 @@ def python(code: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code],
         text=True,
+        encoding="utf-8",
         check=False,
         cwd=ROOT,
         capture_output=True,
@@ -92,6 +94,19 @@ def test_a_file_that_is_lost_on_the_way_is_our_failure(monkeypatch: pytest.Monke
     done = harness("check", BIGRAM)
     assert done.code == 3 and "Traceback" not in done.err
     assert "INCONCLUSIVE: /runs/plan.json: cannot be read or written: No such file" in done.err
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8:strict"])
+def test_what_stdout_has_no_characters_for_is_escaped(encoding: str) -> None:
+    code = "import sys; from harness.cli.guard import guarded\n"
+    code += "from harness.cli.options import write_json\n"
+    code += "from harness.safeio.output import tell\n"
+    code += "said = lambda: tell('\\udcff') or write_json('\"\\U0001f600\"', '-') or 0\n"
+    code += "sys.exit(guarded(said))"
+    done = python(code, env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert (first, json.loads(second)) == ("\\udcff", "\U0001f600")
 
 
 @pytest.mark.parametrize("buffered", ["", "1"])

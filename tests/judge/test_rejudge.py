@@ -69,6 +69,15 @@ def test_figures_that_make_no_sense_together_are_damage_and_no_failure_of_ours(
     assert f"{archive / 'run-1/plan.json'}: damaged" in done.err and "int too large" in done.err
 
 
+def test_a_name_that_is_no_text_loses_no_result(archive: Path) -> None:
+    (archive / "run-1").rename(archive / "\udcff")
+    for options in ((), ("--diff",)):
+        done = harness("judge", archive, "--json", "-", *options)
+        assert done.code == 0, done.err
+        listed = json.loads(done.out[done.out.index("[\n") :])
+        assert f"{archive}/?" in [each["directory"] for each in listed]
+
+
 def test_folders_and_directories_are_found_once_and_in_order(archive: Path) -> None:
     runs = [archive / f"run-{number}" for number in range(4)]
     assert find_runs([archive]) == runs
