@@ -365,6 +365,8 @@ def _factor(text: str) -> float:
 
 
 def _seeds(text: str) -> tuple[int, ...] | None:
+    from harness.evidence.plan import MOST_DRAWS
+
     if text == "auto":
         return None
     words = [word.strip() for word in text.split(",")]
@@ -374,4 +376,7 @@ def _seeds(text: str) -> tuple[int, ...] | None:
         raise UsageError(f"--seeds {text[:100]}: expected auto, or numbers such as 1,2,3")
     if len(set(seeds)) != len(seeds):
         raise UsageError(f"--seeds {text[:100]}: a seed is given twice")
+    most = MOST_DRAWS - 2  # a preparation and a reproduction may be beside them
+    if len(seeds) > most:
+        raise UsageError(f"--seeds {text[:100]}: expected at most {most}, found {len(seeds):,}")
     return seeds

@@ -20,6 +20,7 @@ from harness.models import Fact, Later
 from harness.statistics.looks import spent
 
 FORMAT = 2
+MOST_DRAWS = 1000
 _LARGEST = 1 << 50
 """Of any count, as in a dataset's manifest: no text is as long."""
 Size = Annotated[int, Field(gt=0, le=_LARGEST)]
@@ -204,7 +205,7 @@ class Plan(Fact):
     tries: Tries = Tries()
     required: Required
     test: PlannedTest | None = None
-    draws: tuple[Draw, ...] = Field(min_length=1, max_length=1000)
+    draws: tuple[Draw, ...] = Field(min_length=1, max_length=MOST_DRAWS)
     nonce: str
     chosen_by_hand: bool = False
     time_scale: float = Field(default=1.0, gt=0, le=1000)

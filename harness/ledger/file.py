@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.ledger.chain import Leaderboard, broken_link, leaderboard_json
+from harness.ledger.chain import MOST_EVENTS, Leaderboard, broken_link, leaderboard_json
 from harness.ledger.events import Accepted, Event, Joined, Parted, Retracted, Tried
 from harness.models import Fact
 from harness.package import SHIPPED, in_checkout
@@ -112,6 +112,12 @@ def append(path: Path, event: Callable[[Leaderboard], Event | None]) -> bool:
         board = load_leaderboard(path)
         made = event(board)
         if made is not None:
+            if len(board.events) >= MOST_EVENTS:
+                raise UsageError(
+                    f"full: it holds {len(board.events):,} events, and none may hold more",
+                    file=path,
+                    remedy="keep it as it is, and begin a new one for what comes",
+                )
             write_atomically(path, leaderboard_json(board.plus(made)))
     return made is not None
 

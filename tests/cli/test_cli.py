@@ -97,6 +97,7 @@ def test_check_fails_on_what_can_never_pass(tmp_path: Path) -> None:
         ("bad seeds", 2, "--seeds x"),
         ("same seed twice", 2, "given twice"),
         ("endless seed", 2, "--seeds 1111"),
+        ("too many seeds", 2, "expected at most 998, found 1,001"),
         ("seeds of a resumed one", 2, "leave out --seeds"),
         ("json nowhere", 2, "--json"),
         ("json is a folder", 2, "--json"),
@@ -135,6 +136,8 @@ def test_each_mistake_gets_one_clear_message(
         arguments += ["--seeds", "1,1"]
     elif breakage == "endless seed":
         arguments += ["--seeds", "1" * 5000]
+    elif breakage == "too many seeds":
+        arguments += ["--seeds", ",".join(map(str, range(1001)))]
     elif breakage == "seeds of a resumed one":
         arguments += ["--resume", "--seeds", "7,8"]
     elif breakage.startswith("json"):

@@ -72,6 +72,18 @@ def test_a_damaged_leaderboard_is_refused_by_name(
     assert done.code == 2 and "begin one" in done.err
 
 
+def test_a_full_leaderboard_says_so_and_stays_as_it_is(
+    board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.ledger.file.MOST_EVENTS", 1)
+    words = ("--why", "the same person", "--by", "@referee", "--leaderboard", board)
+    assert harness("leaderboard", "join", "@a", "@b", *words).code == 0
+    before = board.read_bytes()
+    done = harness("leaderboard", "join", "@c", "@d", *words)
+    assert done.code == 2 and f"{board}: full: it holds 1 events" in done.err
+    assert board.read_bytes() == before
+
+
 def test_an_empty_leaderboard_of_format_1_is_an_empty_chain(tmp_path: Path, board: Path) -> None:
     board.write_text('{"format": 1, "records": []}\n')
     assert load_leaderboard(board) == Leaderboard()

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.data.build.building import SHARD_TOKENS, build_dataset
 from harness.data.format.dataset import Dataset
 from harness.data.format.documents import DocumentFiles, numbered_lines, unpacked
-from harness.data.format.manifest import TextRule
+from harness.data.format.manifest import LARGEST_COUNT, TextRule
 from harness.data.format.reading import Progress, content_of, reading
 from harness.data.format.tokenizers import (
     MODEL_BYTES_LIMIT,
@@ -49,13 +49,17 @@ def tokenize_documents(
     all or nothing, and proves that the tokens of every validation document decode to it.
 
     Raises:
-        UsageError: ``name`` is not a valid name, or ``validation_documents`` is not positive.
+        UsageError: ``name`` is not a valid name, or ``validation_documents`` is no such
+            count.
         TextLost: the tokens of a validation document do not decode to it; the message names it and
         the place.
         InfrastructureError: the disk is full, or ``directory/name`` exists already.
     """
-    if validation_documents < 1:
-        raise UsageError(f"{validation_documents} validation documents: must be at least 1")
+    if not 1 <= validation_documents <= LARGEST_COUNT:
+        raise UsageError(
+            f"{validation_documents} validation documents: must be at least 1, and at most "
+            f"{LARGEST_COUNT:,}"
+        )
     stream = iter(documents)
     return build_dataset(
         stream,

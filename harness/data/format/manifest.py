@@ -35,8 +35,8 @@ normalization of the dataset's own tokenizer makes of them."""
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 RelativePath = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$", max_length=200)]
 Name = Annotated[str, Field(pattern=rf"^{_PART}$", max_length=100)]
-_LARGEST = 1 << 50
-Count = Annotated[int, Field(ge=0, le=_LARGEST)]
+LARGEST_COUNT = 1 << 50
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Bpb = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)]
 
 
@@ -76,9 +76,9 @@ class Totals(Exact):
     """Sums over the files; bytes are UTF-8 bytes of the texts in ``docs_val``."""
 
     train_tokens: Count
-    validation_tokens: Annotated[int, Field(gt=1, le=_LARGEST)]
-    validation_documents: Annotated[int, Field(gt=0, le=_LARGEST)]
-    validation_bytes: Annotated[int, Field(gt=0, le=_LARGEST)]
+    validation_tokens: Annotated[int, Field(gt=1, le=LARGEST_COUNT)]
+    validation_documents: Annotated[int, Field(gt=0, le=LARGEST_COUNT)]
+    validation_bytes: Annotated[int, Field(gt=0, le=LARGEST_COUNT)]
 
 
 class Manifest(Exact):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, Strict, ValidationError
 
 from harness.errors import UsageError
 from harness.models import Fact, Spelled
@@ -15,6 +15,10 @@ Name = Annotated[str, Spelled(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name such a
 Word = Annotated[str, Spelled(r"[^\s\x00-\x1f]{1,200}", "one word without spaces")]
 Line = Annotated[str, Spelled(r"[^\x00-\x08\x0a-\x1f]{1,1000}", "one line of a shell script")]
 Value = Annotated[str, Spelled(r"[^\x00-\x08\x0a-\x1f]{0,1000}", "a value of one line")]
+Folder = Annotated[str, Spelled(r"[^\x00]{1,4000}", "the path of a directory")]
+Whole = Annotated[int, Strict()]
+Seconds = Annotated[float, Strict()]
+Switch = Annotated[bool, Strict()]
 Variable = Annotated[str, Spelled(r"[A-Za-z_][A-Za-z0-9_]{0,99}", "the name of a variable")]
 
 
@@ -29,9 +33,9 @@ class SlurmSettings(Fact):
     qos: Name | None = None
     gres: Word | None = None
     time: Word | None = None
-    cpus: int | None = Field(default=None, ge=1, le=4096)
+    cpus: Whole | None = Field(default=None, ge=1, le=4096)
     memory: Word | None = None
-    exclusive: bool = True
+    exclusive: Switch = True
     options: tuple[Word, ...] = Field(default=(), max_length=50)
 
 
@@ -58,17 +62,17 @@ class Cluster(Fact):
     ``ask_elsewhere``: what was scored on one node is asked again on another.
     """
 
-    shared: str | None = None
-    data: str | None = None
+    shared: Folder | None = None
+    data: Folder | None = None
     python: tuple[Line, ...] = Field(default=(), max_length=20)
     setup: tuple[Line, ...] = Field(default=(), max_length=100)
     environment: dict[Variable, Value] = Field(default_factory=dict, max_length=100)
     nodes: tuple[Name, ...] = Field(default=(), max_length=10_000)
-    tries: int = Field(default=3, ge=1, le=20)
-    most_jobs: int = Field(default=200, ge=1, le=10_000)
-    poll_seconds: float = Field(default=5.0, gt=0, le=600)
-    settle_seconds: float = Field(default=90.0, ge=0, le=3600)
-    ask_elsewhere: bool = False
+    tries: Whole = Field(default=3, ge=1, le=20)
+    most_jobs: Whole = Field(default=200, ge=1, le=10_000)
+    poll_seconds: Seconds = Field(default=5.0, gt=0, le=600)
+    settle_seconds: Seconds = Field(default=90.0, ge=0, le=3600)
+    ask_elsewhere: Switch = False
     slurm: SlurmSettings = SlurmSettings()
     ray: RaySettings = RaySettings()
 

@@ -339,6 +339,12 @@ def test_what_is_no_byte_tokenizer_is_refused(content: bytes) -> None:
         parse_tokenizer(content)
 
 
+@pytest.mark.parametrize("count", [0, 10**20])
+def test_no_count_of_validation_documents_is_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(UsageError, match=f"{count} validation documents: must be at least 1"):
+        make(["a", "b"], ByteTokenizer(), tmp_path, validation_documents=count)
+
+
 def test_documents_may_be_packed_or_in_a_directory(tmp_path: Path) -> None:
     write_documents(tmp_path / "docs_val.jsonl", ["a", "b"])
     with gzip.open(tmp_path / "docs_train.jsonl.gz", "wt") as file:

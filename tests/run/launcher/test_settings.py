@@ -40,6 +40,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     ("line", "field", "expected"),
     [
         ("tries = 0", "tries", "at least 1"),
+        ("tries = true", "tries", "a whole number"),
+        ("poll_seconds = true", "poll_seconds", "a number"),
+        ("[slurm]\ncpus = '3'", "slurm.cpus", "a whole number"),
+        ("ask_elsewhere = 'yes'", "ask_elsewhere", "true or false"),
+        ('shared = "a\\u0000b"', "shared", "the path of a directory"),
         ("partition = 'gpu'", "partition", "unknown key"),
         ("[slurm]\npartition = 'a b'", "slurm.partition", "a name such as gpu01"),
         ("setup = 'one'", "setup", "found 'one'"),
