@@ -57,8 +57,11 @@ class Bench(Protocol):
         """Told of how far it is."""
 
     @property
-    def script(self) -> Script | None:
-        """The script that is taken over to ask its model; None for an entry that loads one."""
+    def takes_over(self) -> bool:
+        """Whether the model is asked in a script that is taken over; else the entry loads one."""
+
+    def script(self, step: Step) -> Script:
+        """The script that is taken over in a step, on a tree of its own."""
 
     def telemetry(self, step: Step, running: Running) -> Telemetry:
         """What watches the accelerators while a phase of a step runs."""
@@ -86,7 +89,7 @@ def sealed_for(bench: Bench, file: Sealed) -> Iterator[int | None]:
     """
     from harness.scoring.handover import sealed_memory
 
-    if bench.script is None:
+    if not bench.takes_over:
         yield None
     else:
         with sealed_memory(file.path, sha256=file.sha256) as memory:
@@ -99,17 +102,19 @@ def prepare_seconds(plan: Plan) -> float:
     return UNLIMITED_SECONDS if seconds is None else seconds * plan.time_scale
 
 
-def drive_in(bench: Bench, *, tokens: int, first: int) -> Drive | None:
+def drive_in(bench: Bench, step: Step, *, tokens: int, first: int) -> Drive | None:
     """How the loop of a script is driven over a stream; None where its model is asked as it is.
 
     Args:
         bench: of the run.
+        step: in which.
         tokens: in the stream.
         first: the first of them.
     """
-    score, script = bench.plan.entry.score, bench.script
-    if script is None or not isinstance(score.loader, Driven) or score.segment is None:
+    score = bench.plan.entry.score
+    if not isinstance(score.loader, Driven) or score.segment is None:
         return None
+    script = bench.script(step)
     return drive_of(
         script.bridge,
         segment=score.segment,
@@ -143,7 +148,7 @@ def job_of(
         InfrastructureError: the entry's model is asked in a way that this harness cannot.
     """
     starting = partial(bench.code_starts, step)
-    if bench.script is None:
+    if not bench.takes_over:
         return score_job(
             bench.sandbox,
             code=bench.code,
@@ -160,7 +165,7 @@ def job_of(
     # Weights that do not come from the file differ from sandbox to sandbox, and are found.
     secret = ANOTHER_SEED.of(bench.plan.nonce, bench.draw.seed, step.name)
     return take_over_job(
-        bench.script,
+        bench.script(step),
         bench.sandbox,
         seed=int.from_bytes(secret[:4], "big") >> 1,
         channel=channel,

@@ -243,7 +243,7 @@ class ScoringSession:
         from harness.scoring.link import AnswerError, WorkerGone
 
         bench, tokens = self._bench, self._stream.tokens
-        drive = drive_in(bench, tokens=len(tokens), first=int(tokens[0]))
+        drive = drive_in(bench, step, tokens=len(tokens), first=int(tokens[0]))
         with (
             Channel() as channel,
             sealed_for(bench, file) as memory,

@@ -2,7 +2,8 @@
 
 A script that is only brought to its evaluation, or only tried out, needs some tokens to load. What
 stands in place of the validation split is train text as well, so that no script is shown a
-validation token but those that the model is asked about.
+validation token but those that the model is asked about. Where it is scored, it is no text at all:
+who could learn there would have weights that are in no artifact, made on no clock.
 """
 
 import math
@@ -56,6 +57,7 @@ def small_script(
     accelerators: tuple[str, ...],
     skip: int,
     rewrite: Rewrite = lambda tokens: tokens,
+    noise: bytes | None = None,
 ) -> tuple[Script, Tokens]:
     """A script on a small tree, written to ``folder``; and its validation tokens, uint16[N]."""
     windows = bridge.windows_on(rehearsal=track.rehearsal)
@@ -69,6 +71,7 @@ def small_script(
         byte_counts=bridge.vocabulary.byte_counts,
         skip=skip,
         rewrite=rewrite,
+        noise=noise,
     )
     script = Script(
         bridge=bridge,
@@ -92,6 +95,7 @@ def write_small_tree(
     train_tokens: int = TRAIN_TOKENS,
     skip: int = 0,
     rewrite: Rewrite = lambda tokens: tokens,
+    noise: bytes | None = None,
 ) -> Tokens:
     """Write a small tree, and return what stands in place of the validation split.
 
@@ -106,6 +110,8 @@ def write_small_tree(
         train_tokens: of the train shard.
         skip: where in the train text it begins; any number, a drawn one where that matters.
         rewrite: makes the validation split of those tokens.
+        noise: a secret; tokens drawn by it, evenly among those that occur, stand in place of all
+            text then, and only BOS is where it was.
 
     Raises:
         InfrastructureError: the dataset has no train text, or the disk failed.
@@ -114,6 +120,8 @@ def write_small_tree(
     shards, tokenizer = folder / shards_folder(size), folder / tokenizer_file(size)
     text = _train_text(dataset, begin=skip, count=2 * targets + train_tokens)
     bos = dataset.manifest.bos_id
+    if noise is not None:
+        text = _drawn(text, bos=bos, secret=noise)
     spoken = text[text != bos][:targets]
     if len(spoken) < targets:
         raise InfrastructureError(
@@ -146,3 +154,12 @@ def _train_text(dataset: Dataset, *, begin: int, count: int) -> Tokens:
         parts += list(stream.pieces(place, end))
         count, place = count - (end - place), 0
     return np.concatenate(parts)
+
+
+def _drawn(text: Tokens, *, bos: int, secret: bytes) -> Tokens:
+    """As many tokens that say nothing."""
+    kinds = np.unique(text[text != bos])
+    if not len(kinds):
+        return text
+    drawn = np.random.default_rng(int.from_bytes(secret, "big")).choice(kinds, len(text))
+    return np.where(text == bos, text, drawn).astype(np.uint16)

@@ -165,19 +165,36 @@ class Workbench:
         shown = code_shown(self.directory, self._normal, self.place / "code")
         return self.holds.enter_context(shown)
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether the model is asked in a script that is taken over; else the entry loads one."""
+        return isinstance(self.plan.entry.score.loader, TakeOver | Driven)
+
+    def script(self, step: Step) -> Script:
+        """The script that is taken over in a step, on a tree of its own.
+
+        What it finds there is drawn anew for each step, and is no text: nothing can be learned.
+        """
+        if step.name not in self._scripts:
+            noise = DECOY.of(self.plan.nonce, "noise", self.draw.seed, step.name)
+            place = self.place.absolute() / f"{step.name}-decoy"
+            self._scripts[step.name] = self.script_on(place, noise=noise)[0]
+        return self._scripts[step.name]
+
     @cached_property
-    def script(self) -> Script | None:
-        """The script that is taken over to ask its model; None for an entry that loads one."""
-        if not isinstance(self.plan.entry.score.loader, TakeOver | Driven):
-            return None
-        return self.script_on(self.place.absolute() / "decoy")[0]
+    def _scripts(self) -> dict[str, Script]:
+        return {}
 
     def script_on(
-        self, data: Path, *, rewrite: Rewrite = lambda tokens: tokens
+        self,
+        data: Path,
+        *,
+        rewrite: Rewrite = lambda tokens: tokens,
+        noise: bytes | None = None,
     ) -> tuple[Script, Tokens]:
         """The entry's script on a small decoy, written to ``data``; and its validation tokens.
 
-        It is the same decoy each time, but for what ``rewrite`` makes of it.
+        It is the same decoy each time, but for what ``rewrite`` and ``noise`` make of it.
         """
         self.holds.callback(shutil.rmtree, data, ignore_errors=True)
         secret = DECOY.of(self.plan.nonce, "small")
@@ -190,6 +207,7 @@ class Workbench:
             accelerators=self.accelerators,
             skip=int.from_bytes(secret[:4], "big"),
             rewrite=rewrite,
+            noise=noise,
         )
 
     def coder(self, step: Step | None = None) -> Coder:

@@ -64,3 +64,26 @@ def test_no_script_drops_a_target(context: int, at_least: int) -> None:
     assert targets >= at_least
     assert targets % context == 0
     assert targets % 1024 == 0
+
+
+def test_what_is_drawn_by_a_secret_says_nothing_and_is_another_for_each(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    """Who could learn where he is scored would have weights that are in no artifact."""
+    bos = dataset.manifest.bos_id
+    first, second, again = (
+        write_small_tree(tmp_path / name, dataset, targets=4096, noise=noise)
+        for name, noise in (("a", b"a"), ("b", b"b"), ("again", b"a"))
+    )
+    assert first[0] == bos and bos not in first[1:]
+    assert np.array_equal(first, again) and not np.array_equal(first, second)
+    trains = [
+        read_shard(next((tmp_path / name).rglob("fineweb_train_*.bin")), vocabulary_size=SIZE)
+        for name in "ab"
+    ]
+    for tokens in (first[1:], *(each[each != bos] for each in trains)):
+        counts = np.bincount(tokens)
+        counts = counts[counts > 0]
+        # Drawn evenly. The commonest token of a text is there fifty times as often as the mean.
+        assert counts.max() < 3 * counts.mean() + 20
+    assert (trains[0] == trains[1]).mean() < 0.02
