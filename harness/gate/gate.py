@@ -13,6 +13,7 @@ from harness.gate.scope import LARGEST_FILE_BYTES, Touched, touched
 from harness.models import Fact, Finding, Later, Status, Told
 from harness.safeio.files import disk_errors, write_files
 from harness.safeio.git_objects import BeyondBoundsError, BrokenTreeError
+from harness.safeio.text import storable
 
 Kind = Literal["adds", "changes", "none", "refused"]
 
@@ -69,6 +70,8 @@ def gate(
     """
     if root.is_absolute() or ".." in root.parts or not root.parts:
         raise UsageError(f"--submissions {root}: expected a folder inside the repository")
+    if storable(str(root)) != str(root):
+        raise UsageError(f"--submissions {root}: the path is not UTF-8; rename it")
     if unpack is not None and unpack.exists():
         raise UsageError(f"--unpack {unpack}: exists already; name a folder that does not")
     digest = None

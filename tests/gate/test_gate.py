@@ -240,6 +240,7 @@ def test_a_shallow_clone_is_our_fault(repository: Repository, tmp_path: Path) ->
         (("--head", "main^{tree}"), "names no commit"),
         (("--submissions", "../x"), "inside the repository"),
         (("--submissions", "/x"), "inside the repository"),
+        (("--submissions", "\udcff"), "the path is not UTF-8"),
         (("--repository", "/nowhere"), "no such folder"),
         (("--repository", "/"), "not a git repository"),
         (("--track", "nosuch"), "no such track"),
