@@ -80,6 +80,14 @@ def test_the_process_sandbox_never_verifies() -> None:
     assert all(check.status == "pass" for check in verdict.checks if check.id != "isolation")
 
 
+def test_who_is_far_slower_when_asked_again_is_not_called_a_cheat() -> None:
+    """He may be fast in the order of the text alone: counts that are kept up to date."""
+    slow = probes(probes=2, planned=4000, seconds=100.0)
+    verdict = verdict_of(PLAN, with_first(PLAN, probes=slow))
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "times as slow as while it was scored" in verdict.reason
+
+
 @pytest.mark.parametrize(
     ("broken", "parts"),
     [
@@ -94,7 +102,6 @@ def test_the_process_sandbox_never_verifies() -> None:
         ("memory", {"recall": recall(changes=changes(0.06))}),
         ("memory", {"recall": recall(changes=changes(-0.06))}),
         ("memory", {"failure": failure("submission", "memory")}),
-        ("causality", {"probes": probes(probes=2, planned=4000, seconds=100.0)}),
         ("causality", {"probes": probes(gain=-0.04, mean_change_nats=0.06)}),
         ("causality", {"failure": failure("submission", "causality")}),
         ("bytes", {"artifact": BIG}),

@@ -355,17 +355,25 @@ def test_a_clock_that_stood_still_rejects_nobody() -> None:
     assert verdict.verdict == "INCONCLUSIVE"
 
 
-@pytest.mark.parametrize("at_end", ["changed", "gone"])
-def test_what_is_another_file_at_the_end_was_changed_when_the_time_was_over(at_end: Any) -> None:
-    verdict = verdict_of(MADE, with_first(early=early(FIRST, at_end=at_end)))
+def test_what_is_another_file_at_the_end_was_changed_when_the_time_was_over() -> None:
+    verdict = verdict_of(MADE, with_first(early=early(FIRST, at_end="changed")))
     assert verdict.verdict == "REJECTED"
     assert verdict.reason.startswith(f"sealed: seed {FIRST.seed}: model.bin was sealed when")
     assert stage(verdict, "trained blind").word == "no"
     last = MADE.draws[-1]
-    ran = whole_phase("reproduce", last, early=early(last, at_end=at_end))
+    ran = whole_phase("reproduce", last, early=early(last, at_end="changed"))
     verdict = verdict_of(MADE, [*upstream_runs(MADE, printed=None), again(last, ran=ran)])
     assert verdict.reason.startswith("reproduction: model.bin was sealed when")
     assert stage(verdict, "trained blind").word == "yes"
+
+
+def test_what_is_put_away_when_it_is_sealed_is_no_other_file() -> None:
+    """As by a script that moves its artifact beside its log."""
+    verdict = verdict_of(MADE, with_first(early=early(FIRST, at_end="gone")))
+    found = check(verdict, "sealed")
+    assert (found.status, found.measured) == ("pass", found.limit)
+    assert found.detail == f"seed {FIRST.seed}: what was sealed in time was put away later"
+    assert verdict.verdict == "VERIFIED"
 
 
 def test_nobody_who_looked_at_the_end_is_unknown() -> None:

@@ -72,24 +72,23 @@ def test_an_honest_model_may_take_as_long_as_its_own_scoring_lets_expect(
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("pause", "status", "said"),
-    [("1.5", "unknown", "questions were answered before"), ("60", "fail", "times as slow")],
+    ("pause", "said"),
+    [("1.5", "questions were answered before"), ("60", "times as slow")],
 )
-def test_who_is_stopped_is_unknown_unless_he_was_far_slower(
+def test_who_is_stopped_is_unknown_and_told_whether_he_was_far_slower(
     tmp_path: Path,
     data_root: Path,
     hurried: None,
     monkeypatch: pytest.MonkeyPatch,
     pause: str,
-    status: str,
     said: str,
 ) -> None:
     # How far he came when he was stopped depends on the machine.
     monkeypatch.setattr(
-        "harness.judge.rules.asked_again.FAR_SLOWER", 1e4 if status == "unknown" else 30.0
+        "harness.judge.rules.asked_again.FAR_SLOWER", 1e4 if "questions" in said else 30.0
     )
     done = verify(tmp_path, data_root, THINKS.replace("PAUSE", pause))
-    assert done.status("causality") == status
+    assert done.status("causality") == "unknown"
     detail = next(c["detail"] for c in done.verdict["checks"] if c["id"] == "causality")
     assert said in detail
     probes = run_of(done).probes

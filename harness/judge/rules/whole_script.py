@@ -62,6 +62,8 @@ def _sealed(case: Case) -> Finding | None:
         status, detail = "unknown", "not reached in every seed run"
     else:
         status, detail = "pass", "what was sealed in time is what was there at the end"
+        if away := [run for run, early in found if early is not None and early.at_end == "gone"]:
+            detail = f"seed {away[0].seed}: what was sealed in time was put away later"
     return Finding(
         id="sealed",
         status=status,
@@ -74,12 +76,13 @@ def _sealed(case: Case) -> Finding | None:
 
 def _was_kept(early: EarlySealFacts | None) -> bool:
     """Where none was sealed early, it was sealed when the script had ended."""
-    return early is None or early.at_end == "same"
+    # Who moves or removes his artifact when it is sealed has made no other one.
+    return early is None or early.at_end in ("same", "gone")
 
 
 def differs(early: EarlySealFacts) -> bool:
     """Whether what was sealed was another file at the end."""
-    return early.artifact is not None and early.at_end in ("changed", "gone")
+    return early.artifact is not None and early.at_end == "changed"
 
 
 def in_words(early: EarlySealFacts) -> str:
