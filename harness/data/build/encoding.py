@@ -205,13 +205,14 @@ def _in_parallel(
     batches: Iterator[_Batch], tokenizer: AnyTokenizer, rule: TextRule, workers: int
 ) -> Generator[tuple[_Batch, _Found], None, list[_Batch]]:
     """Encode in worker processes; returns the unfinished batches if one of them was killed."""
-    pool = ProcessPoolExecutor(
-        workers,
-        # A fork would copy the locks of our other threads, in whatever state they are.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_prepare,
-        initargs=(tokenizer.model, rule),
-    )
+    with _safe_path():  # a process that keeps count of semaphores starts with the first of them
+        pool = ProcessPoolExecutor(
+            workers,
+            # A fork would copy the locks of our other threads, in whatever state they are.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_prepare,
+            initargs=(tokenizer.model, rule),
+        )
     before = set(multiprocessing.active_children())
     waiting: collections.deque[tuple[_Batch, Future[_Found]]] = collections.deque()
 
