@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InfrastructureError
 from harness.evidence.draws import Draw
 from harness.evidence.earlier import kept_word
 from harness.evidence.places import PLAN, VERDICT
@@ -24,6 +24,7 @@ from harness.judge.stored import read_case
 from harness.models import Fact
 from harness.run.launcher.desk import Begun, Record, begun_of, outcome_of, records
 from harness.run.launcher.site import JobState
+from harness.safeio.looking import is_there, names_in
 from harness.safeio.text import storable
 
 State = Literal["waiting", "running", "done", "lost"]
@@ -125,7 +126,7 @@ class QueueReader:
 
     def read(self) -> Queue:
         """What is there now."""
-        paths = sorted(path.parent for path in self.runs.glob(f"*/{PLAN}"))
+        paths = [self.runs / name for name in names_in(self.runs) if _may_be_one(self.runs / name)]
         seen = []
         for path in paths:
             found = self._kept(path)
@@ -150,6 +151,14 @@ class QueueReader:
             return found if (path / VERDICT).stat().st_mtime_ns == stamp else None
         except OSError:
             return None
+
+
+def _may_be_one(path: Path) -> bool:
+    """Whether it is a verification, or nobody can tell: then it is shown as damaged."""
+    try:
+        return is_there(path / PLAN)
+    except InfrastructureError:
+        return True
 
 
 def _read(path: Path, asked: Asked) -> _Seen:

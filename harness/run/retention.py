@@ -94,8 +94,8 @@ def needless(
 def _verifications(runs: Path) -> list[RunDirectory]:
     found = []
     for path in sorted(runs.iterdir()) if runs.is_dir() else ():
-        if path.is_dir() and not path.is_symlink() and is_run_directory(path):
-            with contextlib.suppress(HarnessError):
+        with contextlib.suppress(HarnessError):
+            if path.is_dir() and not path.is_symlink() and is_run_directory(path):
                 found.append(RunDirectory.open(path))
     return found
 

@@ -1,6 +1,7 @@
 """What a directory of runs says of itself, whatever somebody has left in it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from harness.evidence.places import VERDICT
 from harness.evidence.store import RunDirectory
 from harness.run.queue import Queue, QueueReader
 from tests.factories.plans import plan, strict_track
-from tests.factories.playground import harness
+from tests.factories.playground import ROOT, harness
 from tests.factories.runs import good_runs
 from tests.factories.stored import store
 
@@ -52,3 +53,23 @@ def test_names_and_words_that_are_no_text_are_told_all_the_same(tmp_path: Path) 
     assert done.code == 0, done.err
     (found,) = Queue.model_validate_json(done.out).submissions
     assert (found.directory, found.verdict) == (f"{tmp_path}/?", "?")
+
+
+def test_one_that_cannot_be_looked_at_is_shown_and_keeps_nobody_from_pruning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(tmp_path / "runs/good")
+    stored(tmp_path / "runs/shut")
+
+    def closed(path: Path, before: Any = Path.lstat) -> Any:
+        if path.parent.name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return before(path)
+
+    monkeypatch.setattr(Path, "lstat", closed)
+    good, shut = QueueReader(tmp_path / "runs").read().submissions
+    assert (good.state, shut.state) == ("open", "damaged")
+    assert "cannot be looked at: Permission denied" in shut.why
+    place = ["--runs", tmp_path / "runs", "--data", tmp_path / "data"]
+    done = harness("prune", *place, "--leaderboard", ROOT / "leaderboard.json")
+    assert done.code == 0, done.err
