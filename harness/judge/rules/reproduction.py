@@ -44,6 +44,7 @@ def _reproduction(case: Case) -> Finding | None:
         status, detail = "fail", wrong
     else:
         status, detail = _beside_the_claim(case, fmean(printed), worse, limit)
+        detail += _how_it_died(case)
     return Finding(
         id="reproduction",
         status=status,
@@ -52,6 +53,15 @@ def _reproduction(case: Case) -> Finding | None:
         unit="BPB",
         detail=detail,
     )
+
+
+def _how_it_died(case: Case) -> str:
+    """How a script ended that did not end well after its score; empty where all did."""
+    for run in case.reproductions:
+        phase = run.phase("reproduce")
+        if phase is not None and phase.outcome == "failed":
+            return f"; then it ended with exit code {phase.exit_code}"
+    return ""
 
 
 def _beside_the_claim(

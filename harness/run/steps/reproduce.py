@@ -3,7 +3,7 @@
 from harness.evidence.results import ClaimedScore
 from harness.evidence.run import Run, StepFacts
 from harness.evidence.steps import Step
-from harness.run.endings import with_failure
+from harness.run.endings import raised, with_failure
 from harness.run.whole_script import run_whole
 from harness.run.workbench import Workbench
 from harness.upstream.logs.printed import printed_scores
@@ -15,7 +15,10 @@ def reproduce(step: Step, bench: Workbench, run: Run) -> StepFacts:
     whole = run_whole(step, bench, split="true")
     facts = StepFacts(name=step.name, phases=(whole.phase,), telemetry=whole.telemetry)
     printed = last_final(printed_scores(bench.log(step)))
-    if whole.phase.outcome != "completed":
+    # What has printed its last score may still be ended by a library that it leaves behind. Who
+    # raises an error may have had another score to print.
+    died = whole.phase.outcome == "failed" and not raised(bench.log(step))
+    if whole.phase.outcome != "completed" and not (died and printed is not None):
         reached = f"; the last score that it printed was {printed.val_bpb}" if printed else ""
         return with_failure(facts, step.finding, f"{whole.ending}{reached}")
     if printed is None:
