@@ -3,6 +3,7 @@
 Python itself would exit with 1 after an unexpected error, which here means REJECTED.
 """
 
+import contextlib
 import errno
 import io
 import os
@@ -26,8 +27,10 @@ _NAMED_WRONGLY = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; return its exit code, or, after one message, the code of what stopped it."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As Python itself does for stderr: a name may hold what no encoding has.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        # As Python itself does for stderr: a name may hold what no encoding has. A stream that is
+        # closed, or was inherited for another file, stays as it is.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.reconfigure(errors="backslashreplace")
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup requests
             signal.signal(number, _interrupt)
