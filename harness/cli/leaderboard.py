@@ -20,6 +20,7 @@ from harness.safeio.output import tell
 from harness.safeio.text import plain
 
 if TYPE_CHECKING:
+    from harness.contest.track import Track
     from harness.ledger.events import Record, Retracted
 
 
@@ -99,8 +100,14 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _accept(options: argparse.Namespace) -> int:
+def _rules(options: argparse.Namespace, named: str) -> Track:
+    """The rules that the maintainer names, or else those that came under the verdict's name."""
     from harness.contest.track import load_named_track, load_track
+
+    return load_track(options.track) if options.track else load_named_track(named)
+
+
+def _accept(options: argparse.Namespace) -> int:
     from harness.ledger.candidate import load_candidate
     from harness.ledger.leaderboard import accept
 
@@ -109,7 +116,7 @@ def _accept(options: argparse.Namespace) -> int:
     record = accept(
         _path(options),
         candidate,
-        track=load_track(options.track) if options.track else load_named_track(verdict.track),
+        track=_rules(options, verdict.track),
         by=who_says(options),
         pull_request=options.pull_request,
         commit=options.commit,
@@ -135,7 +142,6 @@ def _retract(options: argparse.Namespace) -> int:
 
 def _tried(options: argparse.Namespace) -> int:
     """One bad directory ends it with its error; those before it are kept, and kept once."""
-    from harness.contest.track import load_named_track, load_track
     from harness.judge.rejudge import find_runs
     from harness.ledger.candidate import load_candidate
     from harness.ledger.trying import record_try, why_no_try
@@ -146,8 +152,7 @@ def _tried(options: argparse.Namespace) -> int:
                 "a try is judged again from its evidence: name its directory", file=run
             )
         candidate = load_candidate(run)
-        named = candidate.published.verdict.track
-        track = load_track(options.track) if options.track else load_named_track(named)
+        track = _rules(options, candidate.published.verdict.track)
         if why := why_no_try(candidate):
             tell(f"{plain(str(run), 300)}: not a try: {plain(why, 300)}")
             continue

@@ -70,7 +70,8 @@ TOKENIZER = Secret(
 )
 DECOY = Secret(
     "decoy",
-    "which train text lies in place of the validation split, where a script is shown one",
+    "which train text lies in place of the validation split, where a script is shown one; and "
+    "which tokens lie in place of all text where it is scored",
     "to the submission when its run begins",
 )
 DRAWN_TEXT = Secret(

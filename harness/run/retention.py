@@ -156,14 +156,14 @@ def _of_verification(directory: RunDirectory, board: Leaderboard) -> Iterator[Ne
             waits = waiting is not None and attempt == waiting.attempt
             if waits and not rejected:
                 continue
-            stays = counts and not rejected
-            why: Why = "left by a try that does not count"
-            if counts and rejected:
-                why = "artifact of a rejected entry"
-            files = tuple(_left(path, sealed=not stays))
+            noted = counts and rejected
+            why: Why = (
+                "artifact of a rejected entry" if noted else "left by a try that does not count"
+            )
+            files = tuple(_left(path, sealed=rejected or not counts))
             if files:
                 size = sum(file.lstat().st_size for file in files)
-                yield Needless(why, path, files, size, used_at, noted=counts and not stays)
+                yield Needless(why, path, files, size, used_at, noted=noted)
 
 
 def _counting(directory: RunDirectory, draw: Draw) -> set[int]:

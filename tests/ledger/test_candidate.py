@@ -81,6 +81,13 @@ def of_other_rules(path: Path, edit: Callable[[dict[str, Any]], object] = lambda
     path.write_text(json.dumps(document))
 
 
+def passed(document: dict[str, Any]) -> None:
+    """Have a verdict say that the record fell, whatever its rules had found."""
+    document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
+    for each in document["checks"]:
+        each["status"] = "pass"
+
+
 def test_a_verdict_of_other_rules_is_accepted_by_those_and_todays_are_told(
     tmp_path: Path, board: Path, strict: Path
 ) -> None:
@@ -102,11 +109,6 @@ def test_what_todays_rules_reject_is_accepted_only_by_who_says_so(
     peeks = probes(changes=changes(0.1))  # a gain that is seen in the mean alone
     run = kept_run(tmp_path, code=1, probes=peeks)
 
-    def passed(document: dict[str, Any]) -> None:
-        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
-        for each in document["checks"]:
-            each["status"] = "pass"
-
     of_other_rules(run.path / VERDICT, passed)
     arguments = ("leaderboard", "accept", run.path, "--leaderboard", board, "--track", strict)
     refused = harness(*arguments)
@@ -121,11 +123,6 @@ def test_what_todays_rules_leave_open_is_no_record_by_others(
     """Whoever edits a verdict needs no rule but the one that is in the way to be left out."""
     run = kept_run(tmp_path, code=3, probes=None)
 
-    def passed(document: dict[str, Any]) -> None:
-        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
-        for each in document["checks"]:
-            each["status"] = "pass"
-
     of_other_rules(run.path / VERDICT, passed)
     arguments = ("leaderboard", "accept", run.path, "--leaderboard", board, "--track", strict)
     refused = harness(*arguments)
@@ -138,12 +135,7 @@ def test_a_rejection_is_not_kept_as_something_better(
 ) -> None:
     run = kept_run(tmp_path, code=1, probes=probes(changes=changes(0.1)))
 
-    def opened(document: dict[str, Any]) -> None:
-        document["verdict"], document["reason"] = "VERIFIED", "every check passes: the record fell"
-        for each in document["checks"]:
-            each["status"] = "pass"
-
-    of_other_rules(run.path / VERDICT, opened)
+    of_other_rules(run.path / VERDICT, passed)
     done = harness("leaderboard", "tried", run.path, "--leaderboard", board, "--track", strict)
     assert done.code == 2
     assert "today's reject the same evidence" in done.err
